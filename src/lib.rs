@@ -22,7 +22,7 @@
 //! | set limits, watermarks and timeouts | [`SocketOptions`], [`ListenOptions`], [`ConnectOptions`] |
 //! | do something later | [`Socket::after`] for one socket, [`EventLoop::after`], [`EventLoop::every`] and [`EventLoop::defer`] for the loop |
 //! | end a server without losing a response | [`EventLoop::shutdown`], [`SocketHandler::on_shutdown`] |
-//! | switch protocols behind a handshake | [`LoopContext::replace_handler`] |
+//! | switch protocols after a handshake | [`LoopContext::replace_handler`] |
 //! | join two sockets, as a proxy does | [`LoopContext::pipe_both`] |
 //! | end a socket, or understand why one has closed | [`guide::errors_and_closing`], [`Error`], [`CloseReason`] |
 //! | keep the memory bounded | [`guide::backpressure`] |

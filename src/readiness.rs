@@ -68,7 +68,7 @@ impl Readiness {
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a short
-    /// read does not mean that nothing is left to read. The kernel may report data and the end behind it in one edge. A
+    /// read does not mean that nothing is left to read. The kernel may report data and the end after it in one edge. A
     /// source that stops reading after a short read then never learns of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
@@ -88,7 +88,7 @@ impl Readiness {
     /// Urgent data of TCP has arrived, or another exceptional condition. epoll: `EPOLLPRI`; the other selectors never
     /// report it.
     ///
-    /// A read ends at the urgent mark, even if more bytes lie behind it. While this bit is set, a short read does not
+    /// A read ends at the urgent mark, even if more bytes lie after it. While this bit is set, a short read does not
     /// mean that nothing is left to read. The bit alone serves no direction: epoll reports
     /// [`READABLE`](Self::READABLE) with it.
     pub const PRIORITY: Self = Self(ReadinessBits::PRIORITY);

@@ -90,7 +90,7 @@ impl<K: Copy> Schedule<K> {
     }
 
     /// Puts `key` at the back of the list of `phase`, because the key was given out and has more to do. In the next
-    /// round, such keys come behind all keys that were [pushed](Self::push): a short task does not wait behind long ones.
+    /// round, such keys come after all keys that were [pushed](Self::push): a short task does not wait behind long ones.
     #[inline]
     pub fn push_again(&mut self, phase: Phase, key: K) {
         let again = &mut self.lane_mut(phase).again;
@@ -274,7 +274,7 @@ impl<K: Copy> Lane<K> {
     }
 }
 
-/// Moves all keys of `more` behind those of `keys`. Without memory, they stay for the next round.
+/// Moves all keys of `more` after those of `keys`. Without memory, they stay for the next round.
 fn append<K>(keys: &mut Vec<K>, more: &mut Vec<K>) {
     if !more.is_empty() && keys.try_reserve(more.len()).is_ok() {
         keys.append(more);

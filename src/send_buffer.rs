@@ -37,7 +37,7 @@ const TINY_BYTES: usize = 64;
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 ///
 /// If there is no memory for bytes that are appended, all bytes of this call are lost and the others stay. The caller asks
-/// [`Pool::take_lost`] behind each call.
+/// [`Pool::take_lost`] after each call.
 #[derive(Default)]
 pub struct SendBuffer {
     /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.
@@ -149,7 +149,7 @@ impl SendBuffer {
         Ok(taken)
     }
 
-    /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, behind the queued bytes. So a large
+    /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, after the queued bytes. So a large
     /// payload goes straight to the kernel without being queued, and only its rest must be kept.
     ///
     /// Returns the number of bytes of `tail` that were taken; the caller appends the others to the buffer. The queued

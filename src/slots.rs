@@ -316,7 +316,7 @@ impl<T> Slots<T> {
     }
 
     /// Whether the table has memory for four times as many entries as it has. A [`shrink`](Self::shrink) then frees
-    /// much, unless an entry lies far behind the others.
+    /// much, unless an entry lies far after the others.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
@@ -329,7 +329,7 @@ impl<T> Slots<T> {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity() + 4
     }
 
-    /// Frees the memory of the vacant slots behind the last entry, which a spike may have left. Takes time for each slot.
+    /// Frees the memory of the vacant slots after the last entry, which a spike may have left. Takes time for each slot.
     /// Of the other vacant slots, the first are filled first from now on, so that a later call frees more.
     ///
     /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no

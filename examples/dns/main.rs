@@ -36,7 +36,7 @@ impl DatagramHandler<Table> for OverUdp {
     }
 }
 
-/// Questions by TCP: each behind its length in two bytes, which may arrive in pieces.
+/// Questions by TCP: each after its length in two bytes, which may arrive in pieces.
 #[derive(Default)]
 struct OverTcp {
     unread: Vec<u8>,

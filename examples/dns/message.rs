@@ -33,7 +33,7 @@ struct Question {
     name: String,
     kind: u16,
     class: u16,
-    /// The place behind the question.
+    /// The place after the question.
     end: usize,
 }
 

@@ -139,7 +139,7 @@ impl World {
 /// The connection of a player.
 #[derive(Default)]
 struct Seat {
-    /// The UDP port that the player is typing, behind a `u`.
+    /// The UDP port that the player is typing, after a `u`.
     port: Option<u32>,
 }
 
@@ -177,7 +177,7 @@ impl SocketHandler<World> for Seat {
             dy: 0,
             updates: None,
         };
-        // On an empty screen, behind the number of the step, where the snapshots draw nothing.
+        // On an empty screen, after the number of the step, where the snapshots draw nothing.
         let (line, symbol) = (rows + 1, char::from(player.symbol));
         write!(
             cx.socket,

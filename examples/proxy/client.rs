@@ -61,7 +61,7 @@ impl SocketHandler<Proxy> for Client {
 
     fn on_close(&mut self, cx: &mut Context<'_, Proxy>, _: CloseReason) {
         cx.shared.counts.closed += 1;
-        // An upstream that is connected has a pipe, which carries the close behind the last byte.
+        // An upstream that is connected has a pipe, which carries the close after the last byte.
         let mut upstream = cx.socket.socket(self.upstream);
         if upstream.state() == State::Opening {
             upstream.destroy();

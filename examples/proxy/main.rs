@@ -1,7 +1,7 @@
 //! A TCP proxy in front of several servers, which takes each connection to the next of them.
 //!
 //! - A side that does not read pauses the other one, so that the memory of a connection stays small.
-//! - The end of one side is carried to the other, which may go on sending. So is a failure: a reset arrives as a reset, behind
+//! - The end of one side is carried to the other, which may go on sending. So is a failure: a reset arrives as a reset, after
 //!   the bytes that came before it. (It discards those that the kernel still holds for a reader that lags.)
 //! - A server that cannot be connected to is left out for a while, and its client gets the next one.
 //! - The PROXY protocol tells the servers from where a client comes (`--send-proxy 1` or `2`), and tells this proxy the
@@ -14,7 +14,7 @@
 //! 127.0.0.1:8001: connect ECONNREFUSED 127.0.0.1:8001
 //! ```
 //!
-//! In another terminal, behind three requests of `curl http://127.0.0.1:7000/`:
+//! In another terminal, after three requests of `curl http://127.0.0.1:7000/`:
 //!
 //! ```text
 //! $ nc 127.0.0.1 7009

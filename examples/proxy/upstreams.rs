@@ -31,7 +31,7 @@ impl Upstreams {
         }
     }
 
-    /// Returns the next upstream that is not in `tried`. One that has failed lately comes behind all others: if all
+    /// Returns the next upstream that is not in `tried`. One that has failed lately comes after all others: if all
     /// have, a client that waits is better than a client that is refused.
     pub(crate) fn next(&mut self, tried: &[usize], now: Instant) -> Option<usize> {
         let count = self.states.len();

@@ -220,7 +220,7 @@ pub(crate) fn write_reply(reply: Reply, address: Option<SocketAddr>) -> Vec<u8> 
 mod tests {
     use super::*;
 
-    /// Checks a message at every cut, and with bytes behind it.
+    /// Checks a message at every cut, and with bytes after it.
     fn assert_parsed<T: PartialEq + fmt::Debug>(
         parse: fn(&[u8]) -> Parsed<T>,
         bytes: &[u8],

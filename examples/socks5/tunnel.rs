@@ -6,7 +6,7 @@ use crate::Settings;
 use crate::handshake::say;
 use crate::protocol::{Destination, Reply, write_reply};
 
-/// Connects to the host. The bytes behind the request are the first of the tunnel, and wait with the client. Fails for a
+/// Connects to the host. The bytes after the request are the first of the tunnel, and wait with the client. Fails for a
 /// name that cannot be one.
 pub(crate) fn open(
     cx: &mut Context<'_, Settings>,
@@ -43,7 +43,7 @@ struct Client {
 }
 
 impl SocketHandler<Settings> for Client {
-    /// Only bytes behind a refusal come here.
+    /// Only bytes after a refusal come here.
     fn on_data(&mut self, _: &mut Context<'_, Settings>, _: &[u8]) {}
 
     fn on_close(&mut self, cx: &mut Context<'_, Settings>, _: CloseReason) {

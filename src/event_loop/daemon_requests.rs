@@ -23,10 +23,10 @@ impl<S> EventLoop<S> {
     ///
     /// - **Servers** take no new peers. The peers in the backlog were promised a connection by the system, so they are
     ///   accepted and served. Then the server closes; peers that come later are refused, or reset.
-    /// - **Each socket** is asked once, by [`on_shutdown`](crate::SocketHandler::on_shutdown), behind all bytes that had
+    /// - **Each socket** is asked once, by [`on_shutdown`](crate::SocketHandler::on_shutdown), after all bytes that had
     ///   arrived. It is *idle* if its handler answers [`End`](crate::AtShutdown::End) and nothing was queued before. It ends
     ///   at once, and closes when its peer ends too, or a second later.
-    /// - **Busy** is every other socket. With the answer `End` it ends behind its queued bytes. With
+    /// - **Busy** is every other socket. With the answer `End` it ends after its queued bytes. With
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
     ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
@@ -70,7 +70,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is called
-    /// behind the server's [`on_close`](crate::ServerHandler::on_close).
+    /// after the server's [`on_close`](crate::ServerHandler::on_close).
     pub fn shutdown_server(
         &mut self,
         server: ServerId,
@@ -92,7 +92,7 @@ impl<S> EventLoop<S> {
 impl<S> EventLoop<S> {
     /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`.
     ///
-    /// The calls come in the loop, behind the ready sockets of the turn and before its timers. A `call` may therefore do
+    /// The calls come in the loop, after the ready sockets of the turn and before its timers. A `call` may therefore do
     /// everything that other callbacks may. No delivery is lost. The kernel itself merges signals of one number that
     /// arrive before the first of them is delivered.
     ///
@@ -121,7 +121,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled: SIGKILL and SIGSTOP; SIGSEGV, SIGILL and SIGFPE, behind
+    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled: SIGKILL and SIGSTOP; SIGSEGV, SIGILL and SIGFPE, after
     /// which the thread cannot go on; a number without a signal. Otherwise the system's error, such as EMFILE, because
     /// each signal of a loop takes two descriptors. A simulated loop returns `Unsupported`.
     #[doc(alias = "process.on")]

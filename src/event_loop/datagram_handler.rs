@@ -99,7 +99,7 @@ pub trait DatagramHandler<S = ()> {
     }
 
     /// The loop [shuts down](crate::EventLoop::shutdown), and asks what to do with the socket. With
-    /// [`AtShutdown::End`], the default, the socket closes behind its queue. With [`AtShutdown::Keep`] it stays until its
+    /// [`AtShutdown::End`], the default, the socket closes after its queue. With [`AtShutdown::Keep`] it stays until its
     /// handler closes it, or until the deadline.
     fn on_shutdown(&mut self, cx: &mut DatagramContext<'_, S>) -> AtShutdown {
         let _ = cx;

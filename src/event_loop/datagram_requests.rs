@@ -83,7 +83,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Adds a UDP socket that was made elsewhere to the loop, such as one of systemd. The socket becomes non-blocking. If
-    /// it is connected, `on_connect` comes behind `on_listening`.
+    /// it is connected, `on_connect` comes after `on_listening`.
     ///
     /// A duplicate of the socket may stay elsewhere, and another holder may make it blocking again. So each receive and send
     /// costs one more system call (`fcntl(2)`).

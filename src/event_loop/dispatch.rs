@@ -133,7 +133,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Tells a server of the connections that were refused, and then of the event that waited behind these refusals.
+    /// Tells a server of the connections that were refused, and then of the event that waited after these refusals.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {

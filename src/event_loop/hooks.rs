@@ -1,4 +1,4 @@
-//! Hooks: calls that the loop makes once a turn, before its wait or behind its sockets.
+//! Hooks: calls that the loop makes once a turn, before its wait or after its sockets.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub struct HookId(Key);
 pub(super) enum HookPlace {
     /// Directly before the wait.
     Prepare,
-    /// Behind the sockets and their flush, and before the timers.
+    /// After the sockets and their flush, and before the timers.
     Check,
 }
 
@@ -83,7 +83,7 @@ impl<S> Hooks<S> {
         !self.prepare.is_empty()
     }
 
-    /// Whether a hook may have to be called behind the sockets.
+    /// Whether a hook may have to be called after the sockets.
     pub(super) fn has_check(&self) -> bool {
         !self.check.is_empty()
     }
@@ -168,7 +168,7 @@ impl<S> Hooks<S> {
     }
 }
 
-/// Hooks before the wait and behind the sockets.
+/// Hooks before the wait and after the sockets.
 impl<S> EventLoop<S> {
     /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
     /// makes the turn not wait. Hooks are called in the order in which they were added; a hook that is added by another
@@ -190,7 +190,7 @@ impl<S> EventLoop<S> {
     /// event_loop.set_busy(true);
     /// let mut said = Vec::new();
     /// event_loop.run(&mut said)?;
-    /// assert_eq!(said, ["before the wait", "behind the sockets"]);
+    /// assert_eq!(said, ["before the wait", "after the sockets"]);
     /// event_loop.hook(before).remove();
     /// # Ok::<(), netloop::Error>(())
     /// ```
@@ -199,7 +199,7 @@ impl<S> EventLoop<S> {
         self.verbs().add_hook(HookPlace::Prepare, call)
     }
 
-    /// Calls `call` once a turn, behind the sockets and before the timers: what it writes leaves in the same turn. All
+    /// Calls `call` once a turn, after the sockets and before the timers: what it writes leaves in the same turn. All
     /// else is as for [`on_prepare`](Self::on_prepare). In a turn whose budget is used up earlier, the call comes at the
     /// end.
     #[doc(alias = "uv_check_t")]

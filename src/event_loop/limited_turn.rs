@@ -6,7 +6,7 @@ use super::wait::Limit;
 use super::{Budget, EventLoop, Turn, Wait};
 
 /// A part of a turn with work of its own. A turn whose budget is used up ends within a part, and the next one begins
-/// with the part behind it.
+/// with the part after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Calls,
@@ -35,7 +35,7 @@ impl Part {
 }
 
 impl<S> EventLoop<S> {
-    /// Makes a turn within `budget`. Begins with the part behind the one in which the last budget was used up, so that
+    /// Makes a turn within `budget`. Begins with the part after the one in which the last budget was used up, so that
     /// no part starves another.
     #[inline(never)]
     pub(super) fn make_limited_turn(

@@ -282,14 +282,14 @@ impl<S> LoopContext<'_, S> {
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests
     ///   meanwhile, because its peer cannot send. The idle timeout of a socket that the program pauses goes on.
-    /// - **Half-close**: when the peer of one socket ends, the other socket ends behind the last byte. The opposite direction
+    /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes, at most for its
     ///   [`close_timeout`](crate::SocketOptions::close_timeout), and closes with a RST. After a failure it closes with the
     ///   same error. The RST discards the bytes that the kernel still holds. An idle timeout that destroys either socket
     ///   resets its peer too.
     ///
-    /// So a FIN behind a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
+    /// So a FIN after a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
     /// before that end was sent. In Node's `pipeline` it proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket
@@ -308,7 +308,7 @@ impl<S> LoopContext<'_, S> {
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
     ///
-    /// /// The client of a proxy. Its first byte says which of the servers it wants, and everything behind is for that.
+    /// /// The client of a proxy. Its first byte says which of the servers it wants, and everything after it is for that.
     /// struct Client;
     /// struct Quiet;
     ///
@@ -415,7 +415,7 @@ impl<S> LoopContext<'_, S> {
         self.verbs().add_hook(HookPlace::Prepare, call)
     }
 
-    /// Calls `call` once a turn behind the sockets: [`EventLoop::on_check`](crate::EventLoop::on_check).
+    /// Calls `call` once a turn after the sockets: [`EventLoop::on_check`](crate::EventLoop::on_check).
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)
     }

@@ -105,7 +105,7 @@ impl Meter {
         self.has_hooks = self.watches || self.awaits_pressure;
     }
 
-    /// Whether a hook is told of pressure behind the callback that has caused it.
+    /// Whether a hook is told of pressure after the callback that has caused it.
     #[inline]
     pub(super) fn awaits_pressure(&self) -> bool {
         self.awaits_pressure
@@ -116,7 +116,7 @@ impl Meter {
         self.has_hooks = self.watches || self.awaits_pressure;
     }
 
-    /// Whether a hook is to be told of anything behind a callback.
+    /// Whether a hook is to be told of anything after a callback.
     #[inline]
     pub(super) fn has_hooks(&self) -> bool {
         self.has_hooks

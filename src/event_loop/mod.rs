@@ -172,7 +172,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// | 6 | sockets | handlers of ready sockets, servers and [sources](Self::add_source), `on_data` and so on; the replies of each leave when it returns | one read or burst of each |
 /// | 7 | signals | closures of `on_signal`, with the feature `signals` | those that arrived before |
 /// | 8 | flush | as 2, for bytes that were written to other sockets | one send a socket |
-/// | 9 | behind the sockets | hooks of [`on_check`](Self::on_check) | each once |
+/// | 9 | after the sockets | hooks of [`on_check`](Self::on_check) | each once |
 /// | 10 | timers | [`after`](Self::after), [`every`](Self::every), `on_timer`, `on_timeout`, deadlines; then as 8 | 4,096 |
 /// | 11 | closes | `on_error` and `on_close` of all that has closed; then as 8 | those that had closed |
 ///

@@ -135,7 +135,7 @@ impl<S> EventLoop<S> {
         self.panic_hook = Some(Box::new(hook));
     }
 
-    /// Makes a turn, and goes on behind each panic with the rest of its work.
+    /// Makes a turn, and goes on after each panic with the rest of its work.
     #[inline(never)]
     pub(super) fn make_catching_turn(
         &mut self,
@@ -144,7 +144,7 @@ impl<S> EventLoop<S> {
     ) -> Result<Turn> {
         for catches in 0..CATCHES_A_TURN {
             let made = catch_unwind(AssertUnwindSafe(|| {
-                // Behind a panic, the rest of the turn is made by another one, which must not wait.
+                // After a panic, the rest of the turn is made by another one, which must not wait.
                 self.make_turn(shared, |event_loop| match catches {
                     0 => wait_of(event_loop),
                     _ => Wait::No,

@@ -8,7 +8,7 @@ const PAGE_BYTES: usize = 4096;
 /// A buffer whose first byte lies on a page boundary.
 ///
 /// An allocator serves so long a buffer with pages of its own, and puts 16 bytes of bookkeeping in front. On AMD
-/// processors with `fsrm`, the kernel's copy to an address 16 bytes behind a page boundary takes twice as long (D8).
+/// processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes twice as long (D8).
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     /// Invariant: never longer than when it was made, so that the bytes stay where they are.

@@ -1,4 +1,4 @@
-//! The methods that run turns, one behind the other.
+//! The methods that run turns, one after the other.
 
 use std::time::{Duration, Instant};
 

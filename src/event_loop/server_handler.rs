@@ -15,7 +15,7 @@ use super::socket_handler::SocketHandler;
 /// # When the methods are called
 ///
 /// `on_listening` comes first, unless the server cannot begin to listen (`on_error`). `on_close` comes exactly once and last,
-/// behind the `on_close` of the server's last socket. Between them the others come any number of times, `on_connection` before
+/// after the `on_close` of the server's last socket. Between them the others come any number of times, `on_connection` before
 /// every event of its socket. Only the loop calls them, and never
 /// within another callback, as with [`SocketHandler`].
 ///
@@ -83,7 +83,7 @@ pub trait ServerHandler<S = ()> {
     /// comes before the next `on_connection`, and before any callback of another socket.
     ///
     /// A connection whose [filter](crate::Filter) tells the address of its peer, such as a [PROXY
-    /// header](crate::ListenOptions::proxy_protocol), is refused behind it, if the network of this address is full.
+    /// header](crate::ListenOptions::proxy_protocol), is refused after it, if the network of this address is full.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);

@@ -3,7 +3,7 @@
 //!
 //! A shutdown has no phase of its own in the turn. It advances in calls of one loop timer, so that it costs a loop
 //! without a shutdown nothing. Each socket is asked in a call of a timer of its own: the loop serves a socket before its
-//! timer, and so the question comes behind the bytes that have arrived.
+//! timer, and so the question comes after the bytes that have arrived.
 
 mod domain;
 mod done;
@@ -381,7 +381,7 @@ impl<S> Agenda<S> {
             });
             shutdowns.note_sockets(net, domain, true);
             if domain == Domain::Loop {
-                // A UDP socket is asked once, behind the datagrams that have arrived.
+                // A UDP socket is asked once, after the datagrams that have arrived.
                 for id in net.datagram_ids().to_vec() {
                     net.arm_datagram_timer(id, Duration::ZERO, ASK);
                 }

@@ -20,7 +20,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtShutdown {
-    /// The loop ends this side behind the queued bytes, as by [`Socket::end`](crate::Socket::end).
+    /// The loop ends this side after the queued bytes, as by [`Socket::end`](crate::Socket::end).
     End,
     /// The handler has work for this peer, and ends the socket itself. At the deadline the socket is closed in any case.
     Keep,

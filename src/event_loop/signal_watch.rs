@@ -65,7 +65,7 @@ impl<'a, S> SignalWatch<'a, S> {
     /// Closes the handler, and returns whether it was still there. From now on the handler is not called, also not for
     /// signals that have arrived already. A handler may close itself.
     ///
-    /// Behind the last handler of the process for its signal, the signal has its default action again, as in Node: the
+    /// After the last handler of the process for its signal, the signal has its default action again, as in Node: the
     /// next SIGINT ends the process.
     pub fn close(self) -> bool {
         self.agenda.signals.close(self.net, self.id)

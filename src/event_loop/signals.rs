@@ -2,7 +2,7 @@
 //!
 //! A handler of the operating system can do hardly more than write to a descriptor. So each signal of a loop has a pipe,
 //! into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler here counts the
-//! bytes, and the turn calls the handlers of the user behind the ready sockets.
+//! bytes, and the turn calls the handlers of the user after the ready sockets.
 //!
 //! Not signalfd: a signal must be blocked for it, and child processes inherit blocked signals.
 
@@ -184,7 +184,7 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Closes a handler, and behind the last handler of a signal the pipe. Returns `false` if the handler is closed
+    /// Closes a handler, and after the last handler of a signal the pipe. Returns `false` if the handler is closed
     /// already.
     pub(super) fn close(&mut self, net: &mut Net, id: SignalId) -> bool {
         let Some(watcher) = self.watchers.remove(id.0) else {

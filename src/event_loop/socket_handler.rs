@@ -242,13 +242,13 @@ pub trait SocketHandler<S = ()> {
     /// While the socket is paused, comes only if nothing is unread and this side has ended too or has failed.
     ///
     /// A reset is no end. But a peer that has ended may answer a later write with a reset. Where the system tells of
-    /// both (Linux), `on_end` comes behind the last byte, then `on_error` and `on_close`. Writes here then answer
+    /// both (Linux), `on_end` comes after the last byte, then `on_error` and `on_close`. Writes here then answer
     /// [`Flow::Closed`](crate::Flow::Closed).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
     ///
-    /// /// Counts bytes. The answer is sent behind the peer's end.
+    /// /// Counts bytes. The answer is sent after the peer's end.
     /// #[derive(Default)]
     /// struct Count(usize);
     ///
@@ -257,7 +257,7 @@ pub trait SocketHandler<S = ()> {
     ///         self.0 += data.len();
     ///     }
     ///     fn on_end(&mut self, cx: &mut Context<'_>) {
-    ///         // The loop ends this side behind these bytes.
+    ///         // The loop ends this side after these bytes.
     ///         writeln!(cx.socket, "{}", self.0);
     ///     }
     /// }
@@ -333,12 +333,12 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, token);
     }
 
-    /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, behind all bytes
+    /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, after all bytes
     /// that had arrived when the shutdown began. A paused socket is asked too, once its queue is empty.
     ///
     /// The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That suits a protocol
     /// whose handler writes the whole response within `on_data`. A handler with a request in work answers
-    /// [`AtShutdown::Keep`], and [ends](crate::Socket::end) the socket itself behind the response.
+    /// [`AtShutdown::Keep`], and [ends](crate::Socket::end) the socket itself after the response.
     ///
     /// ```
     /// use netloop::{AtShutdown, Context, SocketHandler};

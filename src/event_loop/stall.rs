@@ -196,7 +196,7 @@ pub(super) enum Watched {
 /// Callbacks that take too long.
 impl<S> EventLoop<S> {
     /// Calls `hook` for each callback, and for each turn, that takes longer than `limit`. The hook is called directly
-    /// behind the callback, or at the end of the turn. A hook that was set before is replaced.
+    /// after the callback, or at the end of the turn. A hook that was set before is replaced.
     ///
     /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics is
     /// not told. A limit of zero tells of every callback that took time at all. If `hook` panics, it is dropped.
@@ -341,7 +341,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.set_watches(true);
     }
 
-    /// Calls a hook behind a callback of `owner`.
+    /// Calls a hook after a callback of `owner`.
     pub(super) fn call_hook(
         &mut self,
         shared: &mut S,

@@ -187,7 +187,7 @@ impl<S> EventLoop<S> {
         if mailbox.is_pending() && mailbox.take(most, &mut self.posts) {
             self.agenda.stop();
         }
-        // Posts are popped one by one. If one panics, the posts behind it are not lost.
+        // Posts are popped one by one. If one panics, the posts after it are not lost.
         for _ in 0..self.posts.len() {
             let Some(post) = self.posts.pop_front() else {
                 return;

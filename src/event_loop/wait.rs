@@ -205,7 +205,7 @@ impl Limit {
         is_over
     }
 
-    /// Looks at the time behind work that is no step, such as a deadline that is filed again. Once the time is up, no
+    /// Looks at the time after work that is no step, such as a deadline that is filed again. Once the time is up, no
     /// further step may begin, but the first step of a turn is made in any case. Returns whether no step may begin.
     pub(super) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {

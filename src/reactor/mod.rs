@@ -332,7 +332,7 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        // Behind the removal, the call would make the compiler move the source once more.
+        // After the removal, the call would make the compiler move the source once more.
         self.notice_slack_behind_removal();
         self.slots.remove(key).map(|slot| slot.source)
     }

@@ -127,8 +127,8 @@ impl Registration<'_> {
     /// neither gives a second edge. For reading it also stays with [`Readiness::PRIORITY`], and on every system whose
     /// selector does not report that (kqueue). On AFD of Windows and `poll(2)` nothing changes at all.
     ///
-    /// A source of another kind calls [`would_block`](Self::would_block) behind a call that would block. A read of a
-    /// Unix socket, for example, ends behind a message that carries a descriptor, though more bytes follow.
+    /// A source of another kind calls [`would_block`](Self::would_block) after a call that would block. A read of a
+    /// Unix socket, for example, ends after a message that carries a descriptor, though more bytes follow.
     #[inline]
     pub fn fell_short(&mut self, direction: Interest) {
         let signals = &mut self.state.signals;

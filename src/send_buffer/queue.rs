@@ -92,7 +92,7 @@ impl Queue {
         true
     }
 
-    /// Appends a segment behind the open chunk, which becomes a segment itself. Returns the segment if there is no memory.
+    /// Appends a segment after the open chunk, which becomes a segment itself. Returns the segment if there is no memory.
     pub(super) fn push(&mut self, segment: Segment) -> Result<(), Segment> {
         if self.segments.try_reserve(2).is_err() {
             return Err(segment);
@@ -103,7 +103,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Offers the unsent bytes, and `tail` behind them, in one write within the limits. Returns the number of bytes
+    /// Offers the unsent bytes, and `tail` after them, in one write within the limits. Returns the number of bytes
     /// that `write` took.
     #[inline]
     pub(super) fn offer(

@@ -112,7 +112,7 @@ impl<T> SideTable<T> {
         self.length
     }
 
-    /// Frees the memory behind the last value, which a spike may have left. If there is no memory for the smaller table,
+    /// Frees the memory after the last value, which a spike may have left. If there is no memory for the smaller table,
     /// the table keeps the larger one.
     pub fn shrink(&mut self) {
         let used = self.entries.iter().rposition(Option::is_some);

@@ -35,7 +35,7 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
 
 /// Whether EPIPE from a socket that was not shut down proves that the peer's end had arrived.
 ///
-/// Linux returns EPIPE for a reset behind a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system
+/// Linux returns EPIPE for a reset after a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system
 /// returns the same error for both kinds of reset.
 pub(crate) const BROKEN_PIPE_PROVES_END: bool =
     cfg!(any(target_os = "linux", target_os = "android"));

@@ -142,7 +142,7 @@ impl Stream {
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
-    // Always inlined, like the next two functions. Behind `with_fast_paths` the compiler knows the kind, and passes on
+    // Always inlined, like the next two functions. After `with_fast_paths` the compiler knows the kind, and passes on
     // the result of the one call. For several kinds, it would build a second result, which the caller takes apart.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -261,7 +261,7 @@ impl Stream {
         })
     }
 
-    /// Sends a FIN behind all written bytes. Succeeds also if the peer has gone.
+    /// Sends a FIN after all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = retry_interrupted(|| match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.shutdown(Shutdown::Write),
@@ -385,7 +385,7 @@ impl Stream {
     /// Whether a short read on this stream proves that the kernel has no more bytes for now, unless it has reported an
     /// end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
     ///
-    /// False for a Unix socket: the kernel ends a read behind a message that carries descriptors or credentials. False
+    /// False for a Unix socket: the kernel ends a read after a message that carries descriptors or credentials. False
     /// for protocols that keep the boundaries of messages.
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {

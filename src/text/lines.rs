@@ -10,7 +10,7 @@ const NEAR_BYTES: usize = 64;
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
 /// chunk is borrowed from the chunk, without a copy. A line that exceeds the limit is reported as an error in its
-/// place, as soon as the line is too long. The rest of that line is skipped, and the lines behind it follow as usual.
+/// place, as soon as the line is too long. The rest of that line is skipped, and the lines after it follow as usual.
 /// So no peer can make the memory grow.
 ///
 /// An example within a handler, whose fields are borrowed separately:
@@ -45,7 +45,7 @@ const NEAR_BYTES: usize = 64;
 /// assert_eq!(commands.served, 3);
 /// ```
 ///
-/// To call a method of the whole handler for each line, take the splitter out, and put it back behind the loop:
+/// To call a method of the whole handler for each line, take the splitter out, and put it back after the loop:
 /// `let mut lines = std::mem::take(&mut self.lines)`.
 #[derive(Clone, Debug)]
 #[doc(alias = "readline")]
@@ -141,7 +141,7 @@ impl Lines {
         }
     }
 
-    /// Continues the line that began in an earlier chunk. Returns the line's state, and the bytes behind its end.
+    /// Continues the line that began in an earlier chunk. Returns the line's state, and the bytes after its end.
     fn go_on<'a>(&mut self, bytes: &'a [u8]) -> (Earlier, &'a [u8]) {
         let end = end_of_line(bytes);
         let (line, rest) = match end {
@@ -202,13 +202,13 @@ impl Default for Lines {
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
-    /// The bytes of the chunk behind the line that was returned last: whole lines, each with its end, and then the
+    /// The bytes of the chunk after the line that was returned last: whole lines, each with its end, and then the
     /// beginning of a further line. Before `first` is returned this is the whole chunk. Without `first` this is
     /// `behind_first`.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
-    /// The bytes of the chunk behind `first`.
+    /// The bytes of the chunk after `first`.
     behind_first: &'a [u8],
     /// The number of bytes at the end of the chunk that begin a line without an end.
     beginning_bytes: usize,
@@ -218,7 +218,7 @@ pub struct CompletedLines<'a> {
 }
 
 impl<'a> CompletedLines<'a> {
-    /// Returns the bytes of the chunk behind the line that the iterator returned last: whole lines, and then the
+    /// Returns the bytes of the chunk after the line that the iterator returned last: whole lines, and then the
     /// beginning of a line. Before the first line, the remainder is the whole chunk. It is without bytes that only go
     /// on with an earlier chunk's line: they do not end the line, or the line was too long. After a last line that is
     /// too long, the remainder is empty.
@@ -335,7 +335,7 @@ fn end_of_near_line(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        // The highest bit of each byte that is LF, and perhaps of bytes behind the first one.
+        // The highest bit of each byte that is LF, and perhaps of bytes after the first one.
         let differences = u64::from_le_bytes(*word) ^ (ONES * 0x0A);
         let ends = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
         if ends != 0 {

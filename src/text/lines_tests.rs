@@ -225,7 +225,7 @@ fn the_end_of_a_line_is_found_at_every_place_among_all_bytes() {
             }
         }
     }
-    // A second end behind the first one.
+    // A second end after the first one.
     for first in 0..80 {
         for second in first + 1..81 {
             let mut bytes = [0x0B; 81];

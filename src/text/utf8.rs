@@ -47,7 +47,7 @@ impl Utf8Decoder {
     /// # Errors
     ///
     /// [`InvalidUtf8`] if a sequence in `bytes` cannot be part of a character, or does not continue the character that
-    /// was cut. The call then returns none of `bytes`, and the decoder continues behind `bytes`.
+    /// was cut. The call then returns none of `bytes`, and the decoder continues after `bytes`.
     pub fn push_strict<'a>(&mut self, bytes: &'a [u8]) -> Result<Cow<'a, str>, InvalidUtf8> {
         match self.decode(bytes) {
             (text, false) => Ok(text),
@@ -115,7 +115,7 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Continues the character that was cut. Returns the bytes behind the character, and whether the character is
+    /// Continues the character that was cut. Returns the bytes after the character, and whether the character is
     /// invalid.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
@@ -190,7 +190,7 @@ mod tests {
         0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xfe, 0xff,
     ];
 
-    /// Returns the pieces of `bytes`, cut behind each byte whose bit in `cuts` is set.
+    /// Returns the pieces of `bytes`, cut after each byte whose bit in `cuts` is set.
     fn pieces(bytes: &[u8], cuts: u32) -> impl Iterator<Item = &[u8]> {
         let mut index = 0;
         bytes.split_inclusive(move |_| {

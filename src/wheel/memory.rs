@@ -1,4 +1,4 @@
-//! The memory of a wheel: it grows before a timer is armed, or says that it cannot, and shrinks behind a spike.
+//! The memory of a wheel: it grows before a timer is armed, or says that it cannot, and shrinks after a spike.
 
 use std::collections::TryReserveError;
 
@@ -28,7 +28,7 @@ impl<T: Copy> Wheel<T> {
         capacity > 4 * SMALLEST && self.len() * 4 <= capacity
     }
 
-    /// Frees the memory of timers that a spike has left: the entries behind the last armed timer, and all chunks that the
+    /// Frees the memory of timers that a spike has left: the entries after the last armed timer, and all chunks that the
     /// armed timers do not need. Takes time for each timer that fits. If there is no memory for smaller tables, the wheel
     /// keeps the larger ones.
     ///

@@ -14,7 +14,7 @@ pub(crate) struct Session {
     lines: Lines,
     /// The slow requests in work. The place of a request is the token of its timer; `None` is answered.
     in_work: Vec<Option<String>>,
-    /// Whether the session ends behind its last response.
+    /// Whether the session ends after its last response.
     ends: bool,
 }
 
@@ -72,7 +72,7 @@ impl SocketHandler<Daemon> for Session {
         }
     }
 
-    /// Without a request in work the session ends at once, and otherwise behind its last response.
+    /// Without a request in work the session ends at once, and otherwise after its last response.
     fn on_shutdown(&mut self, _: &mut Context<'_, Daemon>) -> AtShutdown {
         self.ends = true;
         match self.is_busy() {

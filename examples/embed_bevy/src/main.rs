@@ -243,7 +243,7 @@ mod tests {
 
     type Shared = Rc<RefCell<Figures>>;
 
-    /// Runs the app until `is_over`, which is asked behind each frame.
+    /// Runs the app until `is_over`, which is asked after each frame.
     fn run(mut app: App, mut is_over: impl FnMut(&Figures) -> bool + 'static) -> Shared {
         let figures = Shared::default();
         app.insert_non_send_resource(Rc::clone(&figures));
@@ -310,7 +310,7 @@ mod tests {
         let frames = figures.statistics.len() as u64;
         let last = figures.statistics.last().expect("a frame");
         assert_eq!(last.turns, frames - 1);
-        // The steps of the last frame are counted behind its beginning.
+        // The steps of the last frame are counted after its beginning.
         let steps = |since: Duration| (since.as_secs_f64() * f64::from(STEPS_PER_SECOND)) as u64;
         assert!(
             figures.steps >= steps(last_begun - begun),

@@ -14,22 +14,22 @@ const MOST_DIGITS: u8 = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Within the size of a chunk, behind so many digits.
+    /// Within the size of a chunk, after so many digits.
     Size(u8),
-    /// Behind the size, in white space that old clients put there.
+    /// After the size, in white space that old clients put there.
     Blank,
     Extension,
-    /// Before the LF behind a size.
+    /// Before the LF after a size.
     SizeEnd,
     Data,
-    /// Before the CR behind a chunk.
+    /// Before the CR after a chunk.
     DataCr,
-    /// Before the LF behind a chunk.
+    /// Before the LF after a chunk.
     DataLf,
-    /// At the start of a line behind the last chunk.
+    /// At the start of a line after the last chunk.
     Line,
     Trailer,
-    /// Before the LF behind a trailer.
+    /// Before the LF after a trailer.
     TrailerEnd,
     /// Before the last LF.
     LastLf,

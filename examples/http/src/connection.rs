@@ -218,7 +218,7 @@ impl Connection {
         self.end(cx);
     }
 
-    /// Ends this side behind the last response. What the peer still sends is read and dropped: a close with unread bytes
+    /// Ends this side after the last response. What the peer still sends is read and dropped: a close with unread bytes
     /// would be a reset, which may overtake the response.
     fn end(&mut self, cx: &mut Cx<'_>) {
         self.requests.stop();
@@ -328,7 +328,7 @@ impl SocketHandler<App> for Connection {
         self.keep_time(cx);
     }
 
-    /// An idle connection ends at once, and a busy one behind its response.
+    /// An idle connection ends at once, and a busy one after its response.
     fn on_shutdown(&mut self, _: &mut Cx<'_>) -> AtShutdown {
         match self.is_idle() {
             true => AtShutdown::End,

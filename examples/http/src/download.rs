@@ -75,5 +75,5 @@ pub(crate) fn write_chunk(
     }
 }
 
-/// The chunk behind the last one.
+/// The chunk after the last one.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

@@ -36,7 +36,7 @@ pub(crate) struct Head<'a> {
     pub(crate) framing: Framing,
     /// Whether the request is of HTTP/1.0, which knows no chunks.
     pub(crate) is_old: bool,
-    /// Whether the client may send another request behind this one.
+    /// Whether the client may send another request after this one.
     pub(crate) keeps_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
@@ -118,7 +118,7 @@ impl Fields {
             } else if is("transfer-encoding") {
                 fields.has_coding = true;
                 for coding in list(header.value) {
-                    // Behind chunks nothing may follow, not even chunks.
+                    // After chunks nothing may follow, not even chunks.
                     if fields.is_chunked {
                         return Err(Status::BadRequest);
                     }

@@ -116,7 +116,7 @@ impl Requests {
         if !self.head.is_empty() {
             return self.next_piece(data);
         }
-        // Some clients send an empty line behind a body.
+        // Some clients send an empty line after a body.
         while let [b'\r' | b'\n', rest @ ..] = *data {
             *data = rest;
         }
@@ -194,7 +194,7 @@ impl Requests {
 }
 
 impl State {
-    /// The state behind `head`.
+    /// The state after `head`.
     fn of(head: &Head<'_>, most_body_bytes: u64) -> Result<Self, Status> {
         match head.framing {
             Framing::Length(left) if left > most_body_bytes => Err(Status::ContentTooLarge),

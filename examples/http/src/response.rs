@@ -29,7 +29,7 @@ impl Kind {
 pub(crate) enum Extent {
     Length(u64),
     Chunked,
-    /// The connection ends behind the body: for HTTP/1.0, which knows no chunks.
+    /// The connection ends after the body: for HTTP/1.0, which knows no chunks.
     UntilEnd,
 }
 

@@ -84,7 +84,7 @@ impl Server {
     /// Returns the processor time so far, in ticks of the kernel: 100 are a second.
     fn ticks(&self) -> Result<f64, Box<dyn Error>> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The fields behind the name, which is in brackets: user time is the twelfth, system time the next.
+        // The fields after the name, which is in brackets: user time is the twelfth, system time the next.
         let behind = stat.rsplit(") ").next().unwrap_or_default();
         let mut fields = behind.split(' ').skip(11);
         let mut next =

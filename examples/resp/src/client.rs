@@ -19,7 +19,7 @@ pub(crate) struct Client {
     pub(crate) version: Version,
     pub(crate) channels: BTreeSet<Bytes>,
     pub(crate) patterns: BTreeSet<Bytes>,
-    /// Whether the connection ends behind the replies so far.
+    /// Whether the connection ends after the replies so far.
     pub(crate) is_ending: bool,
 }
 

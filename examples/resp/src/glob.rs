@@ -4,7 +4,7 @@
 /// can hold the loop with a pattern of many stars.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
-    // The pattern behind the last star, and the text that the star has not taken yet.
+    // The pattern after the last star, and the text that the star has not taken yet.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if let [b'*', behind @ ..] = pattern {
@@ -32,7 +32,7 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Whether the first part of a pattern, which is no star, matches `byte`; and the pattern behind that part.
+/// Whether the first part of a pattern, which is no star, matches `byte`; and the pattern after that part.
 fn take_one(pattern: &[u8], byte: u8) -> (bool, &[u8]) {
     match pattern {
         [b'?', behind @ ..] => (true, behind),
@@ -47,7 +47,7 @@ fn take_one(pattern: &[u8], byte: u8) -> (bool, &[u8]) {
     }
 }
 
-/// Whether `byte` is in a class, and the pattern behind the class. A class without an end goes on to the end of the pattern.
+/// Whether `byte` is in a class, and the pattern after the class. A class without an end goes on to the end of the pattern.
 fn take_class(mut class: &[u8], byte: u8) -> (bool, &[u8]) {
     let mut is_in = false;
     loop {

@@ -7,7 +7,7 @@ use crate::envelope::Path;
 /// The most recipients of a message (RFC 5321, 4.5.3.1.8: at least 100).
 const MOST_RECIPIENTS: usize = 100;
 
-/// The refused commands behind which a client is sent away.
+/// The refused commands after which a client is sent away.
 const MOST_REFUSALS: u32 = 10;
 
 /// A message that has arrived.
@@ -25,9 +25,9 @@ pub(crate) enum Step {
     /// A line of a message.
     Nothing,
     Reply(Cow<'static, str>),
-    /// A reply, behind which the connection ends.
+    /// A reply, after which the connection ends.
     Goodbye(&'static str),
-    /// A reply, behind which TLS starts.
+    /// A reply, after which TLS starts.
     StartTls(&'static str),
     Received(Message),
 }

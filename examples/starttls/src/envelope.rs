@@ -3,7 +3,7 @@
 /// The longest address (RFC 5321, 4.5.3.1.3).
 const MOST_ADDRESS_BYTES: usize = 254;
 
-/// The argument of MAIL or RCPT: an address, and parameters behind it.
+/// The argument of MAIL or RCPT: an address, and parameters after it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Path<'a> {
     /// Empty for the sender of a bounce.

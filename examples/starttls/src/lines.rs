@@ -4,7 +4,7 @@
 /// The longest line, with its CR LF (RFC 5321, 4.5.3.1.6).
 pub(crate) const MOST_LINE_BYTES: usize = 1000;
 
-/// A violation behind which the next line cannot be trusted.
+/// A violation after which the next line cannot be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     TooLong,

@@ -1,5 +1,5 @@
 //! A server that takes mail in and drops it: SMTP submission (RFC 5321) that begins in the clear, and goes on over TLS
-//! behind STARTTLS (RFC 3207). Without TLS it takes no mail.
+//! after STARTTLS (RFC 3207). Without TLS it takes no mail.
 //!
 //! The certificate is made on the spot, and written to a file for clients to trust.
 //!

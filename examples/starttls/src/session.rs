@@ -62,7 +62,7 @@ impl Session {
         cx.socket.resume();
     }
 
-    /// Starts TLS behind the reply. `unread` came behind the command, in the clear: an attacker may have put it there, to be
+    /// Starts TLS after the reply. `unread` came after the command, in the clear: an attacker may have put it there, to be
     /// read as the client's (CVE-2011-0411). `start_tls` refuses such bytes, and others that wait in the kernel.
     fn start_tls(&self, cx: &mut Context<'_>, text: &str, unread: &[u8]) {
         self.reply(cx, text);

@@ -40,7 +40,7 @@ impl SocketHandler<Failure> for Ask {
     fn on_data(&mut self, _: &mut Context<'_, Failure>, data: &[u8]) {
         self.answer.extend_from_slice(data);
     }
-    /// Comes behind a close_notify alone: the answer is whole.
+    /// Comes after a close_notify alone: the answer is whole.
     fn on_end(&mut self, _: &mut Context<'_, Failure>) {
         print!("{}", String::from_utf8_lossy(&self.answer));
     }

@@ -69,7 +69,7 @@ impl Handshake {
     }
 }
 
-/// Sends a response, behind which the connection ends.
+/// Sends a response, after which the connection ends.
 fn respond(cx: &mut Context<'_, Server>, status: &str, headers: &str, body: &str) {
     write!(
         cx.socket,

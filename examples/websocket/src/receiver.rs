@@ -33,7 +33,7 @@ pub(crate) enum Event<'a> {
 struct Frame {
     is_final: bool,
     opcode: Opcode,
-    /// The mask for the next byte and those behind it.
+    /// The mask for the next byte and those after it.
     mask: [u8; 4],
     /// The number of bytes that have not arrived.
     missing: usize,
@@ -74,7 +74,7 @@ impl Receiver {
     }
 
     /// Takes the bytes up to the end of the next event from the front of `bytes`, and returns the event. Returns `None`
-    /// when all bytes are used. A violation is the last word of a receiver: it cannot go on behind it.
+    /// when all bytes are used. A violation is the last word of a receiver: it cannot go on after it.
     pub(crate) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Event<'_>>, Violation> {
         let Some(opcode) = self.advance(bytes)? else {
             self.free_spike();

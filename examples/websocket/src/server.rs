@@ -33,7 +33,7 @@ pub(crate) fn listen(
     event_loop: &mut EventLoop<Server>,
     options: &Options,
 ) -> netloop::Result<netloop::ServerId> {
-    // Behind the mark an echo adds the message that has led to it, and the messages of the same read, which have
+    // After the mark an echo adds the message that has led to it, and the messages of the same read, which have
     // arrived already.
     let read_bytes = 128 << 10;
     let socket = SocketOptions::new()

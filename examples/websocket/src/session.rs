@@ -57,7 +57,7 @@ impl<A: Application> SocketHandler<Server> for Session<A> {
     fn on_data(&mut self, cx: &mut Context<'_, Server>, data: &[u8]) {
         self.awaits_sign_of_life = false;
         if !cx.socket.is_writable() {
-            // Behind a Close frame nothing counts. It is read all the same: unread bytes would make the end a reset,
+            // After a Close frame nothing counts. It is read all the same: unread bytes would make the end a reset,
             // which can take the frame away from the client.
             return;
         }
@@ -106,6 +106,6 @@ fn close(socket: &mut Socket<'_>, code: u16, reason: &str) {
     let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
     frame::send(socket, Opcode::Close, &payload).ignore();
     socket.end();
-    // Behind an end there is no drain, and the end of the client is still to be read.
+    // After an end there is no drain, and the end of the client is still to be read.
     socket.resume();
 }

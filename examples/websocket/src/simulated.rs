@@ -203,7 +203,7 @@ fn the_echo_waits_for_a_client_that_does_not_read() {
 
 #[test]
 fn a_close_is_answered_although_the_echo_waits() {
-    // In some of these the read that fills the queue has the Close frame too, and bytes behind it wait in the kernel.
+    // In some of these the read that fills the queue has the Close frame too, and bytes after it wait in the kernel.
     for messages in 70..90 {
         let mut world = World::new(1, Network::new());
         let mut client = Client {

@@ -59,7 +59,7 @@ impl Stage {
         }
     }
 
-    /// Raises a signal ten times, with turns behind each.
+    /// Raises a signal ten times, with turns after each.
     fn raise_ten(&mut self, signal: Signal) {
         for _ in 0..10 {
             raise(signal.number()).unwrap();

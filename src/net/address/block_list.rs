@@ -280,7 +280,7 @@ fn position(address: IpAddr) -> u128 {
     })
 }
 
-/// Returns a mask of the bits behind the first `prefix` bits.
+/// Returns a mask of the bits after the first `prefix` bits.
 fn host_bits(prefix: u8) -> u128 {
     u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0)
 }

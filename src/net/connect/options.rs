@@ -149,7 +149,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Adds a [`Filter`] between the wire and the handler, behind those that were added before. Default: none.
+    /// Adds a [`Filter`] between the wire and the handler, after those that were added before. Default: none.
     /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready).
     ///
     /// An error of `make` is returned by the connect.
@@ -158,7 +158,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Adds TLS, as a [filter](Self::filter) behind those that were added before. The certificate of the server has to have
+    /// Adds TLS, as a [filter](Self::filter) after those that were added before. The certificate of the server has to have
     /// `name`, which the client also asks for (SNI). [`on_connect`](crate::SocketHandler::on_connect) comes when the
     /// handshake is done, and [`Socket::tls`](crate::Socket::tls) tells what was negotiated.
     #[cfg(feature = "tls")]

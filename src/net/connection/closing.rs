@@ -1,4 +1,4 @@
-//! The end of a connection: our FIN behind the last byte, failures, and the close.
+//! The end of a connection: our FIN after the last byte, failures, and the close.
 
 use std::io;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::outbound::OutboundState;
 use super::peer_address::PeerAddress;
 use super::stage::Stage;
 
-/// The end of the outbound half: a FIN behind the last byte, and the close if the peer has ended too.
+/// The end of the outbound half: a FIN after the last byte, and the close if the peer has ended too.
 impl Connection {
     /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
@@ -74,7 +74,7 @@ impl Connection {
         self.close_behind_queue(ending, error, registration);
     }
 
-    /// Ends this side as `ending` says. Nothing changes if the connection closes behind its queue already.
+    /// Ends this side as `ending` says. Nothing changes if the connection closes after its queue already.
     fn close_behind_queue(
         &mut self,
         ending: OutboundState,

@@ -77,7 +77,7 @@ pub(super) struct ColdState {
     /// Whether the user has closed the connection with `destroy_with`. If bytes are lost, the close still sends a FIN and
     /// not a RST, as for `CloseReason::Local`.
     is_given_up: bool,
-    /// Whether the held failure came behind the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
+    /// Whether the held failure came after the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
     /// a failure is held.
     pub(super) is_failed_behind_end: bool,
     /// Whether a pipe has ended this side although its source had not ended. Neither `end` nor `destroy_soon` came

@@ -204,7 +204,7 @@ impl Connection {
     }
 
     /// Sets whether the connection reads. After a pause by the pipe, the idle timeout counts from the beginning, because
-    /// the pipe pauses right behind a byte.
+    /// the pipe pauses right after a byte.
     pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
         let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
         self.inbound.pause = pause;
@@ -227,7 +227,7 @@ impl Connection {
             match self.is_read_once_a_report() {
                 true => registration.rearm(),
                 // The rest has also cleared `READ_CLOSED`, which may have been set. While it is set, a short read keeps
-                // the readiness, so that the end behind it is read.
+                // the readiness, so that the end after it is read.
                 false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
             }
         }

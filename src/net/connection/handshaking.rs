@@ -403,7 +403,7 @@ impl Connection {
         is_clogged
     }
 
-    /// Lets the filters end this side, behind everything that was written. Returns whether the FIN may follow. Otherwise
+    /// Lets the filters end this side, after everything that was written. Returns whether the FIN may follow. Otherwise
     /// the next flush calls this again, or the connection has failed.
     pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
         let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {

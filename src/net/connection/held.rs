@@ -104,7 +104,7 @@ impl Connection {
                 || self.has_received().unwrap_or(true))
     }
 
-    /// Whether the held failure came behind the peer's end. A read of 0 bytes is then that end, and not the trace of a
+    /// Whether the held failure came after the peer's end. A read of 0 bytes is then that end, and not the trace of a
     /// reset whose error a write has consumed.
     pub(super) fn is_failed_behind_end(&self) -> bool {
         self.outbound.has_failed()
@@ -190,7 +190,7 @@ impl Connection {
     }
 
     /// Looks whether the peer's end is the next thing to read. If it is, returns its event in spite of the pause: no
-    /// received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything behind them
+    /// received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything after them
     /// waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {

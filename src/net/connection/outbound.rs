@@ -126,7 +126,7 @@ impl Outbound {
         self.flags.contains(OutboundFlags::FAILED)
     }
 
-    /// Whether this side ends behind the unsent bytes, and these are not sent yet.
+    /// Whether this side ends after the unsent bytes, and these are not sent yet.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
         self.state == OutboundState::Ending || self.closes_when_sent()

@@ -20,14 +20,14 @@ impl Connection {
         self.outbound.unsent.written() - self.outbound.unsent.len() as u64
     }
 
-    /// Returns the number of taken bytes if the queue waits, for [`note_queue`](Self::note_queue) behind the next send.
+    /// Returns the number of taken bytes if the queue waits, for [`note_queue`](Self::note_queue) after the next send.
     #[inline]
     pub(super) fn taken_while_waiting(&self) -> Option<u64> {
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
         waits.then(|| self.taken_bytes())
     }
 
-    /// Notes behind a send whether the queue waits for the kernel. `before` is the result of
+    /// Notes after a send whether the queue waits for the kernel. `before` is the result of
     /// [`taken_while_waiting`](Self::taken_while_waiting). A send on the fast path has no queue, and needs no call.
     #[inline]
     pub(super) fn note_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {

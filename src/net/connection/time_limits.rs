@@ -114,7 +114,7 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.receiving.is_some())
     }
 
-    /// Lets the rate of the peer rest during a pause, and go on behind it.
+    /// Lets the rate of the peer rest during a pause, and go on after it.
     pub(super) fn pause_rate(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
@@ -183,7 +183,7 @@ impl Connection {
         let is_awaited = self.server.is_some()
             && self.bytes_read == 0
             && !self.inbound.has_ended()
-            // Behind this side's end, the close timeout counts.
+            // After this side's end, the close timeout counts.
             && self.outbound.state == OutboundState::Open
             && !self.cold.as_ref().is_some_and(|cold| cold.has_first_byte);
         is_awaited.then(|| later(self.activity.began_tick, timeout))

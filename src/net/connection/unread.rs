@@ -14,7 +14,7 @@ use super::Connection;
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
     /// The number of bytes at the front that were put since the last delivery. These bytes were part of that delivery,
-    /// and the bytes behind them were received later.
+    /// and the bytes after them were received later.
     fresh: usize,
 }
 
@@ -23,12 +23,12 @@ impl UnreadBytes {
         self.bytes.is_empty()
     }
 
-    /// Inserts `bytes` behind the bytes that were put since the last delivery, and before all others: see `fresh`. Inserts
+    /// Inserts `bytes` after the bytes that were put since the last delivery, and before all others: see `fresh`. Inserts
     /// nothing if there is no memory.
     fn put(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
         let at = self.fresh;
         self.bytes.try_reserve(bytes.len())?;
-        // Without `splice`, which may put the bytes behind `at` into a vector of its own.
+        // Without `splice`, which may put the bytes after `at` into a vector of its own.
         self.bytes.extend_from_slice(bytes);
         self.bytes[at..].rotate_right(bytes.len());
         self.fresh += bytes.len();

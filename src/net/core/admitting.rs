@@ -86,7 +86,7 @@ impl Net {
     }
 
     /// Takes the refused connections of a server that were over one limit. The caller repeats the call until `None`:
-    /// one event of the reactor stands for all of them, and for the event behind them.
+    /// one event of the reactor stands for all of them, and for the event after them.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }

@@ -57,7 +57,7 @@ impl Net {
     }
 
     /// Announces the attempt on the next address of the name. If the attempt cannot begin, queues notices of this, and
-    /// goes on to the address behind it.
+    /// goes on to the address after it.
     fn announce_next_attempt(&mut self, id: SocketId) {
         let Some((address, options)) = self.next_candidate(id) else {
             return;

@@ -224,7 +224,7 @@ impl Net {
         self.waker.handle()
     }
 
-    /// Returns the host's callback for wakes, which another thread calls behind each wake.
+    /// Returns the host's callback for wakes, which another thread calls after each wake.
     pub(crate) fn wake_listener(&self) -> WakeListener {
         self.wake_listener.clone()
     }

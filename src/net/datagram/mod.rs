@@ -60,7 +60,7 @@ pub(crate) struct Datagrams {
     /// The events that wait for the handler, in front of the message.
     notices: VecDeque<DatagramEvent>,
     is_paused: bool,
-    /// Whether the socket takes no further datagrams, and closes behind its queue.
+    /// Whether the socket takes no further datagrams, and closes after its queue.
     closes_soon: bool,
     /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
     rests: bool,

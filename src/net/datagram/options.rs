@@ -200,7 +200,7 @@ impl DatagramOptions {
     /// Whether the kernel takes and gives several datagrams at a time (GSO, GRO, `recvmmsg`), where the system can. Default:
     /// `false`. Needs the feature `udp-batch`.
     ///
-    /// What is sent in a turn leaves in the flush behind it: datagrams in a row of one length to one address in one call. What
+    /// What is sent in a turn leaves in the flush after it: datagrams in a row of one length to one address in one call. What
     /// has arrived comes in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
     /// may give more datagrams than a turn's [budget](Self::receives_per_turn), as many as the loop's
     /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A datagram that is longer than the network's MTU is
@@ -291,7 +291,7 @@ impl DatagramOptions {
         }
     }
 
-    /// Returns the options that are set behind the bind, each with the name of its method.
+    /// Returns the options that are set after the bind, each with the name of its method.
     pub(crate) fn behind_bind(&self) -> impl Iterator<Item = (&'static str, UdpOption)> {
         let interface = self.multicast_interface.map(UdpOption::MulticastInterface);
         let loopback = self.multicast_loopback.map(UdpOption::MulticastLoopback);

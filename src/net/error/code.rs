@@ -54,7 +54,7 @@ impl Error {
     /// Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
     #[cfg(feature = "tls")]
     pub const TLS_HANDSHAKE: &'static str = "ERR_TLS_HANDSHAKE";
-    /// `ERR_TLS_PROTOCOL`: TLS has failed behind its handshake.
+    /// `ERR_TLS_PROTOCOL`: TLS has failed after its handshake.
     #[cfg(feature = "tls")]
     pub const TLS_PROTOCOL: &'static str = "ERR_TLS_PROTOCOL";
     /// `ERR_TLS_TRUNCATED`: the peer has ended without a close_notify, so that bytes may be missing.

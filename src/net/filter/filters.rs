@@ -13,14 +13,14 @@ use super::layer::{AnyFilter, Layer};
 use super::passage::{MOST_READS, WireState, fill, is_full, read_into, send, write};
 use super::wire_buffer::WireBuffer;
 
-/// The limit on the answers of a filter that wait for the kernel. Behind it, the connection is not read.
+/// The limit on the answers of a filter that wait for the kernel. After it, the connection is not read.
 const MOST_ANSWER_BYTES: usize = 64 << 10;
 
 /// The filters of one connection. Invariant: there is at least one. The first is next to the wire.
 #[derive(Debug)]
 pub(crate) struct Filters {
     layers: Vec<Layer>,
-    /// The number of layers that are ready. The layers behind these have not begun, but for the first of them.
+    /// The number of layers that are ready. The layers after these have not begun, but for the first of them.
     ready: usize,
     wire: WireState,
 }
@@ -151,10 +151,10 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failed write is told by the read that follows, behind what the peer has said before.
+            // A failed write is told by the read that follows, after what the peer has said before.
             let sent = send(top, below, &mut self.wire, stream);
             if top.is_ready() {
-                // What has failed behind the handshake is told by a read, behind what was decoded.
+                // What has failed after the handshake is told by a read, after what was decoded.
                 let knows_peer = top.peer_address().is_some();
                 self.ready += 1;
                 if knows_peer && self.ready < self.layers.len() {
@@ -193,7 +193,7 @@ impl Filters {
             }
         }
         match self.flush_on(stream) {
-            // The first read or write behind the handshake tells the error.
+            // The first read or write after the handshake tells the error.
             Ok(_) | Err(_) => Ok(Advance::Ready),
         }
     }
@@ -284,7 +284,7 @@ impl Filters {
         Ok(true)
     }
 
-    /// Ends this side, behind everything that was written. Returns whether everything is sent, and a FIN may follow.
+    /// Ends this side, after everything that was written. Returns whether everything is sent, and a FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         let mut layers = &mut self.layers[..];

@@ -33,7 +33,7 @@ use crate::net::error::Result;
 ///
 /// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
 /// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) ask no filter. An error of a filter closes its
-/// socket with this error, behind the bytes that were decoded before it.
+/// socket with this error, after the bytes that were decoded before it.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -94,7 +94,7 @@ pub trait Filter {
     ///
     /// # Errors
     ///
-    /// Any error closes the socket, behind the bytes that were decoded before. What this call has appended to
+    /// Any error closes the socket, after the bytes that were decoded before. What this call has appended to
     /// [`FilterOutput::to_peer`] is still offered to the kernel, once.
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded>;
 
@@ -102,14 +102,14 @@ pub trait Filter {
     /// are, at least 1. There is at least one slice, and none is empty. All slices together are at most 64 KiB.
     ///
     /// Everything that stands for the returned bytes has to be in `to_peer` on return, because no further call need come.
-    /// The method is not called before the filter is [ready](Self::is_ready), nor behind [`end`](Self::end).
+    /// The method is not called before the filter is [ready](Self::is_ready), nor after [`end`](Self::end).
     ///
     /// # Errors
     ///
     /// Any error closes the socket.
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize>;
 
-    /// Ends this side, behind all written bytes: appends to `to_peer` what marks the end, if anything does.
+    /// Ends this side, after all written bytes: appends to `to_peer` what marks the end, if anything does.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ pub trait Filter {
 ///     fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
 ///         let start = if self.is_past { 0 } else { 4 };
 ///         if input.len() < start {
-///             // The bytes come again, with further ones behind them.
+///             // The bytes come again, with further ones after them.
 ///             return Ok(Decoded::used(0));
 ///         }
 ///         self.is_past = true;
@@ -189,13 +189,13 @@ impl Decoded {
         }
     }
 
-    /// Decoded bytes lie in `range` of the input. They come behind those that were put into the output.
+    /// Decoded bytes lie in `range` of the input. They come after those that were put into the output.
     pub fn in_place(mut self, range: Range<usize>) -> Self {
         self.in_place = range;
         self
     }
 
-    /// The peer has ended behind these bytes. The filter gets no further ones.
+    /// The peer has ended after these bytes. The filter gets no further ones.
     pub fn end(mut self) -> Self {
         self.is_end = true;
         self
@@ -261,7 +261,7 @@ impl FilterOutput<'_> {
     }
 
     /// Returns the bytes that wait to be sent to the peer; the filter appends to them. They leave as soon as possible. What
-    /// is appended behind the [end](Filter::end) of this side is dropped.
+    /// is appended after the [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

@@ -308,7 +308,7 @@ impl Layer {
         true
     }
 
-    /// Keeps decoded bytes behind the first `kept` ones, which were kept before, and in front of those that have found no
+    /// Keeps decoded bytes after the first `kept` ones, which were kept before, and in front of those that have found no
     /// space. Fails a filter that goes on decoding before it is ready: nothing takes these bytes.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         if !bytes.is_empty() {

@@ -53,7 +53,7 @@ impl Outgoing {
         self.batch.is_some()
     }
 
-    /// Drops what was appended behind the first `length` bytes.
+    /// Drops what was appended after the first `length` bytes.
     pub(super) fn cut(&mut self, length: usize) {
         self.bytes.truncate(length);
     }

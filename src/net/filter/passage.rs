@@ -11,7 +11,7 @@ use super::layer::Layer;
 /// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
 pub(super) const MOST_READS: usize = 8;
 
-/// The number of decoded bytes behind which the wire is read once more.
+/// The number of decoded bytes after which the wire is read once more.
 const LONG_READ: usize = 32 << 10;
 
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
@@ -41,7 +41,7 @@ pub(super) struct WireState {
     pub(super) would_block: bool,
     /// The failure of a write that may pass: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
-    /// An error of a read that came behind decoded bytes. The next read returns it.
+    /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
     /// The reset that a write has met. The kernel tells it once: a read then sees a plain end, and a write a broken pipe.
     pub(super) reset: Option<io::Error>,
@@ -179,7 +179,7 @@ pub(super) fn read_into(
         .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
 }
 
-/// Reads once more behind a long read, and returns the number of decoded bytes. Decoding takes so long that the rest of a
+/// Reads once more after a long read, and returns the number of decoded bytes. Decoding takes so long that the rest of a
 /// message has mostly come meanwhile: one callback and one write then serve for all of it.
 fn read_on(
     top: &mut Layer,
@@ -208,7 +208,7 @@ fn read_on(
     0
 }
 
-/// Decodes once into the buffer of `top`, behind a read into `received` if that is necessary.
+/// Decodes once into the buffer of `top`, after a read into `received` if that is necessary.
 pub(super) fn fill(
     top: &mut Layer,
     below: &mut [Layer],
@@ -230,14 +230,14 @@ pub(super) fn fill(
 
 /// Sends what the filter of `top` has answered to received bytes.
 fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
-    // Behind written bytes the kernel was full, and the flush goes on: it takes these out of the queue.
+    // After written bytes the kernel was full, and the flush goes on: it takes these out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
         // What is not sent now is sent later, and a failure is told by the next call.
         let _ = send(top, below, wire, stream);
     }
 }
 
-/// Writes through `layers`, whose last is the top. Behind an error, the next call returns the bytes that were taken before.
+/// Writes through `layers`, whose last is the top. After an error, the next call returns the bytes that were taken before.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,

@@ -1,4 +1,4 @@
-//! The filter of an accepted connection that begins with a header of the PROXY protocol. All bytes behind it pass as they
+//! The filter of an accepted connection that begins with a header of the PROXY protocol. All bytes after it pass as they
 //! are.
 
 use std::io::IoSlice;

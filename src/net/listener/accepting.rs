@@ -22,7 +22,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// keep the peers behind them waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The limit on the accepts of a server that closes behind the last waiting peer: more than any backlog holds. Without
+/// The limit on the accepts of a server that closes after the last waiting peer: more than any backlog holds. Without
 /// a limit, peers that keep coming would put the close off for ever.
 const LAST_ACCEPTS: u32 = 1 << 16;
 

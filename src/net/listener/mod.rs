@@ -95,7 +95,7 @@ struct Bound {
     /// a peer or found none. A backoff after transient failures sets their number to zero.
     fatal_faults: u32,
     transient_faults: u32,
-    /// The accepts that are left to a server that closes behind the last waiting peer; `None` if it does not close.
+    /// The accepts that are left to a server that closes after the last waiting peer; `None` if it does not close.
     left_to_accept: Option<u32>,
 }
 

@@ -59,7 +59,7 @@ impl Networks {
         self.connections.shrink_to_fit();
     }
 
-    /// Returns the network of `peer`: its address in IPv6, with zeroes behind the prefix. IPv4 addresses are mapped to
+    /// Returns the network of `peer`: its address in IPv6, with zeroes after the prefix. IPv4 addresses are mapped to
     /// `::ffff:0:0/96`. A network of other IPv6 addresses never lies in that range, so the two kinds share no key.
     fn network_of(&self, peer: IpAddr) -> u128 {
         let (ipv4_bits, ipv6_bits) = self.prefixes;

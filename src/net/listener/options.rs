@@ -109,7 +109,7 @@ impl ListenOptions {
         self
     }
 
-    /// Adds a [`Filter`] between the wire and the handler of each accepted socket, behind those that were added before.
+    /// Adds a [`Filter`] between the wire and the handler of each accepted socket, after those that were added before.
     /// Default: none. `make` makes the filter of one connection.
     ///
     /// The server is told of a connection once its filters are [ready](Filter::is_ready). If they fail before, or `make`
@@ -122,13 +122,13 @@ impl ListenOptions {
     /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy: from where the client of
     /// the connection comes. Default: `None`.
     ///
-    /// The server is told of a connection once its header is whole, and the handler gets the bytes behind the header.
+    /// The server is told of a connection once its header is whole, and the handler gets the bytes after the header.
     /// [`peer_address`](crate::Socket::peer_address) and [`Accepted::peer_address`](crate::Accepted::peer_address) are
     /// then the client's. If the header names no IP address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the
     /// specification wants it. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case, and
     /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
-    /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins behind it. It
+    /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it. It
     /// has the time of [`Limits::handshake_timeout`], and at most 107 bytes in version 1 and 4,096 in version 2. A
     /// connection without a valid header, or of an address that is not trusted, is closed.
     /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
@@ -136,7 +136,7 @@ impl ListenOptions {
     ///
     /// # Addresses in block lists and limits
     ///
-    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and behind the header for
+    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and after the header for
     /// the client's. [`Limits::max_connections_per_network`] counts a connection by the client's address, from the header
     /// on. A connection of a trusted proxy that has not sent its header counts in no network, and one whose header names no
     /// IP address counts in the proxy's. All other limits count it from the accept on.
@@ -147,7 +147,7 @@ impl ListenOptions {
         self
     }
 
-    /// Adds TLS to each accepted socket, as a [filter](Self::filter) behind those that were added before. The server is told
+    /// Adds TLS to each accepted socket, as a [filter](Self::filter) after those that were added before. The server is told
     /// of a connection when its handshake is done, and of a failure by
     /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed). [`Socket::tls`](crate::Socket::tls) tells what
     /// was negotiated.

@@ -3,7 +3,7 @@
 //! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
 //!
-//! Both follow from one idea. The messages to a [`Group`] of sockets lie one behind the other in one buffer. A member
+//! Both follow from one idea. The messages to a [`Group`] of sockets lie one after the other in one buffer. A member
 //! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that is in the
 //! buffer already is not copied again. Only the end of the member's span moves.
 
@@ -34,7 +34,7 @@ pub(super) struct Broadcast {
     last_move: Option<SpanMove>,
 }
 
-/// The messages to one group of sockets, one behind the other.
+/// The messages to one group of sockets, one after the other.
 #[derive(Debug, Default)]
 struct Group {
     bytes: Vec<u8>,

@@ -141,7 +141,7 @@ impl Outbox {
 
     /// Appends the message of the running broadcast to a span, without comparing bytes. Returns whether it was
     /// appended: only if another span that ended at the same place was extended by the message. The caller notes the
-    /// [rise](Self::note_rise) of the level behind the last span.
+    /// [rise](Self::note_rise) of the level after the last span.
     #[inline]
     pub(crate) fn advance_span(&mut self, unsent: &mut Unsent) -> bool {
         let room = self.room();

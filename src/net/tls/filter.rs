@@ -79,7 +79,7 @@ impl TlsFilter {
         Tls::new(&self.connection)
     }
 
-    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come behind them.
+    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {

@@ -183,7 +183,7 @@ impl Limits {
     }
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default: `None`;
-    /// for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. Behind a
+    /// for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. After a
     /// [proxy](crate::ListenOptions::proxy_protocol) the network is the client's.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
@@ -256,7 +256,7 @@ impl Limits {
     /// Sockets that connect or are adopted have no such limit, nor has a socket whose own side has
     /// [ended](crate::Socket::end).
     ///
-    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough. Behind
+    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough. After
     /// [filters](crate::Filter), such as TLS, the time counts from the end of the handshake to the first decoded byte.
     pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.first_byte_timeout = timeout.into();
@@ -267,7 +267,7 @@ impl Limits {
     /// Default: 60 s, for strangers 30 s.
     ///
     /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes. Bytes
-    /// that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes behind a
+    /// that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes after a
     /// [cork](crate::Socket::cork), or before the connection is open, do not wait for the peer.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, half of the rate lasts 12 s, and
 /// the rate for ever.
 ///
-/// The bytes are counted when the credit is used up, and by no read or send. A peer that falls silent behind a burst
+/// The bytes are counted when the credit is used up, and by no read or send. A peer that falls silent after a burst
 /// therefore lasts up to twice the credit: 12 s.
 ///
 /// ```

@@ -6,7 +6,7 @@ mod socket;
 mod sockets;
 mod source;
 
-// The last, so that rustdoc shows the descriptors behind the other methods.
+// The last, so that rustdoc shows the descriptors after the other methods.
 #[cfg(unix)]
 mod descriptor;
 

@@ -89,7 +89,7 @@ pub(super) fn check_connected<T>(
         Err(error) => error,
     };
     match peek_at_once(socket) {
-        // Bytes or an end can be read. The kernel still has an error that comes behind them.
+        // Bytes or an end can be read. The kernel still has an error that comes after them.
         Ok(_) => Ok((None, None)),
         // The socket was never connected, is connecting, or listens.
         Err(peeked) => match peeked.kind() {

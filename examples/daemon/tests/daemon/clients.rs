@@ -27,7 +27,7 @@ pub(crate) struct Counts {
     pub(crate) partial: AtomicUsize,
     /// Requests without a response that were sent before the notice that the daemon ends.
     pub(crate) lost: AtomicUsize,
-    /// Requests without a response that were sent behind this notice: the daemon had ended the connection.
+    /// Requests without a response that were sent after this notice: the daemon had ended the connection.
     pub(crate) late: AtomicUsize,
 }
 
@@ -103,7 +103,7 @@ impl Load {
         self.notice.store(true, Ordering::SeqCst);
     }
 
-    /// Ends the clients behind their present requests.
+    /// Ends the clients after their present requests.
     pub(crate) fn end(mut self) -> Arc<Counts> {
         self.is_over.store(true, Ordering::SeqCst);
         for client in self.clients.drain(..) {

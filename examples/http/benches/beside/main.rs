@@ -7,7 +7,7 @@
 //!
 //! Each server has core 0 and `wrk` has core 1. Processor time is that of the server's process, user and system, and does
 //! not grow when the machine is busy otherwise. A ratio is that of a server and the epoll loop in the same round. The table
-//! shows medians, with the smallest and the largest of the rounds behind them.
+//! shows medians, with the smallest and the largest of the rounds after them.
 #![allow(
     clippy::print_stdout,
     reason = "the table is the result of the program"

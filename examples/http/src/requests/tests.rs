@@ -56,7 +56,7 @@ fn post(framing: Framing, body: &str) -> Vec<Seen> {
     parts
 }
 
-/// Requests of every form, one behind the other, and their parts.
+/// Requests of every form, one after the other, and their parts.
 fn pipeline() -> (Vec<u8>, Vec<Seen>) {
     let stream = "GET /one?x=1 HTTP/1.1\r\nHost: a\r\n\r\n\
         POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello\
@@ -142,7 +142,7 @@ fn a_damaged_pipeline_is_read_alike_in_any_cuts() {
     assert!(refused > 10_000, "{refused} of 20,000 are refused");
 }
 
-/// The request that another server would see in the bytes behind a doubtful one.
+/// The request that another server would see in the bytes after a doubtful one.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[track_caller]

@@ -62,7 +62,7 @@ impl Peer {
         std::mem::take(&mut self.received)
     }
 
-    /// Whether the server has closed the connection by a reset, or by an end behind what was received.
+    /// Whether the server has closed the connection by a reset, or by an end after what was received.
     pub(crate) fn is_over(&mut self) -> bool {
         loop {
             match self.stream.read(&mut [0; 4096]) {

@@ -65,7 +65,7 @@ fn requests_behind_a_download_wait_for_its_end() {
     assert_eq!(peer.response().body, b"Hello, world!\n");
 }
 
-/// The client ends its side behind its requests, as `nc -N` does.
+/// The client ends its side after its requests, as `nc -N` does.
 #[test]
 fn a_client_that_ends_its_side_gets_every_response() {
     let server = Server::start(&[]);

@@ -47,7 +47,7 @@ impl Server {
         server
     }
 
-    /// Waits for the next line, and returns what it has behind `beginning`.
+    /// Waits for the next line, and returns what it has after `beginning`.
     #[track_caller]
     pub(crate) fn says(&self, beginning: &str) -> String {
         let line = self.lines.recv_timeout(PATIENCE);

@@ -57,7 +57,7 @@ fn leave(call: &mut Call<'_, '_>, kind: Kind, word: &str) -> Outcome {
     Ok(())
 }
 
-/// The reply to one name: the number of subscriptions behind it.
+/// The reply to one name: the number of subscriptions after it.
 fn confirm(call: &mut Call<'_, '_>, word: &str, name: Option<&[u8]>) {
     let replies = &mut call.cx.shared.replies;
     replies.push(3);
@@ -81,7 +81,7 @@ pub(super) fn publish(call: &mut Call<'_, '_>) -> Outcome {
     let Server {
         channels, replies, ..
     } = &mut *call.cx.shared;
-    // A subscriber gets its own message behind the replies to its earlier commands.
+    // A subscriber gets its own message after the replies to its earlier commands.
     if call.client.subscriptions() > 0 {
         replies.send(&mut call.cx.socket);
     }

@@ -27,7 +27,7 @@ pub(super) fn split(
     }
 }
 
-/// Takes one word off the text, and returns the text behind it.
+/// Takes one word off the text, and returns the text after it.
 fn word<'a>(mut rest: &'a [u8], unquoted: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         rest = match rest {

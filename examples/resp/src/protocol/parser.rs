@@ -33,7 +33,7 @@ pub(crate) struct Parser {
     unquoted: Vec<u8>,
     /// The number of bytes of the present command that are understood.
     understood: usize,
-    /// The number of bytes behind `understood` in which there is no end of a line.
+    /// The number of bytes after `understood` in which there is no end of a line.
     searched: usize,
     /// The number of arguments that are still to come.
     missing: i64,
@@ -92,7 +92,7 @@ impl fmt::Debug for Arguments<'_> {
 
 impl Parser {
     /// Takes the next command off `input`. Returns `None` if it is incomplete: the next call then has the same bytes again,
-    /// with more behind them. Behind a command, the next call begins with the bytes behind the command.
+    /// with more after them. After a command, the next call begins with the bytes after the command.
     #[inline]
     pub(crate) fn next<'a>(
         &'a mut self,
@@ -185,7 +185,7 @@ impl Parser {
         bulk_length(line).map(Some)
     }
 
-    /// Takes a line of one or two digits behind `kind`, which nearly all announcements are: no end has to be searched for.
+    /// Takes a line of one or two digits after `kind`, which nearly all announcements are: no end has to be searched for.
     #[inline]
     fn short_number(&mut self, input: &[u8], kind: u8) -> Option<i64> {
         let (number, length) = match &input[self.understood..] {
@@ -271,7 +271,7 @@ fn bulk_length(line: &[u8]) -> Result<usize, ProtocolError> {
     }
 }
 
-/// The bytes are no command, and nothing can be found in the bytes behind them. Its text is that of Redis.
+/// The bytes are no command, and nothing can be found in the bytes after them. Its text is that of Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProtocolError {
     ExpectedBulk(u8),

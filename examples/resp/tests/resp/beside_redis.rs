@@ -34,7 +34,7 @@ const SCRIPTS: &[&str] = &[
     "\n\n  \nping\n\"ping\"\n'ping'\n\"\\x70ing\"\n*0\r\n*-1\r\n*-7\r\nping\n",
 ];
 
-/// Streams behind which the connection ends.
+/// Streams after which the connection ends.
 const ENDS: &[&str] = &[
     "quit\r\nping\r\n",
     "ping\r\nset a \"b\r\nping\r\n",

@@ -23,7 +23,7 @@ fn a_message_reaches_channels_and_patterns_once_each() {
          *4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n$4\r\nnews\r\n$2\r\nhi\r\n",
     );
     three.expect(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n");
-    // In version 3 a subscriber goes on with its commands, and gets its own message behind earlier replies.
+    // In version 3 a subscriber goes on with its commands, and gets its own message after earlier replies.
     three.ask(
         "echo a\r\npublish news me\r\n",
         "$1\r\na\r\n>3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nme\r\n:3\r\n",

@@ -1,4 +1,4 @@
-//! Attacks that hide commands: behind STARTTLS, where the client does not know of them, and in a message.
+//! Attacks that hide commands: after STARTTLS, where the client does not know of them, and in a message.
 
 use crate::peer::{Peer, SecurePeer};
 use crate::sink::Sink;

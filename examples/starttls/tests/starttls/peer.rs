@@ -38,7 +38,7 @@ impl Peer {
     }
 }
 
-/// A client over TLS: `openssl s_client -starttls smtp`, which has its own EHLO behind it, in the clear.
+/// A client over TLS: `openssl s_client -starttls smtp`, which has its own EHLO after it, in the clear.
 pub(crate) struct SecurePeer {
     child: Child,
     input: ChildStdin,

@@ -58,7 +58,7 @@ impl Sink {
         self.lines.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Waits for the next line, which has to have `words` behind the address of the peer.
+    /// Waits for the next line, which has to have `words` after the address of the peer.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) {
         let line = self.line();

@@ -42,7 +42,7 @@ fn swaks_verifies_the_certificate_and_delivers_a_mail() {
         assert!(output.status.success(), "{text}");
         let spoken = format!(" speaks {}", version.replace("tlsv", "TLSv"));
         sink.says(&spoken);
-        // swaks closes behind its QUIT, and so may reset the connection.
+        // swaks closes after its QUIT, and so may reset the connection.
         sink.says(" bytes from a@example.org to b@example.org");
         sink.is_left();
     }

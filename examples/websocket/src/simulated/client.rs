@@ -16,12 +16,12 @@ pub(super) const PONG: u8 = 0x8a;
 pub(super) struct Client {
     pub(super) place: usize,
     pub(super) path: &'static str,
-    /// The frames that it sends behind its request, without waiting.
+    /// The frames that it sends after its request, without waiting.
     pub(super) frames: Vec<u8>,
     pub(super) answers_pings: bool,
     /// The time for which it reads nothing.
     pub(super) deaf_for: Duration,
-    /// The frames that it sends behind that time.
+    /// The frames that it sends after that time.
     pub(super) late_frames: Vec<u8>,
 }
 
@@ -89,7 +89,7 @@ impl SocketHandler<Vec<Seen>> for Client {
 }
 
 impl Seen {
-    /// Takes the next frame of the server, behind its response.
+    /// Takes the next frame of the server, after its response.
     fn next_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         if !self.is_upgraded {
             let head = self

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The header and the bytes of the client behind it, or the words of the error.
+/// The header and the bytes of the client after it, or the words of the error.
 type Outcome = std::result::Result<(Option<ProxyHeader>, Vec<u8>), String>;
 
 /// Plays a filter on `pieces`, then the end of the peer. Unused bytes come again, in front of the next piece.

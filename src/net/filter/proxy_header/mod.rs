@@ -52,7 +52,7 @@ pub enum ProxyHeader {
         /// The address at which the client has reached the proxy.
         destination: SocketAddr,
     },
-    /// The ends of a connection between Unix sockets: paths, which may be empty, or abstract names behind a NUL byte.
+    /// The ends of a connection between Unix sockets: paths, which may be empty, or abstract names after a NUL byte.
     Unix {
         /// The path of the client.
         source: Vec<u8>,
@@ -62,7 +62,7 @@ pub enum ProxyHeader {
 }
 
 impl ProxyHeader {
-    /// Parses the header at the front of `bytes`. Returns it with its length: the bytes behind it are the client's. `None`
+    /// Parses the header at the front of `bytes`. Returns it with its length: the bytes after it are the client's. `None`
     /// if `bytes` are only the beginning of a header, which is never so for 4,096 bytes or more.
     ///
     /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. Its TLVs are skipped.

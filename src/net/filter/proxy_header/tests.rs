@@ -1,6 +1,6 @@
 use super::*;
 
-/// Some bytes of a client behind its header.
+/// Some bytes of a client after its header.
 const REST: &[u8] = b"PROXY \r\nGET / HTTP/1.1\r\n\r\n";
 
 fn address(text: &str) -> SocketAddr {
@@ -350,7 +350,7 @@ enum Content {
     Ipv4,
 }
 
-/// Random bytes, random changes of valid headers, and headers behind headers.
+/// Random bytes, random changes of valid headers, and headers after headers.
 #[test]
 fn a_verdict_never_changes_when_more_bytes_come() {
     let headers = valid();

@@ -31,7 +31,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(ProxyHeader, usize)>> {
     }
 }
 
-/// Parses the fields behind `PROXY `. Exactly one space stands between two of them.
+/// Parses the fields after `PROXY `. Exactly one space stands between two of them.
 fn parse_line(line: &[u8]) -> Result<ProxyHeader> {
     let mut fields = line.split(|&byte| byte == b' ');
     let mut next = |field| match fields.next() {
@@ -41,7 +41,7 @@ fn parse_line(line: &[u8]) -> Result<ProxyHeader> {
     let parse_address: fn(&str, &[u8]) -> Result<IpAddr> = match next("protocol")? {
         b"TCP4" => |field, text| parse_text::<Ipv4Addr>(field, text).map(IpAddr::V4),
         b"TCP6" => |field, text| parse_text::<Ipv6Addr>(field, text).map(IpAddr::V6),
-        // The specification lets the sender write anything behind this.
+        // The specification lets the sender write anything after this.
         b"UNKNOWN" => return Ok(ProxyHeader::Unknown),
         text => return Err(invalid("protocol", text)),
     };

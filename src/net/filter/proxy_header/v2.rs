@@ -100,7 +100,7 @@ fn parse_front(bytes: &[u8]) -> Result<Option<(Content, usize)>> {
     Ok(Some((content, length)))
 }
 
-/// Reads the addresses from the front of `body`. The TLVs behind them are skipped.
+/// Reads the addresses from the front of `body`. The TLVs after them are skipped.
 fn read_addresses(content: Content, body: &[u8]) -> ProxyHeader {
     let mut fields = Fields(body);
     match content {

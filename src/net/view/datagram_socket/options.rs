@@ -8,7 +8,7 @@ use crate::system::{Membership, MulticastInterface, UdpOption};
 
 use super::DatagramSocket;
 
-/// The options. While the name of the socket is being looked up, and behind its close, each of these fails with
+/// The options. While the name of the socket is being looked up, and after its close, each of these fails with
 /// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
 impl DatagramSocket<'_> {
     fn set(&self, name: &str, option: UdpOption) -> Result<()> {

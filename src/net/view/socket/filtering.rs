@@ -9,7 +9,7 @@ use super::Socket;
 
 /// Filters.
 impl Socket<'_> {
-    /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. It comes behind the filters
+    /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. It comes after the filters
     /// that there are.
     ///
     /// Bytes that were written before leave as they were written. Bytes that are written after this call wait until the
@@ -63,7 +63,7 @@ impl Socket<'_> {
     ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
     ///         if data == b"STARTTLS\n" {
     ///             cx.socket.write(b"go ahead\n").ignore();
-    ///             // Bytes behind the line would be in the clear: none are handed over.
+    ///             // Bytes after the line would be in the clear: none are handed over.
     ///             if let Err(error) = cx.socket.start_tls(Arc::clone(&self.config), b"") {
     ///                 cx.socket.destroy_with(error);
     ///             }

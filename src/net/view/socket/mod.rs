@@ -38,7 +38,7 @@ use super::sockets::Sockets;
 /// ```
 /// use netloop::{Context, SocketHandler, SocketId};
 ///
-/// /// Passes on to another socket everything that arrives, and the end behind it.
+/// /// Passes on to another socket everything that arrives, and the end after it.
 /// struct Relay {
 ///     to: SocketId,
 /// }
@@ -151,7 +151,7 @@ impl<'a> Socket<'a> {
         self.net.request(self.id, Connection::pause_for_pipe);
     }
 
-    /// Closes the socket behind its queue, because the other socket of its pipe has closed.
+    /// Closes the socket after its queue, because the other socket of its pipe has closed.
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
         self.net.request_now(self.id, |connection, registration| {
             connection.close_behind_pipe(are_cut_short, error, registration);

@@ -80,7 +80,7 @@ impl Socket<'_> {
     /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
     ///
-    /// Bytes behind a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
+    /// Bytes after a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
     /// a Node process does at its end. Only the program can call `uncork`, and no event would come in which it could.
     ///
     /// ```

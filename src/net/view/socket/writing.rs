@@ -11,7 +11,7 @@ use super::Socket;
 
 /// Writing.
 impl Socket<'_> {
-    /// Sends `bytes`, behind everything that was written before.
+    /// Sends `bytes`, after everything that was written before.
     ///
     /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the
     /// callback returns, and writes to other sockets leave in the next flush phase. A write of 16 KiB or more is
@@ -172,7 +172,7 @@ impl Socket<'_> {
     /// Holds back everything that is written from now on, also after the running callback has returned.
     ///
     /// The hold ends with [`uncork`](Self::uncork) or `end`, or when the queue reaches the high watermark. Bytes
-    /// already queued for the kernel are not held back, and bytes written behind them may leave with them. After `end`,
+    /// already queued for the kernel are not held back, and bytes written after them may leave with them. After `end`,
     /// a call of `cork` does nothing. Programs rarely need a cork: the writes of one callback leave together anyway.
     ///
     /// Held bytes are no activity: the idle timeout comes in spite of them. They do not keep

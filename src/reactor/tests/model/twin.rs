@@ -70,7 +70,7 @@ pub(super) struct Filed {
 pub(super) struct Twin {
     pub(super) levels: BTreeMap<Key, Level>,
     pub(super) run_queue: Vec<Key>,
-    /// The sources that were served as often as they may be, and have more to do: they come behind the run queue.
+    /// The sources that were served as often as they may be, and have more to do: they come after the run queue.
     pub(super) again: Vec<Key>,
     pub(super) flush_list: Vec<Key>,
     pub(super) close_list: Vec<Key>,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// The bytes that a socket receives, and the FIN behind them.
+/// The bytes that a socket receives, and the FIN after them.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveBuffer {
     /// The bytes that the peer has sent and the program has not read, in order: first the arrived bytes, then the bytes

@@ -204,7 +204,7 @@ impl Connections {
     }
 
     /// Closes a socket for the program. For a connected socket, the kernel sends a reset if
-    /// `TcpSocket::resets_on_close` says so. Otherwise it sends a FIN behind the sent bytes, unless
+    /// `TcpSocket::resets_on_close` says so. Otherwise it sends a FIN after the sent bytes, unless
     /// it has sent a FIN already.
     pub(in super::super) fn close(&mut self, world: &mut World, key: Key) {
         let Some(socket) = self.sockets.get(key) else {
