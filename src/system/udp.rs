@@ -64,14 +64,14 @@ impl Udp {
     #[inline]
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         retry_interrupted(|| match self {
-            Self::Own(socket) => socket.recv_from(buffer),
+            Self::Own(socket) => udp::receive(socket, buffer),
             Self::Shared(shared) => {
                 shared.forbid_blocking()?;
-                shared.get().recv_from(buffer)
+                udp::receive(shared.get(), buffer)
             }
             // What the kernel has coalesced would look like one datagram: the caller calls `receive_batch`.
             #[cfg(feature = "udp-batch")]
-            Self::Batched(batched) => batched.socket.recv_from(buffer),
+            Self::Batched(batched) => udp::receive(&batched.socket, buffer),
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.receive(buffer),
             #[cfg(feature = "simulation")]

@@ -38,7 +38,7 @@ impl FaultyUdp {
 
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inject(Readiness::READABLE)?;
-        self.inner.recv_from(buffer)
+        udp::receive(&self.inner, buffer)
     }
 
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {

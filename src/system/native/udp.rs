@@ -37,6 +37,30 @@ pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<UdpS
     Ok(UdpSocket::from_std(socket.into()))
 }
 
+/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer is cut.
+#[cfg(not(windows))]
+#[inline]
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    socket.recv_from(buffer)
+}
+
+/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer is cut.
+///
+/// Windows takes a cut for an error (WSAEMSGSIZE), and the sender is lost with it. So the datagram is received whole.
+#[cfg(windows)]
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    // One byte more than the longest datagram.
+    const WHOLE: usize = 1 << 16;
+    if buffer.len() >= WHOLE {
+        return socket.recv_from(buffer);
+    }
+    let mut whole = [0; WHOLE];
+    let (length, from) = socket.recv_from(&mut whole)?;
+    let length = length.min(buffer.len());
+    buffer[..length].copy_from_slice(&whole[..length]);
+    Ok((length, from))
+}
+
 /// Lets other sockets bind the same address. As in libuv: the BSDs need SO_REUSEPORT for what SO_REUSEADDR does elsewhere.
 fn reuse_address(socket: &Socket) -> io::Result<()> {
     #[cfg(all(
