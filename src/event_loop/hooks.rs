@@ -183,7 +183,7 @@ impl<S> EventLoop<S> {
     /// let mut event_loop: EventLoop<Vec<&str>> = EventLoop::new()?;
     /// let before = event_loop.on_prepare(|cx| cx.shared.push("before the wait"));
     /// event_loop.on_check(|cx| {
-    ///     cx.shared.push("behind the sockets");
+    ///     cx.shared.push("after the sockets");
     ///     cx.stop();
     /// });
     /// // Otherwise the first turn would wait for ever: nothing else is to come.
