@@ -375,7 +375,7 @@ impl<T: Copy> Wheel<T> {
     /// Moves the timers of `overdue` to `due`, sorted by deadline and then by arming order.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
-        // Without memory for sorting, timers whose deadlines had passed already come in the order in which they were armed.
+        // Without memory for sorting, timers that were overdue when they were armed fire in the order of arming.
         let can_sort = order.try_reserve(self.due_count as usize).is_ok();
         let mut batch = Batch::new();
         while !self.overdue.is_empty() {

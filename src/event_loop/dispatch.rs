@@ -372,7 +372,7 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket. `on_close` sets `calling` again.
+            // `end_watch` may call a hook, which is no callback of the socket. `calling` is set again for `on_close`.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));

@@ -111,8 +111,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Queues `call`, and wakes the loop. If the wake fails, the call is not queued. Otherwise a wake of another thread
-    /// might have the loop make a call whose poster got an error.
+    /// Wakes the loop, and queues `call` if the wake has succeeded. If the call were queued in spite of a failed wake, a wake
+    /// of another thread could have the loop make a call whose poster got an error.
     ///
     /// A call that is refused is returned as it came, without an allocation.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>

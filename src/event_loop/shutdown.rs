@@ -36,7 +36,7 @@ const SOON: Duration = Duration::from_millis(5);
 /// The time until the next look at busy sockets, whose handlers end them unasked.
 const LATER: Duration = Duration::from_millis(100);
 
-/// The limit on the sockets that one call forces, so that the deadline keeps to the budgets of turns.
+/// The limit on the sockets that one step closes at the deadline, so that many sockets do not overrun the budget of a turn.
 const FORCED_A_CALL: usize = 256;
 
 /// The progress of a socket in its shutdown.

@@ -245,7 +245,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.set_watches(false);
     }
 
-    /// Reads the clock before a callback, if a hook is set.
+    /// Reads the clock before a callback, if a hook for stalls is set.
     #[inline]
     pub(super) fn watch(&self) -> Option<Instant> {
         match self.agenda.meter.watches() {

@@ -53,7 +53,8 @@ impl<T: Handler> Reactor<T> {
             .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
     }
 
-    /// Returns the time of the next deadline on the timer wheel, or a time a little earlier.
+    /// Returns the time of the next deadline on the timer wheel, or an earlier time: that of a timer which was cancelled or
+    /// moved, and which the wheel still counts.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)

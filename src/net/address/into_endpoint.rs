@@ -1,6 +1,6 @@
 //! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
 //!
-//! This module does all parsing of endpoints, and panics on no text. Before any system call it refuses an endpoint that
+//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call it refuses an endpoint that
 //! no system would accept.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};

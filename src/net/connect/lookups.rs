@@ -46,7 +46,7 @@ impl PendingLookup {
 /// The reason for which a source no longer waits for a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {
-    /// The source has closed, and says nothing about the lookup.
+    /// The source has closed. This is no sign that the lookup hangs.
     Left,
     /// The source has waited until its timeout, so the lookup may hang.
     TimedOut,

@@ -93,8 +93,9 @@ impl ConnectRace {
         }
     }
 
-    /// Takes the addresses that the lookup found, and keeps the wanted family without duplicates. IPv4 and IPv6
-    /// alternate, beginning with the family of the first address. Returns whether any address is left.
+    /// Takes the addresses that the lookup found: those of the wanted family, without duplicates, within the limit on their
+    /// number. If both families are wanted, they alternate, beginning with that of the first address. Returns whether any
+    /// address is left.
     pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {

@@ -155,8 +155,9 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte: sends a FIN. If both sides have ended, or after `end_and_close`,
-    /// closes the connection. The close then sends the FIN by itself, unless a duplicate of the descriptor may exist.
+    /// Finishes the outbound half after its last byte. While the peer may still send, sends a FIN. If the peer has ended, or
+    /// after `end_and_close`, closes the connection, and the close sends the FIN. In the state `EndingToReset` the close sends
+    /// a RST. If a duplicate of the descriptor may exist, a close would send nothing, so the FIN is sent before it.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {

@@ -12,7 +12,7 @@ use super::Connection;
 #[derive(Debug)]
 pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
-    /// The number of bytes that the kernel has taken. The queue in front of the payload is then empty.
+    /// The number of bytes of the payload that the kernel has taken. If it is not zero, the queue in front is empty.
     pub(crate) sent: usize,
     /// The number of bytes that the kernel had taken before the write, if the queue waited for the kernel.
     pub(super) taken: Option<u64>,

@@ -148,7 +148,7 @@ impl Net {
     ) -> Vec<(SocketId, Flow)> {
         let mut others = Vec::new();
         let mut write = |net: &mut Self, id, payload| {
-            // `advance_span` has not noted the bytes of the members so far, and they leave less room for this write.
+            // `advance_span` notes no rise. The bytes for the sockets before this one leave less room for this write.
             net.outbox.note_rise();
             let flow = net.write(id, payload);
             if flow != Flow::Open {

@@ -19,7 +19,8 @@ const MOST_GATHERED: usize = 60 << 10;
 /// The bytes of the longest run: those of the longest datagram of IPv4.
 const LONGEST_RUN: usize = 65_507;
 
-/// The limit on the runs of one service.
+/// The limit on the runs that are sent each time the reactor serves the socket. A run is several datagrams of one length to
+/// one peer, in one system call.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {

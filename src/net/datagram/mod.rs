@@ -246,7 +246,7 @@ impl Datagrams {
         check_sendable(self.send_block_list.as_deref(), peer)?;
         let failed = |error| Error::new(Syscall::Connect, error).at(peer.into());
         socket.connect(peer).map_err(failed)?;
-        // Binds an address that was unspecified until now.
+        // The connect has bound a local address that was unspecified.
         self.local = socket.local_address().ok();
         self.peer = Some(peer);
         self.notices.push_back(DatagramEvent::Connected);

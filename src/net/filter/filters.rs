@@ -108,7 +108,7 @@ impl Filters {
         self.layers.iter().any(has_many_answers)
     }
 
-    /// Takes the failure of a write in the last operation that may pass.
+    /// Takes the transient failure of a write in the last operation: a signal, or a lack of memory.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
         self.wire.write_fault.take()
     }

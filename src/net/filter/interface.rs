@@ -245,8 +245,8 @@ impl FilterOutput<'_> {
         &mut self.space[self.filled..]
     }
 
-    /// Notes that decoded bytes were written to the first `bytes` of the [space](Self::space). More than there is count
-    /// as all of it.
+    /// Notes that decoded bytes were written to the first `bytes` of the [space](Self::space). A number
+    /// above the length of the space counts as that length.
     pub fn fill(&mut self, bytes: usize) {
         self.filled = self.space.len().min(self.filled.saturating_add(bytes));
     }

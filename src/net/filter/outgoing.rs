@@ -48,7 +48,7 @@ impl Outgoing {
         self.bytes.len() - self.sent - of_batch
     }
 
-    /// Whether written bytes are among the unsent ones.
+    /// Whether some of the unsent bytes stand for written ones.
     pub(super) fn has_batch(&self) -> bool {
         self.batch.is_some()
     }

@@ -179,7 +179,7 @@ impl ListenOptions {
     }
 
     /// Sets a list of blocked addresses. The server closes an accepted peer with such an address without an event.
-    /// Default: none. An address that a [PROXY header](Self::proxy_protocol) or another [`Filter`] tells is looked up, too.
+    /// Default: none. An address that a [PROXY header](Self::proxy_protocol) or another [`Filter`] tells is checked, too.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();

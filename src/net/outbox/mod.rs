@@ -74,8 +74,8 @@ pub(crate) struct Outbox {
 
 /// Putting bytes in.
 impl Outbox {
-    /// An outbox whose pool keeps at most `pooled_bytes` bytes of free chunks, for at most `limit` unsent bytes of all
-    /// connections together.
+    /// Makes an outbox that takes at most `limit` unsent bytes of all sockets together. Its pool keeps at most
+    /// `pooled_bytes` bytes of free chunks.
     pub(crate) fn new(pooled_bytes: usize, limit: Option<usize>) -> Self {
         let mut outbox = Self {
             gathered: Gathered::default(),

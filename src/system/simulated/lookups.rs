@@ -24,8 +24,8 @@ impl Lookups {
         }
     }
 
-    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup. Refuses `job` if as many
-    /// answers are under way as the limits allow lookups to run and to wait together.
+    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup. Refuses `job` if the
+    /// answers under way are as many as the lookups that may run, and those that may wait, together.
     pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         let under_way = self.network.borrow().lookups_under_way(self.machine);
         if !self.limits.allow(under_way, self.limits.threads) {

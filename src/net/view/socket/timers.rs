@@ -9,8 +9,8 @@ impl Socket<'_> {
     /// Sets the deadline of the socket: after this time from now, the socket closes. No byte extends it. Each call replaces
     /// the deadline, and `None` lifts it. At first there is none.
     ///
-    /// An idle timeout does not protect against a peer that sends a byte now and then. A server gives each request
-    /// such a time, whole:
+    /// An idle timeout does not protect against a peer that sends a byte now and then. A server sets one
+    /// deadline for each whole request:
     ///
     /// ```
     /// use std::time::Duration;

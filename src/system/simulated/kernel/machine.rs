@@ -86,7 +86,7 @@ impl Machine {
     }
 }
 
-/// All machines, with the partitions between them. The number of a machine is its index.
+/// All machines, with the partitions between them. A `MachineId` is an index in `all`.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
     all: Vec<Machine>,
