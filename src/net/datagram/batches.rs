@@ -37,12 +37,12 @@ impl Datagrams {
     ) -> Option<Event> {
         let mut received = std::mem::take(&mut self.batch);
         let socket = self.socket().and_then(Udp::batched)?;
-        let result = socket.receive(buffer, |offset, length, from| {
+        let result = socket.receive(buffer, |offset, length, from, is_truncated| {
             received.push_back(Message {
                 from,
                 offset,
                 length,
-                is_truncated: false,
+                is_truncated,
             });
         });
         if let Err(error) = result {

@@ -203,7 +203,8 @@ impl DatagramOptions {
     /// What is sent in a turn leaves in the flush after it: datagrams in a row of one length to one address in one call. What
     /// has arrived comes in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
     /// may give more datagrams than a turn's [budget](Self::receives_per_turn), as many as the loop's
-    /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A datagram that is longer than the network's MTU is
+    /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may cut what the kernel has
+    /// coalesced: `on_truncated` tells the last datagram that it holds. A datagram that is longer than the network's MTU is
     /// refused with EMSGSIZE. The socket cannot be [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]

@@ -64,9 +64,9 @@ impl Datagrams {
             self.counts.blocked += 1;
             return None;
         }
-        if message.length > most {
-            message.length = most;
-            message.is_truncated = true;
+        message.is_truncated |= message.length > most;
+        if message.is_truncated {
+            message.length = message.length.min(most);
             self.counts.truncated += 1;
         }
         self.counts.received += 1;

@@ -27,11 +27,12 @@ impl BatchedUdp {
         Ok(Self { socket, state })
     }
 
-    /// Receives datagrams into `buffer`, and calls `each` with the place, the length and the sender of each.
+    /// Receives datagrams into `buffer`, and calls `each` with the place, the length and the sender of each, and whether it
+    /// may be cut: the last one that fills a buffer which is shorter than the longest packet. Those behind it are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
-        mut each: impl FnMut(usize, usize, SocketAddr),
+        mut each: impl FnMut(usize, usize, SocketAddr, bool),
     ) -> io::Result<()> {
         let part = match buffer.len() / COALESCED {
             0 => buffer.len(),
@@ -54,7 +55,8 @@ impl BatchedUdp {
             let mut offset = 0;
             loop {
                 let length = meta.stride.min(meta.len - offset);
-                each(begin + offset, length, meta.addr);
+                let fills_buffer = part < COALESCED && offset + length == part;
+                each(begin + offset, length, meta.addr, fills_buffer);
                 offset += length;
                 // An empty datagram has neither length nor stride.
                 if offset >= meta.len || length == 0 {

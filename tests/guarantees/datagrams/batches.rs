@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use netloop::{DatagramFlow, DatagramOptions};
+use netloop::{DatagramFlow, DatagramOptions, EventLoop, EventLoopOptions};
 
 use super::{Stage, Watch, peer};
 
@@ -107,6 +107,18 @@ fn a_burst_beyond_the_queue_leaves_before_it_is_dropped() {
         assert_eq!(peer.recv(&mut buffer).unwrap(), 1000);
         assert_eq!(buffer[0], number);
     }
+}
+
+#[test]
+fn a_datagram_that_a_short_buffer_cuts_is_told_as_cut() {
+    let options = EventLoopOptions::new().read_buffer_bytes(1024);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    let (_, address) = stage.bind(batched(), Watch::new("a"));
+    let (peer, _) = peer();
+    peer.send_to(&[1; 1000], address).unwrap();
+    peer.send_to(&[2; 2000], address).unwrap();
+    stage.drive_to("a truncated 1024 bytes");
+    assert!(stage.has("a 1000 bytes"));
 }
 
 #[test]
