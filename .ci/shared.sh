@@ -42,6 +42,9 @@ summary() {
     fi
 }
 trap summary EXIT
+# Without these, a run that is ended from outside would say that everything passed.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # install_packages CONSEQUENCE PACKAGE...: installs packages of the system. If they cannot be had, notes what is skipped
 # for their lack, and fails.
