@@ -38,7 +38,8 @@ pub(crate) struct NewList(pub(crate) Time);
 impl Entry {
     #[inline]
     fn is_live(&self, now: Time) -> bool {
-        self.expiry.is_none_or(|expiry| now < expiry.at)
+        // As in Redis: a lifetime that began late in a millisecond has not passed before the end of the last one.
+        self.expiry.is_none_or(|expiry| now <= expiry.at)
     }
 }
 

@@ -67,7 +67,7 @@ impl Lists {
     /// Puts a key that expires `at` into its list. Returns whether the list is new: it then needs a timer, which is due at
     /// [`Place::due`].
     pub(crate) fn put(&mut self, key: Rc<[u8]>, at: Time, now: Time) -> (Place, bool) {
-        let list = due(at, now);
+        let list = due(at.after(1), now);
         let mut is_new = false;
         let keys = self.lists.entry(list).or_insert_with(|| {
             is_new = true;
