@@ -26,7 +26,7 @@ const MISSES: u32 = 3;
 /// The only timer.
 const SAY: u64 = 0;
 
-/// What each datagram begins with: anyone may send to the group.
+/// The beginning of each datagram. Other programs may send to the group too.
 const MAGIC: &[u8] = b"netloop discovery ";
 
 struct Discovery {

@@ -19,7 +19,7 @@ impl DatagramHandler for Echo {
         }
     }
     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
-        // What the kernel has no space for waits in a short queue, and the oldest gives way.
+        // Without space in the kernel, the datagram waits in a short queue, which drops the oldest one when it is full.
         cx.socket.send_to(from, data).ignore();
     }
     fn on_error(&mut self, _: &mut DatagramContext<'_>, error: &netloop::Error) {

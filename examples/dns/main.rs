@@ -29,7 +29,7 @@ struct OverUdp {
 
 impl DatagramHandler<Table> for OverUdp {
     fn on_message(&mut self, cx: &mut DatagramContext<'_, Table>, from: SocketAddr, data: &[u8]) {
-        // A datagram that is no question gets no answer: its sender may be anyone, and so may the address in it.
+        // A datagram that is no question gets no answer: its sender may be an attacker, and the address in it a victim's.
         if answer(data, cx.shared, LONGEST_OVER_UDP, &mut self.answer) {
             cx.socket.send_to(from, &self.answer).ignore();
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use netloop::ProxyHeader;
 
-/// What version 2 begins with, and its version in the upper half of a byte.
+/// The first bytes of a header of version 2. The byte after them has the version in its upper half.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const VERSION: u8 = 0x20;
 

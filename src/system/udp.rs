@@ -69,7 +69,7 @@ impl Udp {
                 shared.forbid_blocking()?;
                 udp::receive(shared.get(), buffer)
             }
-            // What the kernel has coalesced would look like one datagram: the caller calls `receive_batch`.
+            // Datagrams that the kernel has coalesced would look like one: the caller calls `receive_batch`.
             #[cfg(feature = "udp-batch")]
             Self::Batched(batched) => udp::receive(&batched.socket, buffer),
             #[cfg(feature = "simulation")]

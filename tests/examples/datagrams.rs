@@ -152,7 +152,7 @@ fn dnsperf_loses_no_question() {
     assert!(line("Response codes").contains("NXDOMAIN 1000"), "{report}");
 }
 
-// What is no question gets no answer, and what is a broken one gets an error.
+// A datagram that is no question gets no answer, and a broken question gets an error.
 #[test]
 fn dns_answers_no_noise() {
     let (_server, address) = start_dns();

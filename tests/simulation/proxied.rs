@@ -102,7 +102,7 @@ impl SocketHandler<World> for Inside {
 /// A connection of a proxy, which sends pieces one after the other.
 struct Courier {
     pieces: VecDeque<Vec<u8>>,
-    /// What comes back: the bytes behind the header.
+    /// The echo: the bytes after the header.
     payload: Vec<u8>,
     received: usize,
     /// Whether it stays behind its last piece, in any case.

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use netloop::{Decoded, Error, Filter, FilterOutput, Result};
 
-/// What each side sends first.
+/// The first bytes of each side.
 pub(crate) const HELLO: &[u8] = b"hello?";
 
 /// The record that marks the end.
@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 16 << 10;
 /// Sends a hello and waits for that of the peer. Then each record is a length in two bytes, and as many bytes, inverted.
 #[derive(Default)]
 pub(crate) struct Records {
-    /// What was received of a hello or a record that is not whole.
+    /// The received part of a hello or of a record that is not whole.
     pending: Vec<u8>,
     is_ready: bool,
     has_ended: bool,

@@ -1,4 +1,4 @@
-//! What TLS costs on this loop, beside the same rustls on a loop by hand: the processor time of the server for an echo and
+//! The cost of TLS on this loop, beside the same rustls on a loop by hand: the processor time of the server for an echo and
 //! for a handshake.
 //!
 //! The servers are processes of their own, and take turns. The client is the same for both. Each round gives the ratio of

@@ -223,7 +223,7 @@ impl Net {
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {
-            // What was sent before the close is no loss of the close.
+            // Gathered datagrams were sent before the close, so the close must not drop them.
             #[cfg(feature = "udp-batch")]
             self.with_datagrams(id, Datagrams::send_batch);
             self.reactor.deregister(id.0);

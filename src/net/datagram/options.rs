@@ -200,8 +200,8 @@ impl DatagramOptions {
     /// Whether the kernel takes and gives several datagrams at a time (GSO, GRO, `recvmmsg`), where the system can. Default:
     /// `false`. Needs the feature `udp-batch`.
     ///
-    /// What is sent in a turn leaves in the flush after it: datagrams in a row of one length to one address in one call. What
-    /// has arrived comes in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
+    /// The datagrams of a turn leave in the flush after it: those in a row of one length to one address in one call. Datagrams
+    /// that have arrived come in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
     /// may give more datagrams than a turn's [budget](Self::receives_per_turn), as many as the loop's
     /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may cut what the kernel has
     /// coalesced: `on_truncated` tells the last datagram that it holds. A datagram that is longer than the network's MTU is

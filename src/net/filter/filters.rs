@@ -137,7 +137,7 @@ impl Filters {
     ///
     /// # Errors
     ///
-    /// The error of a filter or of the stream. What a filter has to say to the peer is offered to the kernel before.
+    /// The error of a filter or of the stream. The kernel is offered the filter's bytes for the peer before.
     pub(crate) fn advance(
         &mut self,
         stream: &mut Stream,
@@ -154,7 +154,7 @@ impl Filters {
             // A failed write is told by the read that follows, after what the peer has said before.
             let sent = send(top, below, &mut self.wire, stream);
             if top.is_ready() {
-                // What has failed after the handshake is told by a read, after what was decoded.
+                // A read tells a failure after the handshake, after the decoded bytes.
                 let knows_peer = top.peer_address().is_some();
                 self.ready += 1;
                 if knows_peer && self.ready < self.layers.len() {
@@ -192,10 +192,9 @@ impl Filters {
                 Err(error) => return Err(error),
             }
         }
-        match self.flush_on(stream) {
-            // The first read or write after the handshake tells the error.
-            Ok(_) | Err(_) => Ok(Advance::Ready),
-        }
+        // The first read or write after the handshake tells a failure.
+        let _ = self.flush_on(stream);
+        Ok(Advance::Ready)
     }
 
     /// Reads as [`Stream::read`] does. The bytes on the wire pass through `spare`.

@@ -26,7 +26,7 @@ struct Batch {
     end: usize,
     /// The number of written bytes.
     written: usize,
-    /// How many of them were credited.
+    /// The number of written bytes that a call has returned as taken.
     credited: usize,
 }
 

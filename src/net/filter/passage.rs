@@ -228,11 +228,11 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Sends what the filter of `top` has answered to received bytes.
+/// Sends the answers of the filter of `top` to received bytes.
 fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
     // After written bytes the kernel was full, and the flush goes on: it takes these out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
-        // What is not sent now is sent later, and a failure is told by the next call.
+        // The kernel gets the rest of the answers later, and the next call tells a failure.
         let _ = send(top, below, wire, stream);
     }
 }

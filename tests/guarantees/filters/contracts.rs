@@ -1,4 +1,4 @@
-//! What limits, ends and shutdowns mean for a socket with filters, in each phase.
+//! Limits, ends and shutdowns of a socket with filters, in each phase.
 
 use std::cell::Cell;
 use std::io::IoSlice;

@@ -16,7 +16,7 @@ use crate::support::{
     pattern,
 };
 
-/// What the server and the handler of a connection were told of its ends.
+/// The events that the server and the handler of a connection were told.
 #[derive(Clone, Debug, PartialEq)]
 struct Ends {
     accepted: Option<SocketAddr>,

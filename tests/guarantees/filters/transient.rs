@@ -1,4 +1,5 @@
-//! What filters send by themselves, while sends fail for a cause that may pass: it is sent again, as written bytes are.
+//! The bytes that filters send by themselves, while sends fail for a cause that may pass: they are sent again, as written
+//! bytes are.
 
 use super::contracts::Pong;
 use super::{accepted, records};

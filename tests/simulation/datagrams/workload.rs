@@ -14,7 +14,7 @@ use super::checker::{Ledger, at, datagram};
 
 type Shared = Rc<RefCell<Ledger>>;
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) delivered: u64,
@@ -219,7 +219,7 @@ pub(super) fn run(seed: u64) -> Outcome {
         }
     }
     run_all(&mut simulation, &mut hosts);
-    // What is still under way may be for the server, which closes last.
+    // Datagrams that are still under way may be for the server, which closes last.
     hosts[0].event_loop.datagram_socket(server_socket).close();
     run_all(&mut simulation, &mut hosts);
     let dropped: u64 = hosts

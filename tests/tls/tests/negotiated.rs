@@ -1,4 +1,4 @@
-//! What TLS negotiates, and how a handler asks for it.
+//! The results of a TLS negotiation, and the calls with which a handler asks for them.
 
 use std::cell::RefCell;
 use std::rc::Rc;

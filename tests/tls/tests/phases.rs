@@ -1,4 +1,4 @@
-//! What a program does to a socket with TLS in each of its phases: pauses, budgets, pipes, panics, limits.
+//! Requests of a program to a socket with TLS, in each phase: pauses, budgets, pipes, panics, limits.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -41,7 +41,7 @@ fn two_pages_talk_and_come_back_after_a_restart() {
     }
     browser.picture(&ada, "2-wide.png");
     browser.picture(&bob, "3-narrow.png");
-    // What a member says is text, and no page scrolls sideways.
+    // The page shows the words of a member as text, and scrolls in no direction but down.
     for (page, own, people) in [(&ada, 2, "2 here: ada, bob"), (&bob, 2, "2 here: bob, ada")] {
         let count = format!("document.querySelectorAll('.own').length === {own}");
         assert_eq!(browser.evaluate(page, &count), true);

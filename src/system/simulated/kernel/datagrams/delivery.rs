@@ -40,7 +40,7 @@ impl Datagrams {
                 return;
             };
             let link = flight.link;
-            // A partition and a machine that is down lose datagrams, and tell nobody.
+            // A partition and a machine that is down lose datagrams, and the sender gets no error.
             if flight.passage.travels() && !world.machines.reaches(link.from, link.to) {
                 continue;
             }
