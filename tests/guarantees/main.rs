@@ -69,6 +69,7 @@ mod slow_peers;
 mod socket_timers;
 #[cfg(unix)]
 mod sources;
+mod stage;
 #[cfg(target_os = "linux")]
 mod standstill;
 mod stuck_lookups;

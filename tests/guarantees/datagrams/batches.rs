@@ -16,7 +16,7 @@ fn a_burst_arrives_exactly_once_and_whole() {
     let mut stage = Stage::new();
     let (_, to) = stage.bind(batched(), Watch::new("a"));
     let (id, from) = stage.bind(batched(), Watch::new("b"));
-    stage.settle();
+    stage.settle_for_a_while();
     for number in 0..40 {
         // Two lengths, so that runs end in the middle.
         let word = format!("{number:0width$}", width = if number < 20 { 8 } else { 12 });
@@ -45,7 +45,7 @@ fn empty_short_and_long_datagrams_stay_apart() {
     let (_, to) = stage.bind(batched(), Watch::new("a"));
     let (id, _) = stage.bind(batched(), Watch::new("b"));
     let (plain, _) = peer();
-    stage.settle();
+    stage.settle_for_a_while();
     for length in [5, 0, 5, 5, 3, 1200, 1200, 700, 0, 0] {
         let bytes = vec![b'x'; length];
         assert_eq!(stage.socket(id).send_to(to, &bytes), DatagramFlow::Open);
@@ -81,7 +81,7 @@ fn a_batch_goes_to_each_of_its_addresses() {
             DatagramFlow::Open
         );
     }
-    stage.settle();
+    stage.settle_for_a_while();
     for number in 0..30_u8 {
         let (peer, _) = &peers[usize::from(number) % 3];
         let mut buffer = [0; 200];
@@ -100,7 +100,7 @@ fn a_burst_beyond_the_queue_leaves_before_it_is_dropped() {
         let flow = stage.socket(id).send_to(to, &[number; 1000]);
         assert!(flow.is_accepted(), "{flow:?} at {number}");
     }
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.socket(id).dropped_datagrams(), 0);
     for number in 0..100_u8 {
         let mut buffer = [0; 2000];
@@ -143,12 +143,12 @@ fn a_handler_that_closes_hears_no_rest_of_its_batch() {
     let handler = Watch::new("a").on_message(|cx, _, _| cx.socket.close());
     let (_, to) = stage.bind(batched(), handler);
     let (id, _) = stage.bind(batched(), Watch::new("b"));
-    stage.settle();
+    stage.settle_for_a_while();
     for _ in 0..10 {
         assert_eq!(stage.socket(id).send_to(to, b"burst"), DatagramFlow::Open);
     }
     stage.drive_to("a close");
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.count("a burst"), 1);
 }
 
@@ -164,7 +164,7 @@ fn a_connected_socket_sends_its_bursts_too() {
     for number in 0..20_u8 {
         assert_eq!(stage.socket(id).send(&[number; 50]), DatagramFlow::Open);
     }
-    stage.settle();
+    stage.settle_for_a_while();
     for number in 0..20_u8 {
         let mut buffer = [0; 100];
         assert_eq!(peer.recv(&mut buffer).unwrap(), 50);
@@ -178,7 +178,7 @@ fn a_batch_that_is_cut_is_told_as_truncated() {
     let options = batched().max_datagram_bytes(4);
     let (_, to) = stage.bind(options, Watch::new("a"));
     let (id, _) = stage.bind(batched(), Watch::new("b"));
-    stage.settle();
+    stage.settle_for_a_while();
     for word in ["fives", "sixes", "four"] {
         let to: SocketAddr = to;
         assert_eq!(

@@ -19,7 +19,7 @@ fn a_connected_socket_has_one_peer() {
     stranger.send_to(b"stranger", address).unwrap();
     peer_socket.send_to(b"peer", address).unwrap();
     stage.drive_to("a peer");
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.notes, ["a listening", "a connect", "a peer"]);
 }
 
@@ -77,7 +77,7 @@ fn a_refusal_in_the_way_of_a_send_loses_no_datagram() {
     let mut stage = Stage::new();
     let dead = dead_port();
     let id = stage.connect(dead, Watch::new("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.socket(id).send(b"refused"), DatagramFlow::Open);
     let revived = std::net::UdpSocket::bind(dead).unwrap();
     assert_eq!(stage.socket(id).send(b"taken"), DatagramFlow::Open);
@@ -91,11 +91,11 @@ fn a_refusal_in_the_way_of_a_send_loses_no_datagram() {
 fn a_paused_socket_is_told_of_a_refusal_too() {
     let mut stage = Stage::new();
     let id = stage.connect(dead_port(), Watch::new("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     stage.socket(id).pause();
     assert_eq!(stage.socket(id).send(b"x"), DatagramFlow::Open);
     stage.drive_to("a ECONNREFUSED");
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.count("a ECONNREFUSED"), 1);
 }
 
@@ -111,6 +111,6 @@ fn an_unconnected_socket_hears_of_no_refusal() {
     let (peer, _) = peer();
     peer.send_to(b"alive", address).unwrap();
     stage.drive_to("a alive");
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.notes, ["a listening", "a alive"]);
 }

@@ -72,7 +72,7 @@ fn a_released_socket_does_not_keep_the_loop() {
     let mut stage = Stage::new();
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     assert!(stage.socket(id).is_held());
-    stage.settle();
+    stage.settle_for_a_while();
     assert!(stage.event_loop.is_alive());
     stage.socket(id).release();
     assert!(!stage.event_loop.is_alive() && !stage.socket(id).is_held());
@@ -105,7 +105,7 @@ fn the_timers_of_a_socket_end_with_it() {
     socket.after(Duration::from_millis(3), 3);
     assert!(socket.cancel(3) && !socket.cancel(3));
     stage.drive_to("a close");
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(
         stage.notes,
         ["a listening", "a timer 1", "a timer 2", "a close"]
@@ -119,7 +119,7 @@ fn a_panic_closes_its_socket_alone() {
     let handler = Watch::new("a").on_message(|_, _, _| panic!("a fault of the program"));
     let (_, address) = stage.bind(DatagramOptions::new(), handler);
     let (_, other) = stage.bind(DatagramOptions::new(), Watch::echo("b"));
-    stage.settle();
+    stage.settle_for_a_while();
     let (peer, _) = peer();
     peer.send_to(b"x", address).unwrap();
     peer.send_to(b"y", address).unwrap();
@@ -151,7 +151,7 @@ fn a_panic_in_on_error_is_followed_by_the_close_of_a_udp_socket() {
         let panicked = catch_unwind(AssertUnwindSafe(|| stage.drive_to("never")));
         assert!(panicked.is_err());
     }
-    stage.settle();
+    stage.settle_for_a_while();
     let word = format!("a {}", Error::HANDLER_PANICKED);
     assert_eq!(stage.notes, ["a listening", "a x", &word, "a close"]);
     assert!(stage.socket(id).is_closed() && !stage.event_loop.is_alive());
@@ -204,7 +204,7 @@ fn a_shutdown_asks_each_udp_socket_and_ends_the_others() {
     let keeper = Watch::new("keeper").at_shutdown(AtShutdown::Keep);
     let (keeper, address) = stage.bind(DatagramOptions::new(), keeper);
     stage.bind(DatagramOptions::new(), Watch::new("idle"));
-    stage.settle();
+    stage.settle_for_a_while();
     let (peer, _) = peer();
     stage
         .event_loop
@@ -225,7 +225,7 @@ fn a_shutdown_closes_udp_sockets_at_its_deadline() {
     let mut stage = Stage::new();
     let keeper = Watch::new("a").at_shutdown(AtShutdown::Keep);
     stage.bind(DatagramOptions::new(), keeper);
-    stage.settle();
+    stage.settle_for_a_while();
     stage
         .event_loop
         .shutdown(Duration::from_millis(20), |cx, _| {
@@ -252,7 +252,7 @@ fn dropping_the_loop_closes_udp_sockets_and_calls_none() {
         let _ = &dropped;
     });
     let (_, address) = stage.bind(DatagramOptions::new(), handler);
-    stage.settle();
+    stage.settle_for_a_while();
     let Stage { event_loop, notes } = stage;
     drop(event_loop);
     assert_eq!(notes, ["a listening"]);

@@ -26,7 +26,7 @@ fn a_flood_is_received_in_turns_of_the_budget() {
         let mut stage = Stage::new();
         let options = DatagramOptions::new().receives_per_turn(budget);
         let (_, address) = stage.bind(options, Watch::new("a"));
-        stage.settle();
+        stage.settle_for_a_while();
         flood(address, 100);
         let mut taken = 0;
         while count(&stage) < 100 {
@@ -38,7 +38,7 @@ fn a_flood_is_received_in_turns_of_the_budget() {
             taken += 1;
         }
         assert!(taken >= turns, "{taken} turns");
-        stage.settle();
+        stage.settle_for_a_while();
         assert_eq!(count(&stage), 100);
     }
 }
@@ -58,7 +58,7 @@ fn a_flood_delays_tcp_and_timers_by_one_budget() {
     let options = SocketOptions::new();
     stage.event_loop.adopt(ours, options, Pong).unwrap();
     for _ in 0..20 {
-        stage.settle();
+        stage.settle_for_a_while();
         stage.notes.clear();
         flood(address, 200);
         theirs.write_all(b"ping").unwrap();
@@ -94,14 +94,14 @@ fn tcp_pair() -> (std::net::TcpStream, std::net::TcpStream) {
 fn a_budget_of_the_turn_counts_datagrams_and_their_bytes() {
     let mut stage = Stage::new();
     let (_, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     flood(address, 20);
     let turn = stage.turn_within(Wait::No, Budget::new().events(3));
     assert_eq!((turn.events, count(&stage)), (3, 3));
     assert!(turn.more);
     let turn = stage.turn_within(Wait::No, Budget::new().bytes(10));
     assert_eq!((turn.events, count(&stage)), (2, 5));
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(count(&stage), 20);
 }
 
@@ -111,7 +111,7 @@ fn two_floods_are_served_in_turn() {
     let options = DatagramOptions::new().receives_per_turn(4);
     let (_, one) = stage.bind(options.clone(), Watch::new("a"));
     let (_, other) = stage.bind(options, Watch::new("b"));
-    stage.settle();
+    stage.settle_for_a_while();
     flood(one, 40);
     flood(other, 40);
     for turn in 1..=10 {
@@ -125,7 +125,7 @@ fn two_floods_are_served_in_turn() {
 fn the_statistics_count_datagrams_and_their_bytes() {
     let mut stage = Stage::new();
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::echo("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     let (peer, _) = peer();
     for _ in 0..10 {
         peer.send_to(b"1234567", address).unwrap();
@@ -147,7 +147,7 @@ fn the_statistics_count_datagrams_and_their_bytes() {
 fn an_idle_udp_socket_costs_no_turn() {
     let mut stage = Stage::new();
     stage.bind(DatagramOptions::new(), Watch::new("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     let before = stage.event_loop.statistics();
     let deadline = Instant::now() + Duration::from_millis(50);
     stage

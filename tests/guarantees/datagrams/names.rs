@@ -48,7 +48,7 @@ fn datagrams_to_a_name_wait_for_its_lookup() {
     assert_eq!(stage.socket(id).send(b"two"), DatagramFlow::Open);
     assert_eq!(stage.socket(id).queued_datagrams(), 2);
     stage.drive_to("a connect");
-    stage.settle();
+    stage.settle_for_a_while();
     let mut buffer = [0; 8];
     for word in [b"one", b"two"] {
         assert_eq!(peer.recv(&mut buffer).unwrap(), 3);

@@ -49,7 +49,7 @@ fn no_datagram_is_left_behind_by_a_small_budget() {
         assert!(stage.turn().events > 0);
         assert!(stage.has(&format!("a {number}")));
     }
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.socket(id).received_datagrams(), 10);
 }
 
@@ -117,7 +117,7 @@ fn a_paused_socket_leaves_datagrams_to_the_kernel() {
         peer.send_to(word.as_bytes(), address).unwrap();
     }
     stage.drive_to("a two");
-    stage.settle();
+    stage.settle_for_a_while();
     assert!(!stage.has("a three") && stage.socket(id).is_paused());
     stage.socket(id).resume();
     stage.drive_to("a four");
@@ -155,12 +155,12 @@ fn a_timer_comes_behind_the_datagram_that_has_arrived() {
         }
     });
     let (id, address) = stage.bind(options, handler);
-    stage.settle();
+    stage.settle_for_a_while();
     let (peer, _) = peer();
     peer.send_to(b"one", address).unwrap();
     peer.send_to(b"two", address).unwrap();
     stage.socket(id).after(std::time::Duration::ZERO, 7);
     stage.drive_to("a two");
-    stage.settle();
+    stage.settle_for_a_while();
     assert!(!stage.has("a timer 7"));
 }

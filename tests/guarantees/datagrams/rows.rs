@@ -125,7 +125,7 @@ fn udp_send_pollerr_no_recv() {
 fn udp_recv_in_a_row() {
     let mut stage = Stage::new();
     let (_, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
-    stage.settle();
+    stage.settle_for_a_while();
     stage
         .event_loop
         .on_check(|cx| cx.shared.push("check".to_owned()));
@@ -150,7 +150,7 @@ fn udp_sendmmsg_error() {
     }
     assert_eq!(socket.queued_datagrams(), 0);
     stage.drive_to("a ECONNREFUSED");
-    stage.settle();
+    stage.settle_for_a_while();
     stage.socket(id).close();
     stage.run_to_its_end();
     let others = stage.notes_but("ECONNREFUSED");

@@ -109,7 +109,7 @@ fn errors_beyond_the_bound_are_counted_and_not_told() {
         let flow = stage.socket(id).send_to(peer_address, &vec![1; 70_000]);
         assert_eq!(flow, DatagramFlow::Dropped);
     }
-    stage.settle();
+    stage.settle_for_a_while();
     assert!(stage.count("a EMSGSIZE") <= 32);
     assert_eq!(stage.event_loop.statistics().datagram_errors, 100);
 }
@@ -200,7 +200,7 @@ mod full_kernels {
                 assert_eq!(peer.recv(&mut buffer).unwrap(), 40);
                 assert_eq!(buffer[..40], [number; 40], "seed {seed}");
             }
-            stage.settle();
+            stage.settle_for_a_while();
             assert_eq!(stage.count("a drain"), usize::from(was_full), "seed {seed}");
             assert_eq!(stage.socket(id).sent_datagrams(), 100);
         }
@@ -241,7 +241,7 @@ mod full_kernels {
         let mut stage = stage(faults, 3);
         let (id, _) = stage.bind(DatagramOptions::new(), Watch::new("a"));
         let (peer, peer_address) = peer();
-        stage.settle();
+        stage.settle_for_a_while();
         stage.socket(id).release();
         assert!(!stage.event_loop.is_alive());
         for number in 0..50_u8 {

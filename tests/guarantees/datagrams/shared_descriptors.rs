@@ -31,13 +31,13 @@ fn a_duplicate_in_blocking_mode_does_not_block_the_loop() {
     let mut stage = Stage::new();
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::echo("a"));
     let duplicate = UdpSocket::from(stage.socket(id).try_clone_descriptor().unwrap());
-    stage.settle();
+    stage.settle_for_a_while();
     let (peer, _) = peer();
     for _ in 0..5 {
         duplicate.set_nonblocking(false).unwrap();
         peer.send_to(b"x", address).unwrap();
         assert_eq!(duplicate.peek(&mut [0; 8]).unwrap(), 1);
-        stage.settle();
+        stage.settle_for_a_while();
         assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
     }
     assert_eq!(stage.count("a x"), 5);
@@ -54,7 +54,7 @@ fn no_event_of_a_duplicate_comes_after_the_close() {
     let (peer, _) = peer();
     peer.send_to(b"x", address).unwrap();
     let before = stage.event_loop.statistics().reports;
-    stage.settle();
+    stage.settle_for_a_while();
     assert_eq!(stage.event_loop.statistics().reports, before);
     assert_eq!(UdpSocket::from(duplicate).recv(&mut [0; 8]).unwrap(), 1);
 }

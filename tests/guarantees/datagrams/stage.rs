@@ -1,18 +1,16 @@
-//! The stage of the tests of UDP sockets: a loop with notes, and handlers that note their events.
+//! The stage of the tests of UDP sockets: handlers that note their events, and sockets on ports of the test.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use netloop::{
     AtShutdown, Budget, DatagramContext, DatagramHandler, DatagramId, DatagramOptions,
-    DatagramSocket, Error, EventLoop, IntoEndpoint, Turn, Wait,
+    DatagramSocket, Error, IntoEndpoint, Wait,
 };
 
+pub(crate) use crate::stage::{Notes, Stage};
 use crate::support::PATIENCE;
 pub(crate) use crate::support::loopback;
-
-/// The state of these tests: the notes of the handlers, in order.
-pub(crate) type Notes = Vec<String>;
 
 type Reaction = Box<dyn FnMut(&mut DatagramContext<'_, Notes>)>;
 type MessageReaction = Box<dyn FnMut(&mut DatagramContext<'_, Notes>, SocketAddr, &[u8])>;
@@ -155,24 +153,7 @@ fn text(data: &[u8]) -> String {
     }
 }
 
-/// A loop with its notes.
-pub(crate) struct Stage {
-    pub(crate) event_loop: EventLoop<Notes>,
-    pub(crate) notes: Notes,
-}
-
 impl Stage {
-    pub(crate) fn new() -> Self {
-        Self::on(EventLoop::new().unwrap())
-    }
-
-    pub(crate) fn on(event_loop: EventLoop<Notes>) -> Self {
-        Self {
-            event_loop,
-            notes: Notes::new(),
-        }
-    }
-
     /// Binds a socket to a port of this test, and returns its id and its address.
     #[track_caller]
     pub(crate) fn bind(
@@ -196,38 +177,9 @@ impl Stage {
         self.event_loop.datagram_socket(id)
     }
 
-    pub(crate) fn turn_within(&mut self, wait: Wait, budget: Budget) -> Turn {
-        self.event_loop.turn(&mut self.notes, wait, budget).unwrap()
-    }
-
-    /// One turn that does not wait.
-    pub(crate) fn turn(&mut self) -> Turn {
-        self.turn_within(Wait::No, Budget::UNLIMITED)
-    }
-
-    /// Turns until `done`.
-    #[track_caller]
-    pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !done(self) {
-            let notes = self.last_notes();
-            assert!(
-                Instant::now() < deadline,
-                "this did not come: {what}; {notes:?}"
-            );
-            self.turn_within(Wait::For(Duration::from_millis(1)), Budget::UNLIMITED);
-        }
-    }
-
-    /// Turns until `note` was made.
-    #[track_caller]
-    pub(crate) fn drive_to(&mut self, note: &str) {
-        self.drive(note, |stage| stage.has(note));
-    }
-
     /// Turns until some turns in a row had nothing to do.
     #[track_caller]
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle_for_a_while(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut quiet = 0;
         while quiet < 5 {
@@ -245,26 +197,6 @@ impl Stage {
                 self.last_notes()
             );
         }
-    }
-
-    /// Runs until nothing keeps the loop going.
-    #[track_caller]
-    pub(crate) fn run_to_its_end(&mut self) {
-        let end = self.event_loop.run_for(&mut self.notes, PATIENCE).unwrap();
-        assert_eq!(end, netloop::RunEnd::Finished, "{:?}", self.last_notes());
-    }
-
-    /// The notes that a failed test shows.
-    fn last_notes(&self) -> &[String] {
-        &self.notes[self.notes.len().saturating_sub(20)..]
-    }
-
-    pub(crate) fn has(&self, note: &str) -> bool {
-        self.notes.iter().any(|noted| noted == note)
-    }
-
-    pub(crate) fn count(&self, note: &str) -> usize {
-        self.notes.iter().filter(|noted| *noted == note).count()
     }
 
     /// The notes without those of `word`.

@@ -1,20 +1,17 @@
-//! The stage of the tests of sources: a loop with notes, handlers that note their events, and objects to poll.
+//! The stage of the tests of sources: handlers that note their events, and objects to poll.
 
 use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::event;
 use netloop::{
-    Budget, Descriptor, EventLoop, Interest, LoopContext, SourceContext, SourceHandler, SourceId,
-    Turn, Wait,
+    Descriptor, EventLoop, Interest, LoopContext, SourceContext, SourceHandler, SourceId,
 };
 
+pub(crate) use crate::stage::{Notes, Stage};
 use crate::support::PATIENCE;
-
-/// The state of these tests: the notes of the handlers, in order.
-pub(crate) type Notes = Vec<String>;
 
 type Reaction<O> = Box<dyn FnMut(&mut SourceContext<'_, O, Notes>)>;
 type TimerReaction<O> = Box<dyn FnMut(&mut SourceContext<'_, O, Notes>, u64)>;
@@ -132,20 +129,7 @@ pub(crate) fn receive_one(cx: &mut SourceContext<'_, Datagrams, Notes>) {
     }
 }
 
-/// A loop with its notes.
-pub(crate) struct Stage {
-    pub(crate) event_loop: EventLoop<Notes>,
-    pub(crate) notes: Notes,
-}
-
 impl Stage {
-    pub(crate) fn new() -> Self {
-        Self {
-            event_loop: EventLoop::new().unwrap(),
-            notes: Notes::new(),
-        }
-    }
-
     #[track_caller]
     pub(crate) fn add<O: event::Source + 'static>(
         &mut self,
@@ -155,35 +139,6 @@ impl Stage {
     ) -> SourceId {
         let added = self.event_loop.add_source(source, interest, handler);
         added.unwrap()
-    }
-
-    pub(crate) fn turn_within(&mut self, wait: Wait, budget: Budget) -> Turn {
-        self.event_loop.turn(&mut self.notes, wait, budget).unwrap()
-    }
-
-    /// One turn that does not wait.
-    pub(crate) fn turn(&mut self) -> Turn {
-        self.turn_within(Wait::No, Budget::UNLIMITED)
-    }
-
-    /// Turns until `done`.
-    #[track_caller]
-    pub(crate) fn drive(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !done(self) {
-            let notes = self.last_notes();
-            assert!(
-                Instant::now() < deadline,
-                "this did not come: {what}; {notes:?}"
-            );
-            self.turn_within(Wait::For(Duration::from_millis(1)), Budget::UNLIMITED);
-        }
-    }
-
-    /// Turns until `note` was made.
-    #[track_caller]
-    pub(crate) fn drive_to(&mut self, note: &str) {
-        self.drive(note, |stage| stage.has(note));
     }
 
     /// Turns until a turn has nothing to do and leaves nothing to do.
@@ -202,26 +157,6 @@ impl Stage {
                 self.last_notes()
             );
         }
-    }
-
-    /// Runs until nothing keeps the loop going.
-    #[track_caller]
-    pub(crate) fn run_to_its_end(&mut self) {
-        let end = self.event_loop.run_for(&mut self.notes, PATIENCE).unwrap();
-        assert_eq!(end, netloop::RunEnd::Finished, "{:?}", self.last_notes());
-    }
-
-    /// The notes that a failed test shows.
-    fn last_notes(&self) -> &[String] {
-        &self.notes[self.notes.len().saturating_sub(20)..]
-    }
-
-    pub(crate) fn has(&self, note: &str) -> bool {
-        self.notes.iter().any(|noted| noted == note)
-    }
-
-    pub(crate) fn count(&self, note: &str) -> usize {
-        self.notes.iter().filter(|noted| *noted == note).count()
     }
 }
 
