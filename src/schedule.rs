@@ -38,25 +38,25 @@ pub enum Phase {
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// The caller guarantees that a list has a key at most once, by a flag for each phase in the key's slot. The caller
-/// sets the flag with `push`, and clears it when `next` returns the key. The schedule does not search for duplicates: a
-/// key that is pushed twice is returned twice. An entry cannot be withdrawn: when `next` returns a key whose slot is
-/// gone, the caller skips it. Skipping a key costs less than a search.
+/// The schedule does not search for duplicates: a key that is pushed twice is returned twice. So the caller has a flag
+/// for each phase in the key's slot. The caller sets the flag with `push`, and clears it when `next` returns the key.
+/// An entry cannot be withdrawn: when `next` returns a key whose slot is gone, the caller skips it. Skipping a key
+/// costs less than a search.
 ///
-/// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list, keys
-/// are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes all keys
-/// that belong to it.
+/// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list,
+/// keys are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes
+/// all keys that belong to it.
 #[derive(Debug)]
 pub struct Schedule<K> {
     serve: Lane<K>,
     flush: Lane<K>,
     close: Lane<K>,
-    /// The key that stands for keys that were lost.
+    /// The key that `next` returns in place of lost keys.
     gap: K,
 }
 
 impl<K: Copy> Schedule<K> {
-    /// Makes an empty schedule. `gap` is a key that nothing has.
+    /// Makes an empty schedule. `gap` is a key that no source has.
     #[must_use]
     pub fn new(gap: K) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl<K: Copy> Schedule<K> {
         waiting.push(key);
     }
 
-    /// Pushes a key for which the list must grow. Without memory, the last key is lost with the new one.
+    /// Pushes a key for which the list must grow. Without memory, `key` is lost, and the gap replaces the last key.
     #[cold]
     fn push_in_longer(&mut self, phase: Phase, key: K) {
         let gap = self.gap;
@@ -89,8 +89,9 @@ impl<K: Copy> Schedule<K> {
         }
     }
 
-    /// Puts `key` at the back of the list of `phase`, because the key was given out and has more to do. In the next
-    /// round, such keys come after all keys that were [pushed](Self::push): a short task does not wait behind long ones.
+    /// Puts `key` at the back of the list of `phase`, because its source was served in this round and has more to do.
+    /// In the next round, such keys come after all keys that were [pushed](Self::push): a short task does not wait
+    /// behind long ones.
     #[inline]
     pub fn push_again(&mut self, phase: Phase, key: K) {
         let again = &mut self.lane_mut(phase).again;
@@ -111,8 +112,8 @@ impl<K: Copy> Schedule<K> {
 
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
-    /// The last round may be unfinished, because its time was up or a handler panicked. The keys that it has left then
-    /// stay in front, in order, and belong to the new round.
+    /// The round before may be unfinished, because its time was up or a handler panicked. Its remaining keys then stay
+    /// in front, in order, and belong to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
@@ -166,7 +167,7 @@ impl<K: Copy> Schedule<K> {
         self.serve.len() + self.flush.len() + self.close.len() == 0
     }
 
-    /// Frees the memory of lists that are empty, which a spike in the number of keys may have left. A list with a key
+    /// Frees the memory of empty arrays, which may be large after a spike in the number of keys. An array with a key
     /// keeps its memory.
     pub fn shrink(&mut self) {
         for lane in [&mut self.serve, &mut self.flush, &mut self.close] {
@@ -194,7 +195,7 @@ impl<K: Copy> Schedule<K> {
 /// The capacity up to which an array of keys is not worth freeing.
 const SMALLEST: usize = 16;
 
-/// The capacity that an array keeps for the gap, if there is no memory for more.
+/// The first capacity of an array: space for the gap, if there is no memory for more.
 const FIRST: usize = 4;
 
 /// The list of one phase. No key enters a running round: new keys go to `waiting`. If the last round is finished,
@@ -202,8 +203,8 @@ const FIRST: usize = 4;
 /// instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
-    /// The keys of the running round, or of the last one if none runs. Invariant: has a capacity, as `waiting` has, because
-    /// the two are exchanged.
+    /// The keys of the running round, or of the last one if none runs. Invariant: never without capacity, because the
+    /// array becomes `waiting`, in which `push` may have to store the gap.
     round: Vec<K>,
     /// The number of keys of `round` that `next` has returned. Invariant: at most the length of `round`.
     given: usize,
@@ -274,7 +275,7 @@ impl<K: Copy> Lane<K> {
     }
 }
 
-/// Moves all keys of `more` after those of `keys`. Without memory, they stay for the next round.
+/// Moves all keys of `more` after those of `keys`. Without memory, the keys of `more` stay there for the next round.
 fn append<K>(keys: &mut Vec<K>, more: &mut Vec<K>) {
     if !more.is_empty() && keys.try_reserve(more.len()).is_ok() {
         keys.append(more);

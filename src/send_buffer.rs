@@ -1,8 +1,8 @@
 //! The unsent bytes of one socket.
 //!
 //! A [`SendBuffer`] keeps the bytes in order, copies and allocates little, and offers the bytes to the kernel in one
-//! vectored write. It knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller limits
-//! the queue.
+//! vectored write. The buffer knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller
+//! limits the queue.
 //!
 //! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
 //! the allocations of this sequence, and the buffer of an idle socket is one machine word.
@@ -36,8 +36,8 @@ const TINY_BYTES: usize = 64;
 ///
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 ///
-/// If there is no memory for bytes that are appended, all bytes of this call are lost and the others stay. The caller asks
-/// [`Pool::take_lost`] after each call.
+/// If there is no memory for appended bytes, all bytes of that call are lost, and the bytes before them stay. So the
+/// caller asks [`Pool::take_lost`] after each call.
 #[derive(Default)]
 pub struct SendBuffer {
     /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.
@@ -82,7 +82,7 @@ impl SendBuffer {
     #[cold]
     fn lose(&mut self, count: usize, pool: &mut Pool) {
         pool.note_lost(count);
-        // Returns the queue to the pool if it is empty.
+        // `consume` returns the queue to the pool if the queue is empty.
         self.consume(0, pool);
     }
 
@@ -103,8 +103,8 @@ impl SendBuffer {
     /// Appends `bytes[from..]`, and holds the reference `bytes` until the kernel has taken the last byte. So the bytes
     /// of one broadcast lie in memory once, whatever the number of sockets that still have to send them.
     ///
-    /// A short remainder is copied where a copy costs less: always under 64 bytes, and under 1 KiB if it fits into the
-    /// last chunk.
+    /// Copies a short remainder instead: always below 64 bytes, and below 1 KiB if the remainder fits into the last
+    /// chunk.
     pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if self.is_better_copied(unsent.len()) {

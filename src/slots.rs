@@ -3,8 +3,8 @@
 //!
 //! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table grows only with
 //! the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
-//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is long because
-//! the safety of every other table rests on the invariants that stand beside its few operations.
+//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is
+//! long because the safety of every other table rests on the invariants that stand beside its few operations.
 
 mod side_table;
 
@@ -37,8 +37,8 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 ///     reactor.get(key).is_none()
 /// }
 /// ```
-// One 64-bit number and not two halves, so that one instruction loads, stores or compares a key. Serving a message
-// takes a dozen of each.
+// One 64-bit number and not two halves, so that one instruction loads, stores or compares a key. Serving one message
+// does each of these a dozen times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
     /// The index in the upper 32 bits, and the generation in the lower 32 bits. Invariant: the generation is at least 1
@@ -134,7 +134,8 @@ pub struct Slots<T> {
     retired: usize,
 }
 
-// With a tag of its own, beside the generation: a tag in a niche of `T` takes more instructions and another cache line.
+// `repr(u32)` gives the enum a tag of its own, beside the generation. A tag in a niche of `T` would take more
+// instructions and another cache line.
 #[repr(u32)]
 enum Slot<T> {
     /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
@@ -146,7 +147,7 @@ enum Slot<T> {
     Live { generation: NonZeroU32, value: T },
 }
 
-/// A type at least as large as an entry of the slab, which beside the slot has the link of a vacant entry.
+/// A type at least as large as the slab's own entry type, which holds a slot or the link of a vacant entry.
 type SlabEntry<T> = (usize, Slot<T>);
 
 /// The number of slots that share a number in `first_generations`.
@@ -193,8 +194,8 @@ impl<T> Slots<T> {
     /// # Errors
     ///
     /// If there is no memory. The table has no further slot.
-    // The slab can only grow or abort the process. So the memory is asked for first, given back, and taken by the slab
-    // before any other call can take it.
+    // A slab without memory aborts the process. So `ask_for_memory` allocates as much first and frees it, and the slab
+    // takes the memory before any other call can.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         let index = self.slab.vacant_key();
         if index == self.next_generations.len() && index == self.next_generations.capacity() {
@@ -315,8 +316,8 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Whether the table has memory for four times as many entries as it has. A [`shrink`](Self::shrink) then frees
-    /// much, unless an entry lies far after the others.
+    /// Whether the table is not small, and has memory for four times as many entries as it has. A
+    /// [`shrink`](Self::shrink) then frees much, unless an entry lies far after the others.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
@@ -329,8 +330,9 @@ impl<T> Slots<T> {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity() + 4
     }
 
-    /// Frees the memory of the vacant slots after the last entry, which a spike may have left. Takes time for each slot.
-    /// Of the other vacant slots, the first are filled first from now on, so that a later call frees more.
+    /// Frees the memory of the vacant slots after the last entry, which a spike may have left. Takes time for each
+    /// slot. If slots were freed, the other vacant slots are filled from the front from now on, so that a later call
+    /// frees more.
     ///
     /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no
     /// memory for the smaller table, the table keeps the larger one.
@@ -347,7 +349,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Notes the generations of the slots from the index `first` on, which are vacant and are to be freed.
+    /// Keeps in `first_generations` the generations of the slots from the index `first` on, which are vacant and about
+    /// to be freed.
     fn note_generations(&mut self, first: usize) -> Result<(), TryReserveError> {
         let blocks = self.next_generations.len().div_ceil(BLOCK);
         let blocks = blocks.max(self.first_generations.len());
@@ -409,8 +412,8 @@ impl<T> fmt::Debug for Slots<T> {
 const MAPPED_BYTES: usize = 128 << 10;
 
 /// Returns the number of entries by which a full table of `length` entries of type `T` grows. A small table doubles,
-/// and a larger table grows by a sixteenth. A table of a hundred thousand connections that had just doubled would waste
-/// as much memory as it uses.
+/// and a larger table grows by a sixteenth. If it doubled, a table of a hundred thousand connections could waste as
+/// much memory as it uses.
 fn growth<T>(length: usize) -> usize {
     if length * size_of::<T>() < MAPPED_BYTES {
         length.max(SMALLEST)
@@ -419,11 +422,11 @@ fn growth<T>(length: usize) -> usize {
     }
 }
 
-/// Returns whether the allocator has memory for `length` entries of type `T`.
+/// Allocates memory for `length` entries of type `T`, and frees it again. Fails if the allocator has none.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let mut memory = Vec::<T>::new();
     memory.try_reserve_exact(length)?;
-    // Otherwise the compiler may leave out the allocation, whose result is not used.
+    // Without `black_box`, the compiler may remove the allocation, because nothing uses it.
     black_box(&memory);
     Ok(())
 }

@@ -17,7 +17,7 @@
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
 //! So every deadline has a bucket, at any uptime: there is no overflow list. When the current tick enters a bucket, the
-//! entries of the bucket cascade to lower levels, at most thirteen times in an entry's life. The lowest two levels are
+//! entries of the bucket cascade to lower levels, at most thirteen times after each arming. The lowest two levels are
 //! the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow, and the code relies on
 //! all of them:
 //!
@@ -29,9 +29,9 @@
 //! 3. An occupied bucket begins after the current tick, so the next deadline never lies in the past.
 //!
 //! With a million timers nearly all the time is spent waiting for memory. So the wheel touches few cache lines, and
-//! many entries at a time. `entries` has all entries in one table. `list` and `chains` hold the entries of a bucket by
-//! their numbers, each number in a *cell*. `batch` reads many entries when a bucket is emptied. A timer that is
-//! cancelled or moved leaves its number behind in a *stale* cell. `levels` maps deadlines to buckets.
+//! reads many entries at a time. `entries` has all entries in one table. `list` and `chains` hold the entries of a
+//! bucket by their numbers, each number in a *cell*. `batch` reads many entries when a bucket is emptied. A timer that
+//! is cancelled or moved leaves its number behind in a *stale* cell. `levels` maps deadlines to buckets.
 
 mod batch;
 mod chains;
@@ -57,8 +57,8 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The wheel allocates only when more timers
-/// are armed than ever before, or than since the last [`shrink`](Wheel::shrink). Timers fire in the order of their deadlines and, for the same deadline, in the order in
-/// which they were armed. No timer fires early.
+/// are armed than at any time since it was made or last [shrunk](Wheel::shrink). Timers fire in the order of their
+/// deadlines and, for the same deadline, in the order in which they were armed. No timer fires early.
 pub struct Wheel<T> {
     /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
     /// the tick of the latest `advance`.
@@ -75,7 +75,7 @@ pub struct Wheel<T> {
     /// The entry numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
     /// The number of timers in `due` and `overdue` together. There is one count for both, because a cancel knows only
-    /// the timer's deadline, which is in the past in both chains.
+    /// the timer's deadline, which has come in either case.
     due_count: u32,
     /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because initializing a new buffer
     /// would cost more than moving the few timers of a tick.
@@ -181,10 +181,10 @@ impl<T: Copy> Wheel<T> {
 
     /// Makes `now_tick` the current tick, and makes every timer with a deadline up to that tick due.
     ///
-    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. The new
-    /// timers follow the timers of an earlier `advance` that were not popped. The cost depends on the number of timers
-    /// in the buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the
-    /// current tick.
+    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. Timers
+    /// that are due since an earlier `advance` stay in front of them. The cost depends on the number of timers in the
+    /// buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the current
+    /// tick.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.levels.now);
         if !self.overdue.is_empty() {
@@ -314,7 +314,7 @@ impl<T: Copy> Wheel<T> {
     /// Other buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest bucket.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
-        // All entries of a bucket on the lowest level have the same deadline.
+        // On the lowest level `earliest` is exact, because all entries of a bucket have the same deadline.
         let nearest = self.levels.nearest_bucket();
         if let Some(bucket) = nearest.filter(|bucket| *bucket >= LOWEST) {
             let list = &mut self.lists[bucket as usize];
@@ -325,7 +325,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Resets a list that has no armed timers.
+    /// Resets a list that all timers have left.
     #[inline(never)]
     fn clear(&mut self, place: u32) {
         let list = &mut self.lists[place as usize];
@@ -360,8 +360,8 @@ impl<T: Copy> Wheel<T> {
                 }
                 let mut place = below.bucket_of(deadline);
                 if below.begins_with(place) {
-                    // The digit of the level `below` is zero in the deadline and in the current tick, which begins the
-                    // bucket that is emptied. So the two differ in a lower digit.
+                    // The digit of the level `below` is zero in the deadline, and also in the current tick, the first
+                    // tick of the emptied bucket. So the two differ in a lower digit.
                     place = self.levels.bucket_of(deadline);
                 }
                 let cell = self.append_to(place, deadline, number);
@@ -375,7 +375,7 @@ impl<T: Copy> Wheel<T> {
     /// Moves the timers of `overdue` to `due`, sorted by deadline and then by arming order.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
-        // Without memory for sorting, timers that were overdue when they were armed fire in the order of arming.
+        // If there is no memory for sorting, the timers of `overdue` fire in the order of arming, not of deadlines.
         let can_sort = order.try_reserve(self.due_count as usize).is_ok();
         let mut batch = Batch::new();
         while !self.overdue.is_empty() {

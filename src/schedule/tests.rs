@@ -76,7 +76,7 @@ fn a_key_with_more_to_do_comes_behind_those_that_came_anew() {
     }
     schedule.push(Phase::Serve, 3);
     assert_eq!(schedule.len(Phase::Serve), 3);
-    // A round that was interrupted goes on in order, whatever came anew.
+    // A round that was cut short goes on in order, and the keys that were pushed meanwhile follow.
     schedule.begin(Phase::Serve);
     assert_eq!(schedule.next(Phase::Serve), Some(3));
     schedule.push(Phase::Serve, 4);

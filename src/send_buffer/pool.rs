@@ -17,8 +17,9 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The limit on free queues, for each chunk that the pool may keep: 256 chunks by default, so 1024 queues. More queues
-/// than chunks, because a queue is far smaller, and a buffer that keeps its bytes by reference needs no chunk.
+/// The limit on free queues, for each chunk that the pool may keep: 256 chunks by default, so 1024 queues. The pool may
+/// keep more queues than chunks, because a queue is far smaller, and a buffer that keeps its bytes by reference needs
+/// no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue; otherwise one
@@ -44,7 +45,8 @@ pub struct Pool {
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
-    /// The smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were not needed.
+    /// The smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were not
+    /// needed.
     unused: usize,
     /// Invariant: the sum of the lengths of all buffers that were given this pool.
     pub(super) queued_bytes: usize,
@@ -88,7 +90,7 @@ impl Pool {
         self.queued_bytes
     }
 
-    /// Returns the number of bytes that a send buffer has lost because there was no memory, and forgets it.
+    /// Returns the number of bytes that send buffers have lost because there was no memory, and sets it to zero.
     #[inline]
     pub fn take_lost(&mut self) -> usize {
         mem::take(&mut self.lost)
@@ -99,8 +101,8 @@ impl Pool {
         self.lost += count;
     }
 
-    /// Ensures that the next `count` calls of [`take_chunk`](Self::take_chunk) allocate nothing. If there is no memory, frees
-    /// the chunks that were made for this call.
+    /// Ensures that the next `count` calls of [`take_chunk`](Self::take_chunk) allocate nothing. If there is no memory,
+    /// frees the chunks that were made for this call.
     pub(super) fn reserve_chunks(&mut self, count: usize) -> Result<(), TryReserveError> {
         let before = self.chunks.len();
         let more = count.saturating_sub(before + self.ready.len());
@@ -132,8 +134,8 @@ impl Pool {
         self.free() > KEPT
     }
 
-    /// Frees the storage that was not taken since the last call. So a pool that is used keeps the storage for its load, and
-    /// two calls without a use in between leave next to nothing.
+    /// Frees the storage that was not taken since the last call. So a pool that is used keeps the storage for its load.
+    /// Two calls without a use in between leave at most one free chunk or queue.
     pub(crate) fn reclaim(&mut self) {
         for _ in KEPT..self.unused {
             let _ = self.chunks.pop().is_some()

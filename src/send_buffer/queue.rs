@@ -79,8 +79,8 @@ impl Queue {
         self.open.capacity() > 0
     }
 
-    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks. Returns `false`, and
-    /// appends nothing, if there is no memory.
+    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks. Returns
+    /// `false`, and appends nothing, if there is no memory.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         if bytes.len() <= self.spare_capacity() {
@@ -92,7 +92,7 @@ impl Queue {
         true
     }
 
-    /// Appends a segment after the open chunk, which becomes a segment itself. Returns the segment if there is no memory.
+    /// Appends a segment after the open chunk, which becomes a segment itself. Returns `segment` if there is no memory.
     pub(super) fn push(&mut self, segment: Segment) -> Result<(), Segment> {
         if self.segments.try_reserve(2).is_err() {
             return Err(segment);
@@ -103,8 +103,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Offers the unsent bytes, and `tail` after them, in one write within the limits. Returns the number of bytes
-    /// that `write` took.
+    /// Offers the unsent bytes, and `tail` after them, in one write of at most [`GATHER_SLICES`] slices and
+    /// [`GATHER_BYTES`] bytes. Returns the number of bytes that `write` took.
     #[inline]
     pub(super) fn offer(
         &self,
@@ -185,8 +185,8 @@ impl Queue {
         count
     }
 
-    /// Appends bytes of which not all fit into the open chunk. Returns `false`, and appends nothing, if there is no memory.
-    /// Not inlined: this rare case would make `append` slow.
+    /// Appends bytes of which not all fit into the open chunk. Returns `false`, and appends nothing, if there is no
+    /// memory. Not inlined: this rare case would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         let further = bytes.len() - self.spare_capacity();

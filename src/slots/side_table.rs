@@ -85,7 +85,8 @@ impl<T> SideTable<T> {
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        // A generation that the compiler knows not to be zero: one comparison then also tells an entry from a vacant one.
+        // The compiler knows that `own` is not zero. So one comparison rejects both a vacant entry and another
+        // generation.
         let own = NonZeroU32::new(key.generation())?;
         match self.entries.get_mut(key.index()) {
             Some(Some((generation, value))) if *generation == own => Some(value),

@@ -22,7 +22,7 @@ fn a_key_is_eight_bytes_and_prints_index_and_generation() {
     assert_eq!(format!("{:?} {:?}", key(3, 7), key(0, 1)), "3v7 0v1");
 }
 
-// With words of 32 bits the tag of a slot takes a word of its own.
+// On a 32-bit machine the tag and the generation of a slot take one word each.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_generation_costs_one_word_beside_a_value_with_a_niche() {
@@ -263,7 +263,7 @@ fn a_hundred_million_operations_agree_with_a_map() {
     }
 }
 
-/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+/// Prints and returns the first seed of a long run: the value of the environment variable SEED, or a random number.
 fn first_seed() -> u64 {
     let given = std::env::var("SEED")
         .ok()

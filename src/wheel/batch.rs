@@ -23,8 +23,8 @@ impl Batch {
         }
     }
 
-    /// Takes the next entries off a chain, in place of the entries of the last call. Skips stale cells, whose timers
-    /// have left the chain. So the result may be empty although the chain is not empty.
+    /// Takes the next entries off a chain, and forgets the entries of the last call. Skips stale cells, whose timers
+    /// have left the chain. So the result may be empty although the chain was not empty.
     pub(super) fn take<T: Copy>(
         &mut self,
         chain: &mut Chain,

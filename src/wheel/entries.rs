@@ -23,15 +23,15 @@ pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
     free_set: FreeSet,
     armed: usize,
-    /// For each block of [`BLOCK`] entries, the generation with which an entry of the block begins when the table grows.
-    /// Invariant: differs from the generations of all dead handles with the numbers of entries that
-    /// [`shrink`](Self::shrink) has freed. So a freed entry costs a sixteenth of a byte.
+    /// For each block of [`BLOCK`] entries, the generation with which an entry of the block begins when the table
+    /// grows. Invariant: above the generations of all handles to entries of the block that [`shrink`](Self::shrink) has
+    /// freed. So a freed entry costs a sixteenth of a byte.
     first_generations: Vec<NonZeroU32>,
 }
 
 /// One timer, or a free entry. An entry takes 28 bytes with a payload of twelve bytes.
 struct Entry<T> {
-    /// Invariant: differs from the generations of all dead handles with this entry's number.
+    /// Invariant: above the generations of all dead handles with this entry's number.
     generation: NonZeroU32,
     /// The tick for which the timer was armed. The deadline of an entry that is due or overdue may be far in the past.
     deadline: Deadline,
@@ -45,7 +45,7 @@ struct Entry<T> {
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// The number of entries by which a table grows at least, and up to which it is not worth shrinking.
+/// The least number of entries by which the table grows. A table for so few entries is not shrunk.
 pub(super) const SMALLEST: usize = 16;
 
 /// The number of entries that share a number in `first_generations`.
@@ -55,8 +55,8 @@ const BLOCK: usize = 64;
 /// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// The last generation of an entry. An entry that has reached it is never used again, because a handle with a repeated
-/// generation could name two timers.
+/// The last generation of an entry. After a timer of this generation the entry is never used again, because a handle
+/// with a repeated generation could name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -79,7 +79,7 @@ impl<T: Copy> Entries<T> {
         self.table.capacity()
     }
 
-    /// Returns the bytes of the table and of the set of free entries.
+    /// Returns the bytes of the table, of the first generations and of the set of free entries.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         self.table.capacity() * size_of::<Entry<T>>()
@@ -130,7 +130,7 @@ impl<T: Copy> Entries<T> {
         used.map_or(0, |last| last + 1)
     }
 
-    /// Frees the entries from the number `used` on, which are free. Returns whether it did: not if there is no memory
+    /// Frees the entries from the number `used` on, none of which has a timer. Returns `false` if there is no memory
     /// for the smaller table.
     pub(super) fn shrink(&mut self, used: usize) -> bool {
         let kept = used.max(SMALLEST);

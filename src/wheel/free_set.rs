@@ -11,7 +11,7 @@ pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.
     rows: [Vec<u64>; ROWS],
-    /// A word of row 0 from which numbers are taken at present. These bits are not in row 0 any more.
+    /// The word of row 0 that `take` empties. Its bits were moved here, and are not in row 0 any more.
     word: u64,
     /// The number for which the lowest bit of `word` stands.
     base: u32,
@@ -51,8 +51,8 @@ impl FreeSet {
         Ok(())
     }
 
-    /// Removes the numbers from `first` on, and frees their memory. The space for the numbers below `count` stays. If there
-    /// is no memory for shorter rows, the set keeps the longer ones.
+    /// Removes the numbers from `first` on, and frees their memory. The space for the numbers below `count` stays. If
+    /// there is no memory for shorter rows, the set keeps the longer ones.
     pub(super) fn shrink(&mut self, first: usize, count: usize) {
         let base = self.base as usize;
         if base + BITS > first {
@@ -173,7 +173,7 @@ mod tests {
             let mut model = BTreeSet::new();
             let mut covered = 0;
             for step in 0..100_000 {
-                // In turns of 10,000 steps, more numbers are added than taken, then fewer.
+                // For 10,000 steps more numbers are added than taken, for the next 10,000 fewer, and so on.
                 let phase = step / 10_000 % 2;
                 if random.u32(..2_000) == 0 {
                     let first = random.u32(..=covered);

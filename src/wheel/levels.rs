@@ -33,8 +33,8 @@ pub(super) struct Level {
     shift: u32,
     /// The highest value of the digit, which is also its mask.
     highest: u32,
-    /// The index of the bucket for the value zero. This bucket stays empty: the digit that selects a deadline's level
-    /// is higher than the current tick's digit.
+    /// The index of the bucket for the value zero. This bucket stays empty: in the digit that selects its level, a
+    /// deadline is greater than the current tick.
     first: u32,
 }
 
@@ -58,7 +58,7 @@ const LEVELS: [Level; DIGITS.len()] = {
     levels
 };
 
-/// For each bit of a tick, the level of the digit that has the bit.
+/// For each bit of a tick, the level whose digit contains the bit.
 const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     let mut of_bit = [LEVELS[0]; u64::BITS as usize];
     let (mut level, mut bit) = (0, 0);
@@ -116,7 +116,7 @@ impl Levels {
     }
 
     /// Returns the level below the level of `bucket`: the level of the highest digit in which the deadlines of the
-    /// bucket may differ from each other.
+    /// bucket may differ from each other. For a bucket of the lowest level, returns that level.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
         LEVELS[level.saturating_sub(1)]

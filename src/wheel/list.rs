@@ -5,7 +5,8 @@ use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The numbers of a bucket's entries, in arming order, with their counts and their earliest deadline.
+/// The entry numbers of a bucket in arming order, the counts of armed timers and stale cells, and the earliest
+/// deadline.
 #[derive(Clone, Copy)]
 pub(super) struct List {
     /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick, unless the list is
@@ -69,7 +70,7 @@ pub(super) fn compact<T: Copy>(
     earliest
 }
 
-/// Moves a chain without stale cells to other chunks, which must suffice.
+/// Moves a chain without stale cells from the chunks of `from` to those of `to`, which must have chunks enough.
 pub(super) fn transfer<T: Copy>(
     chain: &mut Chain,
     from: &mut Chains,

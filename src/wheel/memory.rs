@@ -1,4 +1,5 @@
-//! The memory of a wheel: it grows before a timer is armed, or says that it cannot, and shrinks after a spike.
+//! The memory of a wheel. The wheel grows before a timer is armed, or reports that it cannot, and shrinks after a
+//! spike.
 
 use std::collections::TryReserveError;
 
@@ -20,7 +21,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Whether the wheel has memory for four times as many timers as are armed.
+    /// Whether the wheel is not small, and has memory for four times as many timers as are armed.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
@@ -28,9 +29,9 @@ impl<T: Copy> Wheel<T> {
         capacity > 4 * SMALLEST && self.len() * 4 <= capacity
     }
 
-    /// Frees the memory of timers that a spike has left: the entries after the last armed timer, and all chunks that the
-    /// armed timers do not need. Takes time for each timer that fits. If there is no memory for smaller tables, the wheel
-    /// keeps the larger ones.
+    /// Frees the memory that a spike of timers has left: the entries after the last armed timer, and all chunks that
+    /// the armed timers do not need. The time grows with the capacity. If there is no memory for smaller tables, the
+    /// wheel keeps the larger ones.
     ///
     /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
     /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).

@@ -329,7 +329,8 @@ fn survivors_at_random_places_keep_the_entries_before_them() {
         }
     }
     wheel.shrink();
-    // An entry cannot move, because its handle has its number. So nearly all memory stays until the last survivor goes.
+    // An entry cannot move, because its number is in the handle. So nearly all memory stays until the last survivor
+    // goes.
     let after = held_bytes(&wheel);
     assert!(
         after * 100 < before * 97,

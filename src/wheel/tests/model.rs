@@ -268,7 +268,7 @@ fn a_hundred_million_operations_do_what_the_model_does() {
     }
 }
 
-/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+/// Prints and returns the first seed of a long run: the value of the environment variable SEED, or a random number.
 fn first_seed() -> u64 {
     let given = std::env::var("SEED")
         .ok()
