@@ -24,7 +24,7 @@ use super::stream::Stream;
 pub(crate) enum Acceptor {
     /// A TCP socket that the loop has bound, and whose descriptor has no duplicate.
     Tcp(TcpListener),
-    /// A TCP socket whose descriptor may have duplicates, or whose protocol is more than TCP.
+    /// A TCP socket whose descriptor may have duplicates, or whose protocol is not plain TCP (MPTCP, SCTP).
     SharedTcp(Shared<TcpListener>),
     /// A Unix domain socket that the loop has bound, and whose descriptor has no duplicate.
     #[cfg(unix)]
@@ -35,7 +35,7 @@ pub(crate) enum Acceptor {
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Acceptor),
-    /// A TCP socket whose calls meet faults.
+    /// A TCP socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyAcceptor),
 }
@@ -46,7 +46,7 @@ impl Acceptor {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }
 
-    /// Binds the Unix socket at `path` and listens. Never removes an existing file: the bind then returns an error.
+    /// Binds the Unix socket at `path` and listens. If a file exists there, returns an error, and leaves the file.
     #[cfg(unix)]
     pub(crate) fn bind_path(path: &Path, binding: &Binding) -> io::Result<Self> {
         native::listen_unix(path, binding).map(Self::Unix)
@@ -76,7 +76,7 @@ impl Acceptor {
         native::adopt_unix_listener(Shared::new(listener), binding).map(Self::SharedUnix)
     }
 
-    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends it.
+    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends the descriptor.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -122,7 +122,7 @@ impl Acceptor {
     /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails once the
     /// peer has gone.
     ///
-    /// A signal may interrupt the call (EINTR). The caller repeats it, and bounds how often.
+    /// A signal may interrupt the call (EINTR). The caller then repeats the call, a limited number of times.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => listener

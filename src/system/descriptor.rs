@@ -81,8 +81,8 @@ impl Acceptor {
     }
 }
 
-/// Returns the path of an address. A name in the abstract namespace begins with a NUL byte, as it does for the caller of
-/// connect and listen. `None` for an address without a name.
+/// Returns the path of an address; `None` for an address without a name. A name in the abstract namespace begins with a
+/// NUL byte, as in the path that a caller passes to connect or listen.
 #[cfg(unix)]
 fn path_of(address: std::io::Result<std::os::unix::net::SocketAddr>) -> Option<PathBuf> {
     let address = address.ok()?;

@@ -25,7 +25,8 @@ macro_rules! number {
 
 pub(crate) use number;
 
-/// Whether a read or a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is then intact.
+/// Whether a read or a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is
+/// then intact.
 pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     const ENOBUFS: Option<i32> = number!(ENOBUFS, WSAENOBUFS);
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
@@ -113,7 +114,7 @@ fn is(error: &io::Error, number: Option<i32>) -> bool {
 /// The number of times that an interrupted call is made.
 const TRIES: u32 = 8;
 
-/// Makes `call`, again if a signal has interrupted it. Returns EINTR if signals interrupt it again and again.
+/// Makes `call`, and repeats it while a signal interrupts it. Returns EINTR after [`TRIES`] interrupted calls.
 #[inline]
 pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {

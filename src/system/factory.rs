@@ -28,7 +28,7 @@ pub(crate) enum System {
     /// A machine of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::MachineHandle),
-    /// The operating system, behind faults.
+    /// The operating system, with faults injected into its calls.
     #[cfg(feature = "simulation")]
     Faulty(faults::Injector),
 }

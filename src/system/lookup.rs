@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// A closure that finds the addresses of one name. The closure may block.
 pub(crate) type Job = Box<dyn FnOnce() -> io::Result<Vec<SocketAddr>> + Send>;
 
-/// The number of a lookup, which its answer repeats.
+/// The number of a lookup. The answer to the lookup has the same number.
 pub(crate) type Ticket = u64;
 
 /// The addresses that a lookup has found, or its error.
@@ -19,7 +19,7 @@ pub(crate) type Answer = (Ticket, Found);
 /// The reason for which a lookup was not begun.
 #[derive(Debug)]
 pub(crate) enum Unasked {
-    /// As many lookups as the limit allows wait for a thread.
+    /// The number of lookups that wait for a thread has reached the limit.
     QueueIsFull,
     /// There is no thread, and the system cannot start one.
     NoThread(io::Error),
@@ -30,12 +30,12 @@ pub(crate) enum Unasked {
 pub(crate) struct LookupLimits {
     /// The limit on the threads. Invariant: at least 1.
     pub(crate) threads: usize,
-    /// The limit on the lookups that wait for a thread.
+    /// The limit on the lookups that wait for a thread; `None` for no limit.
     pub(crate) waiting: Option<usize>,
 }
 
 impl LookupLimits {
-    /// Whether a further lookup may be asked, while `waiting` lookups wait and `free` threads run none.
+    /// Whether a further lookup may be asked, while `waiting` lookups wait for a thread and `free` threads are free.
     pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
         self.waiting
             .is_none_or(|most| waiting < most.saturating_add(free))

@@ -5,7 +5,7 @@ use super::native::LookupThreads;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// The lookups of one loop: waiting, running, or answered and not taken yet.
+/// The lookups of one loop: those that wait or run, and those whose answer the loop has not taken yet.
 #[derive(Debug)]
 pub(crate) enum Lookups {
     /// Jobs run on helper threads.
@@ -16,7 +16,8 @@ pub(crate) enum Lookups {
 }
 
 impl Lookups {
-    /// Starts a lookup, whose end wakes the loop. Then [`next_answer`](Self::next_answer) returns the result.
+    /// Starts a lookup. The end of the lookup wakes the loop, and [`next_answer`](Self::next_answer) then returns the
+    /// result.
     ///
     /// # Errors
     ///
@@ -29,7 +30,7 @@ impl Lookups {
         }
     }
 
-    /// Whether a lookup waits for a thread, so that its resolver was not asked.
+    /// Whether a lookup still waits for a thread, so that its resolver was not asked yet.
     pub(crate) fn waits_for_thread(&self, ticket: Ticket) -> bool {
         match self {
             Self::Threads(threads) => threads.waits_for_thread(ticket),

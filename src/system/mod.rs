@@ -1,8 +1,9 @@
 //! The seam: every use of the operating system goes through this module.
 //!
-//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`], UDP sockets in [`Udp`]. Each of these types
-//! is one flat enum of all its kinds. So a simulated network under a virtual clock can replace the operating system,
-//! without a generic parameter in any public type. The floors above open no socket and read no clock themselves.
+//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`], UDP sockets in
+//! [`Udp`]. Each of these types is one flat enum of all its kinds. So a simulated network under a virtual clock can
+//! replace the operating system, without a generic parameter in any public type. The floors above open no socket and
+//! read no clock themselves.
 //!
 //! There are three systems, each in a folder. `native` is the operating system, `faults` is the operating system with
 //! injected faults, and `simulated` is a network in memory. [`System`] opens the sockets of all three.

@@ -28,7 +28,7 @@ pub(crate) struct Binding {
 pub(crate) struct UdpBinding {
     /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
     pub(crate) ipv6_only: bool,
-    /// Whether other sockets that ask for the same may bind the same address.
+    /// Whether several sockets may bind the same address, if each of them has this option (SO_REUSEADDR).
     pub(crate) reuse_address: bool,
     /// Whether the kernel distributes the datagrams among all sockets of the address (SO_REUSEPORT).
     pub(crate) reuse_port: bool,
@@ -117,7 +117,8 @@ pub(crate) struct KeepAliveTimes {
     pub(crate) count: Option<u32>,
 }
 
-/// Sets SO_KEEPALIVE on `socket`, and each of the times that is `Some`. If `times` is `None`, turns SO_KEEPALIVE off.
+/// Sets SO_KEEPALIVE on `socket`, and each of the times that is `Some` and that the system can set. If `times` is
+/// `None`, turns SO_KEEPALIVE off.
 pub(crate) fn set_keep_alive(
     socket: &SockRef<'_>,
     times: Option<KeepAliveTimes>,

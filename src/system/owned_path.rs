@@ -10,7 +10,7 @@ use super::owner_process::OwnerProcess;
 ///
 /// Dropping this value removes the file, unless a later server has put another file at its path (libuv#1332). In a
 /// forked child the drop leaves the file, because the parent still listens on it.
-// The value is to be dropped before its socket is closed. While the socket is open, no other file can get the inode.
+// Drop this value before its socket is closed: while the socket is open, no other file can get the inode.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {

@@ -1,4 +1,4 @@
-//! The process that made a value. After a fork, the child has a copy of the value that is not the child's own.
+//! The process that made a value. After a fork, the child has a copy of the value without having made it.
 
 /// The process that made a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl OwnerProcess {
         self == Self::current()
     }
 
-    /// Returns another process than the one that runs the test, as a value of the parent is for a forked child.
+    /// Returns a process other than the one that runs the test, as if the value came from the parent of a forked child.
     #[cfg(test)]
     pub(crate) fn parent_of_a_fork() -> Self {
         Self {

@@ -4,7 +4,7 @@
 ///
 /// True for epoll where mio can ask for EPOLLPRI: the next byte is a new edge, and only the urgent mark ends a read
 /// early. kqueue does not report the mark. AFD (Windows) and `poll(2)` report again only after a call that would block
-/// (tokio#5866). With all of these, a reader must go on until `WouldBlock`.
+/// (tokio#5866). With these three, a reader must go on until `WouldBlock`.
 pub(crate) const SHORT_READ_EXHAUSTS: bool = REPORTS_PRIORITY;
 
 /// Whether the selector reports urgent data of TCP.
@@ -33,7 +33,7 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether EPIPE from a socket that was not shut down proves that the peer's end had arrived.
+/// Whether EPIPE from a socket that was not shut down proves that the peer's FIN had arrived.
 ///
 /// Linux returns EPIPE for a reset after a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system
 /// returns the same error for both kinds of reset.
@@ -48,6 +48,6 @@ pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll)
 ));
 
-/// Whether a descriptor must be registered again after a call that would block, because the kernel reports it no more.
-/// mio itself registers the sockets of its own types again.
+/// Whether a descriptor must be registered again after a call that would block, because the selector would not report
+/// it any more. For sockets of its own types, mio does this itself.
 pub(crate) const BLOCK_DISARMS: bool = cfg!(mio_unsupported_force_poll_poll);

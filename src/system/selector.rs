@@ -24,7 +24,7 @@ pub(crate) enum Selector {
     /// The selector of a machine in a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Selector),
-    /// The selector of the operating system, whose polls meet faults.
+    /// The selector of the operating system, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultySelector),
 }
@@ -49,7 +49,7 @@ impl Selector {
     }
 
     /// Opens the alarm, which makes the selector's descriptor readable at a deadline. If `is_fine`, the alarm also ends
-    /// waits. Returns `false` for a selector without an alarm: a simulated wait is exact anyway.
+    /// waits. Returns `false` for a simulated selector, whose waits are exact, and for a faulty one.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<bool> {
         match self {
@@ -112,8 +112,8 @@ impl Selector {
 
     /// Registers `source` for `directions`, which always include reading.
     ///
-    /// The kernel reports no other direction until [`rearm`](Self::rearm). Within `directions` the kernel is not told
-    /// of the source's interest: the reactor keeps the reports that the source does not want.
+    /// The kernel reports no other direction until [`rearm`](Self::rearm). The kernel is not told which of `directions`
+    /// the source wants at present: the reactor keeps the reports that the source does not want.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,
@@ -209,7 +209,7 @@ fn pass_on(batch: &[(usize, Readiness)], mut take: impl FnMut(usize, Readiness))
     batch.len()
 }
 
-/// Returns the directions as mio has them. The kernel is also asked for priority, where it reports that.
+/// Returns `directions` in mio's type. Linux and Android are also asked for priority, which is urgent data.
 fn to_mio(directions: Interest) -> mio::Interest {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     const INWARD: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);

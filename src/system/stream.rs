@@ -1,5 +1,5 @@
-//! One end of a byte stream: connect, read, write, shut down. This file is long because each call is answered for every kind
-//! of stream.
+//! One end of a byte stream: connect, read, write, shut down. This file is long because each call has a branch for
+//! every kind of stream.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -29,7 +29,7 @@ use super::simulated;
 pub(crate) enum Stream {
     /// A TCP socket that the loop has opened or accepted, and whose descriptor has no duplicate.
     Tcp(TcpStream),
-    /// A TCP socket whose descriptor may have duplicates, or whose protocol is more than TCP.
+    /// A TCP socket whose descriptor may have duplicates, or whose protocol is not plain TCP (MPTCP, SCTP).
     SharedTcp(Shared<TcpStream>),
     /// As `Tcp`, but off the fast paths, because the bytes pass filters above the stream.
     FilteredTcp(TcpStream),
@@ -45,7 +45,7 @@ pub(crate) enum Stream {
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Stream),
-    /// A TCP socket whose calls meet faults.
+    /// A TCP socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyStream),
     /// As `Simulated`, but off the fast paths.
@@ -79,7 +79,7 @@ impl Stream {
     ) -> io::Result<Self> {
         match self {
             Self::Tcp(stream) => tcp::connect(stream, address, local).map(Self::Tcp),
-            // The user has borrowed the descriptor, so no other socket may take its place.
+            // The descriptor is lent to the user, so no new socket may replace this one.
             Self::SharedTcp(shared) => {
                 shared.forbid_blocking()?;
                 tcp::start_connecting(shared.get(), address)?;
@@ -142,8 +142,9 @@ impl Stream {
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
-    // Always inlined, like the next two functions. After `with_fast_paths` the compiler knows the kind, and passes on
-    // the result of the one call. For several kinds, it would build a second result, which the caller takes apart.
+    // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
+    // of stream, and returns the result of the one call as it is. For several kinds, it would copy each result into a
+    // new one.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -169,7 +170,8 @@ impl Stream {
         }
     }
 
-    /// Returns the stream if it is of a kind with fast paths: TCP without duplicates, or a simulation.
+    /// Returns the stream if it is of a kind with fast paths: TCP without duplicates and filters, also simulated or
+    /// faulty.
     #[inline(always)]
     pub(crate) fn with_fast_paths(stream: &mut Option<Self>) -> Option<&mut Self> {
         match stream {
@@ -204,8 +206,8 @@ impl Stream {
         }
     }
 
-    /// Writes `bytes`, which must not be empty, as [`write`](Self::write) does. For TCP this is a call of the standard
-    /// library, which does not raise SIGPIPE either, and which a signal may interrupt (EINTR).
+    /// Writes `bytes`, which must not be empty, as [`write`](Self::write) does. For [`Stream::Tcp`] this is a call of
+    /// the standard library, which does not raise SIGPIPE either, and which a signal may interrupt (EINTR).
     #[inline(always)]
     pub(crate) fn write_piece(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -241,8 +243,8 @@ impl Stream {
         })
     }
 
-    /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty. If a
-    /// signal interrupts the call again and again, returns EINTR.
+    /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty.
+    /// If a signal interrupts the call again and again, returns EINTR.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         retry_interrupted(|| match self {
@@ -386,7 +388,7 @@ impl Stream {
     /// end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
     ///
     /// False for a Unix socket: the kernel ends a read after a message that carries descriptors or credentials. False
-    /// for protocols that keep the boundaries of messages.
+    /// for protocols other than plain TCP, of which some keep the boundaries of messages (SCTP).
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {
         match self {
@@ -406,7 +408,8 @@ impl Stream {
     /// Whether a short write on this stream proves that the kernel has no more space for now. See
     /// [`SHORT_WRITE_EXHAUSTS`].
     ///
-    /// False for a Unix socket: a lack of memory also ends a write early, and no event reports its end.
+    /// False for a Unix socket: a lack of memory also ends a write early, and no event reports that memory is free
+    /// again.
     #[inline]
     pub(crate) fn short_write_exhausts(&self) -> bool {
         match self {
@@ -433,7 +436,7 @@ impl Stream {
         }
     }
 
-    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends it.
+    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends the descriptor.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -443,7 +446,7 @@ impl Stream {
         }
     }
 
-    /// Whether closing the stream also deregisters the stream: its descriptor has no duplicate.
+    /// Whether closing the stream also deregisters it, because its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,

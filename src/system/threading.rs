@@ -1,6 +1,7 @@
 //! The locks, atomics and threads with which other threads reach a loop.
 //!
-//! Under `cfg(loom)` the tests get those of loom, which plays every order in which threads can run.
+//! Under `cfg(loom)` the tests get the locks, atomics and threads of loom, which runs a test in every order of its
+//! threads.
 
 #[cfg(not(all(loom, test)))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -25,7 +26,7 @@ use std::time::Duration;
 #[cfg(all(loom, test))]
 pub(crate) use modelled_waker::ModelledWaker;
 
-/// Waits on `condition` until it is notified, or `time` has passed. `guard` is of `mutex`.
+/// Waits on `condition` until it is notified, or `time` has passed. `guard` is the guard of the mutex.
 #[cfg(not(all(loom, test)))]
 pub(crate) fn wait_for<'a, T>(
     condition: &Condvar,
@@ -68,8 +69,8 @@ pub(crate) fn in_every_order(preemptions: usize, model: impl Fn() + Sync + Send 
     );
 }
 
-/// Atomics for loom, which treats `SeqCst` as the weaker `AcqRel`. A fence of loom is sequentially consistent, and one
-/// on each side of an access makes the access sequentially consistent too.
+/// Atomics for loom, which treats `SeqCst` as the weaker `AcqRel`. A fence of loom is sequentially consistent, and a
+/// fence on each side of an access makes the access sequentially consistent too.
 #[cfg(all(loom, test))]
 mod modelled {
     use std::sync::atomic::Ordering;

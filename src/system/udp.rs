@@ -31,7 +31,7 @@ pub(crate) enum Udp {
     /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Udp),
-    /// A socket whose calls meet faults.
+    /// A socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyUdp),
 }
@@ -69,7 +69,7 @@ impl Udp {
                 shared.forbid_blocking()?;
                 udp::receive(shared.get(), buffer)
             }
-            // Datagrams that the kernel has coalesced would look like one: the caller calls `receive_batch`.
+            // Datagrams that the kernel has coalesced look like one here, so the caller calls `receive_batch` instead.
             #[cfg(feature = "udp-batch")]
             Self::Batched(batched) => udp::receive(&batched.socket, buffer),
             #[cfg(feature = "simulation")]
@@ -79,8 +79,8 @@ impl Udp {
         })
     }
 
-    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and again,
-    /// returns EINTR.
+    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and
+    /// again, returns EINTR.
     #[inline]
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         retry_interrupted(|| match self {
@@ -154,7 +154,7 @@ impl Udp {
         }
     }
 
-    /// Sets an option. `is_ipv6` is the family of the socket.
+    /// Sets an option. `is_ipv6` tells the family of the socket.
     pub(crate) fn set(&self, option: UdpOption, is_ipv6: bool) -> io::Result<()> {
         match self {
             Self::Own(socket) => udp::set(&SockRef::from(socket), is_ipv6, option),
@@ -187,7 +187,7 @@ impl Udp {
         self.kernel().map(AsFd::as_fd)
     }
 
-    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends it.
+    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -196,18 +196,19 @@ impl Udp {
         }
     }
 
-    /// Whether this socket can become a socket of the standard library: false for a simulated or faulty socket.
+    /// Whether this socket can become a socket of the standard library: false for a batched, simulated or faulty
+    /// socket.
     pub(crate) fn is_standard(&self) -> bool {
         matches!(self, Self::Own(_) | Self::Shared(_))
     }
 
-    /// Turns this socket into a socket of the standard library; `None` if it [is none](Self::is_standard). The caller must
-    /// have deregistered the socket.
+    /// Turns this socket into a socket of the standard library; `None` if it [cannot become one](Self::is_standard).
+    /// The caller must have deregistered the socket.
     pub(crate) fn into_standard(self) -> Option<std::net::UdpSocket> {
         match self {
             Self::Own(socket) => Some(socket.into()),
             Self::Shared(shared) => Some(shared.into_inner().into()),
-            // Its options stay as the batches need them, so that no other program would understand what it receives.
+            // The socket keeps the options for batches, so another owner could not tell coalesced datagrams apart.
             #[cfg(feature = "udp-batch")]
             Self::Batched(_) => None,
             #[cfg(feature = "simulation")]
@@ -232,8 +233,8 @@ impl Udp {
 /// Batches, where the system has them.
 #[cfg(feature = "udp-batch")]
 impl Udp {
-    /// Turns a socket of the kernel that has no duplicate into one that sends and receives in batches. Any other socket stays
-    /// as it is.
+    /// Turns a socket of the kernel that has no duplicate into one that sends and receives in batches. Any other socket
+    /// stays as it is.
     pub(crate) fn into_batched(self) -> io::Result<Self> {
         match self {
             Self::Own(socket) => Ok(Self::Batched(Box::new(BatchedUdp::new(socket)?))),

@@ -14,11 +14,11 @@ use super::threading::ModelledWaker;
 #[cfg(test)]
 pub(crate) use scripted::ScriptedWaker;
 
-/// The limit on the tries of one wake. So a failure that passes (EINTR, ENOMEM) loses no wake. The limit is small,
+/// The limit on the tries of one wake. So a transient failure (EINTR, ENOMEM) loses no wake. The limit is small,
 /// because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// The waker of a selector. Its drop closes the descriptor: every [`WakeHandle`] is without effect from then on.
+/// The waker of a selector. Dropping the waker closes the descriptor: every [`WakeHandle`] has no effect from then on.
 #[derive(Debug)]
 pub(crate) enum Waker {
     /// The waker of the kernel's selector.
@@ -56,8 +56,8 @@ pub(crate) enum WakeHandle {
 }
 
 impl WakeHandle {
-    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost. A wake that
-    /// fails is tried again a few times. Does nothing if the waker is gone.
+    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost. Repeats a
+    /// wake that fails, a few times. Does nothing if the waker is gone.
     ///
     /// On Linux this takes no lock, and neither allocates nor frees memory, so that a signal handler may call it.
     pub(crate) fn wake(&self) -> io::Result<()> {
@@ -74,7 +74,7 @@ impl WakeHandle {
     fn wake_once(&self) -> io::Result<()> {
         match self {
             // If the waker is dropped meanwhile, the end of this borrow closes the descriptor. That is one call, and no
-            // memory is freed, because `self` still refers to it.
+            // memory is freed, because `self` has a weak reference to the memory.
             Self::Kernel(waker) => waker.upgrade().map_or(Ok(()), |waker| waker.wake()),
             #[cfg(feature = "simulation")]
             Self::Simulated(waker) => {

@@ -1,4 +1,4 @@
-//! The draws that decide which calls meet a fault, and the events that a fault has made necessary.
+//! The random decisions which calls meet a fault, and the events that must be reported because of a fault.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(crate) struct Injector(Rc<RefCell<State>>);
 struct State {
     random: Random,
     faults: Faults,
-    /// Events that a fault has hidden or invented, which the next poll must report.
+    /// Events that the next poll must report, because a fault has hidden or invented them.
     owed: Vec<(usize, Readiness)>,
     /// The registered tokens. The set is ordered, so that no run depends on a hash.
     tokens: BTreeSet<usize>,

@@ -1,4 +1,4 @@
-//! Faults in front of the real kernel: sockets whose calls fail, block or move fewer bytes, as a seed decides.
+//! Faults in front of the real kernel: a seed decides which calls fail, block or move fewer bytes.
 //!
 //! `rates`, `random` and `call_error` also serve the simulated network.
 

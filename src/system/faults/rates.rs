@@ -1,7 +1,7 @@
 //! The faults that calls can meet, with their rates.
 
 /// The rate of each fault, as a number of calls in a thousand. Real systems have all of these faults. Each field says
-/// what a handler at either end may be told because of it.
+/// what a handler at either end may be told because of the fault.
 ///
 /// ```
 /// use netloop::simulation::Faults;
@@ -17,7 +17,7 @@ pub struct Faults {
     pub short_transfers: u16,
     /// A signal interrupts a call (EINTR).
     ///
-    /// Handlers are told nothing: the loop calls again.
+    /// Handlers are told nothing: the loop repeats the call.
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready. A later event reports the socket again.
     ///
@@ -25,7 +25,8 @@ pub struct Faults {
     pub spurious_blocks: u16,
     /// The kernel has no memory to send or to receive with (ENOBUFS). No event reports that memory is free again.
     ///
-    /// Bytes leave or arrive later: the loop tries again after some milliseconds. An idle timeout may pass meanwhile.
+    /// Bytes leave or arrive later: the loop tries again after some milliseconds. An idle timeout may end the
+    /// connection before.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///
@@ -51,7 +52,7 @@ pub struct Faults {
     ///
     /// The client gets `on_lookup` with the error, and then `on_error` with the same error.
     pub failed_lookups: u16,
-    /// A lookup takes one or more times five seconds longer, as if name servers did not answer.
+    /// A lookup takes five seconds longer, or a multiple of that, as if name servers did not answer.
     ///
     /// The connect takes up to 40 s longer, or fails with ETIMEDOUT if its own timeout is shorter.
     pub slow_lookups: u16,
