@@ -72,8 +72,8 @@ pub(crate) struct Membership {
 
 /// The network interface of a multicast group.
 ///
-/// An IPv4 socket takes an address of the interface, and an IPv6 socket the number of the interface (`ip link` shows it).
-/// Where the system can, an IPv4 socket also takes a number to join with.
+/// An IPv4 socket takes an address of the interface, and an IPv6 socket takes the interface's number (`ip link` shows
+/// it). Where the system can, an IPv4 socket also joins a group by the interface's number.
 ///
 /// ```
 /// use std::net::Ipv4Addr;

@@ -1,4 +1,4 @@
-//! The alarm of a selector: a timerfd in its poll set, which is finer than the milliseconds of epoll, and which makes the
+//! The alarm of a selector: a timerfd in its poll set. A timerfd is finer than the milliseconds of epoll, and makes the
 //! selector's descriptor readable.
 
 use std::io;
@@ -14,7 +14,7 @@ use rustix::time::{
 
 /// A timerfd that is registered with a selector.
 ///
-/// The loop never reads the timerfd: the kernel tells each expiry as an edge of its own.
+/// The loop never reads the timerfd: the kernel reports each expiry as an edge of its own.
 #[derive(Debug)]
 pub(super) struct Alarm {
     descriptor: OwnedFd,
@@ -35,7 +35,7 @@ impl Alarm {
         })
     }
 
-    /// Lets the alarm ring at `deadline`, or earlier if an earlier time is set. To set the alarm later whenever a
+    /// Lets the alarm ring at `deadline`, or earlier if it is set to an earlier time. To set the alarm later whenever a
     /// deadline is put off would cost many system calls. One ring in vain costs less.
     pub(super) fn set(&mut self, deadline: Instant) -> io::Result<()> {
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! UDP sockets whose datagrams the kernel takes and gives several at a time, by quinn-udp: segmentation offload (GSO, GRO),
-//! `recvmmsg` and their kin on other systems.
+//! UDP sockets that send and receive several datagrams in one system call, through quinn-udp: segmentation offload
+//! (GSO, GRO), `recvmmsg`, and their counterparts on other systems.
 
 use std::array::from_fn;
 use std::io::{self, IoSliceMut};
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use mio::net::UdpSocket;
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-/// The length of the buffer that takes what the kernel has coalesced: the longest packet.
+/// The length of a buffer for datagrams that the kernel has coalesced into one packet: that of the longest packet.
 const COALESCED: usize = 65_535;
 
 /// The limit on the buffers of one receive.
@@ -27,8 +27,9 @@ impl BatchedUdp {
         Ok(Self { socket, state })
     }
 
-    /// Receives datagrams into `buffer`, and calls `each` with the place, the length and the sender of each, and whether it
-    /// may be cut: the last one that fills a buffer which is shorter than the longest packet. Those behind it are lost.
+    /// Receives datagrams into `buffer`. Calls `each` with the place, the length and the sender of each datagram, and
+    /// with whether it may be cut. A datagram may be cut if it ends a full buffer that is shorter than the longest
+    /// packet. Datagrams that the kernel has coalesced after it are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
@@ -67,8 +68,8 @@ impl BatchedUdp {
         Ok(())
     }
 
-    /// The limit on the datagrams of one [`send_run`](Self::send_run), at least 1. It falls to 1 if the network card
-    /// cannot cut them.
+    /// The limit on the datagrams of one [`send_run`](Self::send_run), at least 1. The limit falls to 1 once a send has
+    /// shown that the network card cannot split the bytes into datagrams.
     pub(crate) fn most_segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
     }

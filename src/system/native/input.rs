@@ -15,7 +15,7 @@ use super::reopening::{is_anonymous_pipe, opens_for_reading, reopen};
 use super::shared::forbid_lingering;
 use super::socket::{check_stream, peek_at_once};
 
-/// A terminal, a pipe, a stream socket or a file that is only read.
+/// A terminal, a pipe, a stream socket or a file, from which the loop only reads.
 ///
 /// The loop never sets O_NONBLOCK on the descriptor of the user, because that would also apply to the other programs
 /// that share it. Another program may take the bytes that the kernel has reported, and a read would then wait for more.
@@ -46,7 +46,7 @@ enum Kind {
 }
 
 impl Input {
-    /// Makes an input of `descriptor`: a duplicate, or the same pipe or terminal opened anew.
+    /// Makes an input from a duplicate of `descriptor`, or opens the same pipe or terminal anew.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns the error of a question about the readiness into ENOBUFS, so that the loop reads the intact descriptor later.
+/// Turns an error of `is_readable` into ENOBUFS, except EINTR: the descriptor is intact, and the loop reads it later.
 fn as_transient(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => error,
@@ -163,7 +163,7 @@ fn is_event(kind: FileType) -> bool {
         || kind.is_symlink())
 }
 
-/// Whether the file is a terminal and no pseudo-terminal's master. To open a master anew makes another pseudo-terminal.
+/// Whether the file is a terminal, but not the master of a pseudo-terminal: opening a master anew makes another one.
 fn is_plain_terminal(file: &File) -> io::Result<bool> {
     // The device numbers of masters on Linux: 5:2 is /dev/ptmx, and major 2 has the pseudo-terminals in BSD style.
     let device = file.metadata()?.rdev();

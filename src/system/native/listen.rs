@@ -24,7 +24,8 @@ pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Not set on Windows. There any process could then steal the port, and TIME_WAIT prevents no bind anyway.
+    // Windows does without SO_REUSEADDR: any process could then steal the port, and TIME_WAIT prevents no bind there
+    // anyway.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -50,7 +51,7 @@ pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<T
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Binds the Unix socket at `path` and listens. Never removes an existing file: the bind then returns an error.
+/// Binds the Unix socket at `path` and listens. If a file exists there, returns an error, and leaves the file.
 #[cfg(unix)]
 pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixListener> {
     let address = SockAddr::unix(path)?;
@@ -103,8 +104,8 @@ fn backlog(binding: &Binding) -> i32 {
     i32::try_from(binding.backlog).unwrap_or(i32::MAX)
 }
 
-/// Sets SO_REUSEPORT, but, like libuv, only on systems whose kernel distributes the connections. On other systems the
-/// newest socket would get all connections.
+/// Sets SO_REUSEPORT on systems whose kernel distributes the connections. Returns an error on other systems, as libuv
+/// does: there the newest socket would get all connections.
 pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return socket.set_reuse_port(true);

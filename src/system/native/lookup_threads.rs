@@ -24,7 +24,7 @@ type Tell = Box<dyn Fn() + Send + Sync>;
 /// A function that starts a thread with the given body.
 type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-/// The first and the longest time until a wake that failed is tried again. Each time is twice as long as the one before.
+/// The first and the longest time before a failed wake is repeated. Each time is twice as long as the one before.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
 const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
 
@@ -47,17 +47,17 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
-    /// The jobs that were given up and are not in `stuck`: a thread is about to take the job, or its thread was not
-    /// replaced.
+    /// The jobs that were given up and are not in `stuck`: a thread is about to take the job, or its thread could not
+    /// be replaced.
     given_up: Vec<Ticket>,
     answers: VecDeque<Answer>,
     /// The number of threads, without the stuck ones. Invariant: at most `LookupLimits::threads`.
     threads: usize,
     /// Invariant: the number of threads that wait on `Shared::work`.
     idle: usize,
-    /// The jobs that run. Invariant: each has one of `threads`.
+    /// The jobs that run on the threads that `threads` counts.
     running: Vec<Ticket>,
-    /// The jobs that run on although they were given up. Each has a thread that is not one of `threads`. Invariant: at most
+    /// The jobs that run on although they were given up, on threads that `threads` does not count. Invariant: at most
     /// [`STUCK_PER_THREAD`] for each thread of the limit.
     stuck: Vec<Ticket>,
     /// Wakes the loop. Invariant: `Some` until the loop is dropped; a thread that finds `None` ends.
@@ -190,8 +190,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Puts another thread in the place of the one that runs the job `ticket`, which was given up. If too many threads are
-    /// stuck, or the system cannot start a thread, the place is taken by the next stuck thread that ends.
+    /// Counts the thread of the running job `ticket`, which was given up, as stuck, and starts another if jobs need it.
+    /// If too many threads are stuck, or the system cannot start one, the next stuck thread that ends its job takes the
+    /// place.
     fn replace_thread(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
         let Some(place) = state.running.iter().position(|it| *it == ticket) else {
             return;
@@ -209,7 +210,7 @@ impl Shared {
         state.given_up.push(ticket);
     }
 
-    /// Takes the next job, and counts it as running. One that was given up meanwhile counts as stuck at once.
+    /// Takes the next job, and counts it as running. If the job was given up meanwhile, also replaces its thread.
     fn next_job(self: &Arc<Self>, state: &mut State) -> Option<(Ticket, Job)> {
         let (ticket, job) = state.waiting.pop_front()?;
         state.running.push(ticket);
@@ -221,7 +222,8 @@ impl Shared {
         Some((ticket, job))
     }
 
-    /// Ends a job. Returns whether its thread goes on: one that was stuck ends if another has replaced it.
+    /// Ends a job. Returns whether its thread goes on. A stuck thread goes on if there are fewer threads than the
+    /// limit, or if it can replace the thread of another job that was given up.
     fn end_job(&self, state: &mut State, ticket: Ticket) -> bool {
         let is = |it: &Ticket| *it == ticket;
         if let Some(place) = state.running.iter().position(is) {
@@ -247,8 +249,8 @@ impl Shared {
         true
     }
 
-    /// Wakes the loop. If the wake fails, tries again until it succeeds, the loop has taken the answers by itself, or the
-    /// loop is gone: no caller could be told of the failure.
+    /// Wakes the loop. Repeats a failed wake until a wake succeeds, the loop has taken the answers by itself, or the
+    /// loop is gone. No caller could be told of the failure.
     fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut wait = FIRST_WAKE_RETRY;
         while !state.answers.is_empty() {

@@ -55,7 +55,7 @@ pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 pub(super) fn opens_for_reading(mut file: &File, kind: FileType) -> io::Result<()> {
-    // A read of nothing from a terminal may stop a program in the background.
+    // A terminal is left out: even a read of zero bytes from it may stop a program in the background.
     if kind.is_fifo() || kind.is_file() {
         file.read(&mut [])?;
     }

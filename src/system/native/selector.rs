@@ -15,7 +15,7 @@ use crate::system::native::alarm::Alarm;
 /// The token of the waker. `Key::to_token` never returns it.
 const WAKER: Token = Token(usize::MAX);
 
-/// The token of the alarm, which is no key either: keys have a number below `u32::MAX` in their low half.
+/// The token of the alarm. No key has it, because the upper bits of a key's token are never all ones.
 #[cfg(all(feature = "precise", target_os = "linux"))]
 const ALARM: Token = Token(usize::MAX - 1);
 
@@ -65,8 +65,8 @@ impl Selector {
     }
 
     /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a Unix signal the wait continues
-    /// with the rest of the time. Polls that are interrupted at once, again and again, do not keep the caller for longer
-    /// than `timeout`, and become an error in the end.
+    /// with the rest of the time. Polls that are interrupted at once, again and again, do not keep the caller for
+    /// longer than `timeout`, and become an error in the end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
@@ -86,7 +86,8 @@ impl Selector {
         self.sleep(left, timeout, asked_at)
     }
 
-    /// Waits in epoll for the time `left`.
+    /// Waits in the kernel for the time `left`. After a signal, waits for the rest of `timeout`, counted from
+    /// `asked_at`.
     fn sleep(
         &mut self,
         mut left: Option<Duration>,
@@ -115,7 +116,7 @@ impl Selector {
         }
     }
 
-    /// Waits until a source is ready or `deadline` has come, to which the alarm is set.
+    /// Waits until a source is ready or `deadline` has come. The alarm, which is set to `deadline`, ends the wait.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     fn poll_finely(&mut self, deadline: Instant) -> io::Result<()> {
         loop {
@@ -129,7 +130,8 @@ impl Selector {
                 return self.sleep(Some(left), Some(left), now);
             }
             self.sleep(None, None, now)?;
-            // An alarm of an earlier deadline, which was cancelled, ends no wait.
+            // An alarm that rings too early is left from an earlier deadline, which was cancelled. The wait then goes
+            // on.
             let is_early = self.events.iter().all(|event| event.token() == ALARM)
                 && !self.events.is_empty()
                 && Instant::now() < deadline;
@@ -171,7 +173,7 @@ impl Selector {
         }
     }
 
-    /// Passes all events of the last batch to `take`, except the waker's event. Returns the number of these events.
+    /// Passes all events of the last batch to `take`, except those of the waker and of the alarm. Returns their number.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;
@@ -199,7 +201,7 @@ fn is_of_source(token: Token) -> bool {
 }
 
 /// The polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of system calls
-/// may interrupt all of them.
+/// (seccomp) may interrupt all of them.
 #[derive(Debug, Default)]
 struct Interruptions {
     count: u32,

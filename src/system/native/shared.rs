@@ -23,7 +23,7 @@ pub(crate) struct Shared<T: Descriptor> {
 
 /// A socket of mio or of the standard library, of any kind.
 pub(crate) trait Descriptor {
-    /// Whether the socket has an IP address. Only such a socket heeds SO_LINGER.
+    /// Whether this is a type of TCP sockets. Of the types below, only these heed SO_LINGER.
     const IS_TCP: bool;
 
     fn as_socket(&self) -> SockRef<'_>;
@@ -87,7 +87,7 @@ impl Shared<TcpListener> {
         let (stream, peer) = self.get().accept()?;
         let stream = match self.is_plain_tcp {
             true => {
-                // Another holder may have set the option on the listener, and the connection inherits it.
+                // Another holder may have set SO_LINGER on the listener, and the connection inherits it.
                 forbid_lingering(&stream.as_socket());
                 Ok(stream)
             }
@@ -107,8 +107,8 @@ impl<T: Descriptor> Drop for Shared<T> {
 
 /// Turns SO_LINGER off, unless its time is zero, which asks for a reset.
 ///
-/// On Linux `close(2)` waits for the time of SO_LINGER even if the socket is non-blocking. Without the option the kernel
-/// sends the same bytes in the background.
+/// On Linux `close(2)` waits for the time of SO_LINGER even if the socket is non-blocking. Without the option the
+/// kernel sends the same bytes in the background.
 pub(crate) fn forbid_lingering(socket: &SockRef<'_>) {
     if let Ok(Some(time)) = socket.linger() {
         if !time.is_zero() {

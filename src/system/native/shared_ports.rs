@@ -1,8 +1,9 @@
 //! Local ports for connects from an address that the user has set, when the kernel has no free port left.
 //!
-//! A socket that binds port 0 gets a port that no other socket of its address has. So an address has about 28,000
-//! connections, whatever their destinations are. A port that is bound by its number may be shared (SO_REUSEADDR), and
-//! then only the destination must differ. IP_BIND_ADDRESS_NO_PORT has the same effect, but there is no safe call for it.
+//! A socket that binds port 0 gets a port that no other socket of its address has. So an address can have only about
+//! 28,000 connections, whatever their destinations are. A port that is bound by its number may be shared
+//! (SO_REUSEADDR), and then only the destination must differ. IP_BIND_ADDRESS_NO_PORT has the same effect, but there is
+//! no safe call for it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -56,7 +57,7 @@ pub(super) fn connect(
     Err(error)
 }
 
-/// Whether the system may choose the port, and this module knows the ports that it chooses from.
+/// Whether the system may choose the port, and this module knows the system's range of ports.
 fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0

@@ -39,7 +39,7 @@ pub(super) fn is_connected(
     match ask_peer() {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        // The connection was made and is gone already. The first read tells how, as in libuv.
+        // The connection was made and is gone already. The first read tells how it ended, as in libuv.
         Err(error) if is_shut_down(&error) => Ok(true),
         Err(error) => Err(error),
     }
@@ -74,7 +74,7 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
 }
 
 /// Checks that `socket` has or had a connection. `asked` has the peer, or an error because the kernel forgets the peer
-/// with the connection. After such an error, returns the pending error of the socket if no byte precedes that. The
+/// with the connection. After such an error, returns the pending error of the socket if no unread byte precedes it. The
 /// kernel forgets a pending error that it has returned.
 ///
 /// # Errors

@@ -48,8 +48,8 @@ pub(crate) fn open(
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Starts to connect a socket, which is [open](open) for `address` and `local`. If its port is taken for this
-/// destination, another socket may take its place.
+/// Starts to connect a socket, which is [open](open) for `address` and `local`. If the port of the socket is taken for
+/// this destination, connects another socket from another port instead.
 pub(crate) fn connect(
     stream: TcpStream,
     address: SocketAddr,
@@ -94,8 +94,8 @@ pub(crate) fn peek(stream: &TcpStream) -> io::Result<usize> {
     stream.peek(&mut [0])
 }
 
-/// Sets SO_LINGER to 0, so that closing the socket sends a reset. Succeeds also if the connection is gone already, as in
-/// libuv: then there is nothing to reset.
+/// Sets SO_LINGER to 0, so that closing the socket sends a reset. Succeeds also if the connection is gone already, as
+/// in libuv: then there is nothing to reset.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     match SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
         Err(error) if is_shut_down(&error) => Ok(()),

@@ -26,7 +26,7 @@ pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<UdpS
     } else if binding.ipv6_only {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // Before the bind, from which on datagrams arrive.
+    // Set before the bind, because datagrams arrive from then on.
     if let Some(bytes) = binding.receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
     }
@@ -61,7 +61,8 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, from))
 }
 
-/// Lets other sockets bind the same address. As in libuv: the BSDs need SO_REUSEPORT for what SO_REUSEADDR does elsewhere.
+/// Lets other sockets bind the same address. As in libuv: the BSDs need SO_REUSEPORT for what SO_REUSEADDR does
+/// elsewhere.
 fn reuse_address(socket: &Socket) -> io::Result<()> {
     #[cfg(all(
         unix,
@@ -89,7 +90,7 @@ fn reuse_address(socket: &Socket) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// EINVAL for a socket that does not keep datagrams apart.
+/// EINVAL for a socket of another type, such as a stream.
 pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     match SockRef::from(&socket).r#type()? {
         Type::DGRAM => {}
@@ -99,7 +100,7 @@ pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket))
 }
 
-/// Sets `option` on a socket, which is of IPv6 if `is_ipv6` says so.
+/// Sets `option` on a socket of IPv6 if `is_ipv6` is `true`, and else of IPv4.
 pub(crate) fn set(socket: &SockRef<'_>, is_ipv6: bool, option: UdpOption) -> io::Result<()> {
     match option {
         UdpOption::Broadcast(on) => socket.set_broadcast(on),
@@ -154,7 +155,7 @@ fn change(socket: &SockRef<'_>, membership: Membership, joins: bool) -> io::Resu
     }
 }
 
-/// Returns the address of an interface of IPv4.
+/// Returns the IPv4 address that names `interface`; 0.0.0.0 lets the system choose.
 fn address_of(interface: MulticastInterface) -> io::Result<Ipv4Addr> {
     match interface {
         MulticastInterface::Any => Ok(Ipv4Addr::UNSPECIFIED),

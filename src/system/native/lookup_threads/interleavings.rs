@@ -8,7 +8,7 @@ use crate::system::threading::{ModelledWaker, in_every_order};
 
 use super::*;
 
-/// The queue with the loop's side of it.
+/// The queue of lookups, and the waker on which the test waits as a loop does.
 struct Room {
     lookups: LookupThreads,
     waker: Arc<ModelledWaker>,
@@ -85,7 +85,7 @@ fn an_answer_whose_wakes_fail_still_wakes_the_loop() {
 #[test]
 fn the_threads_end_with_the_loop_whatever_they_do() {
     in_every_order(3, || {
-        // First all wakes succeed, then the first two fail.
+        // In the first round all wakes succeed. In the second round the first two fail.
         for failures in [0, 2] {
             let mut room = Room::new(2, failures);
             room.ask();

@@ -16,7 +16,7 @@ fn limits(threads: usize, waiting: impl Into<Option<usize>>) -> LookupLimits {
     }
 }
 
-/// Makes lookups of which the first `failures` wakes fail, with a count of the wakes.
+/// Makes lookups whose first `failures` wakes fail, and a count of the wakes.
 fn lookups(failures: usize) -> (LookupThreads, Arc<AtomicUsize>) {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&wakes);
