@@ -223,7 +223,7 @@ impl Shared {
     }
 
     /// Ends a job. Returns whether its thread goes on. A stuck thread goes on if there are fewer threads than the
-    /// limit, or if it can replace the thread of another job that was given up.
+    /// limit, or if it can replace the thread of another given-up job.
     fn end_job(&self, state: &mut State, ticket: Ticket) -> bool {
         let is = |it: &Ticket| *it == ticket;
         if let Some(place) = state.running.iter().position(is) {

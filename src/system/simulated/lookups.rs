@@ -25,7 +25,7 @@ impl Lookups {
     }
 
     /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup. Refuses `job` if the
-    /// answers under way are as many as the lookups that may run, and those that may wait, together.
+    /// answers under way have reached the limit: the number of lookups that may run plus the number that may wait.
     pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         let under_way = self.network.borrow().lookups_under_way(self.machine);
         if !self.limits.allow(under_way, self.limits.threads) {

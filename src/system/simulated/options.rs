@@ -45,14 +45,15 @@ pub struct Options {
     pub datagram_loss: u16,
     /// The number of datagrams in a thousand that arrive twice.
     pub datagram_duplication: u16,
-    /// The number of datagrams in a thousand that take up to three times as long as others, and a millisecond. With
-    /// [`jitter`](Self::jitter), the others overtake one another too.
+    /// The number of datagrams in a thousand that take longer than others: up to three times the usual time and a
+    /// millisecond. With [`jitter`](Self::jitter), the others overtake one another too.
     pub datagram_reordering: u16,
-    /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost with any of them.
+    /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost if a fragment is
+    /// lost.
     pub mtu: usize,
 }
 
-/// The time of Linux with tcp_retries2 at 15, its default: 924.6 s.
+/// The time for which Linux retransmits, with the default of 15 for tcp_retries2: 924.6 s.
 const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
 
 /// The MTU of Linux's loopback interface.

@@ -96,7 +96,7 @@ impl Stream {
         address.map_err(CallError::to_io)
     }
 
-    /// Whether a short read or write proves that the simulated kernel has no more for now.
+    /// Whether a short read or write proves that the simulated kernel has no more bytes or no more capacity for now.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.network.borrow().short_transfer_exhausts()
     }

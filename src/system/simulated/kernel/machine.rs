@@ -90,7 +90,7 @@ impl Machine {
 #[derive(Debug, Default)]
 pub(super) struct Machines {
     all: Vec<Machine>,
-    /// The links that a partition of a pair, or of one direction, blocks: sender and receiver.
+    /// The links that a partition of a pair, or of one direction, blocks: the sender and the receiver of each.
     blocked: BTreeSet<(MachineId, MachineId)>,
 }
 
@@ -100,7 +100,8 @@ impl Machines {
         self.all.len() - 1
     }
 
-    /// Returns the machine that an address of the form `10.0.0.n` or `fd00::n` belongs to, if there is one.
+    /// Returns the machine with this address. The machine `n - 1` has `fd00::n`, and `10.0.x.y` with `n` in the two
+    /// last bytes.
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<MachineId> {
         let number = match address {
             IpAddr::V4(address) => match address.octets() {

@@ -314,7 +314,8 @@ impl Network {
         self.world.machines.get(machine).take_wake()
     }
 
-    /// Whether a short read or write proves that the kernel has no more for now: false for AFD (Windows).
+    /// Whether a short read or write proves that the kernel has no more bytes or no more capacity for now: false for
+    /// AFD (Windows).
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }

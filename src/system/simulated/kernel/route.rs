@@ -1,8 +1,8 @@
-//! The route to an address, which decides the fate of connects.
+//! The route to an address, which decides the fate of connects and datagrams.
 
 use std::time::Duration;
 
-/// The fate of connects to one address.
+/// The fate of connects to one address. Datagrams to the address have the same fate.
 ///
 /// ```
 /// use netloop::simulation::{Options, Route, Simulation};

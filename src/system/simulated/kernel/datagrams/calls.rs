@@ -27,7 +27,7 @@ const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 
 impl Datagrams {
-    /// Receives a datagram into `buffer`, which cuts it.
+    /// Receives a datagram into `buffer`. A datagram that is longer than `buffer` is cut.
     pub(in super::super) fn receive(
         &mut self,
         world: &mut World,
@@ -152,8 +152,8 @@ impl Datagrams {
         Ok(bytes.len())
     }
 
-    /// Returns the time at which a datagram that is sent now has left the machine. Until then its bytes take space in the
-    /// socket's buffer.
+    /// Returns the time at which a datagram that is sent now has left the machine. Until then its bytes take space in
+    /// the socket's buffer.
     fn depart(&mut self, world: &World, key: Key, bytes: usize) -> u64 {
         let now = world.clock.nanoseconds();
         let Some(rate) = world.options.bytes_per_second else {
@@ -171,8 +171,8 @@ impl Datagrams {
         leaves
     }
 
-    /// Sends a datagram that leaves at `leaves`: the network may lose, double or delay it. A datagram that is longer than
-    /// the MTU is lost with any of its fragments.
+    /// Sends a datagram that leaves at `leaves`. The network may lose, double or delay the datagram. One that is longer
+    /// than the MTU is lost if any of its fragments is lost.
     fn launch(
         &mut self,
         world: &mut World,
@@ -234,7 +234,7 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Sets an option. Those that no program of the simulation can observe are ignored.
+    /// Sets an option. Ignores options that no program of the simulation can observe.
     pub(in super::super) fn set(&mut self, key: Key, option: UdpOption) -> Result<(), CallError> {
         let socket = self.sockets.get_mut(key).ok_or(CallError::NotConnected)?;
         match option {
@@ -273,7 +273,7 @@ impl Datagrams {
         self.notify(world, key, Readiness::all());
     }
 
-    /// Returns the machine of a socket that is bound to the very address `to`.
+    /// Returns the machine of a socket that is bound to exactly the address `to`.
     fn machine_at(&self, to: SocketAddr) -> Option<MachineId> {
         let mut sockets = self.sockets.iter();
         let found = sockets.find(|(_, socket)| socket.local == to);

@@ -13,8 +13,8 @@ use super::Datagrams;
 use super::flight::{Flight, Passage};
 
 impl Datagrams {
-    /// Returns the time at which the next datagram or timer arrives. Drops the timers of closed sockets before it, so that no
-    /// loop waits for them.
+    /// Returns the time at which the next datagram, refusal or timer arrives. First drops the refusals and timers of
+    /// closed sockets at the front, so that no loop waits for them.
     pub(in super::super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.flights.peek() {
             let is_moot = match flight.passage {
@@ -32,7 +32,7 @@ impl Datagrams {
         None
     }
 
-    /// Delivers all datagrams that have arrived by now.
+    /// Delivers all datagrams and refusals that have arrived by now, and lets the timers that are due fire.
     pub(in super::super) fn deliver(&mut self, world: &mut World) {
         let now = world.clock.nanoseconds();
         while self.flights.peek().is_some_and(|flight| flight.at <= now) {
@@ -82,7 +82,7 @@ impl Datagrams {
                 }
             }
             Passage::Refusal { sender, peer } => {
-                // The kernel tells only a socket that is connected to the address.
+                // The kernel reports a refusal only to a socket that is connected to the refused address.
                 let socket = self.sockets.get_mut(sender);
                 if let Some(socket) = socket.filter(|socket| socket.peer == Some(peer)) {
                     socket.error = Some(CallError::Refused);
@@ -133,13 +133,13 @@ impl Datagrams {
             .collect();
         match best.len() {
             1 => best,
-            // Sockets that share the port.
+            // Several sockets share the port, and the kernel chooses one.
             several => vec![best[world.random.index(several)]],
         }
     }
 }
 
-/// Whether several sockets receive what is sent to `ip`.
+/// Whether `ip` is of multicast or broadcast, so that several sockets may receive a datagram to it.
 fn is_shared(ip: IpAddr) -> bool {
     ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

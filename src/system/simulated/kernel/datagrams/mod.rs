@@ -22,7 +22,7 @@ use super::world::World;
 use flight::{Flight, Passage};
 use socket::UdpSocket;
 
-/// The first and the last ephemeral port, as on Linux. UDP has ports of its own.
+/// The first and the last ephemeral port, as on Linux. The ports of UDP are apart from those of TCP.
 const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
 

@@ -26,7 +26,7 @@ pub(in super::super) struct UdpSocket {
     inbox_bytes: usize,
     /// The number of sent bytes that have not left the machine.
     pub(super) outgoing: usize,
-    /// The time at which the last of these leaves.
+    /// The time at which the last of the `outgoing` bytes leaves the machine.
     pub(super) busy_until: u64,
     /// The pending error, which the next call returns once.
     pub(super) error: Option<CallError>,
@@ -76,7 +76,7 @@ impl UdpSocket {
         self.inbox_bytes + self.inbox.capacity() * size_of::<(SocketAddr, Rc<[u8]>)>()
     }
 
-    /// Whether a socket of `machine` on `address` would receive datagrams of this socket.
+    /// Whether a socket of `machine` on `address` could receive datagrams that are meant for this socket.
     pub(super) fn overlaps(&self, machine: MachineId, address: SocketAddr) -> bool {
         let is_same_machine = self.watch.machine == machine;
         let covers = |any: IpAddr, is_v6_only: bool, ip: IpAddr| {
@@ -91,8 +91,8 @@ impl UdpSocket {
                 || own == ip && !own.is_unspecified())
     }
 
-    /// Returns how well the socket fits a datagram from `from` to `to` that has reached `machine`: `None` if not at all, and
-    /// more for a socket that is bound or connected to the very addresses.
+    /// Returns how well the socket fits a datagram from `from` to `to` that has reached `machine`. `None` if the socket
+    /// cannot receive it. The number is higher for a socket that is bound to exactly `to`, or connected to `from`.
     pub(super) fn fit(&self, machine: MachineId, from: SocketAddr, to: SocketAddr) -> Option<u8> {
         let is_exact = self.local == to;
         let is_any = self.is_any_for(to) && self.watch.machine == machine;
@@ -105,7 +105,7 @@ impl UdpSocket {
         }
     }
 
-    /// Whether the socket is bound to every address of the family of `to`.
+    /// Whether the socket is bound to the port of `to` on every address of the family of `to`.
     pub(super) fn is_any_for(&self, to: SocketAddr) -> bool {
         let ip = self.local.ip();
         self.local.port() == to.port()
@@ -113,7 +113,7 @@ impl UdpSocket {
             && (ip.is_ipv4() == to.is_ipv4() || ip.is_ipv6() && !self.binding.ipv6_only)
     }
 
-    /// Whether the socket has joined the group of `to` for datagrams from `from`.
+    /// Whether the socket has joined the group of `to` for datagrams from `from`, and is bound to the port of `to`.
     pub(super) fn hears_group(&self, from: SocketAddr, to: SocketAddr) -> bool {
         let hears = |membership: &Membership| {
             membership.group == to.ip() && membership.source.is_none_or(|it| it == from.ip())
@@ -121,8 +121,8 @@ impl UdpSocket {
         (self.is_any_for(to) || self.local == to) && self.groups.iter().any(hears)
     }
 
-    /// Puts a datagram into the receive buffer. Returns `false` if the buffer is full: the kernel drops it then. Like Linux,
-    /// an empty buffer takes a datagram of any length.
+    /// Puts a datagram into the receive buffer. If the buffer is full, drops the datagram and returns `false`. Like
+    /// Linux, an empty buffer takes a datagram of any length.
     pub(super) fn take_in(&mut self, from: SocketAddr, bytes: Rc<[u8]>, capacity: usize) -> bool {
         let takes = self.inbox.is_empty() || self.inbox_bytes + bytes.len() <= capacity;
         if takes {
@@ -138,13 +138,13 @@ impl UdpSocket {
         Some((from, bytes))
     }
 
-    /// Whether the send buffer takes a datagram. Like Linux, it takes one of any length while it is not full.
+    /// Whether the send buffer takes a datagram. Like Linux, a buffer that is not full takes a datagram of any length.
     pub(super) fn has_space(&self, capacity: usize) -> bool {
         self.outgoing == 0 || self.outgoing < capacity
     }
 
     /// Returns the present readiness, as the selector of `flavour` reports it. epoll reports a pending error without
-    /// readability; for kqueue and AFD it makes the socket readable.
+    /// readability; with kqueue and AFD a pending error makes the socket readable.
     pub(in super::super) fn readiness(&self, flavour: Flavour, capacity: usize) -> Readiness {
         let mut readiness = Readiness::empty();
         let has_error = self.error.is_some();

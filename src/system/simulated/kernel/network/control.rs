@@ -18,13 +18,13 @@ impl Network {
         &mut self.world.options
     }
 
-    /// Sets the fate of all connects to `address` from now on.
+    /// Sets the fate of all connects and datagrams to `address` from now on.
     pub(crate) fn set_route(&mut self, address: IpAddr, route: Route) {
         self.routes.insert(address, route);
     }
 
-    /// Cuts `machine` off from all other machines, or reconnects it. After a reconnect, the packets that were sent
-    /// during the partition arrive.
+    /// Cuts `machine` off from all other machines, or reconnects it. After a reconnect, the packets of TCP that were
+    /// sent during the partition arrive.
     pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
         self.deliver();
         self.world.machines.get_mut(machine).is_partitioned = is_partitioned;
@@ -80,7 +80,7 @@ impl Network {
         self.world.record(machine, None, || "crashes".to_owned());
     }
 
-    /// Starts `machine` again after a crash. What its peers have sent meanwhile arrives now.
+    /// Starts `machine` again after a crash. Packets of TCP that its peers have sent meanwhile arrive now.
     pub(crate) fn restart(&mut self, machine: MachineId) {
         self.deliver();
         self.world.machines.get_mut(machine).is_down = false;
