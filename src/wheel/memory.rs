@@ -74,8 +74,8 @@ impl<T: Copy> Wheel<T> {
 
 /// Returns the number of chunks for the numbers of `count` timers.
 fn chunks_for(count: usize) -> usize {
-    // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves at most
-    // one entry for each stale cell. Each list may also end in a chunk that is not full.
+    // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves at
+    // most one entry for each stale cell. Each list may also end in a chunk that is not full.
     let ends = count.min(LISTS + 2) + 1;
     2 * count / CELLS as usize + ends
 }
