@@ -29,8 +29,8 @@ pub enum Phase {
     /// [`next_while`](crate::reactor::Reactor::next_while) serve the sources that are ready for a direction that they
     /// want.
     Serve,
-    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output the kernel has not
-    /// seen.
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output was not offered to
+    /// the kernel yet.
     Flush,
     /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns the sources that asked to be closed.
     Close,
@@ -40,8 +40,8 @@ pub enum Phase {
 ///
 /// The schedule does not search for duplicates: a key that is pushed twice is returned twice. So the caller has a flag
 /// for each phase in the key's slot. The caller sets the flag with `push`, and clears it when `next` returns the key.
-/// An entry cannot be withdrawn: when `next` returns a key whose slot is gone, the caller skips it. Skipping a key
-/// costs less than a search.
+/// An entry cannot be withdrawn: when `next` returns a key whose slot is gone, the caller skips the key. That costs
+/// less than a search of the list.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list,
 /// keys are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes

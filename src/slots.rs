@@ -30,7 +30,7 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 /// dead key gives `None`. Keys are ordered by index, then by generation. A key does not name its table: wrap it in a
 /// type of its own for each table.
 ///
-/// A key prints as index and generation: `3v7` is the seventh entry of slot 3.
+/// A key prints as index and generation: `3v7` has generation 7 in slot 3.
 ///
 /// ```
 /// fn is_dead<T: netloop::reactor::Handler>(reactor: &netloop::reactor::Reactor<T>, key: netloop::reactor::Key) -> bool {
@@ -63,7 +63,7 @@ impl Key {
         (self.0.get() >> 32) as usize
     }
 
-    /// Returns the generation: the number of this entry among all entries of the slot, counted from 1.
+    /// Returns the generation, which rises with each entry of the slot. The first generation of a slot is 1.
     #[inline]
     #[must_use]
     #[expect(

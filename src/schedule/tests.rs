@@ -158,7 +158,7 @@ fn a_steady_load_does_not_allocate() {
     }
 }
 
-/// A plain model of the contract: each entry notes whether a round has begun since its push.
+/// A plain model of one list: each entry notes whether a round has begun since its push.
 #[derive(Default)]
 struct Model {
     entries: Vec<(u32, bool)>,

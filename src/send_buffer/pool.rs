@@ -128,7 +128,7 @@ impl Pool {
         self.bare = Vec::new();
     }
 
-    /// Whether the pool keeps more than [`reclaim`](Self::reclaim) leaves to a pool that is not used.
+    /// Whether the pool keeps more free chunks and queues than an unused pool has after [`reclaim`](Self::reclaim).
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.free() > KEPT

@@ -13,7 +13,8 @@ pub(crate) const REPORTS_PRIORITY: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether a short write of TCP proves that the kernel has no more space for now: on every edge-triggered selector.
+/// Whether a short write of TCP proves that the kernel has no more space for now. True for every edge-triggered
+/// selector.
 pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     any(
         target_os = "android",

@@ -60,7 +60,7 @@ impl Reserve {
         }
         let refused = match retry_interrupted(|| acceptor.accept()) {
             Ok((stream, _)) => {
-                // A reset tells the peer about the refusal. If the system refuses the option, the close sends a FIN.
+                // A reset tells the peer about the refusal. If the system refuses SO_LINGER, the close sends a FIN.
                 let _ = stream.reset_on_close();
                 true
             }

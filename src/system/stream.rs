@@ -463,7 +463,7 @@ impl Stream {
         }
     }
 
-    /// Whether the loop must ask the kernel for the next report after a read that would block.
+    /// Whether the loop must register the stream again after a read that would block. See [`BLOCK_DISARMS`].
     pub(crate) fn is_disarmed_by_block(&self) -> bool {
         BLOCK_DISARMS && self.is_input()
     }
@@ -486,7 +486,8 @@ impl Stream {
         false
     }
 
-    /// Whether the stream is ready for reading without a report of the kernel: the kernel cannot poll a regular file.
+    /// Whether the stream is ready for reading without a report of the kernel. True for a file that the kernel cannot
+    /// poll, and for a pipe whose writers had gone before the loop opened it.
     pub(crate) fn is_ready_at_first(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

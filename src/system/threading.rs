@@ -38,7 +38,7 @@ pub(crate) fn wait_for<'a, T>(
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// A wait whose time passes as soon as another thread has run: loom has no clock.
+/// Lets another thread run, and returns as if `time` had passed then: loom has no clock.
 #[cfg(all(loom, test))]
 pub(crate) fn wait_for<'a, T>(
     _condition: &Condvar,

@@ -230,7 +230,7 @@ impl Udp {
     }
 }
 
-/// Batches, where the system has them.
+/// Batches of datagrams (feature `udp-batch`).
 #[cfg(feature = "udp-batch")]
 impl Udp {
     /// Turns a socket of the kernel that has no duplicate into one that sends and receives in batches. Any other socket

@@ -126,7 +126,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
 #[test]
 fn the_pool_keeps_no_more_than_its_limit() {
     for chunk_limit in 0..4 {
-        // One byte less than a further chunk adds no chunk to the limit.
+        // The limit lacks one byte of a further chunk, so it permits `chunk_limit` chunks.
         let limit_bytes = (chunk_limit + 1) * CHUNK_BYTES - 1;
         let mut pool = Pool::with_limit(limit_bytes);
         let mut buffers: Vec<SendBuffer> = Vec::new();

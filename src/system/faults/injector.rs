@@ -1,4 +1,4 @@
-//! The random decisions which calls meet a fault, and the events that must be reported because of a fault.
+//! The draws that decide which calls meet a fault, and the events that must be reported because of a fault.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@
 pub struct Faults {
     /// A read or a write moves fewer bytes than are possible. A later event reports the rest.
     ///
-    /// Handlers get the same bytes in more and shorter `on_data` calls: a message is cut where it never was.
+    /// Handlers get the same bytes in more and shorter `on_data` calls, which may begin at any byte of a message.
     pub short_transfers: u16,
     /// A signal interrupts a call (EINTR).
     ///
@@ -62,11 +62,11 @@ pub struct Faults {
     pub empty_polls: u16,
     /// An event reports a socket as ready although the socket is not ready.
     ///
-    /// Handlers are told nothing: the loop calls in vain.
+    /// Handlers are told nothing: the loop makes a call in vain.
     pub spurious_events: u16,
     /// A connect to a local port without a listener connects the socket to itself (simultaneous open).
     ///
-    /// Handlers are told ECONNREFUSED, as without the fault: the loop takes no such connection.
+    /// Handlers are told ECONNREFUSED, as without the fault: the loop rejects a connection of a socket to itself.
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
     ///

@@ -40,7 +40,7 @@ pub(super) fn is_anonymous_pipe(file: &File) -> bool {
 pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
     let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))
     else {
-        // The flags are unknown without `/proc`. The first read returns the error.
+        // Without `/proc` the flags are unknown. If the descriptor was not opened for reading, the first read fails.
         return Ok(());
     };
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));

@@ -214,7 +214,7 @@ impl Interruptions {
     /// The count from which on each interruption is followed by a rest, so that the thread does not spin.
     const RESTING: u32 = 16;
     const REST: Duration = Duration::from_millis(1);
-    /// The count that is an error.
+    /// The count at which the interruption becomes an error.
     const MOST: u32 = 1_000;
 
     /// Notes that a poll was interrupted with `error`, when `left` was the rest of its time. Rests after many

@@ -46,7 +46,7 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
 
 /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer is cut.
 ///
-/// Windows takes a cut for an error (WSAEMSGSIZE), and the sender is lost with it. So the datagram is received whole.
+/// Windows treats a cut as an error (WSAEMSGSIZE), without the sender. So the datagram is received whole and cut here.
 #[cfg(windows)]
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     // One byte more than the longest datagram.
@@ -143,7 +143,7 @@ fn change(socket: &SockRef<'_>, membership: Membership, joins: bool) -> io::Resu
         (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
             change_sourced(socket, source, group, address_of(interface)?, joins)
         }
-        // socket2 has no call for it.
+        // socket2 has no call for a membership of this kind.
         (IpAddr::V6(_), Some(IpAddr::V6(_))) => Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "a source-specific membership of IPv6",

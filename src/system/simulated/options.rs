@@ -41,7 +41,8 @@ pub struct Options {
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,
-    /// The number of datagrams in a thousand that the network loses. TCP hides its losses, so that only UDP meets them.
+    /// The number of datagrams in a thousand that the network loses. TCP hides its losses, so the network loses only
+    /// UDP.
     pub datagram_loss: u16,
     /// The number of datagrams in a thousand that arrive twice.
     pub datagram_duplication: u16,

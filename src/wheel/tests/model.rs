@@ -153,7 +153,7 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 assert!(!wheel.rearm(handle, start), "{at}");
                 assert_eq!(wheel.deadline(handle), None, "{at}");
             }
-            // Rarely, because a shrink takes time for each timer.
+            // Shrinks rarely, because a shrink takes time for each timer.
             20 if random.u8(0..16) > 0 => {}
             20 => {
                 wheel.shrink();

@@ -22,7 +22,8 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
-    /// The latency of each pair of machines that has its own, in nanoseconds. The lower number of a pair comes first.
+    /// The latency of each pair of machines with a latency of its own, in nanoseconds. The lower number of a pair comes
+    /// first.
     pub(super) latencies: BTreeMap<(MachineId, MachineId), u64>,
     /// The log for people; `None` unless a test asked for it.
     pub(super) log: Option<Log>,
