@@ -28,8 +28,8 @@ impl BatchedUdp {
     }
 
     /// Receives datagrams into `buffer`. Calls `each` with the place, the length and the sender of each datagram, and
-    /// with whether it may be cut. A datagram may be cut if it ends a full buffer that is shorter than the longest
-    /// packet. Datagrams that the kernel has coalesced after it are lost.
+    /// with whether it may be cut. A datagram may be cut if it fills a buffer, shorter than the longest packet, to the
+    /// end. Datagrams that the kernel has coalesced after it are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],

@@ -41,8 +41,7 @@ pub struct Options {
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,
-    /// The number of datagrams in a thousand that the network loses. TCP hides its losses, so the network loses only
-    /// UDP.
+    /// The number of datagrams in a thousand that the network loses. TCP would hide losses, so only UDP meets them.
     pub datagram_loss: u16,
     /// The number of datagrams in a thousand that arrive twice.
     pub datagram_duplication: u16,
