@@ -112,8 +112,8 @@ impl<K: Copy> Schedule<K> {
 
     /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
     ///
-    /// The round before may be unfinished, because its time was up or a handler panicked. Its remaining keys then stay
-    /// in front, in order, and belong to the new round.
+    /// The round before may be unfinished, because its time was up or a handler panicked. The remaining keys of that
+    /// round then stay in front, in order, and belong to the new round.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
@@ -210,7 +210,7 @@ struct Lane<K> {
     given: usize,
     /// The keys that were pushed since the round began.
     waiting: Vec<K>,
-    /// The keys that were pushed again since the round began. They follow `waiting`.
+    /// The keys that were pushed again since the round began. These keys follow `waiting`.
     again: Vec<K>,
 }
 

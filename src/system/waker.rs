@@ -18,7 +18,7 @@ pub(crate) use scripted::ScriptedWaker;
 /// because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// The waker of a selector. Dropping the waker closes the descriptor: every [`WakeHandle`] has no effect from then on.
+/// The waker of a selector. Dropping the waker closes the descriptor: no [`WakeHandle`] has an effect from then on.
 #[derive(Debug)]
 pub(crate) enum Waker {
     /// The waker of the kernel's selector.

@@ -15,7 +15,7 @@ pub(super) struct Chains {
     /// The first word of a chunk is the number of the next chunk, and the other words are the chunk's cells. A cell is
     /// named by the index of its word in the whole table.
     chunks: Vec<[u32; CHUNK as usize]>,
-    /// The first of the chunks that no chain uses. They are linked as the chunks of a chain are.
+    /// The first of the chunks that no chain uses. Unused chunks are linked like the chunks of a chain.
     free: u32,
 }
 

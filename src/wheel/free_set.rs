@@ -11,7 +11,7 @@ pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.
     rows: [Vec<u64>; ROWS],
-    /// The word of row 0 that `take` empties. Its bits were moved here, and are not in row 0 any more.
+    /// The word of row 0 that `take` empties. The bits of this word were moved here, and are not in row 0 any more.
     word: u64,
     /// The number for which the lowest bit of `word` stands.
     base: u32,

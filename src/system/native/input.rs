@@ -29,7 +29,8 @@ pub(crate) struct Input {
 /// The kind of a descriptor, which decides how it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. It is read until a read would block.
+    /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. The loop reads until a read would
+    /// block.
     OwnPipe {
         /// Whether all writers had gone before the pipe was opened anew. The kernel does not report their end on a
         /// descriptor that is opened later.
@@ -41,7 +42,7 @@ enum Kind {
     /// and then reads once. Otherwise a read might wait, if another holder has taken the bytes since the report. In a
     /// terminal in raw mode (VMIN 0) this read would return 0, which looks like the end.
     Reported,
-    /// A descriptor that the kernel cannot poll, such as a regular file. It is always ready.
+    /// A descriptor that the kernel cannot poll, such as a regular file. Such a descriptor is always ready.
     File,
 }
 

@@ -11,8 +11,8 @@ use socket2::SockRef;
 /// A socket whose open file description other holders may share: the user gave it to the loop, or has borrowed its
 /// descriptor.
 ///
-/// The other holders may clear O_NONBLOCK, which belongs to the description. They may set SO_LINGER, which makes
-/// `close(2)` wait. And they keep the connection open after this holder has closed it.
+/// The other holders may clear O_NONBLOCK, which belongs to the description, or set SO_LINGER, which makes `close(2)`
+/// wait. The other holders also keep the connection open after this holder has closed it.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Descriptor> {
     /// Invariant: `Some` until [`into_inner`](Self::into_inner) or [`map`](Self::map), which consume the value.
@@ -61,7 +61,7 @@ impl<T: Descriptor> Shared<T> {
         }
     }
 
-    /// Returns the socket, for use outside of the loop. Its SO_LINGER is as the other holders have set it.
+    /// Returns the socket for use outside of the loop, and leaves SO_LINGER as the other holders have set it.
     pub(crate) fn into_inner(mut self) -> T {
         self.socket
             .take()

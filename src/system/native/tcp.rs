@@ -48,8 +48,8 @@ pub(crate) fn open(
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Starts to connect a socket, which is [open](open) for `address` and `local`. If the port of the socket is taken for
-/// this destination, connects another socket from another port instead.
+/// Starts to connect a socket, which is [open] for `address` and `local`. If the port of the socket is taken for this
+/// destination, connects another socket from another port instead.
 pub(crate) fn connect(
     stream: TcpStream,
     address: SocketAddr,
@@ -58,7 +58,7 @@ pub(crate) fn connect(
     shared_ports::connect(stream, address, local)
 }
 
-/// Starts to connect an [open](open) socket to `address`.
+/// Starts to connect an [open] socket to `address`.
 pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }

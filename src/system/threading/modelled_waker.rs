@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::{Condvar, Mutex, MutexGuard};
 
-/// A waker that ends the wait under way, or else the next one. Its first wakes fail, as often as the test says.
+/// A waker that ends the wait under way, or else the next one. The first wakes fail, as often as the test says.
 #[derive(Debug)]
 pub(crate) struct ModelledWaker {
     state: Mutex<State>,

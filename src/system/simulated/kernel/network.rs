@@ -214,7 +214,8 @@ impl Network {
         }
     }
 
-    /// Draws whether a fault refuses an option. The simulated kernel ignores the option itself.
+    /// Draws whether a fault refuses an option. If none does, the caller sets the option, where the simulated kernel
+    /// has it.
     pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
             true => Err(CallError::InvalidArgument),

@@ -15,7 +15,7 @@ pub(super) struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Appends bytes that the peer sends now. They are under way until [`arrive`](Self::arrive).
+    /// Appends bytes that the peer sends now. The bytes are under way until [`arrive`](Self::arrive).
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
     }

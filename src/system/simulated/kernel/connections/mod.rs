@@ -348,7 +348,7 @@ impl Connections {
             let answer = socket.timeouts.next_probe(now).filter(|_| is_lost);
             socket.timeouts.on_reachable(now);
             if let (Some(at), Some(peer)) = (answer, socket.peer) {
-                // The peer's machine was restarted. Its kernel does not know the connection, and resets it.
+                // The restarted kernel of the peer does not know the connection, and resets it.
                 let link = Link { from: to, to: from };
                 self.wire.send(at, peer, key, link, Packet::Reset);
             }
