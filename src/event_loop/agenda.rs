@@ -67,7 +67,7 @@ pub(super) struct Agenda<S> {
     #[cfg(all(unix, feature = "signals"))]
     pub(super) signals: Signals<S>,
     pub(super) mailbox: Arc<Mailbox<S>>,
-    /// Part of the agenda because contexts return the statistics, and reach the agenda but not the loop.
+    /// Stands in the agenda and not in the loop: a context returns the statistics, and borrows the agenda alone.
     pub(super) meter: Meter,
 }
 
@@ -107,7 +107,7 @@ impl<S> Agenda<S> {
         self.demands.contains(Demands::BUSY)
     }
 
-    /// Whether anything has to be looked at before a wait.
+    /// Whether any demand is set.
     pub(super) fn asks_before_wait(&self) -> bool {
         !self.demands.is_empty()
     }
@@ -124,7 +124,7 @@ impl<S> Agenda<S> {
         self.hooks.add(place, call)
     }
 
-    /// Updates `PREPARE` after the calls of the hooks, because they may have removed the last hook.
+    /// Updates `PREPARE` after the hooks were called, because they may have removed the last prepare hook.
     pub(super) fn end_hooks(&mut self) {
         self.demands.set(Demands::PREPARE, self.hooks.has_prepare());
     }
@@ -149,7 +149,7 @@ impl<S> Agenda<S> {
         call
     }
 
-    /// Frees the memory that installed handlers, timers and hooks have left.
+    /// Frees the unused memory of `installs`, of the timers and of the hooks.
     pub(super) fn reclaim(&mut self) {
         if self.installs.is_empty() {
             self.installs = VecDeque::new();
@@ -158,13 +158,14 @@ impl<S> Agenda<S> {
         self.hooks.trim();
     }
 
-    /// Frees the memory of requests that are fulfilled.
+    /// Frees what [`reclaim`](Self::reclaim) frees, and the unused memory of the deferred calls.
     pub(super) fn trim(&mut self) {
         self.reclaim();
         self.deferred.shrink_to_fit();
     }
 
-    /// Whether a timer, a deferred call, a hook, the handler of a signal or a busy program keeps the loop going.
+    /// Whether a timer, a deferred call, a hook, the handler of a signal or [`set_busy`](Self::set_busy) keeps the loop
+    /// going.
     pub(super) fn holds_loop(&self) -> bool {
         #[cfg(all(unix, feature = "signals"))]
         if self.signals.hold_loop() {
@@ -182,7 +183,7 @@ impl<S> Agenda<S> {
         self.signals.are_due()
     }
 
-    /// Whether deliveries of signals wait: never without the feature.
+    /// Whether deliveries of signals wait. Without the feature `signals`, there are none.
     #[cfg(not(all(unix, feature = "signals")))]
     pub(super) const fn has_signals(&self) -> bool {
         false

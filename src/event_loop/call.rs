@@ -1,4 +1,4 @@
-//! User closures without a socket, which the loop keeps until it calls them, and those calls.
+//! User closures that belong to no socket. The loop keeps each until it is due, and then calls it.
 
 use crate::net::Sockets;
 
@@ -17,7 +17,7 @@ pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
 
 impl<S> EventLoop<S> {
-    /// Makes one call that was given to the method `name`.
+    /// Calls `call`, a closure that the program gave to the method `name`.
     pub(super) fn call_once(
         &mut self,
         shared: &mut S,

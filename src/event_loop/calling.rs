@@ -10,7 +10,8 @@ use super::panics::PanicPolicy;
 pub(super) enum Calling {
     /// A callback of this socket. If the callback panics, the socket is destroyed.
     Socket(SocketId),
-    /// `on_error` of a socket that is closed. If it panics, `on_close` still follows in the next turn.
+    /// A callback of a closed socket before `on_close`: a notice, `on_error` or `on_sent`. If it panics, `on_close`
+    /// still follows in the next turn.
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),

@@ -54,7 +54,8 @@ pub trait DatagramHandler<S = ()> {
         let _ = cx;
     }
 
-    /// The socket is connected: it sends to its peer, and receives from its peer alone. The peer knows nothing of it.
+    /// The socket is connected: it sends to its peer, and receives from its peer alone. The peer learns nothing of the
+    /// connect.
     #[doc(alias = "connect")]
     fn on_connect(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;
@@ -63,14 +64,13 @@ pub trait DatagramHandler<S = ()> {
     /// A datagram has arrived, whole. `data` may be empty: an empty datagram is a datagram. `data` lies in the read buffer
     /// of the loop, until this method returns.
     ///
-    /// Anyone may send a datagram, in the name of any address. The kernel drops datagrams without a word when its
+    /// Any host may send a datagram, also with a forged sender's address. The kernel silently drops datagrams when its
     /// [buffer](crate::DatagramOptions::receive_buffer_size) is full.
     #[doc(alias = "message")]
     fn on_message(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]);
 
-    /// A datagram has arrived that was longer than
-    /// [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes), and `data` is its beginning. The rest is lost.
-    /// The default drops it.
+    /// A datagram has arrived that was longer than [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes),
+    /// and `data` is its beginning. The rest is lost. The default ignores the datagram.
     fn on_truncated(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]) {
         let _ = (cx, from, data);
     }
@@ -81,9 +81,9 @@ pub trait DatagramHandler<S = ()> {
         let _ = cx;
     }
 
-    /// A call has failed, or the network has refused a datagram: ECONNREFUSED and the like, which the system tells connected
-    /// sockets alone. The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed): then its name was not
-    /// found, its descriptor is broken, or its handler has panicked, and `on_close` follows.
+    /// A system call has failed, or the network has refused a datagram: ECONNREFUSED and the like, which the system
+    /// reports to connected sockets alone. The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed):
+    /// then its name was not found, its descriptor is broken, or its handler has panicked, and `on_close` follows.
     ///
     /// At most 32 errors wait for this method; further ones are only counted, in
     /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).

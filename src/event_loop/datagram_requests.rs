@@ -63,9 +63,9 @@ impl<S> EventLoop<S> {
         self.verbs().bind_udp(to, &options, handler)
     }
 
-    /// Opens a UDP socket that is connected to `to`: an address, or a name with a port. It sends to this peer, and receives
-    /// from this peer alone. The system chooses the local address, unless the options say it. Of a name, the first address
-    /// counts that the system has a route to.
+    /// Opens a UDP socket that is connected to `to`: an address, or a name with a port. It sends to this peer, and
+    /// receives from this peer alone. The system chooses the local address, unless the options say it. If `to` is a
+    /// name, the socket connects to the first of its addresses that the system has a route to.
     ///
     /// Datagrams that are [sent](crate::DatagramSocket::send) before the name is found wait in the queue.
     ///
@@ -82,8 +82,8 @@ impl<S> EventLoop<S> {
         self.verbs().connect_udp(to, &options, handler)
     }
 
-    /// Adds a UDP socket that was made elsewhere to the loop, such as one of systemd. The socket becomes non-blocking. If
-    /// it is connected, `on_connect` comes after `on_listening`.
+    /// Adds a UDP socket that was made elsewhere to the loop, such as one that systemd has passed. The socket becomes
+    /// non-blocking. If it is connected, `on_connect` comes after `on_listening`.
     ///
     /// A duplicate of the socket may stay elsewhere, and another holder may make it blocking again. So each receive and send
     /// costs one more system call (`fcntl(2)`).

@@ -14,7 +14,8 @@ impl<S> EventLoop<S> {
     /// Calls the handler of a UDP socket for each event that waits. The bytes of a message lie in `buffer`.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
-        // The commonest case by far. What the callback brings about is an activation of its own.
+        // By far the most common case: one message waits, and no other event. An event that the callback causes puts
+        // the socket on the run queue again.
         let Some(message) = self.net.take_only_message(id) else {
             return self.deliver_datagram_events(shared, id, buffer);
         };
@@ -94,7 +95,7 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Tells a UDP socket of the errors that wait, calls its `on_close`, and forgets it.
+    /// Tells the handler of a UDP socket the errors that wait, calls its `on_close`, and forgets the socket.
     pub(super) fn close_datagrams(&mut self, shared: &mut S, id: DatagramId) {
         while let Some(error) = self.net.take_last_datagram_error(id) {
             let watched = self.watch();

@@ -17,8 +17,8 @@ use super::stall::Watched;
 use super::{Context, EventLoop, LoopContext};
 
 impl<S> EventLoop<S> {
-    /// Installs the handlers of sockets and servers that a callback has made. Called after each callback, before the
-    /// next event of these sockets and servers.
+    /// Puts the handlers that a callback has set into their tables. Called after each callback, and so before the next
+    /// event of their sockets, servers or sources.
     #[inline]
     pub(super) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {
@@ -80,8 +80,8 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    /// Calls the handler of an event that is not the data of a socket, which [`deliver_data`](Self::deliver_data) delivers.
-    /// `buffer` has the bytes of a datagram.
+    /// Delivers `event` to its handler. If the event is a datagram, `buffer` has its bytes. Received bytes of a stream
+    /// go through [`deliver_data`](Self::deliver_data) instead.
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent, buffer: &[u8]) {
         match event {
@@ -104,7 +104,7 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::ListenFailed(error) => {
-                // This comes before the call, which may panic: `on_close` must follow all the same.
+                // Called before `on_error`, which may panic: `on_close` must follow all the same.
                 self.net.listening_failed(server);
                 self.call_server(shared, server, "on_error", |handler, cx| {
                     handler.on_error(cx, &error)
@@ -112,7 +112,7 @@ impl<S> EventLoop<S> {
             }
             ServerEvent::Accepted { stream, peer } => {
                 if let Some(id) = self.admit(server, stream, peer) {
-                    // The server is told of a connection with filters once they are ready.
+                    // The server is told of a connection with filters later, once the filters are ready.
                     if !self.net.is_untold(id) {
                         let accepted = Accepted {
                             id,
@@ -199,7 +199,7 @@ impl<S> EventLoop<S> {
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         if matches!(event, SocketEvent::Drained) {
-            // A long queue has freed its chunks. Perhaps no later event comes soon that would notice them.
+            // A long queue has freed its chunks. The next event that would notice the free memory may be far off.
             self.net.notice_slack();
         }
         if matches!(event, SocketEvent::Accepted) {
@@ -214,7 +214,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls a socket's `on_data` with `data`.
-    // Always inlined, as `call_socket` is: this has one caller, and runs for every message.
+    // Always inlined, as `call_socket` is, because it runs for every message.
     #[inline(always)]
     pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, data: &[u8]) {
         self.call_socket(shared, id, |handler, cx| handler.on_data(cx, data));
@@ -289,8 +289,7 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // This comes after the handler is in the table: a pipe that the callback asked for goes in front of the
-        // handler.
+        // Called after the handler is in its table, because a pipe that `on_connection` asked for wraps this handler.
         self.install();
         self.end_watch(shared, watched, "on_connection", Watched::Accepting(id));
         if is_refused {
@@ -327,7 +326,8 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, name, Watched::Server(id));
     }
 
-    /// Closes a socket that may have reports before `on_close`: notices, the error, and missed markers.
+    /// Closes a socket whose handler may be told more before `on_close`: notices, the error, and the marks of
+    /// `notify_when_sent` that were not reached.
     pub(super) fn close_socket(
         &mut self,
         shared: &mut S,
@@ -357,8 +357,8 @@ impl<S> EventLoop<S> {
                     "on_error"
                 });
             }
-            // A marker that `on_sent` sets here is not told. A handler that always sets the next one would otherwise keep
-            // the close going for ever.
+            // The marks are counted before the first call: a mark that `on_sent` sets here is not reported. Otherwise a
+            // handler that always sets another mark would keep the close going for ever.
             for _ in 0..cx.socket.missed_marks() {
                 let Some((token, closed)) = cx.socket.next_missed_mark() else {
                     break;
@@ -372,7 +372,8 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket. `calling` is set again for `on_close`.
+            // `end_watch` may call a hook, which is no callback of the socket. `close_plain_socket` sets `calling`
+            // again, for `on_close`.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));
@@ -430,7 +431,7 @@ impl<S> EventLoop<S> {
         };
         self.net.deregister_source(source.object());
         let watched = self.watch();
-        // The id is dead, so that a panic closes nothing.
+        // The id is dead: if the callback panics, `recover` closes nothing.
         self.calling = Some(Calling::Source(id));
         source.close(&mut LoopContext {
             sockets: Sockets::new(&mut self.net),

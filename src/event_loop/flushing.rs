@@ -10,7 +10,8 @@ use super::{Budget, EventLoop, Turn};
 impl<S> EventLoop<S> {
     /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
     /// game's frame, for instance. Returns whether bytes are left for the next turn. This calls no handler: handlers
-    /// learn of failures in the next turn. Nor does it make a connect, of which a handler is told first.
+    /// learn of failures in the next turn. Nor does it make connects, because a handler is told of each connect before
+    /// it is made.
     ///
     /// Each socket is one step of the budget.
     ///

@@ -1,5 +1,5 @@
-//! The delivery of connections with filters, such as TLS: the server is told of one when its filters are ready, or have
-//! failed.
+//! The delivery of connections with filters, such as TLS. A server is told of such a connection once its filters are
+//! ready, or have failed.
 
 use crate::net::{CloseReason, Error, SocketId};
 
@@ -20,8 +20,8 @@ impl<S> EventLoop<S> {
         self.deliver_connection(shared, accepted);
     }
 
-    /// Closes a socket that its server was not told of, because its filters have failed before it was open. The server is
-    /// told of the error, if there is one.
+    /// Closes a socket that its server was not told of, because the filters failed before the connection was open. The
+    /// server is told of the error, if there is one.
     pub(super) fn close_untold_socket(
         &mut self,
         shared: &mut S,

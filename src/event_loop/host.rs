@@ -1,10 +1,10 @@
-//! The questions of a host that waits by itself, and the call by which it is woken.
+//! The methods for a host that waits by itself: the longest wait, and a callback for the wakes by other threads.
 
 use std::time::{Duration, Instant};
 
 use super::EventLoop;
 
-/// The questions of a host that waits by itself.
+/// Methods for a host that waits by itself.
 impl<S> EventLoop<S> {
     /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
     /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
@@ -72,7 +72,7 @@ impl<S> EventLoop<S> {
     pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
         let next = self.next_deadline()?;
         let now = self.net.read_clock();
-        // If this deadline has passed, the host's timer has fired, and must be set again.
+        // The host's timer has fired for a deadline that has passed, and must be set again.
         let told = self.told_deadline.filter(|told| *told > now);
         if told.is_some_and(|told| told <= next) {
             return None;
@@ -81,13 +81,13 @@ impl<S> EventLoop<S> {
         Some(next)
     }
 
-    /// Sets the call that each wake of another thread makes, on that thread: of a [`Remote`](crate::Remote), of a
-    /// [`Hold`](crate::Hold) that is dropped, and of a name lookup that is answered. So a host that cannot wait on a
-    /// descriptor, such as winit, hears that the loop has something to do. Of several wakes between two turns, some may
-    /// make no call. A later call of this replaces the earlier one.
+    /// Makes each wake by another thread call `call`, on that thread. Such a wake comes from a
+    /// [`Remote`](crate::Remote), from a [`Hold`](crate::Hold) that is dropped, or from the answer of a name lookup. So
+    /// a host that cannot wait on a descriptor, such as winit, learns that the loop has something to do. Of several
+    /// wakes between two turns, some may make no call. A second use of this method replaces the first `call`.
     ///
-    /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler must
-    /// not wake a loop with such a call: the call is ordinary code, and its place is behind a lock.
+    /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler
+    /// must not wake a loop that has such a call: the call is ordinary code, and a lock guards it.
     ///
     /// ```
     /// use std::sync::mpsc;

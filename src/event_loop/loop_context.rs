@@ -290,16 +290,16 @@ impl<S> LoopContext<'_, S> {
     ///   resets its peer too.
     ///
     /// So a FIN after a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
-    /// before that end was sent. In Node's `pipeline` it proves nothing. There are three exceptions:
+    /// before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
     ///   socket first if its bytes are complete.
-    /// - Unix sockets have no RST, and close. If a descriptor has a duplicate, the RST waits for the close of the last one.
+    /// - Unix sockets have no RST: they just close. If a descriptor has a duplicate, the RST waits for the close of the last one.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
-    /// If the peer of one socket has ended, but answers a later byte with a reset, Linux tells of both. The bytes and
-    /// the end are then passed on before the failure. Other systems tell of the reset alone.
+    /// If the peer of one socket has ended, but answers a later byte with a reset, Linux reports both. The bytes and
+    /// the end are then passed on before the failure. Other systems report the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
     /// on a timeout. If a handler has received bytes for the other socket before the call, it must write them to that

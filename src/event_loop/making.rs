@@ -1,4 +1,4 @@
-//! The makers of a loop, and the views of its sockets, servers and sources.
+//! The constructors of a loop, and the views of its sockets, servers and sources.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

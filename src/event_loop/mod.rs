@@ -3,8 +3,8 @@
 //! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of
 //! callbacks. `verbs` implements the methods that the loop and its two contexts share.
 
-// Rustdoc shows the methods of a type in the order of the modules: the makers come before the verbs, and the verbs that
-// most programs need before the others.
+// Rustdoc shows the methods of a type in the order of its modules. So the module of the constructors comes first, and
+// the methods that most programs need come before the others.
 mod making;
 
 mod requests;
@@ -190,15 +190,16 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// # Dropping
 ///
 /// Dropping the loop closes every descriptor and drops every handler, and calls no handler. A TCP socket with queued bytes
-/// closes with a RST, so that its peer takes no part for the whole.
+/// closes with a RST, so that its peer does not mistake a part of its bytes for all of them.
 ///
 /// # Forks
 ///
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
-/// its parent, and must not use its copy of the loop: to close a socket there could make the parent deaf to it. The
-/// methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug assertions).
-/// [`Server::close`](crate::Server::close) does nothing there, and the methods that detach return `None`. No other
-/// method checks the process, so a socket or a server that the child makes enters the parent's poll set.
+/// its parent, and must not use its copy of the loop. If the child closed a socket, the kernel could stop reporting
+/// this socket to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds
+/// with debug assertions). [`Server::close`](crate::Server::close) does nothing there, and the methods that detach
+/// return `None`. No other method checks the process, so a socket or a server that the child makes enters the parent's
+/// poll set.
 ///
 /// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
@@ -208,7 +209,8 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// [`descriptor`](crate::Socket::descriptor) on such a socket, and the end then reaches the peer all the same. `exec`
 /// closes the duplicates.
 pub struct EventLoop<S = ()> {
-    /// The first field, so that it is dropped before the handlers. A post in the drop of a handler is then refused.
+    /// The first field, so that it is dropped before the handlers. Its drop closes the mailbox, which then refuses a
+    /// post from the drop of a handler.
     agenda: Agenda<S>,
     net: Net,
     /// The handlers lie beside the sockets and not inside them, so that a callback can borrow its handler and the whole
@@ -231,15 +233,15 @@ pub struct EventLoop<S = ()> {
     unclosed: Option<(SocketId, CloseReason)>,
     /// A UDP socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
     unclosed_datagrams: Option<DatagramId>,
-    /// The part of a turn with which the next turn that has a budget begins.
+    /// The next turn that has a budget begins with this part.
     resumes_at: Part,
     /// The last deadline that [`take_nearer_deadline`](Self::take_nearer_deadline) returned.
     told_deadline: Option<Instant>,
     #[cfg(all(feature = "precise", target_os = "linux"))]
     mirror: mirror::Mirror,
-    /// Invariant: there is one while `Meter::watches` is `true`.
+    /// Invariant: `Some` while `Meter::watches` returns `true`.
     stall_hook: Option<StallHook<S>>,
-    /// Invariant: there is one while `Meter::awaits_pressure` is `true`.
+    /// Invariant: `Some` while `Meter::awaits_pressure` returns `true`.
     pressure_hook: Option<PressureHook<S>>,
     panic_hook: Option<PanicHook<S>>,
 }
@@ -255,7 +257,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Reads the clock, so that no deadline counts from the last turn, and returns the net.
+    /// Reads the clock, and returns the net. Without the reading, a deadline that begins now would count from the last
+    /// turn.
     fn net_now(&mut self) -> &mut Net {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
@@ -303,7 +306,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Frees the memory that sockets, servers, sources and timers which are gone have left in the tables.
+    /// Frees the memory that closed sockets, servers and sources and ended timers have left in the tables.
     #[cold]
     fn reclaim_tables(&mut self) {
         self.handlers.shrink();
@@ -345,8 +348,8 @@ impl<S> EventLoop<S> {
     }
 }
 
-/// Deregisters the sources of the user. If the host has a duplicate of the loop's descriptor, and a source has one too,
-/// the kernel would go on reporting the source there.
+/// Deregisters the sources of the program. Otherwise the kernel would go on reporting a source if the source and the
+/// loop's descriptor both had duplicates elsewhere.
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
         // A forked child shares the poll set, and must not make its parent deaf to these sources.

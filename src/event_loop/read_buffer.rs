@@ -2,18 +2,19 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// The alignment of the first byte: the page size of every system that mio polls on, or a part of that size.
+/// The alignment of the first byte: the page size of every system that mio polls on, or a divisor of it.
 const PAGE_BYTES: usize = 4096;
 
 /// A buffer whose first byte lies on a page boundary.
 ///
-/// An allocator serves so long a buffer with pages of its own, and puts 16 bytes of bookkeeping in front. On AMD
-/// processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes twice as long (D8).
+/// For so long a buffer, the allocator maps pages of its own, and puts 16 bytes of bookkeeping before the first byte.
+/// On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes twice as long
+/// (D8).
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
-    /// Invariant: never longer than when it was made, so that the bytes stay where they are.
+    /// Invariant: never grows after `new`, so that the bytes keep their address.
     storage: Vec<u8>,
-    /// The place of the first byte. The buffer ends with `storage`.
+    /// The index in `storage` of the buffer's first byte. Both end with the same byte.
     start: usize,
 }
 
@@ -21,7 +22,7 @@ impl ReadBuffer {
     /// Makes a buffer of `length` zero bytes.
     pub(super) fn new(length: usize) -> Self {
         let mut storage = vec![0; length + PAGE_BYTES - 1];
-        // `align_offset` may answer that no offset fits; the buffer is as good without one, only slower.
+        // `align_offset` may refuse with `usize::MAX`. Then the buffer is not aligned, which only makes it slower.
         let offset = storage.as_ptr().align_offset(PAGE_BYTES);
         let start = if offset < PAGE_BYTES { offset } else { 0 };
         // Shortens the length and keeps the allocation.

@@ -275,12 +275,13 @@ impl<S> EventLoop<S> {
     ///
     /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
     /// this setting. Several programs may read the same input: the loop asks the kernel right before each read whether
-    /// the bytes are still there. Linux also lets the loop open a pipe or a terminal anew, so that no read waits at all.
-    /// Where that is refused (another system, no `/proc`, a pipe of another user), and for any other input, a theft
-    /// between the question and the read may hold up the loop until the next byte.
+    /// the bytes are still there. Linux also lets the loop open a pipe or a terminal anew, so that no read waits at
+    /// all. This may be refused (another system, no `/proc`, a pipe of another user), and other inputs cannot be opened
+    /// anew. Another program may then take the bytes between the question and the read, and the loop waits until the
+    /// next byte.
     ///
-    /// A terminal in raw mode that several programs read should have a VMIN of at least 1. With 0, the kernel answers a
-    /// theft between the question and the read with an empty read, which is also how it tells the end.
+    /// A terminal in raw mode that several programs read should have a VMIN of at least 1. With 0, a read whose bytes
+    /// another program has just taken returns no byte, which is also how the kernel tells the end.
     ///
     /// ```no_run
     /// use netloop::text::Lines;
@@ -386,7 +387,7 @@ impl<S> EventLoop<S> {
         if !source.as_any().is::<Attached<H, H::Source>>() {
             return None;
         }
-        // The parent of a forked child would no longer hear of the source.
+        // In a forked child, to deregister the source would stop the kernel's reports to the parent, too.
         self.net.check_owner().ok()?;
         self.net.remove_source(id);
         self.net.deregister_source(source.object());

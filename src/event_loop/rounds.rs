@@ -16,8 +16,8 @@ const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
     /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
-    /// first wakes the loop alone. Their messages then leave in the same sends as the first client's. The rounds end
-    /// before they have delayed the sends by more time than the sends take.
+    /// first message wakes the loop before the others have come. A further round reads the others, and all messages
+    /// leave in the same sends. The rounds end before they have delayed the sends by more time than the sends take.
     pub(super) fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
@@ -31,7 +31,7 @@ impl<S> EventLoop<S> {
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // A round without an event counts too, because its sources were served although they only sent.
+            // Each round adds one to the events, because its sources may only have sent, which is no event.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
@@ -48,7 +48,7 @@ impl<S> EventLoop<S> {
                 break;
             }
             self.net.refresh_now();
-            // The poll was a step. What it has found is served in the next turn if the time is up.
+            // The poll was a step. If the time is up, the sources that it has found are served in the next turn.
             limit.end_step();
             if limit.pass(&self.net) {
                 break;
@@ -62,9 +62,9 @@ impl<S> EventLoop<S> {
 
     /// Whether a source that waits to be served may have more to deliver. `read` are the bytes of the last round.
     ///
-    /// A connection whose short read proves nothing waits too: with AFD, kqueue and `poll(2)`, and on a Unix socket. No
-    /// connection has filled the capacity of its read if all of them have read less. This capacity is at least half the
-    /// read buffer.
+    /// Where a short read does not prove that nothing is left (AFD, kqueue, `poll(2)`, Unix sockets), a connection
+    /// waits even if it has delivered everything. So the bytes decide: each read may take half the read buffer or more.
+    /// If all reads of the round took less together, none was full.
     fn may_have_more_to_deliver(&self, read: u64) -> bool {
         let least_full_read = (self.options.read_buffer_length() / 2) as u64;
         self.net.waiting_to_be_served() > 0

@@ -71,7 +71,8 @@ impl<S> EventLoop<S> {
         }
         let mut is_alive = self.is_alive();
         while is_alive {
-            // `make_turn` calls this after the deferred calls, because the last of them may have been the last work.
+            // `make_turn` calls this closure after the deferred calls. If the last of them was the last work, the turn
+            // must not wait.
             let wait = |event_loop: &Self| match deadline {
                 _ if !event_loop.is_alive() => Wait::No,
                 Some(deadline) => Wait::Until(deadline),

@@ -1,9 +1,9 @@
 //! Shutdowns: a loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
 //! rest at the deadline.
 //!
-//! A shutdown has no phase of its own in the turn. It advances in calls of one loop timer, so that it costs a loop
-//! without a shutdown nothing. Each socket is asked in a call of a timer of its own: the loop serves a socket before its
-//! timer, and so the question comes after the bytes that have arrived.
+//! A shutdown has no phase of its own in the turn. Its steps are calls of one loop timer, so that a loop without a
+//! shutdown pays nothing. A timer of each socket asks the socket's handler. The loop serves a socket before its timer,
+//! so the question comes after the bytes that have arrived.
 
 mod domain;
 mod done;
@@ -24,7 +24,7 @@ pub(super) use domain::Domain;
 
 use done::Done;
 
-/// The token of the timer that asks a socket. No handler is told of it.
+/// The token of the socket timer that asks a handler. `on_timer` is not called for this token.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
 /// The time in which a new socket must get its first bytes, and the time in which a peer must end after this side.
@@ -33,22 +33,24 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The time until the next look at sockets that were not ready for the question, and at servers that still accept.
 const SOON: Duration = Duration::from_millis(5);
 
-/// The time until the next look at busy sockets, whose handlers end them unasked.
+/// The time until the next look at busy sockets, to see whether their handlers have ended them.
 const LATER: Duration = Duration::from_millis(100);
 
-/// The limit on the sockets that one step closes at the deadline, so that many sockets do not overrun the budget of a turn.
+/// The limit on the sockets that one call of `force` closes or begins to close. So a passed deadline with many sockets
+/// does not overrun the budget of a turn.
 const FORCED_A_CALL: usize = 256;
 
 /// The progress of a socket in its shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// The handler is to be asked. The socket is busy if it had something to do at the first look.
+    /// The handler is still to be asked. `is_busy`: whether the socket had something to do when it was looked at
+    /// before.
     Unasked { is_busy: bool },
     /// The socket was idle, and ends.
     Idle,
     /// The socket has something to do.
     Busy,
-    /// The deadline has closed the socket.
+    /// The shutdown has closed the socket at the deadline.
     Forced,
 }
 
@@ -60,7 +62,7 @@ struct Shutdown<S> {
     deadline: Instant,
     /// The servers that are to close.
     servers: Vec<ServerId>,
-    /// Whether all servers have closed, and the sockets that they accepted last were noted.
+    /// Whether no server accepts any more, and the sockets that were accepted last are noted.
     has_drained: bool,
     report: ShutdownReport,
     done: Vec<Done<S>>,
@@ -69,11 +71,11 @@ struct Shutdown<S> {
 /// All shutdowns that are under way.
 pub(super) struct Shutdowns<S> {
     active: Vec<Shutdown<S>>,
-    /// The sockets that were noted so far.
+    /// The progress of each socket that was noted so far.
     fates: SideTable<Fate>,
-    /// The sockets whose handlers are to be asked, but not yet.
+    /// The sockets that were not ready to be asked at the last step. The next step looks at them again.
     unasked: Vec<SocketId>,
-    /// The sockets that were busy when their handlers were asked.
+    /// The sockets that the shutdown waits for: each has a handler that ends it, or bytes to send after its end.
     busy: Vec<SocketId>,
     /// The sockets that have ended, with the time until which they wait for their peers. In the order of these times.
     lingering: VecDeque<(SocketId, Instant)>,
@@ -112,8 +114,8 @@ impl<S> Shutdowns<S> {
         self.active.iter().any(|it| it.domain == Domain::Loop)
     }
 
-    /// Returns the question for the handler of `id`, whose timer has fired. The socket was served just before. `None`
-    /// if the question must wait, because the socket has more to read, or has no handler yet.
+    /// Returns the question for the handler of the socket `id`, whose timer for `ASK` has fired. `None` if the question
+    /// must wait, because the socket has more to read or no handler yet. Also `None` if the handler is not to be asked.
     pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
         let standing = net.standing(id)?;
         let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
@@ -129,7 +131,8 @@ impl<S> Shutdowns<S> {
         Some(Question { id, is_busy })
     }
 
-    /// Asks the socket `id` once more: a new handler has cancelled all timers of the socket, that of the question too.
+    /// Arms the timer of the question for the socket `id` again: `replace_handler` has cancelled all timers of the
+    /// socket.
     pub(super) fn ask_again(&mut self, net: &mut Net, id: SocketId) {
         if let Some(Fate::Unasked { .. }) = self.fates.get_mut(id.0) {
             if !self.unasked.contains(&id) {
@@ -144,7 +147,7 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Counts a socket that is closed, and is removed next.
+    /// Counts a closed socket in the reports, right before its removal.
     #[cold]
     pub(super) fn count(&mut self, net: &Net, id: SocketId) {
         let fate = self.fates.remove(id.0);
@@ -166,8 +169,9 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Notes the sockets of a shutdown that are not noted yet. Sockets that a server has accepted are `fresh`: they are
-    /// busy, because their peers came to be served. All others were made by a handler that is at work.
+    /// Notes the sockets of `domain` that are not noted yet. At the first call, each is to be asked. A socket that a
+    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. Every other later
+    /// socket was made by a handler at work.
     fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
         for id in domain.sockets(net) {
             if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {
@@ -184,7 +188,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Asks each socket that is ready for the question.
+    /// Arms a timer that asks the handler, for each socket that is ready. A socket without a byte so far is not ready
+    /// until `GRACE` is over.
     fn ask(&mut self, net: &mut Net, now: Instant) {
         let began = self.active.iter().map(|it| it.began).max();
         for id in std::mem::take(&mut self.unasked) {
@@ -202,7 +207,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets whose peers have not ended within the grace, and finds those that have ended by themselves.
+    /// Closes the sockets that have ended and whose peers have not followed within `GRACE`. Finds the busy sockets that
+    /// have ended meanwhile.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {
@@ -297,7 +303,7 @@ impl<S> Shutdowns<S> {
         next.saturating_duration_since(now)
     }
 
-    /// Takes out a shutdown that is over.
+    /// Removes a shutdown that is over from `active`, and returns it.
     fn take_over(&mut self, net: &Net) -> Option<Shutdown<S>> {
         let is_over = |shutdown: &Shutdown<S>| match shutdown.domain {
             Domain::Server(id) => !net.has_server(id),
@@ -354,7 +360,7 @@ impl<S> Agenda<S> {
     ) {
         let done = Done::new(done);
         let began = net.read_clock();
-        // A deadline beyond the range of the clock is as good as a day.
+        // A deadline beyond the range of the clock becomes one day.
         let deadline = began
             .checked_add(deadline)
             .unwrap_or(began + Duration::from_secs(86_400));

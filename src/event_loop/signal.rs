@@ -34,9 +34,9 @@ impl Signal {
     pub const TERM: Self = Self(libc::SIGTERM);
     /// SIGTSTP: the user has pressed Ctrl-Z.
     pub const TSTP: Self = Self(libc::SIGTSTP);
-    /// SIGUSR1, whose sense is the program's.
+    /// SIGUSR1, which has the meaning that the program gives it.
     pub const USR1: Self = Self(libc::SIGUSR1);
-    /// SIGUSR2, whose sense is the program's.
+    /// SIGUSR2, which has the meaning that the program gives it.
     pub const USR2: Self = Self(libc::SIGUSR2);
     /// SIGWINCH: the terminal has changed its size.
     pub const WINCH: Self = Self(libc::SIGWINCH);

@@ -65,8 +65,8 @@ impl<'a, S> SignalWatch<'a, S> {
     /// Closes the handler, and returns whether it was still there. From now on the handler is not called, also not for
     /// signals that have arrived already. A handler may close itself.
     ///
-    /// After the last handler of the process for its signal, the signal has its default action again, as in Node: the
-    /// next SIGINT ends the process.
+    /// When the last handler of the process for a signal is closed, the signal has its default action again, as in
+    /// Node. The next SIGINT then ends the process, for instance.
     pub fn close(self) -> bool {
         self.agenda.signals.close(self.net, self.id)
     }

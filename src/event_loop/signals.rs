@@ -1,10 +1,10 @@
 //! The handlers of signals, and the pipes through which the signals come.
 //!
-//! A handler of the operating system can do hardly more than write to a descriptor. So each signal of a loop has a pipe,
-//! into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler here counts the
-//! bytes, and the turn calls the handlers of the user after the ready sockets.
+//! A signal handler of the operating system can do hardly more than write to a descriptor. So each signal of a loop has
+//! a pipe, into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler here
+//! counts the bytes, and the turn calls the handlers of the user after the ready sockets.
 //!
-//! Not signalfd: a signal must be blocked for it, and child processes inherit blocked signals.
+//! Not signalfd: it needs a signal to be blocked, and child processes inherit blocked signals.
 
 mod default_actions;
 
@@ -72,10 +72,10 @@ pub(super) struct Signals<S> {
     held: usize,
 }
 
-/// The handler of a pipe's end in the loop.
+/// The handler of the source that is a pipe's end in the loop.
 pub(super) struct Reading(Signal);
 
-/// The end of a pipe in the loop. It is shared, because a handler that is added looks into the pipe too.
+/// The end of a pipe in the loop. Shared with the `Inlet`, because [`Signals::add`] reads the pipe too.
 type Inflow = Descriptor<Rc<Receiver>>;
 
 impl<S> Signals<S> {
@@ -146,7 +146,7 @@ impl<S> Signals<S> {
         self.due += deliveries as u64 * inlet.watchers.len() as u64;
     }
 
-    /// Takes out the next call that is to be made, with its handler. A handler that is called once is closed.
+    /// Takes out the next call that is due, with the id of its handler. Closes a handler that is called only once.
     pub(super) fn next_due(&mut self, net: &mut Net) -> Option<(SignalId, SignalCall<S>)> {
         loop {
             let key = self.next_watcher()?;
@@ -168,7 +168,8 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Returns the watcher that is to be called next: of one signal, the one that was told of the fewest deliveries.
+    /// Returns the watcher that is to be called next. Of the watchers of one signal, that is the one that was told of
+    /// the fewest deliveries.
     fn next_watcher(&self) -> Option<Key> {
         let told = |key: &Key| self.watchers.get(*key).map(|watcher| watcher.told);
         self.inlets.iter().find_map(|inlet| {
@@ -184,8 +185,8 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Closes a handler, and after the last handler of a signal the pipe. Returns `false` if the handler is closed
-    /// already.
+    /// Closes a handler. Also closes the pipe of its signal if no handler of the signal is left in the loop. Returns
+    /// `false` if the handler is closed already.
     pub(super) fn close(&mut self, net: &mut Net, id: SignalId) -> bool {
         let Some(watcher) = self.watchers.remove(id.0) else {
             return false;

@@ -7,8 +7,8 @@ use crate::net::Awake;
 use super::stall::{Stall, StallKind, Watched};
 use super::{EventLoop, StallOwner, Turn};
 
-/// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, and did
-/// none: neither a callback came, nor did a byte move.
+/// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, but
+/// made no callback and moved no byte.
 const SPIN_TURNS: u32 = 1000;
 
 /// The time by which a wait may end late, or which a turn may take beside its callbacks, before the process is said to
@@ -41,8 +41,8 @@ impl Spin {
 }
 
 impl<S> EventLoop<S> {
-    /// Counts a turn that ends with work queued, if it did nothing. Closes the source that keeps the loop awake after too
-    /// many of them.
+    /// Counts a turn that did nothing although work is queued at its end. After [`SPIN_TURNS`] of these in a row,
+    /// closes the source that keeps the loop awake.
     #[cold]
     pub(super) fn note_unfinished_turn(&mut self, shared: &mut S, turn: &Turn) {
         if turn.events + turn.calls + turn.timers + turn.closed > 0 {
@@ -93,7 +93,7 @@ impl<S> EventLoop<S> {
         self.call_stall_hook(shared, &stall);
     }
 
-    /// Tells that the process stood still in the wait of this turn, if the wait has ended long after the next deadline. The
+    /// Calls the stall hook if the wait of this turn ended long after the next deadline: the process stood still. The
     /// sockets are served afterwards, and before any deadline is decided.
     #[cold]
     pub(super) fn note_wait(&mut self, shared: &mut S) {
@@ -108,7 +108,7 @@ impl<S> EventLoop<S> {
         self.tell_standstill(shared, late);
     }
 
-    /// Tells that the process stood still if `duration` is long. Returns whether it was told.
+    /// Calls the stall hook for a standstill if `duration` exceeds [`STANDSTILL`]. Returns whether the hook was called.
     pub(super) fn tell_standstill(&mut self, shared: &mut S, duration: Duration) -> bool {
         if duration <= STANDSTILL || !self.agenda.meter.watches() {
             return false;
@@ -124,8 +124,8 @@ impl<S> EventLoop<S> {
         true
     }
 
-    /// Tells that the turn that ends has worked for long, or that the process stood still meanwhile. Returns whether the
-    /// hook was called.
+    /// Calls the stall hook if the turn that ends has worked for long, or if the process stood still in it. Returns
+    /// whether the hook was called.
     #[cold]
     pub(super) fn tell_turn(&mut self, shared: &mut S, worked: Duration) -> bool {
         let called = std::mem::take(&mut self.agenda.meter.called);

@@ -252,7 +252,8 @@ impl<S> EventLoop<S> {
                 }
                 rare => {
                     self.deliver(shared, rare, buffer);
-                    // An accept that refused a peer has used up the budget. The event belongs to that step.
+                    // A step within `next_while` has used up the budget: an accept that refused a peer. The event
+                    // belongs to that step.
                     if spent.is_reached() {
                         spent.end_step();
                         events += 1;
@@ -276,7 +277,7 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Fires the timers that have passed. The sockets of deadlines that have passed read into `buffer`.
+    /// Fires the timers that are due. A socket whose deadline has passed is served once, and reads into `buffer`.
     fn fire_timers_with(
         &mut self,
         buffer: &mut [u8],
@@ -327,8 +328,8 @@ impl<S> EventLoop<S> {
         turn.more |= self.net.has_elapsed() || self.net.has_undecided();
     }
 
-    /// Delivers received bytes where that is rare: while callbacks are watched, or to a socket that was served because its
-    /// deadline has passed.
+    /// Delivers received bytes on the slow path: while callbacks are watched, or to a socket that was served because
+    /// its deadline has passed.
     #[inline(never)]
     fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
         let watched = self.watch();

@@ -128,14 +128,14 @@ pub(super) struct Limit {
     read: u64,
     /// The value of [`Net::moved_bytes`] before the first step.
     sent_before: u64,
-    /// Whether a step was made. Invariant: kept only if there is a limit of time or bytes.
+    /// Whether a step was made. Kept up to date only if there is a limit of time or bytes.
     has_stepped: bool,
     /// The measure of the steps, if the host asks for it.
     steps: Option<StepMeter>,
 }
 
 impl Limit {
-    /// A limit for a turn without one. A turn has fewer than four billion steps.
+    /// A limit that no turn reaches: a turn has fewer than four billion steps.
     pub(super) fn none() -> Self {
         Self {
             credit: u32::MAX,
@@ -149,7 +149,7 @@ impl Limit {
         }
     }
 
-    /// Puts `budget` to use from the turn's reading of the clock on.
+    /// Makes the limit of a turn or flush with `budget`. Its time counts from the last reading of the loop's clock.
     pub(super) fn of(budget: Budget, net: &Net, steps: Option<StepMeter>) -> Self {
         // A budget of no step at all still permits one.
         let most = budget.events.unwrap_or(u32::MAX).max(1);
@@ -185,7 +185,7 @@ impl Limit {
         self.credit == 0 && self.look(&|| net.read_clock(), net.moved_bytes())
     }
 
-    /// Notes a step as [`step`](Self::step) does, while the net is borrowed.
+    /// Notes a step as [`step`](Self::step) does, for a caller that has borrowed the net already.
     #[inline]
     pub(super) fn step_at(&mut self, clock: &dyn Fn() -> Instant, sent: u64) -> bool {
         self.credit = self.credit.wrapping_sub(1);

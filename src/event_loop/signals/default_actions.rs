@@ -1,7 +1,7 @@
 //! The default actions of signals, which hold again when no loop of the process handles a signal any more.
 //!
-//! signal-hook keeps its handler of the operating system for ever, so that a signal without actions would be ignored.
-//! libuv gives the default back with the last watcher, and so does this.
+//! signal-hook never removes its handler from the operating system, so that a signal without actions would be ignored.
+//! As in libuv, the default holds again after the last watcher.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,8 @@ pub(super) fn suppress(signal: i32) {
         return;
     }
     let is_default = Arc::new(AtomicBool::new(false));
-    // Fails for a signal whose default signal-hook does not know, such as those of real time. These stay ignored.
+    // Fails for a signal whose default signal-hook does not know, such as a real-time signal. Without a pipe, such a
+    // signal is ignored.
     let _ = flag::register_conditional_default(signal, Arc::clone(&is_default));
     handled.push(Handled {
         signal,
