@@ -129,7 +129,7 @@ impl<S> Hooks<S> {
         entry.is_held = held;
     }
 
-    /// Takes out the call at the position `index` of the place.
+    /// Takes out the call of the hook at `index` in the list of `place`.
     fn take(&mut self, place: HookPlace, index: usize) -> Option<(Key, RepeatedCall<S>)> {
         let key = *self.keys(place).get(index)?;
         match self.entries.get_mut(key)?.call.take() {
@@ -213,15 +213,15 @@ impl<S> EventLoop<S> {
     }
 
     /// Sets whether the program is busy: while it is, no turn waits, [`poll_timeout`](Self::poll_timeout) is zero, and
-    /// [`run`](Self::run) goes on. With [`on_prepare`](Self::on_prepare), a program works in pieces between its sockets
-    /// this way.
+    /// [`run`](Self::run) goes on. So a hook of [`on_prepare`](Self::on_prepare) can do long work in pieces, and the
+    /// sockets are served in between.
     #[doc(alias = "uv_idle_t")]
     pub fn set_busy(&mut self, busy: bool) {
         self.parts().1.set_busy(busy);
     }
 
-    /// Makes the calls before the wait, and sends what they wrote if `limit` permits. Returns the wait that is left: none,
-    /// if the loop is busy or to be stopped.
+    /// Calls the prepare hooks, and sends what the hooks wrote if `limit` permits. Returns the wait of the turn:
+    /// [`Wait::No`] if the loop is busy or to be stopped.
     #[cold]
     #[inline(never)]
     pub(super) fn prepare(
@@ -252,7 +252,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Makes the calls of a place, each once: the hooks that were there when the phase began.
+    /// Calls once each hook of `place` that was there when the phase began. Then sends the bytes that the hooks wrote,
+    /// if `limit` permits.
     fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit, turn: &mut Turn) {
         let count = self.agenda.hooks.keys(place).len();
         for index in 0..count {

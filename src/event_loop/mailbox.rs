@@ -1,4 +1,4 @@
-//! The queue of posts between other threads and the loop, with their wakes, stops and holds.
+//! The posts, wakes, stops and holds by which other threads reach the loop.
 
 use std::collections::VecDeque;
 use std::io;
@@ -75,7 +75,7 @@ impl<S> Mailbox<S> {
 
     /// Whether another thread keeps the loop going: by a hold, a post, or a stop that is to be told. A wake alone, such as
     /// that of a released hold, is no reason.
-    // Holds first: a thread that posts and then releases its hold must be seen by one of the two looks.
+    // `holds` is read first: a thread that posts and then releases its hold is seen in one of the two readings.
     pub(super) fn holds_loop(&self) -> bool {
         self.holds.load(SeqCst) > 0
             || self.is_pending() && (!self.inbox().posts.is_empty() || self.stops.is_asked())

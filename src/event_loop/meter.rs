@@ -20,7 +20,7 @@ pub(super) struct Meter {
     pub(super) spins: u64,
     pub(super) standstills: u64,
     pub(super) spin: Spin,
-    /// The time of the callbacks of this turn, while they are watched.
+    /// The time that the callbacks of this turn took, while a stall hook is set.
     pub(super) called: Duration,
     timers: u64,
     timer_lag: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Meter {
     pub(super) step_clock: Option<fn() -> Duration>,
     /// Whether a hook is told of pressure.
     awaits_pressure: bool,
-    /// Invariant: `watches || awaits_pressure`. Each callback asks for this one.
+    /// Invariant: `watches || awaits_pressure`. So each callback makes one test for both hooks.
     has_hooks: bool,
     timing: Timing,
 }
@@ -300,8 +300,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Counts the timer that is told now. The clock is read for the first timer of a turn, where `last_call` is `None`,
-    /// and for each one while callbacks are watched. Returns the time of the call.
+    /// Counts the timer that is called now. The clock is read for the first timer of a turn, where `last_call` is
+    /// `None`, and for each one while callbacks are watched. Returns the time of the call.
     pub(super) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
         let now = match last_call {
             Some(now) if !self.agenda.meter.watches => now,
@@ -327,7 +327,8 @@ impl<S> EventLoop<S> {
         self.agenda.statistics(&self.net)
     }
 
-    /// Begins new peaks: `longest_turn`, `longest_step`, `worst_lag` and `worst_timer_lag` of the [`Statistics`].
+    /// Sets the peaks of the [`Statistics`] back to zero: `longest_turn`, `longest_step`, `worst_lag` and
+    /// `worst_timer_lag`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -346,8 +347,8 @@ impl<S> EventLoop<S> {
 }
 
 impl<S> LoopContext<'_, S> {
-    /// Returns the loop's statistics: [`EventLoop::statistics`](crate::EventLoop::statistics). The running turn counts,
-    /// but its time does not yet.
+    /// Returns the loop's statistics: [`EventLoop::statistics`](crate::EventLoop::statistics). The running turn is
+    /// counted in `turns`, but its time and `events` are added at its end.
     ///
     /// ```
     /// let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
@@ -359,7 +360,7 @@ impl<S> LoopContext<'_, S> {
         self.agenda.statistics(self.sockets.net())
     }
 
-    /// Begins new peaks of the statistics: [`EventLoop::reset_peaks`](crate::EventLoop::reset_peaks).
+    /// Sets the peaks of the statistics back to zero: [`EventLoop::reset_peaks`](crate::EventLoop::reset_peaks).
     ///
     /// ```
     /// use std::time::Duration;

@@ -183,12 +183,12 @@ impl EventLoopOptions {
         self
     }
 
-    /// Makes the loop's descriptor readable also when a deadline passes, and while work is queued. Default: no. A host that
-    /// can watch a descriptor, and has no timer for it, then needs nothing else: whenever the descriptor is readable, it
+    /// Makes the loop's descriptor readable also when a deadline passes, and while work is queued. Default: no. A host
+    /// that can watch a descriptor, but has no timer, then needs nothing else: whenever the descriptor is readable, it
     /// calls [`turn`](crate::EventLoop::turn) with [`Wait::No`](crate::Wait::No).
     ///
-    /// Each call of the host that may change the loop makes the descriptor readable, too. After a panic of a callback that
-    /// the host has caught, it calls `turn` of its own accord.
+    /// Each call of the host that may change the loop makes the descriptor readable, too. When the host has caught the
+    /// panic of a callback, it calls `turn` without waiting for the descriptor.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "precise", target_os = "linux"))))]
     pub fn descriptor_only(mut self, descriptor_only: bool) -> Self {

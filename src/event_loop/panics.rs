@@ -11,7 +11,7 @@ use super::stall::Watched;
 use super::wait::Wait;
 use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};
 
-/// The limit on the panics that one turn catches. A turn that meets more ends, so that calls that always panic cannot
+/// The limit on the panics that one turn catches. The turn ends at this limit, so that calls that always panic cannot
 /// keep it going.
 const CATCHES_A_TURN: u32 = 64;
 
@@ -34,10 +34,11 @@ pub enum PanicPolicy {
     /// closes the source, whose callback has panicked. All others live on.
     #[default]
     Propagate,
-    /// The loop catches the panic and goes on. The socket, server or source whose callback has panicked is closed: a socket, by UDP too,
-    /// with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without its connections. A panic in
-    /// `on_connection` closes the new socket, and the server stays. A timer or hook that panics is over; a deferred call or
-    /// a post has no owner to close. [`EventLoop::on_panic`] tells of it.
+    /// The loop catches the panic, goes on, and closes the socket, server or source whose callback has panicked. A
+    /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without
+    /// its connections. A panic in `on_connection` closes the new socket, and the server stays. A timer or hook that
+    /// panics is over; a deferred call or a post has no owner to close. The hook of [`EventLoop::on_panic`] is told of
+    /// each panic.
     ///
     /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
     Close,
@@ -71,7 +72,7 @@ pub struct CaughtPanic<'a> {
 }
 
 impl<'a> CaughtPanic<'a> {
-    /// Returns the owner of the callback. It is closed, or closes in this turn.
+    /// Returns the owner of the callback. Unless the owner is the loop, it is closed, or closes in this turn.
     #[must_use]
     pub fn owner(&self) -> StallOwner {
         self.owner
@@ -248,7 +249,7 @@ impl<S> EventLoop<S> {
 /// Drops a value whose drop is user code, and may panic.
 fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
-        // Its drop may panic in turn, without end.
+        // The drop of this second payload may panic too, and so on without end.
         std::mem::forget(payload);
     }
 }

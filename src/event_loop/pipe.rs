@@ -1,8 +1,8 @@
 //! Pipes: two joined sockets, each of which sends the bytes that the other receives. The end and the failure of one are
 //! passed on to the other.
 //!
-//! Each of the two sockets gets a [`Piped`] in front of its handler. `Piped` writes the bytes to the other socket, and
-//! passes every other event to the handler behind it.
+//! Each of the two sockets gets a [`Piped`] that wraps its handler. `Piped` writes received bytes to the other socket,
+//! and passes every other event to the wrapped handler.
 
 use std::net::SocketAddr;
 
@@ -60,7 +60,7 @@ pub(super) fn join(
     Some(ends)
 }
 
-/// Begins to pass the bytes that `from` receives to `to`.
+/// Sets up one direction of a pipe: from now on, `to` sends the bytes that `from` receives.
 fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     // `to` must end when the peer of `from` ends, and not when its own peer does.
     net.allow_half_open(to);
@@ -109,15 +109,16 @@ impl<S> Piped<S> {
             return;
         }
         if takes {
-            // The bytes that the other socket receives have no destination, but are read all the same. The system
-            // resets a connection that closes with unread bytes, and its peer could then lose the last bytes sent.
+            // The bytes that the other socket receives have no destination, but are read all the same. With unread
+            // bytes, the close of the other socket would be a reset, and its peer could lose the last bytes sent.
             other.resume();
         }
         let error = self.error.take();
         let is_received = matches!(other.state(), State::WriteOnly | State::Closed);
         if error.is_some() || reason != CloseReason::Graceful || takes && !is_received {
-            // If this socket's peer has ended, `on_end` has ended the other socket: its bytes are complete, and it
-            // closes with a FIN. A `destroy` by the user closes it with a RST, unless the user has ended it first.
+            // If this socket's peer has ended, `on_end` has ended the other socket: all bytes are passed on, and the
+            // other socket closes with a FIN. If the user destroys this socket, the other one closes with a RST, unless
+            // the user has ended the other one before.
             other.close_behind_pipe(gives, error);
         }
     }
@@ -136,7 +137,7 @@ impl<S> SocketHandler<S> for Piped<S> {
             Flow::Full => cx.socket.pause_for_pipe(),
             // The user has ended the other socket, so further bytes have no destination.
             Flow::Ended => cx.socket.close_behind_pipe(self.end.directions.takes, None),
-            // The close of the other socket also closes this socket. Only UDP sockets drop.
+            // The close of the other socket also closes this socket.
             Flow::Closed => {}
         }
     }
@@ -165,7 +166,8 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
     }
 
-    /// Always keeps the socket: the handler cannot know what the other socket has still to pass on.
+    /// Answers `Keep`, whatever the handler answers: the handler cannot know what the other socket has still to pass
+    /// on.
     fn on_shutdown(&mut self, cx: &mut Context<'_, S>) -> AtShutdown {
         if let Some(handler) = &mut self.handler {
             handler.on_shutdown(cx);

@@ -1,4 +1,4 @@
-//! The hook for the pressure of queued bytes, before sockets have to be closed for them.
+//! The hook for pressure: it is called when the queued bytes near their limit, before the loop has to close sockets.
 
 use std::fmt;
 

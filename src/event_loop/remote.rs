@@ -42,8 +42,8 @@ impl<S> Remote<S> {
         }
     }
 
-    /// Makes the loop's thread call `call` in its next turn. If the loop is waiting, this ends the wait. The loop makes
-    /// the posts of one thread in their order.
+    /// Makes the loop's thread call `call` in its next turn. If the loop is waiting, this ends the wait. Calls that one
+    /// thread posts are made in the order of the posts.
     ///
     /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
     ///

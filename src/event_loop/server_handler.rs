@@ -66,9 +66,10 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, server);
     }
 
-    /// A connection was accepted, and is ready if it has [filters](crate::Filter). Returns its handler, or `None` to refuse the connection, which closes it at once. The
-    /// socket already has its id and its options, and this method may write to it or destroy it. This comes before
-    /// every event of the socket, and `on_connect` follows.
+    /// A connection was accepted, and its [filters](crate::Filter), if it has any, are ready. Returns the handler of
+    /// the connection, or `None` to refuse the connection, which closes it at once. The socket already has its id and
+    /// its options, and this method may write to it or destroy it. This comes before every event of the socket, and
+    /// `on_connect` follows.
     #[doc(alias = "connection")]
     fn on_connection(
         &mut self,
@@ -82,8 +83,9 @@ pub trait ServerHandler<S = ()> {
     /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
     /// comes before the next `on_connection`, and before any callback of another socket.
     ///
-    /// A connection whose [filter](crate::Filter) tells the address of its peer, such as a [PROXY
-    /// header](crate::ListenOptions::proxy_protocol), is refused after it, if the network of this address is full.
+    /// A [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may tell another
+    /// address of the peer. The connection is then refused later, after the header, if the network of that address is
+    /// full.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
@@ -99,10 +101,11 @@ pub trait ServerHandler<S = ()> {
 
     /// Accepting failed, or the server could not begin to listen on a name.
     ///
-    /// The server goes on if the failure may pass. Examples are a lack of descriptors (EMFILE) or of memory (ENOBUFS),
-    /// and many failures of single connections in a row (ECONNABORTED, or EPERM from a filter of system calls). It tries
-    /// again in growing intervals, and after EMFILE also whenever a socket of the loop closes. This method then comes
-    /// once, until accepting works again. A single connection that fails is not reported.
+    /// After a failure that may be temporary, the server goes on. Examples are a lack of descriptors (EMFILE) or of
+    /// memory (ENOBUFS), and many failures of single connections in a row (ECONNABORTED, or EPERM from a filter of
+    /// system calls). The server tries again in growing intervals, and after EMFILE also whenever a socket of the loop
+    /// closes. This method then comes once, until accepting works again. A single connection that fails is not
+    /// reported.
     ///
     /// If the listening socket itself is broken (EBADF, EINVAL), the server stops listening:
     /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last of
@@ -212,7 +215,7 @@ pub struct OverLimit {
     /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses:
     /// no system call is made for a refused connection.
     pub local_address: Option<SocketAddr>,
-    /// The address of the peer of the last one; `None` on Unix sockets.
+    /// The peer's address of the last of these connections; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! The callback of a socket's handler for each event and each notice, and its name.
+//! Functions that call a socket's handler for an event or a notice, and return the name of the callback.
 
 use std::time::Duration;
 

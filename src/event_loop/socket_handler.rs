@@ -36,7 +36,8 @@ use super::shutdown_report::AtShutdown;
 ///                         on_close      exactly once, and last
 /// ```
 ///
-/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_shutdown` comes once at most, wherever `on_timer` may.
+/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_shutdown` comes at most once, at any time at which
+/// `on_timer` may come.
 ///
 /// # When the methods are called
 ///
@@ -454,7 +455,7 @@ pub trait SocketHandler<S = ()> {
 }
 
 /// A box of a handler passes every event on to the handler inside. A method that is missing here would silently not
-/// reach boxed handlers, so `tests/guarantees/boxed_handlers.rs` compares the two lists.
+/// reach boxed handlers, so `tests/guarantees/boxed_handlers.rs` compares these methods with the trait's.
 impl<S> SocketHandler<S> for Box<dyn SocketHandler<S>> {
     fn on_lookup(
         &mut self,

@@ -42,7 +42,7 @@ impl Spin {
 
 impl<S> EventLoop<S> {
     /// Counts a turn that did nothing although work is queued at its end. After [`SPIN_TURNS`] of these in a row,
-    /// closes the source that keeps the loop awake.
+    /// closes the socket or server that keeps the loop awake.
     #[cold]
     pub(super) fn note_unfinished_turn(&mut self, shared: &mut S, turn: &Turn) {
         if turn.events + turn.calls + turn.timers + turn.closed > 0 {

@@ -254,7 +254,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Ends the watch of a callback that has returned, and tells the pressure that it has caused.
+    /// Ends the watch of a callback that has returned. Calls the stall hook if the callback took long, and the pressure
+    /// hook if it has caused pressure.
     #[inline]
     pub(super) fn end_watch(
         &mut self,
@@ -263,7 +264,7 @@ impl<S> EventLoop<S> {
         callback: &'static str,
         owner: Watched,
     ) {
-        // Hooks are set and removed between turns only, so that none was removed since the watch began.
+        // The host sets and removes hooks between turns only, so that none was removed since the watch began.
         if self.agenda.meter.has_hooks() {
             self.tell_hooks(shared, watched, callback, owner);
         }

@@ -100,7 +100,8 @@ pub struct Statistics {
     /// Counter: the accepts that failed for a lack of descriptors. Each drops at most one connection.
     pub descriptor_shortages: u64,
     /// Counter: the sockets that were closed because a write passed
-    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or the limit of the next counter.
+    /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
     pub closed_over_limit: u64,
     /// Counter: the sockets that were closed because no byte came within the
     /// [first byte timeout](crate::Limits::first_byte_timeout).
@@ -122,13 +123,15 @@ pub struct Statistics {
     /// Counter: the sockets that were closed because of the [half-open
     /// timeout](crate::Limits::half_open_timeout).
     pub timed_out_half_open: u64,
-    /// The connections whose filters were not ready in time: [`Limits::handshake_timeout`](crate::Limits::handshake_timeout).
+    /// Counter: the connections whose filters were not ready within the [handshake
+    /// timeout](crate::Limits::handshake_timeout).
     pub timed_out_handshakes: u64,
     /// Counter: the sockets that were closed because the queued bytes of all sockets would have passed
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
     pub closed_over_total: u64,
-    /// Counter: the times that the queued bytes of all sockets have reached nine tenths of that limit, with or without a
-    /// hook for [pressure](crate::EventLoop::on_pressure).
+    /// Counter: the times that the queued bytes of all sockets have reached nine tenths of
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), with or without a hook for
+    /// [pressure](crate::EventLoop::on_pressure).
     pub pressures: u64,
     /// Counter: the lookups of names that were started. Sockets that ask the same at a time share one.
     pub lookups: u64,
@@ -163,7 +166,7 @@ pub struct Statistics {
     /// Peak: the loop lag. This is the longest time from the end of a poll to the next poll, in which no event could be
     /// noticed. The time of a host between two turns is left out.
     pub worst_lag: Duration,
-    /// Peak: the longest lag of a timer. It ends when the first timer of the turn is called, and with a hook for
+    /// Peak: the longest lag of a timer. The lag ends when the first timer of the turn is called, and with a hook for
     /// [stalls](crate::EventLoop::on_stall) when the timer itself is called.
     pub worst_timer_lag: Duration,
 

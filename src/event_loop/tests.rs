@@ -169,7 +169,8 @@ impl SocketHandler<Vec<String>> for Logged {
     }
 }
 
-/// A loop with a socket, whose hook for stalls logs the kind and the owner of what is neither a callback nor a turn.
+/// Makes a loop with a socket and a hook for stalls. The limit of the hook is never exceeded, so that it logs spins and
+/// standstills alone.
 fn logging() -> (EventLoop<Vec<String>>, SocketId, std::net::TcpStream) {
     let mut event_loop = EventLoop::new().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

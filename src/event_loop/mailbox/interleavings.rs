@@ -9,7 +9,7 @@ use super::*;
 /// The number of system calls that one wake tries. If all fail, the wake fails.
 const ONE_WAKE: usize = 8;
 
-/// A mailbox with the loop's side of it.
+/// A mailbox, and the waker on which its loop waits.
 struct Room {
     mailbox: Mailbox<()>,
     waker: Arc<ModelledWaker>,

@@ -26,7 +26,7 @@ fn kill_invalid_signum() {
         assert_eq!(error.code(), Error::INVALID_ARGUMENT, "{number}");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{number}");
     }
-    // Nothing is left behind of the pipes that were made.
+    // All pipes that were made are closed again.
     event_loop.run(&mut ()).unwrap();
     assert_eq!(event_loop.sources.len(), 0);
 }
