@@ -30,7 +30,7 @@ pub mod testing {}
 #[doc = include_str!("guide/embedding.md")]
 pub mod embedding {}
 
-/// The design of the library, for those who read its code: `ARCHITECTURE.md` of the repository.
+/// The design of the library, for readers of its code: `ARCHITECTURE.md` of the repository.
 #[doc = include_str!("../ARCHITECTURE.md")]
 pub mod architecture {}
 

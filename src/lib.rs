@@ -145,7 +145,8 @@ pub use net::{
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};
 pub use reactor::{Interest, Readiness};
-/// The crate of the feature `tls`, for configurations that fit.
+/// The crate rustls in the version that the feature `tls` uses: the TLS configurations of a program must have its
+/// types.
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ticker::{CatchUp, Steps, Ticker};

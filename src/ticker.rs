@@ -29,7 +29,7 @@ pub enum CatchUp {
     Burst(u32),
     /// Makes one step, and skips the others. The schedule stays.
     Skip,
-    /// Makes one step, and counts the next period from there: the whole schedule moves by the delay.
+    /// Makes one step, and counts the next period from now: the whole schedule moves by the delay.
     Delay,
 }
 

@@ -102,7 +102,7 @@ pub trait ServerHandler<S = ()> {
     /// Accepting failed, or the server could not begin to listen on a name.
     ///
     /// After a failure that may be temporary, the server goes on. Examples are a lack of descriptors (EMFILE) or of
-    /// memory (ENOBUFS), and many failures of single connections in a row (ECONNABORTED, or EPERM from a filter of
+    /// memory (ENOBUFS). Another is a row of single connections that failed (ECONNABORTED, or EPERM from a filter of
     /// system calls). The server tries again in growing intervals, and after EMFILE also whenever a socket of the loop
     /// closes. This method then comes once, until accepting works again. A single connection that fails is not
     /// reported.

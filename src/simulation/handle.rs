@@ -7,7 +7,7 @@ use crate::system::simulated;
 
 use super::Simulation;
 
-/// A handle to a simulation, for handlers: takes virtual time, and writes to the log.
+/// A handle to a simulation, with which handlers take virtual time and write to the log.
 ///
 /// ```
 /// use netloop::simulation::{Handle, Options, Simulation};
@@ -53,8 +53,8 @@ impl Handle {
         self.0.borrow().now()
     }
 
-    /// Takes `time`, as a computation does. Meanwhile packets travel, but no machine handles them: all machines of a
-    /// simulation share one thread.
+    /// Lets `time` pass on the virtual clock, as a computation would. Meanwhile packets travel, but no machine handles
+    /// them: all machines of a simulation share one thread.
     ///
     /// A test that calls `pass` between two turns makes its hosts stall, like main loops that do not turn their event
     /// loops for a while.
@@ -92,8 +92,8 @@ impl Simulation {
 
     /// Keeps a log from now on: the last `lines` events of all machines. A log that was kept before is dropped.
     ///
-    /// Without this call there is no log, because a log takes more time than the rest of a simulation. A seed that
-    /// fails fails again, so a test needs the log in the second run only; [`Seeds`](super::Seeds) does this.
+    /// Without this call there is no log, because a log takes more time than the rest of a simulation. A failing seed
+    /// fails again, so a test needs the log in the second run only; [`Seeds`](super::Seeds) does this.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};

@@ -90,8 +90,8 @@ impl Simulation {
         }
     }
 
-    /// Cuts the loop off from all other loops until [`heal`](Self::heal). Packets that are sent during the partition
-    /// arrive after `heal`, because a real TCP would send them again.
+    /// Cuts the loop off from all other loops until [`heal`](Self::heal). Packets of TCP that are sent during the
+    /// partition arrive after `heal`, because a real TCP would send them again. Datagrams are lost.
     ///
     /// A connect meanwhile waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
     ///

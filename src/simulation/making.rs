@@ -1,4 +1,4 @@
-//! The makers of a simulation and of the loops on it.
+//! The constructors of a simulation and of the loops on it.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The running of a simulation, and the questions to it.
+//! The methods that run a simulation, and those that read its state.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::BufRead;
 
-/// The length up to which the end of a line is searched by words.
+/// The number of bytes in which the end of a line is searched eight bytes at a time, before `skip_until` searches the
+/// rest.
 const NEAR_BYTES: usize = 64;
 
 /// A splitter of a stream into lines. The splitter keeps the beginning of a line until the rest has arrived.
@@ -219,9 +220,9 @@ pub struct CompletedLines<'a> {
 
 impl<'a> CompletedLines<'a> {
     /// Returns the bytes of the chunk after the line that the iterator returned last: whole lines, and then the
-    /// beginning of a line. Before the first line, the remainder is the whole chunk. It is without bytes that only go
-    /// on with an earlier chunk's line: they do not end the line, or the line was too long. After a last line that is
-    /// too long, the remainder is empty.
+    /// beginning of a line. Before the first line, the remainder is the whole chunk, without bytes that only continue
+    /// the line of an earlier chunk. Such bytes do not end that line, or the line was reported as too long before.
+    /// After a last line that is too long, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
     /// a copy of the incomplete line at the end of the remainder. To read lines from the remainder, use another
@@ -328,14 +329,15 @@ fn end_of_line(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Does the same by words of eight bytes. For a short line this takes half of the instructions that `skip_until` takes
-/// before its first byte (D46 in `benches/DECISIONS.md`).
+/// Searches as [`end_of_line`] does, eight bytes at a time. For a short line this takes half of the instructions that
+/// `skip_until` takes before its first byte (D46 in `benches/DECISIONS.md`).
 #[inline]
 fn end_of_near_line(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        // The highest bit of each byte that is LF, and perhaps of bytes after the first one.
+        // The highest bit of each byte that is LF. It may be set wrongly for bytes after the first LF, which do not
+        // count.
         let differences = u64::from_le_bytes(*word) ^ (ONES * 0x0A);
         let ends = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
         if ends != 0 {
