@@ -7,10 +7,10 @@ use super::calling::Calling;
 use super::loop_context::LoopContext;
 use super::stall::Watched;
 
-/// A user closure that the loop calls once: a deferred call or a one-shot timer.
+/// A user closure that the loop calls once: for `defer`, `after` or `on_signal_once`, or at the end of a shutdown.
 pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;
 
-/// A user closure that the loop calls again and again: by a repeating timer, or for a signal.
+/// A user closure that the loop calls again and again: for a repeating timer, a hook or a signal.
 pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 
 /// A user closure that another thread has posted; the loop calls it once.

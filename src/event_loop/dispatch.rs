@@ -28,8 +28,8 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn install_all(&mut self) {
-        // Install one handler at a time. Installing one may drop an older handler, which is user code and may panic.
-        // The next call then installs the rest.
+        // Install one handler at a time. Installing one may drop an older handler, whose drop is user code and may
+        // panic. The next call of `install` then installs the rest.
         while let Some(install) = self.agenda.installs.pop_front() {
             match install {
                 NewHandler::Socket(id, handler) if self.net.has_socket(id) => {

@@ -68,7 +68,7 @@ impl<S> EventLoop<S> {
         self.relieve(shared, Watched::Loop);
     }
 
-    /// Makes the connects to addresses that were planned before the call. Tells each handler of its attempt first: the
+    /// Makes the planned connects to addresses, as many as there are now. Tells each handler of its attempt first: the
     /// handler may forbid the connect.
     fn dial_planned(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.net.planned_dials() {

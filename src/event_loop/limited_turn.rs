@@ -1,12 +1,12 @@
-//! A turn with a budget: the parts of a turn in rotation, each until the budget is used up.
+//! A turn with a budget: its parts, in rotation from turn to turn, until the budget is used up.
 
 use crate::net::Result;
 
 use super::wait::Limit;
 use super::{Budget, EventLoop, Turn, Wait};
 
-/// A part of a turn with work of its own. A turn whose budget is used up ends within a part, and the next one begins
-/// with the part after it.
+/// A part of a turn with work of its own. If the budget is used up within a part, the turn ends, and the next turn
+/// begins with the part after that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Calls,
@@ -143,7 +143,8 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    /// Polls as [`poll`](Self::poll) does, and fetches the kernel's events batch by batch until the time is up.
+    /// Polls as [`poll`](Self::poll) does. Fetches the kernel's events batch by batch, until none is left or the time
+    /// is up.
     fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
         self.net.refresh_now();
         let began = self.net.now();

@@ -1,4 +1,4 @@
-//! The counters and the clock of the [statistics](super::Statistics), which the turns keep.
+//! The counters and times of the [statistics](super::Statistics), which the turns update.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::mailbox::Mailbox;
 use super::spin::Spin;
 use super::{Context, EventLoop, LoopContext, Statistics, Turn};
 
-/// The counters of a loop's turns, and the time that the turns take, if it is measured.
+/// The counters of a loop's turns, and the times that the turns take.
 #[derive(Debug)]
 pub(super) struct Meter {
     pub(super) events: u64,

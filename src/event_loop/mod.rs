@@ -222,14 +222,14 @@ pub struct EventLoop<S = ()> {
     sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
-    /// The buffer into which the kernel copies received bytes. `None` while the serve phase has taken it out, so that a
-    /// handler can borrow the bytes in it and the whole net at once. After a callback that panicked, the next serve
-    /// phase makes another.
+    /// The buffer into which the kernel copies received bytes. `None` while `with_read_buffer` lends it, so that a
+    /// handler can borrow the bytes in it and the whole net at once. After a callback that panicked, the next loan
+    /// makes another buffer.
     read_buffer: Option<ReadBuffer>,
     options: EventLoopOptions,
     /// The callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
-    /// A socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
+    /// A socket of which a callback or hook before `on_close` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
     /// A UDP socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
     unclosed_datagrams: Option<DatagramId>,

@@ -7,8 +7,8 @@ use crate::net::Result;
 use super::wait::Limit;
 use super::{EventLoop, Turn, Wait};
 
-/// The number of sends from which on the loop polls once more before a flush. The poll takes less than a hundredth of
-/// the time of so many sends, and may save half of them.
+/// The least number of waiting sends before which the loop polls once more. The poll takes less than a hundredth of the
+/// time of so many sends, and may save half of them.
 const MANY_SENDS: usize = 64;
 
 /// The approximate time of one send.

@@ -84,7 +84,7 @@ pub(super) struct Shutdowns<S> {
     timer: Option<TimerId>,
 }
 
-/// A question to a handler that is being asked.
+/// A question to the handler of a socket, until the handler has answered.
 pub(super) struct Question {
     id: SocketId,
     is_busy: bool,

@@ -28,7 +28,8 @@ pub enum AtShutdown {
 
 /// The result of a [shutdown](crate::EventLoop::shutdown): the number of sockets of each kind.
 ///
-/// Every socket that was there when the shutdown began, or was accepted from the backlog since, is counted once.
+/// Every socket that closes during the shutdown is counted once, also one that was accepted or made meanwhile. UDP
+/// sockets are not counted.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,7 +51,7 @@ pub enum AtShutdown {
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
-    /// [`AtShutdown::End`].
+    /// [`AtShutdown::End`]. Sockets that were not busy and closed before the question are counted too.
     pub ended: usize,
     /// The number of busy sockets that were closed before the deadline, or had sent everything by then. A connection that
     /// has received and sent nothing yet is busy too: its first request may be on its way.

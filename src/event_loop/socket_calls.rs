@@ -15,7 +15,7 @@ pub(super) struct Slowest {
 }
 
 impl Slowest {
-    /// Calls `call`, which returns the name of its callback.
+    /// Makes `call`, which returns the name of its callback. Keeps the name if no callback before took longer.
     pub(super) fn time<S>(
         &mut self,
         cx: &mut Context<'_, S>,

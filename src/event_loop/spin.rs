@@ -19,11 +19,11 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spin {
     turns: u32,
-    /// The number of the last such turn.
+    /// The number of the last turn of the row.
     last: u64,
-    /// The end of the first such turn.
+    /// The end of the first turn of the row.
     began: Instant,
-    /// The bytes that the kernel had taken, and the sources that were queued, at the end of the last such turn.
+    /// The bytes that the kernel had taken, and the sources that were queued, at the end of the last turn of the row.
     sent: u64,
     queued: usize,
 }

@@ -154,9 +154,9 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: one reading of the clock. The turn reads the clock after the wait, and also before the
-    /// wait if a deadline or call needs the time. A turn with many sends to make polls again before them, and reads the
-    /// clock then too.
+    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait,
+    /// and when it ends. It also reads the clock after deferred calls and sends before the wait, and when it polls
+    /// again before many sends.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

@@ -234,7 +234,7 @@ impl<S> EventLoop<S> {
         limit: &mut Limit,
         turn: &mut Turn,
     ) {
-        // Local copies, so that no message reads or writes them through a pointer.
+        // Local copies: with the originals, each message would read and write through a pointer.
         let (mut spent, mut events) = (*limit, turn.events);
         self.net.begin_serving();
         // The closure counts a step for each source without an event: such a source may write much, or fail.

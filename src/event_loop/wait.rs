@@ -118,7 +118,8 @@ impl Budget {
 pub(super) struct Limit {
     /// The number of steps until the limit must be looked at. At zero no further step may begin.
     credit: u32,
-    /// The number of steps beyond `credit`. Invariant: zero if there is no limit of time or bytes, and no step is measured.
+    /// The number of steps that may follow after `credit` is used up. Invariant: zero if there is no limit of time or
+    /// bytes, and no step is measured.
     later: u32,
     /// The time from which on no step may begin.
     until: Option<Instant>,
