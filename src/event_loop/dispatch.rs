@@ -271,7 +271,7 @@ impl<S> EventLoop<S> {
     pub(super) fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
         let watched = self.watch();
-        // A panic in `on_connection` destroys the new socket, because it has no handler.
+        // A panic in `on_connection` destroys the new socket, which has no handler yet.
         self.calling = Some(Calling::Socket(id));
         let handler = match self.server_handlers.get_mut(accepted.server.0) {
             Some(server) => {

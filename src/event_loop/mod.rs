@@ -335,8 +335,8 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event: deferred calls, posts, signals, or the rest of a callback or
-    /// close that panicked.
+    /// Whether the loop has work that comes from no socket event: deferred calls, posts, signals, or the cleanup after
+    /// a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()
@@ -352,7 +352,8 @@ impl<S> EventLoop<S> {
 /// loop's descriptor both had duplicates elsewhere.
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
-        // A forked child shares the poll set, and must not make its parent deaf to these sources.
+        // A forked child shares the poll set: to deregister the sources here would stop the kernel's reports to its
+        // parent.
         if self.net.check_owner().is_err() {
             return;
         }

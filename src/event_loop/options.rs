@@ -6,7 +6,7 @@ use crate::net::{Limits, Result, out_of_range};
 
 use super::panics::PanicPolicy;
 
-/// The limit on [`EventLoopOptions::events_per_poll`], whose events take 12 bytes each.
+/// The limit on [`EventLoopOptions::events_per_poll`]. Each of these events takes 12 bytes.
 const MOST_EVENTS_PER_POLL: usize = 1 << 20;
 
 /// The limit on [`EventLoopOptions::read_buffer_bytes`].

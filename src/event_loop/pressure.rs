@@ -89,7 +89,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.set_awaits_pressure(false);
     }
 
-    /// Tells the hook of pressure that has begun. `owner` is the owner of the callback that has just returned.
+    /// Calls the hook if pressure has begun. `owner` is the owner of the callback that has just returned.
     #[inline]
     pub(super) fn relieve(&mut self, shared: &mut S, owner: Watched) {
         if self.agenda.meter.awaits_pressure() && self.net.has_pressure() {

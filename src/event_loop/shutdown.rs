@@ -235,7 +235,8 @@ impl<S> Shutdowns<S> {
         self.next_look = Some(now + LATER);
     }
 
-    /// Forces some sockets of a shutdown whose deadline has passed. Returns whether there are more.
+    /// Closes, or begins to close, up to [`FORCED_A_CALL`] sockets of a shutdown whose deadline has passed. Returns
+    /// whether more are left.
     fn force(&mut self, net: &mut Net, domain: Domain) -> bool {
         let mut forced = 0;
         for id in domain.sockets(net) {
@@ -339,7 +340,8 @@ impl Question {
         }
         let socket = &mut cx.socket;
         match socket.standing() {
-            // An input sends nothing. A socket that is still opening, with nothing queued, has no peer yet.
+            // An input of `read_input` sends nothing. A socket that is still opening, with nothing queued, has no peer
+            // yet.
             Some(standing) if standing.is_input || standing.is_opening && !standing.has_queued => {
                 socket.destroy();
             }

@@ -98,8 +98,9 @@ pub trait SourceHandler<S = ()> {
         let _ = (cx, source);
     }
 
-    /// Returns the limit on the calls in a row while no other socket or source waits. After these, a poll looks for
-    /// others. While others wait, each is called once in turn. The loop calls this once, when the source is added.
+    /// Returns how often the loop may call the source in a row while no other source waits; then a poll looks for
+    /// others. While others wait, each source is called once in turn. The loop calls `burst` once, when the source is
+    /// added.
     ///
     /// The default, 16, suits short calls, such as one that receives a datagram. A handler whose calls are long, such as
     /// one that turns another loop, returns 1.

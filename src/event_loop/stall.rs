@@ -30,12 +30,14 @@ use super::{EventLoop, LoopContext};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
-    /// The time that the callback took, or in which the turn worked. The wait of a turn is left out.
+    /// The time that the callback took, that the turn worked without its wait, that the spin lasted, or that the
+    /// process stood still.
     pub duration: Duration,
     /// The kind of the stall.
     pub kind: StallKind,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
-    /// `defer`, `after`, `every`, `post`, `on_prepare`, `on_check`. The other kinds are named `turn`, `spin` and `process`.
+    /// `defer`, `after`, `every`, `post`, `on_signal`, `on_prepare`, `on_check`. The other kinds are named `turn`,
+    /// `spin` and `process`.
     pub callback: &'static str,
     /// The owner of the callback, or of the queued work that keeps the loop awake.
     pub owner: StallOwner,
@@ -62,16 +64,16 @@ pub enum StallKind {
     Callback,
     /// A turn worked for longer than the limit, with all of its callbacks.
     Turn,
-    /// Turns in a row had work queued and did none: no callback came, and no byte moved. The loop would go on so for ever,
-    /// at the full speed of the processor. A socket or server that keeps the loop awake is closed, with
-    /// [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. This is told whatever the limit.
+    /// Turns in a row had work queued and did none: no callback came, and no byte moved. The loop would go on so for
+    /// ever, at the full speed of the processor. A socket or server that keeps the loop awake is closed, with
+    /// [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. A spin is reported whatever the limit.
     Spin {
         /// The number of the turns.
         turns: u32,
     },
-    /// The process stood still for more than a second, by a signal (SIGSTOP) or with its machine: a wait ended that much
-    /// after the next deadline, or a turn took that much longer than its callbacks. This is told whatever the limit, and no
-    /// deadline of a socket is decided before the socket was served.
+    /// The process stood still for more than a second, by a signal (SIGSTOP) or with its machine: a wait ended that
+    /// much after the next deadline, or a turn took that much longer than its callbacks. A standstill is reported
+    /// whatever the limit, and no deadline of a socket is decided before the socket was served.
     Standstill,
 }
 
@@ -198,8 +200,8 @@ impl<S> EventLoop<S> {
     /// Calls `hook` for each callback, and for each turn, that takes longer than `limit`. The hook is called directly
     /// after the callback, or at the end of the turn. A hook that was set before is replaced.
     ///
-    /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics is
-    /// not told. A limit of zero tells of every callback that took time at all. If `hook` panics, it is dropped.
+    /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics
+    /// is not reported. With a limit of zero, every callback that took time at all is. If `hook` panics, it is dropped.
     ///
     /// The hook is also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process
     /// [stood still](StallKind::Standstill).

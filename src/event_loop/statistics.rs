@@ -83,14 +83,14 @@ pub struct Statistics {
     /// Counter: the connections that were dropped because they were over a limit: the sum of the four counters below.
     /// Each connection counts for one limit, the first [`AcceptLimit`](crate::AcceptLimit) that it was over.
     pub dropped_over_limit: u64,
-    /// Counter: the connections that were dropped because the loop had
+    /// Counter: the connections that were dropped because the loop already had its
     /// [`max_connections`](crate::Limits::max_connections).
     pub dropped_over_loop_limit: u64,
-    /// Counter: the connections that were dropped because their server had
+    /// Counter: the connections that were dropped because their server already had its
     /// [`max_connections`](crate::Server::set_max_connections).
     pub dropped_over_server_limit: u64,
-    /// Counter: the connections that were dropped because their server had
-    /// [`max_connections_per_network`](crate::Limits::max_connections_per_network) of their network.
+    /// Counter: the connections that were dropped because their server already had
+    /// [`max_connections_per_network`](crate::Limits::max_connections_per_network) connections of their network.
     pub dropped_over_network_limit: u64,
     /// Counter: the connections that were dropped because they came at more than the
     /// [`accept_rate`](crate::Limits::accept_rate) of their server.
@@ -155,7 +155,7 @@ pub struct Statistics {
     /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not
     /// wait is no wait.
     pub idle: Duration,
-    /// Time: the rest of the turns. The time of a host between two turns is neither busy nor idle.
+    /// Time: the turns, without `idle`. The time of a host between two turns is neither busy nor idle.
     pub busy: Duration,
 
     /// Peak: the longest time in which one turn worked, without its poll.

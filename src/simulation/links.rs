@@ -180,7 +180,7 @@ impl Simulation {
     /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
     /// [`heal_one_way`](Self::heal_one_way): a firewall or a route that is wrong on one side.
     ///
-    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. An end that sends something
+    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. Either side that sends something
     /// meanwhile fails with ETIMEDOUT after
     /// [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
     ///

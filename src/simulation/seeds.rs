@@ -107,7 +107,8 @@ impl Seeds {
         self
     }
 
-    /// Changes the options that [`Options::from_seed`] has drawn: for example, ends a fault that the test cannot bear.
+    /// Changes the options that [`Options::from_seed`] has drawn: for example, turns off a fault that the test does not
+    /// allow for.
     #[must_use]
     pub fn options(mut self, change: fn(&mut Options)) -> Self {
         self.change = change;

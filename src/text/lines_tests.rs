@@ -208,7 +208,7 @@ fn a_huge_limit_is_no_limit() {
 
 #[test]
 fn the_end_of_a_line_is_found_at_every_place_among_all_bytes() {
-    // Bytes that differ from LF by one bit, or by one, are those that a search by words could take for an end.
+    // A search of eight bytes at once could take bytes for LF that differ from LF by one bit, or by one.
     let neighbours = [0x00, 0x0B, 0x09, 0x8A, 0x0E, 0x4A, 0xFF, b'a'];
     for length in 0..=3 * NEAR_BYTES {
         for filler in neighbours {

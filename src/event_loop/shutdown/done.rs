@@ -7,7 +7,7 @@ use super::super::call::Call;
 use super::super::loop_context::LoopContext;
 use super::super::shutdown_report::ShutdownReport;
 
-/// The call that reports the end of a shutdown, with the place from which it takes the report.
+/// The call that reports the end of a shutdown, with the cell from which the call takes the report.
 pub(super) struct Done<S> {
     call: Call<S>,
     report: Rc<Cell<ShutdownReport>>,

@@ -101,7 +101,7 @@ fn a_held_handler_keeps_run_going_until_it_is_closed() {
     assert_eq!(stage.count("signal"), 1);
 }
 
-// More deliveries than one read takes, and a handler that was added when some had come.
+// There are more deliveries than one read takes, and the second handler is added after some of them.
 #[test]
 fn deliveries_before_a_turn_are_told_one_by_one() {
     let _alone = alone();
