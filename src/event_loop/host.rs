@@ -72,7 +72,7 @@ impl<S> EventLoop<S> {
     pub fn take_nearer_deadline(&mut self) -> Option<Instant> {
         let next = self.next_deadline()?;
         let now = self.net.read_clock();
-        // The host's timer has fired for a deadline that has passed, and must be set again.
+        // If the deadline that was told last has passed, the host's timer has fired, and must be set again.
         let told = self.told_deadline.filter(|told| *told > now);
         if told.is_some_and(|told| told <= next) {
             return None;

@@ -226,7 +226,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Ends a turn that panics have cut short.
+    /// Ends a turn that was cut short by panics.
     fn end_catching_turn(&mut self, shared: &mut S) -> Result<Turn> {
         let unfinished = Turn {
             more: true,

@@ -7,14 +7,14 @@ const PAGE_BYTES: usize = 4096;
 
 /// A buffer whose first byte lies on a page boundary.
 ///
-/// For so long a buffer, the allocator maps pages of its own, and puts 16 bytes of bookkeeping before the first byte.
-/// On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes twice as long
-/// (D8).
+/// For a buffer of the usual 128 KiB, the allocator maps pages of its own, and puts 16 bytes of bookkeeping before the
+/// first byte. On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes
+/// twice as long (D8).
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     /// Invariant: never grows after `new`, so that the bytes keep their address.
     storage: Vec<u8>,
-    /// The index in `storage` of the buffer's first byte. Both end with the same byte.
+    /// The index in `storage` of the buffer's first byte. The buffer ends where `storage` ends.
     start: usize,
 }
 

@@ -103,7 +103,7 @@ fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
     assert_ne!(end, Err(ErrorKind::ConnectionReset));
 }
 
-/// Notes whether the connection exists.
+/// A handler that notes when its connection is established.
 #[cfg(unix)]
 struct Guest;
 
@@ -156,7 +156,7 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
     }
 }
 
-/// Logs its error and close.
+/// A handler that logs the error and the close of its socket.
 struct Logged;
 
 impl SocketHandler<Vec<String>> for Logged {

@@ -168,7 +168,7 @@ impl Limit {
         }
     }
 
-    /// Notes that the step that begins now has read `bytes` bytes.
+    /// Counts `bytes` bytes that were read for the step that begins now.
     #[inline(always)]
     pub(super) fn read(&mut self, bytes: usize) {
         self.read += bytes as u64;
@@ -232,7 +232,7 @@ impl Limit {
         self.credit == 0
     }
 
-    /// Puts the time limit off by `time`, which the turn has spent waiting.
+    /// Moves the time limit later by `time`, which the turn has spent waiting.
     pub(super) fn rest(&mut self, time: Duration) {
         self.until = self.until.and_then(|until| until.checked_add(time));
     }

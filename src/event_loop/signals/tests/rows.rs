@@ -1,4 +1,4 @@
-//! The rows of libuv's suite that concern signals, under their names.
+//! The tests of libuv's suite that concern signals, under the names that they have there.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -110,7 +110,7 @@ fn signal_multiple_loops() {
     let _alone = alone();
     let calls: [Arc<AtomicUsize>; 2] = Default::default();
     let is_over = Arc::new(AtomicBool::new(false));
-    // Loops come and go meanwhile.
+    // Meanwhile other loops are made and dropped.
     let passing: Vec<_> = (0..10)
         .map(|_| {
             let is_over = Arc::clone(&is_over);
