@@ -10,8 +10,9 @@ impl<S> EventLoop<S> {
     /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
     /// that may have changed the loop.
     ///
-    /// The time is in whole milliseconds, rounded up, as the loop's own wait is. So it may be given to `poll(2)` as it
-    /// is (`as_millis`). A wait that was rounded down would end too early, and the host would spin until the deadline.
+    /// The time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So it may
+    /// be given to `poll(2)` as it is (`as_millis`). A wait that was rounded down would end too early, and the host
+    /// would spin until the deadline.
     ///
     /// ```no_run
     /// # #[cfg(unix)]

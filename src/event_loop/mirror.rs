@@ -8,7 +8,7 @@ use super::{EventLoop, EventLoopOptions};
 #[derive(Debug)]
 pub(super) struct Mirror {
     is_on: bool,
-    /// Whether the descriptor was made readable since the last turn.
+    /// Whether the loop has made the descriptor readable, at the end of the last turn or since.
     is_readable: bool,
 }
 
