@@ -10,8 +10,9 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved, the peer ended, the user set the idle timeout, or a pipe ended its pause.
     /// Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick at which connecting began. Once this side has ended an open connection, the tick of that end, and then
-    /// of its FIN. Each rest of the close timeout during a pause is added to that tick.
+    /// The tick of the registration, or of the end of an accepted connection's handshake. After `end` on an open
+    /// connection: the tick of that call, and then of the FIN. A pause moves this tick on, because the close timeout
+    /// does not run meanwhile.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
@@ -24,12 +25,12 @@ pub(super) struct Activity {
 struct IdleTimeout(u64);
 
 impl IdleTimeout {
-    /// A byte needs more than the turn's reading of the clock. Invariant: set exactly while one of the next two is set, so
-    /// that a byte asks one question.
+    /// Makes `touch` call `note_byte`. Invariant: set exactly while `REPORTED` or `EXACT` is set, so that `touch` tests
+    /// one bit for both.
     const NOTED_BYTES: u64 = 1 << 63;
     /// Set from the report of the timeout until a byte moves.
     const REPORTED: u64 = 1 << 62;
-    /// Set once a deadline counts from the last byte that must not be early.
+    /// Set by `measure_exactly`: each byte then needs a reading of the clock of its own.
     const EXACT: u64 = 1 << 61;
     const LONGEST: u64 = Self::EXACT - 1;
 
@@ -95,13 +96,14 @@ impl Activity {
         }
     }
 
-    /// Makes bytes count from a reading of the clock of their own from now on, because a side has ended: the deadlines that
-    /// count from the last byte then must not be early. A byte may leave at the end of a long callback of another socket.
+    /// Makes `touch` read the clock for each byte from now on. Called when a side has ended: deadlines then count from
+    /// the last byte, and must not fire early. The turn's reading may be older than the byte, by a long callback of
+    /// another socket.
     pub(super) fn measure_exactly(&mut self) {
         self.idle.insert(IdleTimeout::EXACT);
     }
 
-    /// Sets the timeout, as if it was not reported.
+    /// Sets the idle timeout, clears `REPORTED`, and keeps `EXACT`.
     fn set_idle(&mut self, timeout: Option<Duration>) {
         let is_exact = self.idle.is_exact();
         self.idle = IdleTimeout::new(timeout);
@@ -136,8 +138,8 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Moves the tick of this side's end on by a rest, during which the connection was paused. The rest began at
-    /// `rest_began`, or before this side ended (`None`). The rest ends at `tick`.
+    /// Adds the length of a pause to `began_tick`, the tick of this side's end, so that the close timeout does not
+    /// count the pause. The pause began at `rest_began`, or before this side ended (`None`), and ends at `tick`.
     pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
         let rest_began = rest_began.map_or(self.began_tick, |it| it.max(self.began_tick));
         self.began_tick += tick.saturating_sub(rest_began);
@@ -157,7 +159,8 @@ pub(super) fn later(since: u64, timeout: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    // A byte does not move `began_tick`, the tick of this side's end. A rest moves it on by the length of the rest.
+    // A byte does not move `began_tick`, the tick of this side's end. A pause moves this tick on by the length of the
+    // pause.
     #[test]
     fn a_rest_takes_nothing_from_the_time_since_the_end() {
         let mut activity = Activity::new(None);
@@ -165,7 +168,7 @@ mod tests {
         activity.last_byte_tick = 1020;
         activity.skip_rest(Some(1030), 5000);
         assert_eq!(activity.began_tick, 4970);
-        // Paused before the end.
+        // This pause began before this side ended.
         activity.skip_rest(None, 6000);
         assert_eq!(activity.began_tick, 6000);
     }

@@ -1,6 +1,7 @@
-//! The progress that puts the close timeout off. Any byte puts it off once; later only bytes at the least rate do.
+//! Postpones the close timeout while bytes still move. For the first postponement any byte is enough; later ones need
+//! bytes at the rate of [`RATE`].
 
-/// The least rate of the bytes that put the close timeout off again, in bytes a second.
+/// The least rate of the bytes that postpone the close timeout again, in bytes a second.
 const RATE: u64 = 240;
 
 /// The bytes that a connection has moved until now.
@@ -16,8 +17,7 @@ pub(super) struct MovedBytes {
 pub(super) struct CloseProgress {
     /// The tick from which the close timeout counts, unless this side has ended later.
     since: u64,
-    /// The tick at which the passed timeout was last put off, with the bytes moved until then. `None` before the first
-    /// time.
+    /// The tick of the last postponement, with the bytes moved until then. `None` before the first one.
     look: Option<(u64, MovedBytes)>,
 }
 
@@ -27,7 +27,7 @@ impl CloseProgress {
         self.since.max(ended)
     }
 
-    /// Puts the timeout off, which has passed at `tick`, if enough bytes have moved since it was last put off. The
+    /// Postpones the timeout, which has passed at `tick`, if enough bytes have moved since the last postponement. The
     /// timeout then counts from `last_byte`, the tick of the last byte.
     pub(super) fn put_off(&mut self, ended: u64, last_byte: u64, tick: u64, moved: MovedBytes) {
         let is_enough = match self.look {
@@ -44,10 +44,11 @@ impl CloseProgress {
         }
     }
 
-    /// Leaves a rest from `began` to `tick` out of the timeout. `last_byte` is the tick of the last byte before `tick`.
+    /// Leaves a pause of the connection, from `began` to `tick`, out of the timeout. `last_byte` is the tick of the
+    /// last byte before `tick`.
     pub(super) fn skip_rest(&mut self, ended: u64, last_byte: u64, began: u64, tick: u64) {
         let since = match self.look {
-            // The timeout was never put off, so the last byte still puts it off.
+            // Any byte is enough for the first postponement, so the timeout counts from the last byte.
             None => self.since(ended).max(last_byte),
             Some(_) => self.since,
         };
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_rest_takes_nothing_from_the_close_timeout() {
-        // Ended at 1,000, 30 ms counted, rested from 1,030 to 5,000: 70 ms are left of 100.
+        // This side ended at 1,000, and the pause lasts from 1,030 to 5,000. The 30 ms between count.
         let mut progress = CloseProgress::default();
         progress.skip_rest(1_000, 900, 1_030, 5_000);
         assert_eq!(progress.since(1_000), 4_970);
@@ -138,7 +139,8 @@ mod tests {
         assert_eq!(progress.since(1_000), 1_400);
         progress.skip_rest(1_000, 1_400, 1_600, 9_600);
         assert_eq!(progress.since(1_000), 9_400);
-        // 300 ms were measured without the rest. At 240 bytes a second that is 72 bytes.
+        // Without the pause, 300 ms have passed since the postponement at 1,501. At 240 bytes a second that is 72
+        // bytes.
         let mut enough = progress;
         enough.put_off(1_000, 9_700, 9_801, moved(10 + 72));
         assert_eq!(enough.since(1_000), 9_700);

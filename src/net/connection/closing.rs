@@ -67,14 +67,15 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // Perhaps the first of two pipes between the same sockets has closed this socket. That pipe does not write
-            // to it, so the pipe that does decides.
+            // With a pipe in each direction, the pipe that only reads from this socket may have set this state. The
+            // pipe that writes to the socket decides.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);
     }
 
-    /// Ends this side as `ending` says. Nothing changes if the connection closes after its queue already.
+    /// Ends this side as `ending` says. Does nothing if an earlier call closes the connection after its queue, or has
+    /// closed it.
     fn close_behind_queue(
         &mut self,
         ending: OutboundState,
@@ -86,7 +87,7 @@ impl Connection {
         }
         if self.outbound.has_failed() {
             // Nothing more can be sent. A connection that reads still delivers the received bytes. A paused one closes
-            // now, because this call gives up bytes that are unread.
+            // now, because this call gives up the unread bytes.
             self.outbound.state = ending;
             if self.inbound.is_paused() {
                 self.report_held_back(registration);
@@ -143,7 +144,7 @@ impl Connection {
             return;
         }
         if self.outbound.has_failed() {
-            // The failure was held until the end was told.
+            // The failure was held until the handler was told of the peer's end.
             self.report_held_back(registration);
             return;
         }
@@ -155,9 +156,10 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte. While the peer may still send, sends a FIN. If the peer has ended, or
-    /// after `end_and_close`, closes the connection, and the close sends the FIN. In the state `EndingToReset` the close sends
-    /// a RST. If a duplicate of the descriptor may exist, a close would send nothing, so the FIN is sent before it.
+    /// Finishes the outbound half after its last byte. While the peer may still send, sends a FIN. If the peer has
+    /// ended, or after `end_and_close`, closes the connection, and the close sends the FIN. In the state
+    /// `EndingToReset` the close sends a RST. If a duplicate of the descriptor may exist, the close would send nothing,
+    /// so a FIN is sent before.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
@@ -187,9 +189,9 @@ impl Connection {
         }
     }
 
-    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork may also have
-    /// copied the socket of a connect. For an accepted socket a fork is ignored, because each connection would cost one
-    /// more call.
+    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork of the process may
+    /// also have copied the descriptor of a connect. For an accepted socket forks are ignored: the `shutdown` would
+    /// cost one more system call for each connection.
     fn may_have_duplicates(&self, stream: &Stream) -> bool {
         stream.is_shared() || self.server.is_none()
     }
@@ -232,7 +234,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails an adopted connection with the error that had ended it before.
+    /// Fails an adopted connection with the error that had ended the connection before its adoption.
     pub(crate) fn fail_adopted(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_io(Syscall::Read, error, registration);
     }
@@ -309,7 +311,8 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        // A write past a limit was refused whole, and the peer must not take what came before it for the whole.
+        // With `CloseReason::Limit` a whole write was refused, and the peer must not mistake the bytes before it for
+        // everything.
         if self.lost_bytes() > 0 || reason == CloseReason::Limit {
             self.reset_if_cut_short();
         }
@@ -317,9 +320,9 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes the close of the descriptor a RST instead of a FIN, for a connection with unsent bytes: the peer must not
-    /// take a part for the whole. The RST also discards the bytes that the kernel holds. `destroy` is an exception: it
-    /// is the user's choice, and a FIN follows as in Node. Unix sockets have no RST.
+    /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes: the peer must not
+    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds. `destroy` is
+    /// an exception: it is the user's choice, and a FIN follows as in Node. Unix sockets have no RST.
     pub(crate) fn reset_if_cut_short(&self) {
         let is_the_users_choice = matches!(
             self.stage,
@@ -334,8 +337,8 @@ impl Connection {
         }
     }
 
-    /// Makes the close a RST if the idle timeout has closed a connection that sends the bytes of a pipe, and whose
-    /// source has not ended. Called after `on_timeout`.
+    /// Makes the close a RST if the idle timeout has closed the connection, and no FIN was promised. A pipe calls this
+    /// for its destination after `on_timeout`, because the bytes of the pipe are cut short.
     pub(crate) fn reset_if_timed_out(&self) {
         let is_timed_out = matches!(
             self.stage,
@@ -357,7 +360,7 @@ impl Connection {
     /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address
     /// if the user set one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
-        // An error of a filter, which is no failure of a call.
+        // A filter has made this error itself, so no system call has failed.
         if self.has_filters() && error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
             return error.into();
         }

@@ -35,7 +35,7 @@ pub(super) struct ColdState {
     pub(super) unread: UnreadBytes,
     /// The filters between the stream and everything above it.
     pub(super) filters: Option<Box<Filters>>,
-    /// The filter that has read a header, and is done.
+    /// The filter that has read its header and was taken off. `find_filter` still returns this filter.
     pub(super) past_filter: Option<Box<dyn AnyFilter>>,
     /// Whether the connection does not read, because too many answers of its filters wait for the kernel.
     pub(super) waits_for_answers: bool,
@@ -43,11 +43,11 @@ pub(super) struct ColdState {
     pub(super) handshake_began: u64,
     /// Whether the handshake begins in the next service.
     pub(super) handshake_is_due: bool,
-    /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
+    /// Whether the server that accepted the connection was not told of it yet, because the handshake has not succeeded.
     pub(super) is_untold: bool,
-    /// The address by which the networks of the server count the connection, if it may differ from the peer's.
+    /// The address under which the server's limit for each network counts the connection, if not the peer's.
     counted_as: CountedAs,
-    /// Whether the server has decided on the address of the peer that a filter knows.
+    /// Whether the server has admitted the peer under the address that a filter has told.
     pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
@@ -67,12 +67,14 @@ pub(super) struct ColdState {
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
-    /// Whether the first byte has arrived, and waits for a read that the program puts off.
+    /// Whether news of the peer waited in the kernel when the limit on the first byte passed during a pause. The limit
+    /// then ends.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
-    /// The tick at which the close timeout began to rest, if the pause came after the end of this side.
+    /// The tick at which a pause has stopped the close timeout. `None` if the pause began before this side ended.
     pub(super) rest_began: Option<u64>,
-    /// Whether the close timeout was due during a pause, and received bytes were unread. They stay so until `resume`.
+    /// Whether received bytes were unread when the close timeout fell due during a pause. The timeout then waits for
+    /// `resume`.
     pub(super) is_unread: bool,
     /// Whether the user has closed the connection with `destroy_with`. If bytes are lost, the close still sends a FIN and
     /// not a RST, as for `CloseReason::Local`.
@@ -89,7 +91,7 @@ pub(super) struct ColdState {
     failure: Option<Error>,
 }
 
-/// The address by which the networks of a server count a connection.
+/// The address under which a server's limit for each network counts a connection.
 #[derive(Clone, Copy, Debug, Default)]
 enum CountedAs {
     #[default]
@@ -144,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// Returns the keys of the attempts that are under way, and forgets the keys. The caller removes their sources.
+    /// Takes the keys of the attempts that are under way. The caller removes the sources of these attempts.
     pub(crate) fn take_attempts(&mut self) -> Vec<Key> {
         self.race_mut()
             .map(ConnectRace::abandon_attempts)
@@ -167,12 +169,13 @@ impl Connection {
         self.cold.as_ref()?.connect_timeout
     }
 
-    /// Notes the address by which the networks of the server count the connection. `None` if none counts it.
+    /// Sets the address under which the server's limit for each network counts the connection. `None` if the limit does
+    /// not count the connection.
     pub(crate) fn set_counted_peer(&mut self, peer: Option<SocketAddr>) {
         self.cold_mut().counted_as = CountedAs::Other(peer);
     }
 
-    /// Returns the address by which the networks of the server count the connection.
+    /// Returns the address under which the server's limit for each network counts the connection.
     pub(crate) fn counted_peer(&self) -> Option<SocketAddr> {
         match self.cold.as_ref().map(|cold| cold.counted_as) {
             Some(CountedAs::Other(peer)) => peer,

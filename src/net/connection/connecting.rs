@@ -16,8 +16,8 @@ use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
-/// The next step of a connect to a name or an address. The step is taken once the handler was told everything before it. So a handler
-/// that closes its socket prevents the step.
+/// The next step of a connect to a name or an address. The step is taken only when no notice waits, so a handler that
+/// closes its socket prevents the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialStep {
     /// Announces the attempt on the next address of the name.
@@ -28,7 +28,7 @@ pub(crate) enum DialStep {
 
 /// The steps of a connect to a name or an address.
 impl Connection {
-    /// Plans `step`, for the time when the handler has been told every notice.
+    /// Plans `step`, which is taken once the handler was told every notice.
     pub(crate) fn plan(&mut self, step: DialStep, registration: &mut Registration<'_>) {
         self.cold_mut().dial_step = Some(step);
         registration.activate();
@@ -47,7 +47,7 @@ impl Connection {
             .is_some_and(|cold| cold.dial_step.is_some())
     }
 
-    /// Takes the planned step. `None` if no step is planned, if a notice waits, or if the connection has closed.
+    /// Takes the planned step. `None` if no step is planned, if a notice waits, or if the connection is open or closed.
     pub(crate) fn take_dial_step(&mut self) -> Option<DialStep> {
         let is_before_open = self.stage.is_before_open();
         let cold = self.cold.as_mut()?;
@@ -88,7 +88,7 @@ impl Connection {
         self.stream.take()
     }
 
-    /// Takes the stream that connects to the only address. Its connect is under way.
+    /// Sets the stream of a connection to an address. The connect of the stream is under way.
     pub(crate) fn set_connecting(&mut self, stream: Stream) {
         self.stream = Some(stream);
     }
@@ -165,7 +165,7 @@ impl Connection {
             self.set_past_race(race);
         }
         self.stage = Stage::Connecting(Some(peer).into());
-        // An attempt that was announced is given up.
+        // The attempt on a further address may have been announced, and its connect is given up.
         self.cold_mut().dial_step = None;
         self.stream = Some(stream);
     }
@@ -175,7 +175,7 @@ impl Connection {
         &mut self,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
-        // Before its connect, a stream has no result.
+        // A stream whose connect is only planned has no result yet.
         let stream = self.stream.as_ref().filter(|_| !self.has_dial_step());
         let Some(stream) = stream else {
             registration.unwant(Interest::WRITABLE);
@@ -215,7 +215,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Carries on with what has waited for the open connection.
+    /// Begins to read on the open connection, and carries out the writes and the end that came while connecting.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);

@@ -1,9 +1,9 @@
-//! The deadlines of a connection: for connecting, for closing, for unread bytes, for being idle, and of the
-//! [limits on time](super::time_limits). All deadlines share one entry on the timer wheel. The entry stays while bytes move. If it falls due before every deadline, it is filed
-//! again.
+//! The deadlines of a connection: for connecting, for closing, for unread bytes, for being idle, and of the [limits on
+//! time](super::time_limits). All deadlines share one entry on the timer wheel. The entry stays while bytes move. An
+//! entry that falls due before every deadline is filed again.
 //!
-//! A deadline that has passed does not count at once, because news that satisfies it may wait behind other sockets. The
-//! connection is served once, ahead of them, and then the deadline's own condition decides.
+//! A deadline that has passed does not count at once: bytes that satisfy the deadline may have arrived, and wait to be
+//! read. So the connection is served once, ahead of the other sockets, and then `decide_deadlines` compares again.
 
 use std::io;
 use std::time::Duration;
@@ -27,7 +27,7 @@ enum Deadline {
     Connect,
     /// The lookup of the name must have answered.
     Lookup,
-    /// The next address is tried, because the newest attempt has had no answer for its whole delay.
+    /// The newest attempt must have had an answer within the attempt delay. Otherwise the next address is tried.
     Attempt,
     /// This side has ended, and the peer must have ended too, or bytes must have moved fast enough.
     Close,
@@ -41,8 +41,8 @@ enum Deadline {
     Idle,
 }
 
-/// The time at which a service is repeated before a passed deadline decides: a call of this service has failed for a
-/// cause that may pass, and so has proved nothing.
+/// The time at which a service is repeated before a passed deadline decides. A system call of the service has failed
+/// with a transient error, and so has proved nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
     /// The service was interrupted, and is repeated at once.
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// Returns the failures of both halves until now.
+    /// Returns the counts of the failures in a row of both halves.
     pub(crate) fn retries(&self) -> Retries {
         Retries {
             inbound: self.inbound.retry,
@@ -85,16 +85,16 @@ impl Connection {
         }
     }
 
-    /// Returns when a service is repeated because a call of it has failed, and may succeed later, or because a half rests
-    /// and made no call. `before` are the failures before the service. `None` if no call has failed, or if too many have
-    /// failed in a row: a kernel that always fails must not keep a deadline from its decision.
+    /// Returns when to repeat the last service, if a call failed in it with a transient error, or a resting half made
+    /// no call. `before` holds the counts of failures before that service. `None` if no call has failed, or if too many
+    /// have failed in a row: a kernel that always fails must not put a deadline off for ever.
     pub(crate) fn next_try(
         &self,
         before: Retries,
         registration: &mut Registration<'_>,
     ) -> Option<NextTry> {
         let flags = self.outbound.flags;
-        // The failure may have come in a service of the loop between two services of the deadline.
+        // Such a half may have failed in an earlier service, so a comparison with `before` would not show the failure.
         if flags.contains(OutboundFlags::READ_RESTS) && !self.inbound.retry.is_hopeless()
             || flags.contains(OutboundFlags::RESTS) && !self.outbound.retry.is_hopeless()
         {
@@ -191,7 +191,8 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Option<u64> {
-        // A connection without a handler has the limit on its handshake.
+        // Before the server was told of the connection, there is no handler for `on_timeout`. The limit on the
+        // handshake counts.
         match self.rests_idle() || self.is_untold() {
             true => None,
             false => self.activity.idle_deadline(),
@@ -203,8 +204,8 @@ impl Connection {
         self.inbound.pause == Pause::ByPipe
     }
 
-    /// Sets whether the connection reads. After a pause by the pipe, the idle timeout counts from the beginning, because
-    /// the pipe pauses right after a byte.
+    /// Sets whether the connection reads. After a pause by a pipe, the idle timeout begins anew: the pipe had paused
+    /// right after a byte, when no idle time had passed.
     pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
         let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
         self.inbound.pause = pause;
@@ -226,8 +227,8 @@ impl Connection {
             flags.remove(OutboundFlags::READ_RESTS);
             match self.is_read_once_a_report() {
                 true => registration.rearm(),
-                // The rest has also cleared `READ_CLOSED`, which may have been set. While it is set, a short read keeps
-                // the readiness, so that the end after it is read.
+                // `would_block`, called at the beginning of the rest, may have cleared a `READ_CLOSED`. With this bit,
+                // a short read keeps the readiness, so that the peer's end is read too.
                 false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
             }
         }
@@ -270,7 +271,7 @@ impl Connection {
 
     /// Returns the tick by which the close must be complete. `None` if this side has not ended, if there is no close
     /// timeout or it [waits](Self::waits_for_resume), or if the descriptor can only be read. `None` also after a
-    /// failure, because then only the received bytes are waited for.
+    /// failure, because the connection then waits for its received bytes only.
     pub(super) fn close_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.close_timeout?;
         if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {

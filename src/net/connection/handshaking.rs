@@ -48,13 +48,14 @@ impl Connection {
         self
     }
 
-    /// Puts `filter` between the wire and everything above it, in an open connection. Written bytes that are unsent leave
-    /// before, as they are. The connection is open again once the filter is ready.
+    /// Puts `filter` between the wire and everything above it, in an open connection. Bytes that were written before
+    /// leave without this filter. The connection is open again once the filter is ready.
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_STATE` if the connection is not open, or an end was sent or received. `ERR_UNREAD_BYTES` if received
-    /// bytes wait: they came without the filter, and a peer that smuggles them in must not be believed.
+    /// `ERR_INVALID_STATE` if the connection is not open, if an end was sent or received, or if earlier filters still
+    /// have bytes to encode. `ERR_UNREAD_BYTES` if received bytes wait: these came without the filter, and may have
+    /// been smuggled in before it.
     pub(crate) fn start_filter(
         &mut self,
         filter: Box<dyn AnyFilter>,
@@ -75,7 +76,7 @@ impl Connection {
         }
         self.outbound.uncork();
         if self.has_filters() {
-            // The filters below encode the bytes first.
+            // The earlier filters have to encode the unsent bytes before this filter starts.
             self.flush(registration, outbox);
             if !self.outbound.unsent.is_empty() {
                 let text = "bytes wait for the kernel, and a further filter would encode them";
@@ -100,7 +101,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the filter of the type `F`, also one that is done.
+    /// Returns the filter of the type `F`, also one that was taken off.
     pub(crate) fn find_filter<F: Filter + 'static>(&self) -> Option<&F> {
         let cold = self.cold.as_ref()?;
         let filters = cold.filters.as_deref();
@@ -129,7 +130,7 @@ impl Connection {
 
 /// The handshake.
 impl Connection {
-    /// Sends the bytes from before the filters, as much as the kernel takes.
+    /// Sends the bytes that were written before the filters started, as many as the kernel takes.
     pub(super) fn send_plain(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         if !self.filters().is_some_and(Filters::has_plain) {
             return;
@@ -148,19 +149,19 @@ impl Connection {
                 outbox,
             };
             if self.outbound.send(&[], &mut wire).is_err() {
-                // The read that follows tells the failure.
+                // The next read meets the failure too, and reports it.
                 registration.would_block(Interest::WRITABLE);
             }
         }
         if !self.filters().is_some_and(Filters::has_plain) {
-            // Bytes that wait for the filters were offered in vain. This has not proved that the kernel is full.
+            // The last send was short because later bytes wait for the filters, and not because the kernel is full.
             registration.assume(Readiness::WRITABLE);
         }
         self.note_queue(taken, registration);
     }
 
-    /// Makes the handshake begin in the next service, on a fresh stack: a filter may be ready at once, and the handler is
-    /// told of it.
+    /// Makes the handshake begin in the next service. A filter may be ready at once, and the handler must not be told
+    /// of the open connection within the present call.
     pub(super) fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
         let cold = self.cold_mut();
         cold.handshake_is_due = true;
@@ -168,8 +169,8 @@ impl Connection {
         registration.activate();
     }
 
-    /// Begins the handshake of a connection that a server has just accepted. Plans the rest if the filters are ready at
-    /// once, or have failed.
+    /// Begins the handshake of a connection that a server has just accepted. If the filters are ready at once or have
+    /// failed, leaves the result to the next service.
     pub(super) fn begin_accepted_handshake(&mut self, registration: &mut Registration<'_>) {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return;
@@ -239,7 +240,7 @@ impl Connection {
             Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
             // The readiness stays, so that the reactor serves the connection again.
             Ok(Advance::Waits | Advance::Unfinished) => {}
-            // A lack of memory that may pass, as in any other read.
+            // A lack of memory is transient at first, as in any other read.
             Err(error) if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
@@ -252,14 +253,15 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to decide on the address of the peer, which is not the one that it counts.
+    /// Whether the server has still to admit or refuse the peer, because a filter has told another address than the
+    /// server counts.
     fn awaits_introduction(&self) -> bool {
         let cold = self.cold.as_ref();
         cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
             && self.counted_peer() != self.peer()
     }
 
-    /// Goes on with the handshake of a connection whose server has decided for the address of its peer.
+    /// Goes on with the handshake after the server has admitted the peer under the address that a filter has told.
     pub(crate) fn go_on_introduced(
         &mut self,
         registration: &mut Registration<'_>,
@@ -268,10 +270,11 @@ impl Connection {
         self.advance_handshake(None, registration)
     }
 
-    /// Closes an accepted connection that its server was not told of, because its server has no place for the peer.
+    /// Closes an accepted connection that its server was not told of, because the peer is blocked or the server has no
+    /// place.
     pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
         if let (true, Some(stream)) = (resets, &self.stream) {
-            // This fails for a Unix socket, which ends instead.
+            // This fails for a Unix socket, which is then closed without a RST.
             let _ = stream.reset_on_close();
         }
         self.close(CloseReason::Local, registration);
@@ -290,7 +293,8 @@ impl Connection {
             // The limit on the first byte counts from here.
             self.activity.began_tick = registration.latest_tick();
         }
-        // An idle time counts from here too. It may be shorter than what was left of the handshake's.
+        // The idle timeout counts from here too. Its deadline may come before that of the handshake, so it is filed
+        // anew.
         self.activity.touch(registration);
         self.file_deadline(registration);
         self.take_off_filters(registration);
@@ -403,8 +407,8 @@ impl Connection {
         is_clogged
     }
 
-    /// Lets the filters end this side, after everything that was written. Returns whether the FIN may follow. Otherwise
-    /// the next flush calls this again, or the connection has failed.
+    /// Lets the filters send their own end, after everything that was written. Returns whether the FIN may follow.
+    /// Otherwise the next flush calls this again, or the connection has failed.
     pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
         let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
             return true;
@@ -425,7 +429,8 @@ impl Connection {
         false
     }
 
-    /// The number of received bytes that limits on time mean: those on the wire, where filters decode.
+    /// The number of received bytes for the limits on time. With filters, these are the bytes on the wire, before
+    /// decoding.
     pub(super) fn received_on_wire(&self) -> u64 {
         self.filters().map_or(self.bytes_read, Filters::received)
     }
@@ -437,7 +442,7 @@ impl Connection {
     }
 }
 
-/// Whether a failed write of the filters is tried again: the kernel has no space, or has failed for a cause that may pass.
+/// Whether a failed write of the filters is tried again: the kernel has no space, was interrupted, or lacks memory.
 fn is_retried(error: &io::Error) -> bool {
     matches!(
         error.kind(),

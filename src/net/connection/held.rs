@@ -20,8 +20,9 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::retry::Retry;
 
 impl Connection {
-    /// Fails the connection with `error` of `call`, but not before the received bytes are delivered. If there are none,
-    /// fails the connection at once. The kernel reports the error only once, so it is kept here.
+    /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once if the peer has
+    /// ended, or if the connection is paused and nothing is unread. Otherwise keeps the error, because the kernel
+    /// reports an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -100,7 +101,7 @@ impl Connection {
     fn holds_while_paused(&mut self, is_behind_end: bool) -> bool {
         !self.outbound.closes_when_sent()
             && (is_behind_end
-                // If it is not known whether bytes are unread, none may be lost.
+                // If the kernel cannot say for now, bytes may be unread, and must not be lost.
                 || self.has_received().unwrap_or(true))
     }
 
@@ -132,7 +133,7 @@ impl Connection {
     }
 
     /// Returns whether received bytes wait, as [`Stream::peek`](crate::system::Stream::peek) does. Filters decode until
-    /// they know, and keep what they decode.
+    /// they know the answer, and keep the decoded bytes.
     fn peek(&mut self) -> io::Result<usize> {
         let filters = match &mut self.cold {
             Some(cold) => cold.filters.as_deref_mut(),
@@ -146,7 +147,7 @@ impl Connection {
     }
 }
 
-/// The decision on a close timeout that is due while bytes are queued: whether it rests until `resume`.
+/// The decision on a close timeout that falls due during a pause: whether the timeout stops until `resume`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// The close timeout rests, because received bytes are unread.
@@ -157,15 +158,15 @@ pub(super) enum Rest {
     IsUnknown,
 }
 
-/// Whether the call may succeed if it is made again, although nothing has changed.
+/// Whether the error is transient: the same call may succeed if it is made again.
 fn is_transient(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error)
 }
 
 /// The peer's end, and the close timeout, while the connection is paused.
 impl Connection {
-    /// Whether the connection is paused and waits for nothing but the peer's end. It is then ready for reading, but
-    /// only [looks](Self::look_for_end) for the end.
+    /// Whether the connection is paused and waits for nothing but the peer's end. It then wants to read, but only
+    /// [looks](Self::look_for_end) for the end.
     pub(super) fn watches_for_end(&self) -> bool {
         self.inbound.is_paused()
             && self.stage.is_open()
@@ -182,7 +183,7 @@ impl Connection {
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
         let is_held = self.cold.as_ref().is_some_and(|it| it.waits_for_answers);
-        // A handshake goes on during a pause: the program has no bytes to wait for.
+        // A handshake goes on during a pause, because it delivers no bytes to the program.
         match !is_held && (reads || self.stage.is_handshaking() || self.watches_for_end()) {
             true => registration.want(Interest::READABLE),
             false => registration.unwant(Interest::READABLE),

@@ -17,8 +17,8 @@ pub(super) enum Pause {
     No,
     /// The user has paused the connection. The idle timeout goes on.
     ByUser,
-    /// A pipe has paused the connection, because the other socket is behind. The idle timeout rests: its peer cannot
-    /// send.
+    /// A pipe has paused the connection, because the pipe's other socket takes bytes more slowly. The idle timeout
+    /// stops, because the peer cannot send.
     ByPipe,
 }
 

@@ -6,9 +6,9 @@
 //! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends it. `handshaking` and `transport` deal with filters, `held` keeps a failure until received bytes are delivered. `deadlines` and `activity` keep time, `time_limits`,
-//! `queue_wait`, `pace` and `close_progress` the times of slow peers; `requests` and `status` serve the views. [`ColdState`]
-//! holds the fields that few connections need.
+//! `closing` ends it. `handshaking` and `transport` deal with filters, and `held` keeps a failure until received bytes
+//! are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`, `pace` and `close_progress` deal
+//! with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the fields that few connections need.
 //!
 //! Received bytes pass through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox), and leave it
 //! through [`outbound`] and `writing`.
@@ -165,7 +165,7 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline may count from the registration: of connecting, of being idle, or of the first byte.
+    /// Whether a deadline counts from the registration: for connecting, for being idle, or for the first byte.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open()
             || self.activity.idle_timeout().is_some()

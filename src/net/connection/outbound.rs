@@ -43,8 +43,8 @@ pub(super) enum OutboundState {
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
-    /// As `EndingToClose`, but the close is a RST: the bytes are a part only, because the source of the pipe that wrote
-    /// them has not ended. A Unix socket has no RST, and closes.
+    /// As `EndingToClose`, but the close is a RST: the sent bytes are incomplete, because the source of the pipe that
+    /// wrote them has not ended. A Unix socket has no RST, and closes.
     EndingToReset,
     /// Our FIN is sent, or the connection closes now. The kernel then sends the FIN or the RST with the close.
     Finished,
@@ -63,15 +63,15 @@ bitflags! {
         /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
         /// there until the bytes that arrived before it are delivered.
         const FAILED = 1 << 3;
-        /// The last send failed for a cause that may pass (ENOBUFS), and the half rests until the next deadline.
+        /// The last send failed with a transient error (ENOBUFS), and no send is tried before the next deadline.
         const RESTS = 1 << 4;
-        /// The last read failed for a cause that may pass. `Inbound::retry` counts such reads. The flag keeps reads off
+        /// The last read failed with a transient error. `Inbound::retry` counts such reads. The flag keeps reads off
         /// the fast path, so that the next read that does not fail ends the count.
         const READ_FAILED = 1 << 5;
-        /// As [`READ_FAILED`](Self::READ_FAILED), and the inbound half rests until the next deadline.
+        /// As [`READ_FAILED`](Self::READ_FAILED), and no read is tried before the next deadline.
         const READ_RESTS = 1 << 6;
-        /// Unsent bytes wait for the kernel, and a limit counts their time. `ColdState::queue_wait` has it. Invariant:
-        /// not set while nothing is unsent, except within a send.
+        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait, which `ColdState::queue_wait`
+        /// has. Invariant: not set while nothing is unsent, except within a send.
         const WAITS = 1 << 7;
     }
 }

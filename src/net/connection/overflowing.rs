@@ -12,9 +12,10 @@ use super::Connection;
 #[derive(Debug)]
 pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
-    /// The number of bytes of the payload that the kernel has taken. If it is not zero, the queue in front is empty.
+    /// The number of bytes of the payload that the kernel has taken. If it is not zero, the queue in front of the
+    /// payload is empty.
     pub(crate) sent: usize,
-    /// The number of bytes that the kernel had taken before the write, if the queue waited for the kernel.
+    /// The result of [`taken_while_waiting`](Connection::taken_while_waiting) before the write.
     pub(super) taken: Option<u64>,
 }
 
@@ -26,7 +27,7 @@ impl Overflow<'_> {
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel: bytes that it takes need no room.
+    /// Offers a write that has met the limit to the kernel: bytes that the kernel takes need no room.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,
@@ -63,8 +64,9 @@ impl Connection {
         self.queue_rest(payload, sent, taken, registration, outbox)
     }
 
-    /// Closes the connection to make room for the bytes of others, or because there is no room for its own write. Its
-    /// unsent bytes are lost at once, and the peer gets a RST. Returns whether the connection was open until now.
+    /// Closes the connection to make room for the bytes of others, or because there is no room for a write of this
+    /// connection. The unsent bytes are lost at once, and the peer gets a RST. Returns whether the connection was open
+    /// until now.
     pub(crate) fn close_to_make_room(
         &mut self,
         registration: &mut Registration<'_>,

@@ -25,7 +25,7 @@ pub(super) struct Pace {
 enum Time {
     /// The tick at which the peer is too slow, if no byte has moved since the last count.
     Until(u64),
-    /// The ticks that are left when the rest is over.
+    /// The ticks that are left once [`go_on`](Pace::go_on) ends the rest.
     Rests(u64),
 }
 
@@ -77,7 +77,7 @@ impl Pace {
         }
     }
 
-    /// Stops the time, because the bytes cannot move.
+    /// Stops the time, because no byte can move until [`go_on`](Self::go_on).
     pub(super) fn rest(&mut self, tick: u64, bytes: u64) {
         self.count(tick, bytes);
         if let Time::Until(until) = self.time {
@@ -94,7 +94,8 @@ impl Pace {
     }
 }
 
-/// Returns the tick at which a peer is too slow that has been fast enough until `tick`.
+/// Returns the tick at which a peer becomes too slow if no byte moves after `tick`, until which the peer was fast
+/// enough.
 fn latest(rate: MinRate, tick: u64) -> u64 {
     later(tick, rate.grace.saturating_add(MEASURE))
 }
@@ -111,8 +112,8 @@ mod tests {
         MinRate::per_second(RATE).grace(Duration::from_secs(5))
     }
 
-    /// Sends bytes at the ticks that `arrivals` gives, and returns the tick at which the pace is lost, if it is lost before
-    /// `end`. The bytes are counted when the deadline has passed, as a connection does.
+    /// Moves `arrivals(tick)` bytes at each tick. Returns the tick at which the peer is too slow; `None` if there is
+    /// none before `end`. The bytes are counted only when the deadline has passed, as a connection does.
     fn lost_at(rate: MinRate, end: u64, arrivals: impl Fn(u64) -> u64) -> Option<u64> {
         let mut pace = Pace::begin(Some(rate), 0, 0).unwrap();
         let mut bytes = 0;

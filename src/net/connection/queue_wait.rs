@@ -6,7 +6,7 @@ use super::Connection;
 use super::outbound::OutboundFlags;
 use super::pace::Pace;
 
-/// The wait of the queue, from the first byte that the kernel did not take to the last one that it takes.
+/// The wait of the queue. It begins with the first byte that the kernel did not take, and ends when the queue is empty.
 #[derive(Debug)]
 pub(super) struct QueueWait {
     /// The tick at which the wait began, or at which the kernel last took a byte.
@@ -50,7 +50,7 @@ impl Connection {
         if limits.write_stall_timeout.is_none() && rate.is_none() {
             return;
         }
-        // Not the turn's reading: the write may come at the end of a long callback.
+        // A reading of its own, because the write may come at the end of a long callback.
         let tick = registration.read_tick();
         if self.outbound.flags.contains(OutboundFlags::WAITS) {
             if let Some(wait) = &mut self.cold_mut().queue_wait {
@@ -66,7 +66,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// The wait of the queue, if it waits.
+    /// The wait of the queue. `None` if the queue does not wait, or nothing more can be sent.
     pub(super) fn queue_wait(&self) -> Option<&QueueWait> {
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
         let can_send = self.stage.is_open() && !self.outbound.has_failed();

@@ -94,7 +94,8 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // Only the end of a rest puts the close timeout off. A resume of a socket that reads must not.
+        // A `resume` moves the close timeout on only if the pause had stopped this timeout. On a socket that reads, it
+        // changes nothing.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);

@@ -1,5 +1,5 @@
-//! The retries of one half of a connection whose calls fail for a cause that may pass: a signal (EINTR), or a lack of
-//! memory (ENOBUFS, ENOMEM).
+//! The retries of one half of a connection whose calls fail with a transient error: a signal (EINTR), or a lack of
+//! memory (ENOBUFS, ENOMEM). A *rest* is the time for which the half makes no call before its next try.
 
 /// The number of interrupted calls in a row that are tried again without a rest.
 const INTERRUPTIONS: u8 = 16;
@@ -11,7 +11,7 @@ const LONGEST_REST_TICKS: u64 = 1_000;
 /// The limit on the rests in a row that a passed deadline waits for: 150 ms in total.
 const RESTS_OF_A_DEADLINE: u8 = 4;
 
-/// The number of rests in a row after which a lack of memory counts as one that does not pass: 10 s in total.
+/// The number of rests in a row after which a lack of memory fails the connection: 10 s in total.
 const RESTS_OF_A_SHORTAGE: u8 = 16;
 
 /// The failures in a row of one half of a connection. The kernel reports neither the end of a shortage nor the end of
@@ -23,7 +23,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Notes an interrupted call. Returns whether it is tried again at once, and not after a rest.
+    /// Counts an interrupted call. Returns whether the call is tried again at once, and not after a rest.
     pub(super) fn is_at_once(&mut self) -> bool {
         self.interruptions = self.interruptions.saturating_add(1);
         self.interruptions <= INTERRUPTIONS

@@ -15,7 +15,7 @@ use super::inbound::InboundState;
 use super::outbound::OutboundFlags;
 use super::retry::Retry;
 
-/// The length of a read in a handshake: more than a flight of a client has, mostly.
+/// The limit on the bytes of one read in a handshake. A client rarely sends more than this at a time.
 const HANDSHAKE_BYTES: usize = 4096;
 
 impl Connection {
@@ -55,8 +55,8 @@ impl Connection {
         }
     }
 
-    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream is not TCP
-    /// or has a descriptor with duplicates.
+    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
+    /// path: it is not TCP, has filters, or has a descriptor with duplicates.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -103,7 +103,8 @@ impl Connection {
                 if stream.is_read_once_a_report() {
                     registration.rearm();
                 } else if length < buffer.len()
-                    // After a failed write, reads go on until the end, or until one would block. No report need follow.
+                    // After a failed write, reads go on until the end, or until one would block: the kernel may send no
+                    // further report.
                     && !has_failed
                     && stream.short_read_exhausts()
                 {
@@ -127,7 +128,8 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         if has_received || matches!(read, Ok(length) if length > 0) {
-            // Bytes on the wire are activity, whether they decode to something or not. So are bytes that were held.
+            // Bytes on the wire are activity, even if they decode to nothing. So is the delivery of bytes that the
+            // filters held.
             self.activity.touch(registration);
         }
         self.await_filters(registration);
@@ -150,7 +152,8 @@ impl Connection {
                 Some(self.hand_over(length, registration, outbox))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
-                // The kernel was not asked again, and may have reported an end.
+                // The filters stand for the block: after the short read, they did not ask the kernel again. The kernel
+                // may have reported an end.
                 match self.outbound.has_failed() {
                     true => registration.assume(crate::reactor::Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
@@ -191,8 +194,8 @@ impl Connection {
         None
     }
 
-    /// Tries a read again that failed for a cause that may pass: a signal, or a lack of memory. After several signals in a
-    /// row, and after each lack of memory, rests first.
+    /// Arranges the next try of a read that failed because of a signal or a lack of memory. After several signals in a
+    /// row, and after each lack of memory, the half rests first.
     pub(super) fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
         if !is_interrupted || !self.inbound.retry.is_at_once() {

@@ -16,8 +16,8 @@ pub(super) enum Stage {
     Racing(Box<ConnectRace>),
     /// The stream of the connection is connecting to an address or a path. The address is absent for a path.
     Connecting(PeerAddress),
-    /// The stream is connected, and the filters exchange bytes before the connection is open. The address is the one of
-    /// `Open`.
+    /// The stream is connected, and the filters exchange bytes before the connection is open. `Open` takes the address
+    /// over.
     Handshaking(PeerAddress),
     /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
     /// gave is kept, because the kernel forgets it when the connection ends.

@@ -51,7 +51,7 @@ impl Connection {
         self.outbound.state == OutboundState::Finished
     }
 
-    /// Whether the peer's end was told, after everything that the peer sent. Stays so after the close.
+    /// Whether a read has met the peer's end, after everything that the peer sent. Still `true` after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.inbound.has_ended()
     }

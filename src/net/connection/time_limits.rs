@@ -1,9 +1,9 @@
-//! The limits on the time that a peer may take: for its first byte, for the queue, for its rate, for a whole request, and
-//! for this side's answer to its end. All of them share the connection's entry on the timer wheel.
+//! The limits on slow peers: on the first byte, the handshake, queued bytes, the rates and a whole request; and on this
+//! side's answer to the peer's end. All of them share the connection's entry on the timer wheel.
 //!
-//! A socket that breaks one of them closes with an error that names the limit, and with a RST if this side is open:
-//! the peer must not take a part for the whole. The waits for the peer's end are no limits of this kind. They close
-//! without an error, because this side has said everything.
+//! A socket that breaks one of them closes with an error that names the limit, and with a RST if this side is open: the
+//! peer must not mistake a part for everything. The close timeout and the linger timeout are not among these limits.
+//! Both close without an error, because this side has ended already.
 
 use std::time::Duration;
 
@@ -85,7 +85,8 @@ impl Connection {
         self.cold.as_ref()?.deadline
     }
 
-    /// Begins or ends to expect bytes of the peer. While it expects them, a further call to expect them changes nothing.
+    /// Begins (`expects`) or stops to measure whether the peer sends at `min_receive_rate`. To begin once more changes
+    /// nothing.
     pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
         if !expects {
             if let Some(cold) = &mut self.cold {
@@ -114,7 +115,7 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.receiving.is_some())
     }
 
-    /// Lets the rate of the peer rest during a pause, and go on after it.
+    /// Stops the measurement of the peer's rate for a pause, or goes on with it.
     pub(super) fn pause_rate(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
@@ -203,11 +204,13 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received after the peer's end, so this is the tick of that end or of a byte sent since.
+        // Nothing is received after the peer's end, so `last_byte_tick` is the tick of that end or of a byte sent
+        // since.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 
-    /// Brings the deadlines up to date that depend on the number of bytes that have moved. No byte does that by itself.
+    /// Moves the deadlines that depend on the number of moved bytes. A byte itself moves none of these, because that
+    /// would cost time.
     pub(super) fn count_moved_bytes(&mut self, now: u64) {
         let close_passed = self.close_deadline().is_some_and(|it| it <= now);
         let last_byte = self.activity.last_byte_tick;

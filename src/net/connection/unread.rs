@@ -28,7 +28,7 @@ impl UnreadBytes {
     fn put(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
         let at = self.fresh;
         self.bytes.try_reserve(bytes.len())?;
-        // Without `splice`, which may put the bytes after `at` into a vector of its own.
+        // `splice` might copy the bytes after `at` into a vector of its own.
         self.bytes.extend_from_slice(bytes);
         self.bytes[at..].rotate_right(bytes.len());
         self.fresh += bytes.len();
