@@ -54,8 +54,8 @@ impl Connection {
     /// # Errors
     ///
     /// `ERR_INVALID_STATE` if the connection is not open, if an end was sent or received, or if earlier filters still
-    /// have bytes to encode. `ERR_UNREAD_BYTES` if received bytes wait: these came without the filter, and may have
-    /// been smuggled in before it.
+    /// have bytes to encode. `ERR_UNREAD_BYTES` if received bytes wait: these came without the filter, so an attacker
+    /// may have put them in.
     pub(crate) fn start_filter(
         &mut self,
         filter: Box<dyn AnyFilter>,

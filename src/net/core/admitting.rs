@@ -7,7 +7,7 @@ use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Begins a turn, so that each server may accept again as often as the limit for one turn allows.
+    /// Counts a new turn. A server that sees a new count may accept again, up to its limit for one turn.
     #[inline]
     pub(crate) fn begin_turn(&mut self) {
         self.loop_admission.begin_turn();
@@ -39,8 +39,9 @@ impl Net {
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Decides on an accepted connection whose peer became known by a filter: the block list comes first, then the limit of
-    /// the peer's network. Returns the next event of the connection, or that of the server which has refused it.
+    /// Decides on an accepted connection whose peer became known by a filter: the block list comes first, then the
+    /// limit of the peer's network. Returns the next event of the connection, or the event of the server that has
+    /// refused the connection.
     pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
         let connection = self.connection_mut(id)?;
         let (peer, counted) = (connection.peer(), connection.counted_peer());
@@ -64,7 +65,7 @@ impl Net {
         }
         let listener = self.listener_mut(server)?;
         if listener.reserve_place().is_err() {
-            // No memory to count it. No handler hears of it, as in `admit`.
+            // There is no memory to count the connection. No handler is told of it, as in `admit`.
             self.begin_close(id, |it, registration| it.refuse(true, registration));
             return None;
         }
@@ -86,7 +87,7 @@ impl Net {
     }
 
     /// Takes the refused connections of a server that were over one limit. The caller repeats the call until `None`:
-    /// one event of the reactor stands for all of them, and for the event after them.
+    /// one event of the reactor stands for all refusals, and for the server's event after these.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }
@@ -120,7 +121,8 @@ impl Net {
     }
 
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
-    /// close by the reactor itself frees no place, so this is called before a server refuses a connection.
+    /// close within a service of the connection, such as after a failed read, frees no place. So this is called before
+    /// a server refuses a connection.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {
@@ -133,8 +135,8 @@ impl Net {
         }
     }
 
-    /// Stops counting a closed socket against the limits on open sockets. Its server still waits for the removal of the
-    /// socket before it closes. Does nothing for a socket that is open, or has no place any more.
+    /// Stops counting a closed socket against the limits on open sockets. The socket's server still closes only after
+    /// the removal of the socket. Does nothing for a socket that is open, or has no place any more.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let Some(connection) = self.connection_mut(id) else {
             return;

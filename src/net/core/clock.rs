@@ -64,7 +64,7 @@ impl Net {
         opened.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
-    /// Makes the descriptor readable: now if `now`, else when the next deadline passes.
+    /// Makes the descriptor readable: at once if `now`, otherwise when the next deadline passes.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn show_in_descriptor(&mut self, now: bool) -> Result<()> {
         let shown = match now {
@@ -95,8 +95,8 @@ impl Net {
         self.reactor.disarm(handle);
     }
 
-    /// Returns the time at which a timer fires. `None` if the timer has fired, or if its time lies beyond the range of
-    /// the clock.
+    /// Returns the time at which a timer fires. `None` if the timer has fired or was cancelled, or if the time lies
+    /// beyond the range of the clock.
     pub(crate) fn timer_due_at(&self, handle: TimerHandle) -> Option<Instant> {
         self.reactor.deadline_of(handle)
     }
@@ -146,8 +146,8 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether a socket is connecting or has unsent bytes, although the user has released it. Walks over all sockets, so
-    /// the caller asks only if nothing else keeps the loop running. A source of the user keeps it running only if held.
+    /// Whether any socket is connecting or has unsent bytes, also a socket that the user has released. Sources of the
+    /// user do not count. Walks over all sockets, so the caller asks only if no source is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source| source.custom().is_none())

@@ -159,7 +159,7 @@ impl Net {
     ) -> io::Result<()> {
         let resolver = resolver_of(&self.system, resolver, query.host);
         self.dismiss_closed_askers(query, &resolver);
-        // The turn's reading may be as old as the host's last frame.
+        // The turn's reading may be old, because a host may ask for a lookup between two turns.
         let now = self.reactor.read_clock();
         let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups
@@ -232,8 +232,8 @@ impl Net {
         }
     }
 
-    /// Removes the sources that have closed in this turn from the lookups of `query`. Otherwise they would seem to wait
-    /// until the close phase, and a new source would join a lookup that may hang.
+    /// Removes the sources that have closed in this turn from the lookups of `query`. Otherwise these sources would
+    /// count as waiting until the close phase, and a new source would join a lookup that may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;
@@ -267,7 +267,8 @@ impl Net {
         }
     }
 
-    /// Returns the error for a deadline of a socket whose lookup waits for a thread; `None` for every other socket.
+    /// Returns the error to report when a deadline passes for a socket whose lookup still waits for a thread. `None`
+    /// for every other socket.
     pub(super) fn unasked_lookup(&self, key: Key) -> Option<io::Error> {
         let lookups = self.lookups.as_ref()?;
         let connection = self.connection(SocketId(key))?;

@@ -9,7 +9,7 @@ use crate::net::values::AcceptLimit;
 
 use super::Net;
 
-/// The counters of a net and its present state, as they are at one moment.
+/// The counters and the present state of a net, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetCounts {
     /// The turns that were begun.
@@ -93,7 +93,8 @@ impl Net {
         counts
     }
 
-    /// Returns the deadline of the timer or deadline that [`next_elapsed`](Self::next_elapsed) has taken last.
+    /// Returns the time at which the timer or deadline was due that [`next_elapsed`](Self::next_elapsed) has taken
+    /// last.
     pub(crate) fn last_due(&self) -> Option<Instant> {
         self.reactor.last_due()
     }

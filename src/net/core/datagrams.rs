@@ -186,7 +186,7 @@ impl Net {
         sent.unwrap_or(DatagramFlow::Closed)
     }
 
-    /// Sets an option, which is checked before any call.
+    /// Checks that an option is in its range, and then sets the option on the socket.
     pub(crate) fn set_udp_option(
         &self,
         id: DatagramId,
@@ -218,12 +218,12 @@ impl Net {
         source.datagrams_mut()?.take_last_error()
     }
 
-    /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, whose parent would no
-    /// longer hear of the socket.
+    /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, because the close would
+    /// deregister the parent's socket.
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {
-            // Gathered datagrams were sent before the close, so the close must not drop them.
+            // The program has sent the gathered datagrams before this close, so they must leave.
             #[cfg(feature = "udp-batch")]
             self.with_datagrams(id, Datagrams::send_batch);
             self.reactor.deregister(id.0);
@@ -284,7 +284,7 @@ impl Net {
         &self.datagrams
     }
 
-    /// Returns the sums of all UDP sockets, with those that are removed, and the number of queued bytes.
+    /// Returns the sums of the counters of all UDP sockets, including removed ones, and the number of queued bytes.
     pub(super) fn datagram_counts(&self) -> (DatagramCounts, usize) {
         let mut counts = self.tally.datagrams_before;
         let mut queued = 0;
@@ -352,7 +352,8 @@ fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Resu
     Ok(socket)
 }
 
-/// Opens a socket on, or to, the first of the addresses `found` for which that succeeds.
+/// Opens a socket that is bound or connected (`purpose`) to the first usable address in `found` for which this
+/// succeeds.
 fn open_first(
     system: &System,
     found: &[SocketAddr],

@@ -1,5 +1,6 @@
-//! Timers and deadlines that have passed. A deadline of a socket does not decide at once: news that satisfies it may
-//! have arrived, and may wait behind other sockets or in the kernel. So the socket is served once first.
+//! Timers and deadlines that have passed. A deadline of a socket does not decide at once: bytes that satisfy the
+//! deadline may have arrived, and wait in the kernel or for the service of other sockets. So the socket is served once
+//! first.
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::{Connection, NextTry, Retries};
@@ -33,8 +34,8 @@ pub(crate) enum Due {
 pub(crate) enum Elapsing {
     /// A deadline or a timer has passed, and counts.
     Due(Due),
-    /// The socket or source of a deadline that has passed was served first, and gave an event. If the event is received data, the
-    /// bytes are in the read buffer. The deadline itself is decided in the next step.
+    /// The socket or source of a passed deadline was served first, and gave an event. If the event is received data,
+    /// the bytes are in the read buffer. The deadline itself is decided in the next step.
     News(TargetedEvent),
     /// System calls were made for a deadline that has passed, and there is nothing to tell.
     Served,
@@ -137,8 +138,8 @@ impl Net {
         self.settle(passed, buffer)
     }
 
-    /// Serves the socket or source of a deadline that has passed. If it gives no event, or was served before, its deadline
-    /// decides. A service with a call that has failed for now proves nothing, and is repeated.
+    /// Serves the socket or source of a deadline that has passed. If it gives no event, or was served before, its
+    /// deadline decides. A service in which a call failed with a transient error proves nothing, and is repeated.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {
@@ -216,7 +217,8 @@ impl Net {
         }
     }
 
-    /// Serves a socket or source ahead of all others. Its news may be the answer to a lookup, or the end of an attempt.
+    /// Serves a socket or source ahead of all others. For a connection to a name, first takes the answer to its lookup
+    /// and the results of its attempts.
     fn serve_ahead(&mut self, key: Key, buffer: &mut [u8]) -> Option<TargetedEvent> {
         let id = SocketId(key);
         if self
@@ -254,7 +256,7 @@ impl Net {
         }
     }
 
-    /// Asks a deadline that has passed, after its socket was served, whether it still counts.
+    /// Decides whether a passed deadline still counts, after its socket was served.
     fn decide(&mut self, passed: PassedDeadline) -> Option<Decision> {
         if let Some(name) = passed.timer {
             return self.take_socket_timer(name).map(Decision::Due);

@@ -18,8 +18,8 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
-    /// Notes that the connect of `id` to an address is planned. The next flush phase makes it, unless the serve phase
-    /// comes first.
+    /// Notes that the connect of `id` to an address is planned. The next flush phase makes this connect, unless the
+    /// serve phase comes first.
     pub(super) fn note_planned_dial(&mut self, id: SocketId) {
         // Drops the connects that the serve phase has made. So the list stays short, even if no flush phase comes.
         while let Some(&first) = self.planned_dials.front() {
@@ -98,7 +98,8 @@ impl Net {
         let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
             return self.connect_alone(id, opened, address);
         };
-        // The attempt delay counts from here, and the turn's reading of the clock is older than the callback.
+        // The attempt delay counts from here. The turn's reading of the clock is older than the callback that announced
+        // the attempt.
         self.reactor.note_now();
         let begun = self.insert_attempt(id, opened, address, &options);
         self.with_connection(id, |connection, registration, _| match begun {

@@ -1,8 +1,9 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make sources, `admitting` decides on
-//! accepted connections, and `source` passes the reactor's calls to the sources. `writing`, `formatting` and `requests` carry out the calls of the views. `clock`,
-//! `deadlines` and `socket_timers` deal with time, `counts` with the statistics, and `standing` with shutdowns.
+//! By topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make sources.
+//! `admitting` decides on accepted connections, and `source` passes the reactor's calls to the sources. `writing`,
+//! `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and `socket_timers` deal with
+//! time, `counts` with the statistics, and `standing` with shutdowns.
 
 mod admitting;
 mod clock;
@@ -71,9 +72,11 @@ pub(crate) struct Net {
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The places of all sockets, and the reserve descriptor for a server that has none.
+    /// The count of open sockets, for the loop's limit, and the reserve descriptor for an accept that finds no free
+    /// one.
     loop_admission: LoopAdmission,
-    /// The ids of all servers that are not removed, to find the servers that back off without a walk over all sockets.
+    /// The ids of all servers that are not removed. With this list, no walk over all sockets is needed to find the
+    /// servers that back off.
     servers: Vec<ServerId>,
     /// The ids of all UDP sockets that are not removed.
     datagrams: Vec<DatagramId>,
@@ -329,7 +332,7 @@ impl Net {
     }
 
     /// Stops listening at once. The server exists until the last of its sockets is removed. Does nothing in a forked
-    /// child, whose parent would no longer hear of peers.
+    /// child, because the close would deregister the parent's listening socket.
     pub(crate) fn close_server(&mut self, id: ServerId) {
         let listener = self.listener(id);
         if listener.is_some_and(|listener| !listener.is_closed()) && self.check_owner().is_ok() {

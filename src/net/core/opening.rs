@@ -19,10 +19,11 @@ use super::source::Source;
 use super::{Net, check_socket_settings};
 
 impl Net {
-    /// Adopts a socket of the user, which is connected, or was.
+    /// Adopts a socket of the user. The socket is connected, or its connection has ended.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
-        // The options are checked only after `take_over`: the drop of a plain stream would wait for its SO_LINGER.
+        // The options are checked only after `take_over`. On an error before, the drop of the plain stream could block
+        // for its SO_LINGER.
         let settings = self.settings_of(options);
         check_socket_settings(&settings)?;
         let Adopted {
@@ -49,7 +50,7 @@ impl Net {
     ) -> Result<SocketId> {
         let stream =
             Stream::adopt_input(descriptor).map_err(|error| Error::new(Syscall::Open, error))?;
-        // There is no peer whose slowness a limit could be on.
+        // No limit applies, because there is no peer that could be too slow.
         let limits = Limits::unlimited().socket;
         let settings = Rc::new(SocketSettings::new(&SocketOptions::new(), &limits));
         Ok(self.insert_connection(Connection::input(stream, settings)))
@@ -129,7 +130,7 @@ impl Net {
     }
 
     /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` in a
-    /// forked child, whose parent would no longer hear of the socket.
+    /// forked child, because the detachment would deregister the parent's socket.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
         // The check comes before the flush, so that a socket that cannot be detached keeps its cork. The check after
         // the flush is needed, because the flush may have failed.

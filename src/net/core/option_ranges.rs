@@ -1,5 +1,5 @@
-//! The ranges of options that the systems accept, and the kinds of socket that have an option. Any other option is refused
-//! before any call, so that no option is set while another is not.
+//! The ranges of options that the systems accept, and the kinds of socket that have an option. A wrong option is
+//! refused before any system call, so that no other option is set by half.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(super) fn check_connect_options(
     Ok(())
 }
 
-/// Checks the options of a server on `on`.
+/// Checks the options of a server that listens on `on`.
 pub(super) fn check_listen_options(
     on: &ListenOn,
     options: &ListenOptions,

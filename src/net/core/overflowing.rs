@@ -1,18 +1,19 @@
-//! Room for a write where the unsent bytes of all sockets together are at their limit.
+//! Makes room for a write when the unsent bytes of all sockets together have reached their limit.
 
 use crate::net::connection::{Connection, Overflow};
 use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// The divisor that gives the length of a long write from the limit. Only a long write counts as unsent when the socket
-/// that closes is chosen. So an ordinary message closes no writer whose peer reads.
+/// A write is long if it has more bytes than the limit divided by this number. Only a long write counts as unsent bytes
+/// of its writer when `make_room` chooses the socket to close. So an ordinary message does not close a writer whose
+/// peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
-    /// Carries out a write whose rest does not fit into the limit. The kernel is offered all bytes that wait for a flush, and
-    /// the write after them. Then the sockets with the most unsent bytes are closed, one by one, until there is room. If
-    /// the writer has the most, the write is refused and the writer closes.
+    /// Carries out a write whose rest does not fit into the limit. The kernel is offered all bytes that wait for a
+    /// flush, and then the write. Then the sockets with the most unsent bytes are closed, one by one, until there is
+    /// room. If the writer has the most, the write is refused and the writer closes.
     #[cold]
     #[inline(never)]
     pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {

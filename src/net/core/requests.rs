@@ -35,7 +35,7 @@ impl Net {
     }
 
     /// Calls `close` to close a connection. Before that, offers the bytes that the running callback has gathered to the
-    /// kernel. Afterwards, the connection no longer counts against its server's `max_connections`.
+    /// kernel. Afterwards, the connection no longer counts against the limits on open sockets.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,
@@ -67,7 +67,7 @@ impl Net {
     pub(crate) fn resume(&mut self, id: SocketId) {
         let rests = |it: &Connection| it.is_resting() || it.rests_idle() || it.measures_rate();
         if self.connection(id).is_some_and(rests) {
-            // The timeout counts again from here on.
+            // A timeout or rate that the pause has stopped counts again from here on.
             self.reactor.note_now();
         }
         self.request(id, Connection::resume);
@@ -90,7 +90,7 @@ impl Net {
         self.listener_mut(id)?.lend_descriptor()
     }
 
-    /// Leaves the file of a Unix socket to the holder of a duplicate.
+    /// Makes the end of a server leave the file of its Unix socket in place, for the holder of a duplicate.
     #[cfg(unix)]
     pub(crate) fn leave_path(&mut self, id: ServerId) {
         if let Some(listener) = self.listener_mut(id) {

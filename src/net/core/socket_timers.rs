@@ -18,9 +18,9 @@ use super::{Due, Net};
 pub(super) struct SocketTimers {
     /// The armed timers. The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each armed timer, by the key of its owner and its token. The map is sorted, so that the
-    /// timers of one owner are neighbours. A socket may have a timer for each request under way, and a search through all timers would be too
-    /// slow. Invariant: exactly one entry for each timer in `armed`.
+    /// The name of each armed timer, by the key of its owner and its token. The map is sorted, so that the timers of
+    /// one owner are neighbours. A search through all timers would be too slow, because a socket may have a timer for
+    /// each request under way. Invariant: exactly one entry for each timer in `armed`.
     names: BTreeMap<(Key, u64), Key>,
 }
 

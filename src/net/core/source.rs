@@ -40,7 +40,8 @@ pub(crate) struct SharedResources<'a> {
     /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The places of all sockets, and the reserve descriptor for a server that has none.
+    /// The count of open sockets, for the loop's limit, and the reserve descriptor for an accept that finds no free
+    /// one.
     pub(crate) loop_admission: &'a mut LoopAdmission,
 }
 

@@ -17,7 +17,8 @@ pub(crate) struct Standing {
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer wait to be read, or may wait behind a pause until the queue is sent (backpressure).
+    /// Bytes of the peer wait to be read. Or the socket is paused and has queued bytes (backpressure), so bytes may
+    /// wait in the kernel.
     pub(crate) has_unread: bool,
     /// A server has accepted the socket, and no byte has moved since.
     pub(crate) is_fresh: bool,
@@ -75,8 +76,8 @@ impl Net {
         &self.servers
     }
 
-    /// Closes a socket that must not go on: with a RST, so that the peer takes no part for the whole. A socket without
-    /// RST is closed as by `destroy`.
+    /// Closes a socket that must not go on: with a RST, so that the peer does not mistake a part for everything. A
+    /// socket without RST, or one that is connecting, is closed as by `destroy`.
     pub(crate) fn force(&mut self, id: SocketId) {
         let is_connecting = self.connection(id).is_some_and(Connection::is_connecting);
         let reset = match is_connecting {

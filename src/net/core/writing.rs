@@ -29,14 +29,15 @@ impl Net {
         self.reactor.reclaims_soon()
     }
 
-    /// Frees unused memory, which the reactor frees later otherwise.
+    /// Frees unused memory now, and not when the entry of
+    /// [`Reactor::reclaim_soon`](crate::reactor::Reactor::reclaim_soon) falls due.
     pub(crate) fn reclaim_now(&mut self) {
         self.reactor.reclaim();
         self.reclaim();
     }
 
-    /// Frees unused memory of a spike, after the reactor has freed its own. If some of it was used a short time ago, looks
-    /// again later.
+    /// Frees memory that a spike has left, after the reactor has freed its own. If the outbox still keeps much, the
+    /// reactor reclaims again later.
     pub(super) fn reclaim(&mut self) {
         if self.scratch.is_empty() {
             self.scratch = String::new();
@@ -57,7 +58,7 @@ impl Net {
         self.notice_slack();
     }
 
-    /// Lets the reactor reclaim memory if the outbox keeps much that is unused. Called where memory is freed.
+    /// Asks the reactor to reclaim memory later, if the outbox keeps much unused memory.
     pub(crate) fn notice_slack(&mut self) {
         if self.outbox.has_slack() {
             self.reactor.reclaim_soon();
@@ -77,7 +78,8 @@ impl Net {
         self.outbox.moved_bytes()
     }
 
-    /// Whether the unsent bytes of all sockets are near their limit, and this was not [taken](Self::take_pressure).
+    /// Whether the unsent bytes of all sockets have come near their limit, and the caller has not
+    /// [taken](Self::take_pressure) this news.
     #[inline]
     pub(crate) fn has_pressure(&self) -> bool {
         self.outbox.has_pressure()
@@ -148,7 +150,8 @@ impl Net {
     ) -> Vec<(SocketId, Flow)> {
         let mut others = Vec::new();
         let mut write = |net: &mut Self, id, payload| {
-            // `advance_span` notes no rise. The bytes for the sockets before this one leave less room for this write.
+            // `advance_span` does not call `note_rise`. So the bytes for the sockets before this one are noted here,
+            // because they leave less room for this write.
             net.outbox.note_rise();
             let flow = net.write(id, payload);
             if flow != Flow::Open {
