@@ -82,7 +82,7 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Returns a new span with only `message`, for a socket that may take less than `capacity` bytes. `None` if the
+    /// Returns a new span with only `message`, for a socket that may take fewer than `capacity` bytes. `None` if the
     /// message must go to the socket's queue.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
@@ -105,8 +105,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if other bytes follow the
-    /// span in the group, or if a limit is met.
+    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
+    /// `message` follow the span in the group, or if a limit is met.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -180,13 +180,13 @@ impl Broadcast {
         }
     }
 
-    /// Whether the buffer of a group is large.
+    /// Whether the buffer of a group is larger than [`KEPT_BYTES`].
     pub(super) fn has_slack(&self) -> bool {
         let mut groups = self.groups.iter();
         groups.any(|group| group.bytes.capacity() > KEPT_BYTES)
     }
 
-    /// Frees large buffers, unless messages wait in them.
+    /// Frees the buffers that are larger than [`KEPT_BYTES`], unless messages wait in them.
     pub(super) fn shrink(&mut self) {
         for group in &mut self.groups {
             if group.bytes.is_empty() && group.bytes.capacity() > KEPT_BYTES {

@@ -16,7 +16,7 @@ impl Outbox {
         self.received_datagrams += bytes as u64;
     }
 
-    /// Returns the number of bytes that the kernel has taken, and of those that datagrams have brought, since the outbox was
+    /// Returns the number of bytes that the kernel has taken, plus those of received datagrams, since the outbox was
     /// made.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.sent + self.received_datagrams

@@ -19,9 +19,10 @@ pub(super) struct Gathered {
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
     /// was open and had nothing unsent when the callback began.
     capacity: usize,
-    /// A mask over the capacity that a callback begins with: all bits or none. None while the limit on the bytes of all
-    /// sockets leaves less than one callback may gather: each write is then compared with that limit. A mask takes one
-    /// instruction a message, and the smaller of two numbers would take three.
+    /// A mask over the capacity that a callback begins with: all ones, or zero. It is zero while the limit on the bytes
+    /// of all sockets leaves less than one callback may gather. Each write then goes through its connection, which
+    /// compares with that limit. A mask costs one instruction a message, and the minimum of two numbers would cost
+    /// three.
     mask: usize,
 }
 
@@ -71,8 +72,8 @@ impl Gathered {
         fits
     }
 
-    /// Appends `bytes` as [`put`](Self::put) does, for which the buffer may have to grow. Returns `false` also if there is no
-    /// memory: the queue of the connection may find some.
+    /// Appends `bytes` as [`put`](Self::put) does, and grows the buffer if it is too short. Returns `false` also if
+    /// there is no memory: the queue of the connection may find some.
     pub(super) fn put_in_longer(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let has_grown = self.allows(writer, bytes) && self.bytes.try_reserve(bytes.len()).is_ok();
         has_grown && self.put(writer, bytes)
@@ -106,7 +107,7 @@ impl Gathered {
         &self.bytes
     }
 
-    /// Whether the buffer is large.
+    /// Whether the buffer is larger than [`KEPT_BYTES`].
     pub(super) fn has_slack(&self) -> bool {
         self.bytes.capacity() > KEPT_BYTES
     }

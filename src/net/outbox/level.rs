@@ -1,4 +1,4 @@
-//! The level of all unsent bytes of a loop: their limit, and the mark that is told before the limit.
+//! The level of all unsent bytes of a loop: their limit, and the mark below the limit at which the program is told.
 
 /// The level of the unsent bytes of all connections together, against the limit of the loop.
 #[derive(Debug)]

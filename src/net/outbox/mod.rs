@@ -113,7 +113,7 @@ impl Outbox {
     }
 
     /// Gathers `bytes` if only the buffer was too short for [`put_own`](Self::put_own).
-    // Apart from it, so that a callback which writes has one path of its own and saves no register for the other.
+    // Apart from `put_own`, so that the fast path saves no registers for this rare one.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)
     }
@@ -336,7 +336,7 @@ impl Outbox {
     }
 
     /// Returns the number of bytes that the last call has lost because there was no memory for a queue, and forgets
-    /// this number. The caller fails the connection of the bytes.
+    /// this number. The caller fails the connection whose bytes were lost.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> usize {
         self.pool.take_lost()

@@ -72,7 +72,7 @@ impl Model {
     }
 }
 
-/// The level is the sum over all connections.
+/// Checks that the outbox's level is the sum of the unsent bytes of all connections, and the gathered ones.
 fn check_level(models: &[Model], outbox: &Outbox) {
     let sum = |model: &Model| model.unsent.len() + outbox.own_bytes(model.id);
     let gathered = outbox.gathered_bytes();

@@ -7,7 +7,7 @@ use super::broadcast::Span;
 /// The unsent bytes of one connection, except those that its running callback has gathered.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of bytes that were put since the connection was made. Gathered bytes are added when they leave
+    /// The number of bytes that were written since the connection was made. Gathered bytes count once they have left
     /// [`Gathered`](super::Gathered).
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
@@ -31,7 +31,7 @@ impl Unsent {
         self.queue.is_empty() && self.span.is_empty()
     }
 
-    /// The number of bytes that were put since the connection was made, sent or not.
+    /// The number of bytes that were written since the connection was made, sent or not.
     #[inline]
     pub(crate) fn written(&self) -> u64 {
         self.written
