@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::system::MonotonicClock;
 use crate::wheel::NEVER;
 
-/// Ticks are milliseconds: a finer resolution would be lost, because mio rounds the timeout of epoll up to them.
+/// Ticks are milliseconds: a finer resolution would be lost, because mio rounds the timeout of epoll up to
+/// milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
 /// Keeps the reading of the clock that all of one turn uses. The caller passes these readings in.
@@ -120,7 +121,7 @@ impl Clock {
         }
     }
 
-    /// Returns the tick of the wheel of `instant`, rounded up so that no timer is early.
+    /// Returns `instant` as a tick of the wheel, rounded up so that no timer is early.
     pub(super) fn wheel_tick_at(&self, instant: Instant) -> u64 {
         match self.is_fine() {
             true => fine_ticks(instant.saturating_duration_since(self.origin), 999),

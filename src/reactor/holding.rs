@@ -1,11 +1,11 @@
-//! The sources for which the caller keeps turning.
+//! The held sources: while there is one, the event loop goes on with its turns.
 
 use super::source_state::Flags;
 use super::{Handler, Key, Reactor};
 
 impl<T: Handler> Reactor<T> {
-    /// Counts the source under `key` in [`held`](Self::held), as a reason for the caller to keep turning. Every source
-    /// is counted from its insertion on. A second `hold` does nothing.
+    /// Counts the source under `key` in [`held`](Self::held), so that the event loop does not end. Every source is
+    /// counted from its insertion on. A second `hold` does nothing.
     pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {
@@ -33,7 +33,7 @@ impl<T: Handler> Reactor<T> {
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// Returns the number of sources for which the caller keeps turning: all sources that are not
+    /// Returns the number of sources for which the event loop goes on: all sources that are not
     /// [released](Self::release).
     pub(crate) fn held(&self) -> usize {
         self.held

@@ -1,7 +1,7 @@
 //! The memory of the reactor's tables: reserved before a peer gets a slot, and freed when slots are unused.
 //!
-//! A spike of sources or timers leaves tables that are much too large. They do not shrink at once, because the next
-//! spike may come soon: an entry on the timer wheel lets some time pass first.
+//! A spike of sources or timers leaves tables that are much too large. The tables do not shrink at once, because the
+//! next spike may come soon. They shrink when an entry on the timer wheel falls due.
 
 use std::collections::TryReserveError;
 
@@ -20,7 +20,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Does the same where a source is about to be removed, as if it were gone.
+    /// Does the same as [`notice_slack`](Self::notice_slack) just before a source is removed, as if the source were
+    /// gone.
     #[inline]
     pub(super) fn notice_slack_behind_removal(&mut self) {
         let has_slack = |it: &Self| it.slots.has_slack_without_one() || it.wheel.has_slack();
@@ -56,8 +57,8 @@ impl<T: Handler> Reactor<T> {
         self.wheel.shrink();
     }
 
-    /// Skips a key without a source: a key of a removed source, or [`Key::NOTHING`], by which the list tells that it
-    /// has lost keys for a lack of memory.
+    /// Handles a key without a source that the list of `phase` has given out. The key of a removed source is skipped.
+    /// [`Key::NOTHING`] means that the list has lost keys for a lack of memory, so the list is made anew.
     #[cold]
     pub(super) fn skip(&mut self, phase: Phase, key: Key) {
         if key == Key::NOTHING {

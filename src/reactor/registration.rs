@@ -122,10 +122,10 @@ impl Registration<'_> {
 
     /// Notes that a read or write in `direction` moved fewer bytes than the caller gave space or bytes for.
     ///
-    /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now, so
-    /// this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
+    /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now,
+    /// so this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
     /// neither gives a second edge. For reading it also stays with [`Readiness::PRIORITY`], and on every system whose
-    /// selector does not report that (kqueue). On AFD of Windows and `poll(2)` nothing changes at all.
+    /// selector does not report `PRIORITY` (kqueue). On AFD of Windows and `poll(2)` nothing changes at all.
     ///
     /// A source of another kind calls [`would_block`](Self::would_block) after a call that would block. A read of a
     /// Unix socket, for example, ends after a message that carries a descriptor, though more bytes follow.

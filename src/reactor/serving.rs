@@ -56,7 +56,7 @@ impl<T: Handler> Reactor<T> {
             } else if registration.state.has_work() {
                 serve_slow_path(source, &mut registration.reborrow(), resources)
             } else {
-                // The source was served ahead of its turn, or has lost its interest since.
+                // `serve_ahead` has served the source meanwhile, or the source has lost its interest.
                 self.burst = None;
                 continue;
             };
@@ -292,8 +292,9 @@ impl<T: Handler> Reactor<T> {
 /// The number of ticks before the next try to register a source that the kernel has refused to register.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
-/// Calls the methods of one source that its signals require, once each: first writing, then reading, and last an error
-/// that no read would return. Nearly every source must only read, and does not come here.
+/// Calls the methods of one source that its signals require, until one gives an event or asks to be closed. The order
+/// is `on_activated`, `on_writable`, and then `on_readable` or, for an error that no read would return, `on_error`.
+/// Nearly every source must only read, and does not come here.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,

@@ -38,7 +38,7 @@ bitflags! {
         /// Request: to be registered anew, for both directions. The source requests this if a further read would block
         /// the thread, or if the kernel must report writability from now on.
         const WANTS_REARM = 1 << 5;
-        /// The source is a reason for the reactor's caller to keep turning.
+        /// The source counts in `Reactor::held`, so that the event loop does not end.
         const HELD = 1 << 6;
         /// The source is registered for writing too, so the kernel reports when the source becomes writable.
         ///

@@ -223,7 +223,7 @@ impl<T: Handler> Reactor<T> {
     /// `None` when all entries of the last [`advance`](Self::advance) are taken.
     pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
         loop {
-            // Skips timers of the caller's own, which only this crate can arm.
+            // Skips sources without an event, reclaimed memory, and timers, which only this crate can arm.
             if let Elapsed::Source(key, Some(event)) = self.next_due()? {
                 return Some((key, event));
             }

@@ -19,8 +19,8 @@ use twin::{Filed, Level, Records, Twin, Waiting};
 
 const SEEDS: u64 = 40;
 const STEPS: u32 = 10_000;
-/// The limit on the number of sources. The test has at most sixteen sources and timers together, because up to sixteen
-/// entries the wheel knows its next deadline exactly.
+/// The limit on the number of sources. The test has at most sixteen sources and timers together, because with up to
+/// sixteen entries the wheel knows its next deadline exactly.
 const MOST_SOURCES: usize = 12;
 const MOST_TIMERS: usize = 4;
 
@@ -31,7 +31,7 @@ struct Pair {
     stage: Rc<RefCell<Stage>>,
     random: fastrand::Rng,
     origin: Instant,
-    /// A sample of all keys that were given out, dead and alive.
+    /// The last keys that were given out, some of which are dead.
     keys: Vec<Key>,
     scope: Option<CallbackScope>,
 }

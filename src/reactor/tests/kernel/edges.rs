@@ -81,7 +81,7 @@ fn pausing_keeps_the_edge() {
     assert_eq!(serve(&mut reactor), [Report::Bytes(3)]);
 }
 
-// Not with poll(2): a report has only the requested directions, and repeats only after a call that would block.
+// Not with poll(2): its reports have only the requested directions, and come again only after a call that would block.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_reader_is_not_asked_to_write_when_a_byte_arrives() {
@@ -100,7 +100,7 @@ fn a_reader_is_not_asked_to_write_when_a_byte_arrives() {
     assert_eq!(serve(&mut reactor), [Report::Room]);
 }
 
-// Not with poll(2): a report has only the requested directions, and repeats only after a call that would block.
+// Not with poll(2): its reports have only the requested directions, and come again only after a call that would block.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_queued_source_with_another_event_is_served_once() {

@@ -37,7 +37,7 @@ fn flipping_interests_makes_no_system_call() {
     assert_eq!(tellings.get(), expected);
 }
 
-// poll(2) forgets a descriptor that is closed.
+// Not with poll(2), which forgets a closed descriptor in spite of a duplicate.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_token_that_outlived_its_source_reaches_no_source() {
