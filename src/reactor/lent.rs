@@ -58,8 +58,8 @@ impl<T: Handler> Reactor<T> {
                 };
                 registration.wake_at(registration.tick() + REARM_RETRY_TICKS);
             }
-            // The kernel reports nothing about the source now. So the source must read and write, which returns the
-            // error.
+            // The kernel reports nothing about the source now. So the source is served, and its read or write returns
+            // the error.
             Err(_) => slot.state.signals |= Signals::READABLE | Signals::WRITABLE,
         }
         update_lists(

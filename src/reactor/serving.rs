@@ -74,8 +74,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Serves the source under `key` now, ahead of the sources that are queued, and returns its event. A flush that the
-    /// source has asked for comes first. The source keeps its places on the lists. Does nothing if the source is closing,
-    /// or neither asks for a flush nor is ready for a wanted direction.
+    /// source has asked for comes first. The source keeps its places on the lists. Does nothing if the source is
+    /// closing, or neither asks for a flush nor must be served.
     pub(crate) fn serve_ahead(
         &mut self,
         key: Key,
@@ -405,8 +405,8 @@ fn close_or_rearm<T: Handler>(
                     .signals
                     .insert(Signals::REARM_REFUSED | Signals::ACTIVATED);
             }
-            // The kernel reports nothing about the source now. So the source must read and write, which returns the
-            // error.
+            // The kernel reports nothing about the source now. So the source is served, and its read or write returns
+            // the error.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

@@ -29,7 +29,7 @@ use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 /// A limit for waits that a defect could make endless. Every correct wait is shorter.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// The methods of [`Handler`] that a probe logs.
+/// The methods of [`Handler`], for the log and as events. `Closed` stands for `on_error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Activated,
@@ -192,7 +192,7 @@ fn in_time(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Prints the seed and the step if a test panics while this is alive.
+/// Prints the seed and the step if a test panics while this value is alive.
 struct Whereabouts {
     seed: u64,
     step: u32,

@@ -112,7 +112,7 @@ impl Connection {
     }
 
     /// Handles the first of the deadlines that have passed at the tick `at`, and files the next one. The connection was
-    /// served in that tick or later: news that satisfies a deadline has moved this deadline, or has ended it. A deadline
+    /// served in that tick or later, so bytes that satisfy a deadline have moved or ended this deadline. A deadline
     /// that has passed since `at` is filed too, because it is not decided before another service.
     pub(crate) fn decide_deadlines(
         &mut self,
@@ -199,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// Whether the idle timeout rests, because a pipe has paused the connection.
+    /// Whether the idle timeout is stopped, because a pipe has paused the connection.
     pub(crate) fn rests_idle(&self) -> bool {
         self.inbound.pause == Pause::ByPipe
     }

@@ -27,8 +27,8 @@ impl Connection {
         }
     }
 
-    /// Sets the filters of a connection that a server has just accepted, and whose networks count it by the address
-    /// `counted`. The server is told of it once the filters are ready.
+    /// Sets the filters of a connection that a server has just accepted. The server is told of the connection once the
+    /// filters are ready. The server's limit for each network counts it under the address `counted`.
     pub(crate) fn with_filters(
         mut self,
         filters: Vec<Box<dyn AnyFilter>>,
@@ -270,8 +270,7 @@ impl Connection {
         self.advance_handshake(None, registration)
     }
 
-    /// Closes an accepted connection that its server was not told of, because the peer is blocked or the server has no
-    /// place.
+    /// Closes an accepted connection that its server was not told of: the peer is blocked, or no place is left.
     pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
         if let (true, Some(stream)) = (resets, &self.stream) {
             // This fails for a Unix socket, which is then closed without a RST.
@@ -293,8 +292,7 @@ impl Connection {
             // The limit on the first byte counts from here.
             self.activity.began_tick = registration.latest_tick();
         }
-        // The idle timeout counts from here too. Its deadline may come before that of the handshake, so it is filed
-        // anew.
+        // The idle timeout counts from here too, and may be due before the deadline of the handshake.
         self.activity.touch(registration);
         self.file_deadline(registration);
         self.take_off_filters(registration);
@@ -338,7 +336,7 @@ impl Connection {
             return;
         };
         if filters.has_output() {
-            // Otherwise no write was tried, and the readiness is as it was.
+            // If neither condition holds, no write was tried, and the readiness stays.
             if !may_pass && filters.has_written_short() {
                 registration.fell_short(Interest::WRITABLE);
             } else if !may_pass && filters.would_block() {
@@ -357,7 +355,7 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes of the filters themselves. Returns `false` if this has failed the connection.
+    /// Sends the bytes that the filters have made by themselves. Returns `false` if the connection has failed.
     pub(super) fn flush_filters(&mut self, registration: &mut Registration<'_>) -> bool {
         let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
             return true;
@@ -397,7 +395,7 @@ impl Connection {
         }
     }
 
-    /// Stops reading while too many answers of the filters wait for the kernel. Returns whether they do.
+    /// Stops reading, and returns `true`, while too many answers of the filters wait for the kernel.
     pub(super) fn waits_for_answers(&mut self, registration: &mut Registration<'_>) -> bool {
         let is_clogged = self.filters().is_some_and(Filters::is_clogged);
         if is_clogged {
@@ -429,8 +427,7 @@ impl Connection {
         false
     }
 
-    /// The number of received bytes for the limits on time. With filters, these are the bytes on the wire, before
-    /// decoding.
+    /// The number of received bytes for the limits on time: with filters, the bytes on the wire.
     pub(super) fn received_on_wire(&self) -> u64 {
         self.filters().map_or(self.bytes_read, Filters::received)
     }

@@ -190,9 +190,9 @@ impl Connection {
         }
     }
 
-    /// Looks whether the peer's end is the next thing to read. If it is, returns its event in spite of the pause: no
-    /// received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything after them
-    /// waits for `resume`.
+    /// Looks whether the peer's end is the next thing to read. If so, returns the event of the end in spite of the
+    /// pause: no received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything
+    /// after them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
             // The watch has ended: bytes of a replaced handler, for instance, come before the end.
@@ -235,7 +235,7 @@ impl Connection {
     }
 
     /// Decides on a close timeout that is due while bytes are queued. If received bytes are unread, the timeout rests:
-    /// the peer may take no bytes because its own are not read. Otherwise the pause is not the reason for the queue.
+    /// the peer may take no bytes because this side does not read. Otherwise the pause is not the reason for the queue.
     /// Files the next look if the kernel cannot say for now, and gives up after too many such looks in a row.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {

@@ -1,14 +1,14 @@
-//! The pace of one direction of a connection: whether its bytes move at the least rate.
+//! The pace of one direction of a connection: whether its bytes move at least at the rate of a [`MinRate`].
 
 use crate::net::values::MinRate;
 
 use super::activity::later;
 
-/// The time over which a rate is measured at least, in addition to the grace.
+/// The shortest time over which a rate is measured, in addition to the grace.
 const MEASURE: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The time that a peer has left before it is too slow. Each byte adds the time that it takes at the least rate, up to the
-/// grace and a second.
+/// The time that a peer has left before it is too slow. Each byte adds the time that one byte takes at the least rate.
+/// The time left is at most the grace and a second.
 ///
 /// So the peer may be silent for the grace and a second, and over any longer time its bytes must come at the rate. No byte
 /// is noted when it moves: the owner passes its counter of bytes when the time is over.

@@ -22,7 +22,7 @@ pub(super) enum Stage {
     /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
     /// gave is kept, because the kernel forgets it when the connection ends.
     Open(PeerAddress),
-    /// The connection is over. Its source waits for the close phase, or has passed it and waits for its removal.
+    /// The connection is over. The source waits for the close phase or, after that phase, for its removal.
     Closed {
         peer: PeerAddress,
         reason: CloseReason,

@@ -74,8 +74,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Overflow`] if the bytes of all sockets together would pass their limit. Then the caller makes room, and calls
-    /// [`write_rest`](Self::write_rest), or [`refuse_overflow`](Self::refuse_overflow).
+    /// [`Overflow`] if the bytes of all sockets together would pass their limit. The caller then makes room and calls
+    /// [`write_rest`](Self::write_rest), or closes the connection with
+    /// [`close_to_make_room`](Self::close_to_make_room).
     #[inline]
     pub(crate) fn write<'a>(
         &mut self,

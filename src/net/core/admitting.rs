@@ -1,5 +1,5 @@
-//! Admitting: the decision on each accepted connection before anything is allocated for it, and the places that open
-//! sockets take.
+//! Admitting: the decision on each accepted connection before anything is allocated for it. A *place* is the count of
+//! one open socket against the limits of its loop, its server and its network.
 
 use crate::net::listener::{Listener, Refused, ServerEvent};
 use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};

@@ -53,7 +53,8 @@ pub(super) struct PassedDeadline {
     /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
     /// The tick of the turn in which the deadline was found to have passed. A budget may put the decision off to a
-    /// later turn. The decision still uses this tick, because news that came since may wait in the kernel.
+    /// later turn. The decision still uses this tick: at a later tick, a deadline could pass although bytes that
+    /// satisfy it wait in the kernel.
     tick: u64,
     /// The limit on the further services before the deadline decides. A service that is repeated because a call has
     /// failed does not count: the [failures](Connection::next_try) have a limit of their own.

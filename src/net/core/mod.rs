@@ -66,7 +66,7 @@ pub(crate) use crate::system::WakeListener;
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
 pub(crate) struct Net {
-    /// The process that made the loop. A forked child cannot use it.
+    /// The process that made the loop. A forked child cannot use the loop.
     owner: OwnerProcess,
     reactor: Reactor<Source>,
     /// The system on which sockets are opened: the kernel, or a simulated machine.
@@ -105,7 +105,7 @@ pub(crate) struct Net {
     tally: Tally,
 }
 
-/// The sizes of what a loop keeps: events and memory.
+/// The capacities of a loop's batch of events and of its pool of memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacities {
     /// The limit on the events that one poll takes from the kernel.
@@ -188,8 +188,8 @@ impl Net {
     }
 
     /// Serves ready sources until one of them causes an event for a handler. If the event is received data, the bytes
-    /// are in `buffer`. After each source that causes no event, passes the clock and the bytes sent so far to `goes_on`.
-    /// `None` when all are served, or `goes_on` has returned `false`.
+    /// are in `buffer`. After each source that causes no event, calls `goes_on` with the clock and the number of [moved
+    /// bytes](Self::moved_bytes). `None` when all are served, or `goes_on` has returned `false`.
     #[inline(always)]
     pub(crate) fn next_while(
         &mut self,

@@ -11,7 +11,7 @@ use crate::net::values::{Endpoint, KeepAlive, SocketSettings};
 use crate::system::UdpOption;
 
 /// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
-/// systems accept more, and the range is the same everywhere.
+/// systems accept longer times, but the range is the same on all systems.
 const LONGEST_KEEP_ALIVE: u64 = 32_767;
 
 /// The greatest number of keep-alive probes (`MAX_TCP_KEEPCNT` of Linux).

@@ -22,7 +22,7 @@ impl Net {
             connection.offer_overflow(&mut overflow, registration, outbox);
         });
         if !self.connection(id).is_some_and(Connection::is_writable) {
-            // The offer has met a failure of the writer, so no other socket must close for this write.
+            // The offer has met a failure of the writer, so there is no reason to close another socket for this write.
             return Flow::Closed;
         }
         if self.make_room(id, overflow.rest()) {

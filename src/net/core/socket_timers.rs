@@ -62,7 +62,7 @@ impl Net {
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
         if let Some(&name) = self.socket_timers.names.get(&(owner, token)) {
-            // The entries in `names` and `armed` are kept: a timer that every message puts off must not allocate.
+            // The entries in `names` and `armed` are kept: a timer that every message arms anew must not allocate.
             if let Some(timer) = self.socket_timers.armed.get_mut(name) {
                 reactor.disarm(timer.handle);
                 timer.handle = reactor.arm_source_timer(deadline, name);

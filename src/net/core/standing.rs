@@ -6,7 +6,7 @@ use crate::reactor::Interest;
 
 use super::Net;
 
-/// The state of a socket that decides its treatment by a shutdown.
+/// The facts about a socket by which a shutdown decides how to end it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     /// The socket is not connected yet.

@@ -154,7 +154,7 @@ impl Outbox {
         }
     }
 
-    /// Begins a span with `bytes`, for a connection that has nothing unsent and may take less than `capacity` bytes.
+    /// Begins a span with `bytes`, for a connection that has nothing unsent and may take fewer than `capacity` bytes.
     /// Returns whether the span was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
     /// share one copy.
     #[inline]

@@ -76,7 +76,7 @@ impl<S: Source> Source for Counted<S> {
     }
 }
 
-/// The report of a [`Wire`]: the outcome of its read, capacity to write, or its close.
+/// The report of a [`Wire`]: the outcome of its read, space to write, or an error that no read has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Bytes(usize),
