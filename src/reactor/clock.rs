@@ -21,7 +21,7 @@ pub(super) struct Clock {
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
-    /// Whether the wheel counts in microseconds. Sources count in ticks all the same.
+    /// Whether the wheel counts in microseconds. Sources count in milliseconds even then.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     is_fine: bool,
 }

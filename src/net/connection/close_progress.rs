@@ -124,7 +124,7 @@ mod tests {
         let mut progress = CloseProgress::default();
         progress.skip_rest(1_000, 900, 1_030, 5_000);
         assert_eq!(progress.since(1_000), 4_970);
-        // A byte that is sent during the rest begins the timeout anew.
+        // A byte that is sent during the pause begins the timeout anew.
         let mut progress = CloseProgress::default();
         progress.skip_rest(1_000, 4_000, 1_030, 5_000);
         assert_eq!(progress.since(1_000), 5_000);

@@ -74,8 +74,8 @@ impl Connection {
         self.close_behind_queue(ending, error, registration);
     }
 
-    /// Ends this side as `ending` says. Does nothing if an earlier call closes the connection after its queue, or has
-    /// closed it.
+    /// Closes the connection after its queue, as `ending` says, or at once if our FIN is sent. Does nothing if the
+    /// connection is closed, or an earlier call already makes it close after its queue.
     fn close_behind_queue(
         &mut self,
         ending: OutboundState,
@@ -201,7 +201,7 @@ impl Connection {
     fn close_sent(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if let Some(stream) = &self.stream {
-            // This fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let resets = ended == OutboundState::EndingToReset && stream.reset_on_close().is_ok();
             if !resets && self.may_have_duplicates(stream) {
                 if let Err(error) = stream.shutdown_write() {
@@ -352,7 +352,7 @@ impl Connection {
             OutboundState::Open | OutboundState::EndingToReset
         );
         if let (true, true, Some(stream)) = (is_timed_out, is_cut_short, &self.stream) {
-            // This fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
         }
     }

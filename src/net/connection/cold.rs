@@ -63,7 +63,7 @@ pub(super) struct ColdState {
     pub(super) failed_tick: u64,
     /// The deadline of the program, as a tick.
     pub(super) deadline: Option<u64>,
-    /// The rate of the peer, while the program expects bytes.
+    /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,

@@ -54,7 +54,7 @@ pub(crate) enum NextTry {
 impl Connection {
     /// Looks at the deadlines because the entry on the wheel has fallen due. If one has passed, returns
     /// `DeadlinePassed`: the caller serves the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
-    /// Otherwise files the entry again. A half that rests after a transient failure tries again.
+    /// Otherwise files the entry again. A half that [rests](super::retry) after a transient failure tries again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.end_rests(registration);
         self.count_moved_bytes(registration.tick());
@@ -216,7 +216,7 @@ impl Connection {
         }
     }
 
-    /// Makes a half that rests after a transient failure try again.
+    /// Makes a half that [rests](super::retry) after a transient failure try again.
     fn end_rests(&mut self, registration: &mut Registration<'_>) {
         let flags = &mut self.outbound.flags;
         if flags.contains(OutboundFlags::RESTS) {

@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Returns the tick at which a held failure is reported although the connection is paused. A connection that reads
-    /// has no such deadline, because its reads come to the end by themselves.
+    /// has no such deadline, because its next reads come to the end.
     pub(super) fn unread_deadline(&self) -> Option<u64> {
         if !self.is_peer_gone() || !self.inbound.is_paused() {
             return None;
@@ -150,9 +150,9 @@ impl Connection {
 /// The decision on a close timeout that falls due during a pause: whether the timeout stops until `resume`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// The close timeout rests, because received bytes are unread.
+    /// The close timeout stops, because received bytes are unread.
     Begins,
-    /// The close timeout does not rest, and closes the connection.
+    /// The close timeout does not stop, and closes the connection.
     IsOver,
     /// The kernel could not say whether bytes are unread. The connection looks again later.
     IsUnknown,
@@ -214,8 +214,8 @@ impl Connection {
         None
     }
 
-    /// Whether the close timeout rests: this side has ended, and the pause keeps it from reading the peer's bytes and
-    /// end. After `destroy_soon` the timeout does not rest, because the close then waits for the queue alone.
+    /// Whether the pause stops the close timeout: this side has ended, and cannot read the peer's bytes and end. After
+    /// `destroy_soon` the timeout does not stop, because the close then waits for the queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -226,15 +226,15 @@ impl Connection {
             )
     }
 
-    /// Whether the close timeout has no deadline before `resume`: it rests, and either nothing is queued or received
-    /// bytes are known to be unread.
+    /// Whether the close timeout has no deadline before `resume`: the pause stops it, and either nothing is queued or
+    /// received bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);
         self.is_resting() && (!has_queue || is_unread)
     }
 
-    /// Decides on a close timeout that is due while bytes are queued. If received bytes are unread, the timeout rests:
+    /// Decides on a close timeout that is due while bytes are queued. If received bytes are unread, the timeout stops:
     /// the peer may take no bytes because this side does not read. Otherwise the pause is not the reason for the queue.
     /// Files the next look if the kernel cannot say for now, and gives up after too many such looks in a row.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
@@ -257,7 +257,7 @@ impl Connection {
         Rest::Begins
     }
 
-    /// Notes that the close timeout begins to rest, because the connection was paused after the end of this side.
+    /// Notes the tick at which the pause stops the close timeout. Called when the connection is paused.
     pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
         if self.is_resting() {
             let tick = registration.latest_tick();
@@ -265,7 +265,8 @@ impl Connection {
         }
     }
 
-    /// Lets the close timeout and the linger timeout go on with the time that they had left when they began to rest.
+    /// Lets the close timeout and the linger timeout go on with the time that they had left when the pause stopped
+    /// them.
     pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
         let tick = registration.latest_tick();
         let (ended, last_byte) = (self.activity.began_tick, self.activity.last_byte_tick);

@@ -292,8 +292,8 @@ impl Outbound {
     }
 }
 
-/// Notes that the kernel has taken `sent` of the `offered` bytes. Unless the stream says otherwise, a short send proves
-/// that the send buffer is full.
+/// Notes that the kernel has taken `sent` of the `offered` bytes. If `short_write_exhausts`, a short send proves that
+/// the send buffer is full.
 #[inline]
 pub(super) fn note_sent(
     sent: usize,

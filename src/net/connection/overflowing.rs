@@ -8,7 +8,7 @@ use crate::reactor::{Interest, Registration};
 
 use super::Connection;
 
-/// A write whose rest does not fit into the limit on the bytes of all connections.
+/// A write whose unsent part does not fit into the limit on the bytes of all connections.
 #[derive(Debug)]
 pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
@@ -46,7 +46,8 @@ impl Connection {
         }
     }
 
-    /// Queues the rest of a write that has met the limit, and returns the answer to the write. The caller has made room.
+    /// Queues the unsent part of a write that has met the limit, and returns the answer to the write. The caller has
+    /// made room.
     pub(crate) fn write_rest(
         &mut self,
         overflow: Overflow<'_>,

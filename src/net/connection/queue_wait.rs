@@ -50,7 +50,7 @@ impl Connection {
         if limits.write_stall_timeout.is_none() && rate.is_none() {
             return;
         }
-        // A reading of its own, because the write may come at the end of a long callback.
+        // The clock is read anew, because the write may come at the end of a long callback.
         let tick = registration.read_tick();
         if self.outbound.flags.contains(OutboundFlags::WAITS) {
             if let Some(wait) = &mut self.cold_mut().queue_wait {

@@ -36,12 +36,12 @@ impl Retry {
         doubled.min(LONGEST_REST_TICKS)
     }
 
-    /// Whether a passed deadline waits no longer for this half, because it has rested too often.
+    /// Whether a passed deadline waits no longer for this half, because the half has rested too often.
     pub(super) fn is_hopeless(self) -> bool {
         self.rests > RESTS_OF_A_DEADLINE
     }
 
-    /// Whether a lack of memory has lasted too long. The connection then fails with it.
+    /// Whether a lack of memory has lasted too long. The connection then fails with the error of the last call.
     pub(super) fn is_exhausted(self) -> bool {
         self.rests >= RESTS_OF_A_SHORTAGE
     }
@@ -52,7 +52,7 @@ impl Retry {
     }
 }
 
-/// The failures of both halves of a connection. The caller compares those before and after a service.
+/// The failures of both halves of a connection. The caller compares the failures before and after a service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retries {
     pub(super) inbound: Retry,

@@ -144,7 +144,7 @@ impl Connection {
                 if length == 0 {
                     return self.peer_ended(registration);
                 }
-                // After a failed write, reads go on until the end, as above.
+                // After a failed write, reads go on until the end, as in `read_slow_path`.
                 if is_exhausted && !self.outbound.has_failed() {
                     registration.fell_short(Interest::READABLE);
                 }

@@ -110,7 +110,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Whether the rate of the peer is measured, or rests during a pause.
+    /// Whether the rate of the peer is measured, or will be after a pause.
     pub(crate) fn measures_rate(&self) -> bool {
         self.cold.as_ref().is_some_and(|it| it.receiving.is_some())
     }
@@ -254,12 +254,12 @@ impl Connection {
         }
         counts.count(limit);
         if self.outbound.has_failed() {
-            // The failure that is held is the cause.
+            // A failure is held, and is the cause of the close.
             self.report_held_back(registration);
             return;
         }
         if let (OutboundState::Open, Some(stream)) = (self.outbound.state, self.open_stream()) {
-            // This fails for a Unix socket, which has no RST.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
         }
         let error = self.limit_error(limit);

@@ -76,7 +76,8 @@ impl Net {
             match opened {
                 Ok(opened) => {
                     connection.announce(address, opened, registration);
-                    // The flush phase comes to planned connects only if a socket waits for that phase.
+                    // The loop begins a flush phase, which makes planned connects too, only if a socket waits for a
+                    // flush.
                     registration.flush_soon();
                 }
                 Err(failure) => {

@@ -76,7 +76,7 @@ impl Net {
     }
 
     /// Ends a callback of a source. A source that is still ready is served again: at once if its burst lasts, otherwise
-    /// after the others.
+    /// after the other ready sources.
     pub(crate) fn end_source_callback(&mut self, id: SourceId) {
         self.reactor
             .end_lent_callback(id.0, |source, registration, is_alone| {

@@ -200,7 +200,7 @@ impl Net {
         }
     }
 
-    /// Takes the message for the handler of a UDP socket that has no other news. Its bytes are in the read buffer.
+    /// Takes the message for the handler of a UDP socket that has no other event. Its bytes are in the read buffer.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;

@@ -56,8 +56,8 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, settings)))
     }
 
-    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone. `None` also if there is no
-    /// memory for the socket: its peer is reset, and no handler hears of it.
+    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone. `None` also if there is
+    /// no memory for the socket: its peer gets a RST, and no handler is told.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
@@ -67,7 +67,7 @@ impl Net {
         let reserved = self.reactor.reserve();
         let listener = self.listener_mut(server)?;
         if reserved.is_err() || listener.reserve_place().is_err() {
-            // This fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
             return None;
         }
@@ -99,7 +99,7 @@ impl Net {
     }
 
     /// Inserts a connection into the reactor, and begins its deadlines. If the kernel refuses the registration, the
-    /// connection exists all the same: it reports an error and closes, as any failed connection does.
+    /// connection is inserted even so: it reports an error and closes, as any failed connection does.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();

@@ -16,7 +16,8 @@ use super::custom_source::CustomSource;
 /// The next poll then looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
 const READ_BURST: u32 = 2;
 
-/// The same limit while other sources wait: a peer that never stops sending delays each of them by one read.
+/// The limit on consecutive full reads of a connection while other sources wait. A peer that never stops sending delays
+/// each of these sources by one read.
 const READ_BURST_BESIDE_OTHERS: u32 = 1;
 
 /// A source that the reactor serves.

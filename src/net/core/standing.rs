@@ -22,7 +22,7 @@ pub(crate) struct Standing {
     pub(crate) has_unread: bool,
     /// A server has accepted the socket, and no byte has moved since.
     pub(crate) is_fresh: bool,
-    /// This side has ended, and the kernel has taken everything.
+    /// This side has ended or can only be read, and the kernel has taken every byte.
     pub(crate) has_finished: bool,
 }
 

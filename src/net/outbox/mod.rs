@@ -10,7 +10,7 @@
 //! | to any other socket, such as one without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
 //! The first two are buffers common to all sockets of the loop, and hold short writes. With `Gathered`, the messages of
-//! an echo need no queue; with `Broadcast`, the members of a broadcast need none (D16 and D17 in
+//! an echo need no queue; with `Broadcast`, the sockets of a broadcast need none (D16 and D17 in
 //! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
 //! changes that connection.
 //!
@@ -174,8 +174,8 @@ impl Outbox {
         }
     }
 
-    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already. The caller has
-    /// checked that there is [room](Self::room) for the others.
+    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already. The caller
+    /// has checked that there is [room](Self::room) for the other bytes.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
