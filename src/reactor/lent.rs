@@ -46,8 +46,8 @@ impl<T: Handler> Reactor<T> {
         let rearmed = self.selector.rearm_for(object, key.to_token(), directions);
         match rearmed {
             Ok(()) => return,
-            // No call of the source returns this error. So the reactor tries again when an entry on the wheel falls
-            // due, as after `close_or_rearm`.
+            // No call of the source returns this error. So an entry on the wheel makes the reactor try again, as after
+            // a failure in `close_or_rearm`.
             Err(error) if is_out_of_registrations(&error) => {
                 slot.state.signals.insert(Signals::REARM_REFUSED);
                 let mut registration = Registration {

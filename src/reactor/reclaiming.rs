@@ -8,7 +8,8 @@ use std::collections::TryReserveError;
 use super::source_state::{Flags, WheelEntry};
 use super::{Handler, Key, Phase, Reactor};
 
-/// The time between the first sign of unused memory and its return, in ticks. A load that swings faster keeps its tables.
+/// The time between the first sign of unused memory and its return, in ticks. A load that swings faster than this keeps
+/// its tables.
 const RECLAIM_TICKS: u64 = 250;
 
 impl<T: Handler> Reactor<T> {

@@ -251,7 +251,7 @@ impl<T: Handler> Reactor<T> {
         self.visit(key, |_, _| ());
     }
 
-    // A separate function, because most callbacks that end here have written nothing.
+    // Not inlined, because most callbacks end without a flush.
     #[inline(never)]
     fn flush_own(&mut self, key: Key, resources: &mut T::Resources<'_>) {
         self.flush_one(key, resources);

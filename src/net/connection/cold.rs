@@ -68,7 +68,7 @@ pub(super) struct ColdState {
     /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
     /// Whether news of the peer waited in the kernel when the limit on the first byte passed during a pause. The limit
-    /// then ends.
+    /// no longer counts then.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
     /// The tick at which a pause has stopped the close timeout. `None` if the pause began before this side ended.
@@ -82,8 +82,8 @@ pub(super) struct ColdState {
     /// Whether the held failure came after the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
     /// a failure is held.
     pub(super) is_failed_behind_end: bool,
-    /// Whether a pipe has ended this side although its source had not ended. Neither `end` nor `destroy_soon` came
-    /// before, so no FIN was promised.
+    /// Whether the close of a pipe's other socket has ended this side. Neither `end` nor `destroy_soon` came before, so
+    /// no FIN was promised.
     pub(super) is_ended_by_pipe: bool,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,

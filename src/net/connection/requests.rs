@@ -68,8 +68,8 @@ impl Connection {
         }
     }
 
-    /// Gives up the place that this connection takes among those of its loop, server and network. Returns whether it had
-    /// one: in the first call after the close, and in no other call.
+    /// Notes that this connection no longer counts against the limits on open sockets of its loop, server and network.
+    /// Returns `true` in the first call after the close, and in no other call.
     pub(crate) fn give_up_place(&mut self) -> bool {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => std::mem::take(holds_place),

@@ -26,7 +26,7 @@ pub(super) enum Stage {
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
-        /// Whether the connection still takes its place among those of its loop, server and network.
+        /// Whether the connection still counts against the limits on open sockets of its loop, server and network.
         holds_place: bool,
     },
 }

@@ -24,9 +24,9 @@ pub(super) enum TimeLimit {
     FirstByte,
     /// The kernel must have taken a byte of the queue.
     WriteStall,
-    /// The peer must send at the least rate, because bytes are expected.
+    /// The peer must send at least at `min_receive_rate`, because bytes are expected.
     ReceiveRate,
-    /// The peer must take queued bytes at the least rate.
+    /// The peer must take queued bytes at least at `min_send_rate`.
     SendRate,
     /// The peer has ended, and this side must have ended too, or have sent a byte.
     HalfOpen,

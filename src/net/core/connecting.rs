@@ -1,6 +1,7 @@
 //! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305).
 //!
-//! Only the connect to a path is made within the call, as in Node. Every other one is a step of [`dialing`](super::dialing).
+//! Only the connect to a path is made within the call, as in Node. Every other connect is a step of
+//! [`dialing`](super::dialing).
 
 use std::io;
 use std::net::SocketAddr;
@@ -323,8 +324,8 @@ impl Net {
         None
     }
 
-    /// Plans the attempt on the next address, because the newest attempt has had no answer for its delay. That attempt
-    /// goes on.
+    /// Plans the attempt on the next address, because the newest attempt has had no answer within the attempt delay.
+    /// The newest attempt goes on.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {

@@ -52,7 +52,7 @@ pub(super) struct Tally {
 }
 
 impl Net {
-    /// Returns the counters, after a visit of each socket.
+    /// Returns the counters. Walks over all sockets.
     pub(crate) fn counts(&self) -> NetCounts {
         let (datagrams, queued_datagram_bytes) = self.datagram_counts();
         let mut counts = NetCounts {

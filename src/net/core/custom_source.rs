@@ -3,7 +3,7 @@
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 
-/// The state of a source of the user. The reactor serves it only to learn which callback is due.
+/// The state of a source of the user. The reactor serves the source only to learn which callback is due.
 ///
 /// A callback is an event, so the handler learns of the readiness after the reactor has served the source. The served
 /// readiness is therefore set aside until the callback returns. Otherwise the source would be queued once more before

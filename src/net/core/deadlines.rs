@@ -1,6 +1,5 @@
 //! Timers and deadlines that have passed. A deadline of a socket does not decide at once: bytes that satisfy the
-//! deadline may have arrived, and wait in the kernel or for the service of other sockets. So the socket is served once
-//! first.
+//! deadline may have arrived, and wait to be read. So the socket is served once first.
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::{Connection, NextTry, Retries};

@@ -92,7 +92,8 @@ pub(crate) struct Net {
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limits of the loop, which count where a server has none of its own.
     limits: Limits,
-    /// The number of sources at the front of the reactor's list of closing sources whose places are freed already.
+    /// The number of closing sources, from the front of the reactor's list, whose [places](Net::free_place) are freed
+    /// already.
     closing_looked_at: usize,
     /// The sockets whose connect to an address waits for the flush phase. The serve phase may have made some already.
     planned_dials: VecDeque<SocketId>,

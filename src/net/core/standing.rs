@@ -6,7 +6,7 @@ use crate::reactor::Interest;
 
 use super::Net;
 
-/// The facts about a socket by which a shutdown decides how to end it.
+/// The facts by which a shutdown decides how to end a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     /// The socket is not connected yet.

@@ -9,11 +9,11 @@
 
 use super::KEPT_BYTES;
 
-/// The limit on the groups of one turn. Messages for a further group of sockets go to the queues of its members.
+/// The limit on the groups of one turn. Messages to any further group of sockets go to the queues of these sockets.
 const GROUPS: usize = 4;
 
 /// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages go to the
-/// queues of the members.
+/// queues of their sockets.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of one turn, in up to [`GROUPS`] groups. A single write to another socket is a message to a group of

@@ -68,7 +68,7 @@ pub(crate) struct Outbox {
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
-    /// The number of bytes that datagrams have brought since the outbox was made.
+    /// The number of bytes of received datagrams since the outbox was made.
     received_datagrams: u64,
 }
 
