@@ -41,7 +41,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Ensures that the insertion of a source allocates nothing, and neither does the deadline that it sets first.
+    /// Ensures that neither the insertion of a source nor the first deadline of this source allocates memory.
     ///
     /// # Errors
     ///

@@ -215,7 +215,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection, and carries out the writes and the end that came while connecting.
+    /// Begins to read on the open connection, and asks for a flush of the writes and the end that came while
+    /// connecting.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);

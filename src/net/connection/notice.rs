@@ -9,7 +9,8 @@ use super::Error;
 pub(crate) enum Notice {
     /// The lookup has found this address for the name, or has failed with this error.
     LookedUp(Result<SocketAddr, Error>),
-    /// An attempt on this address is announced. In a race, its connect begins after the handler was told.
+    /// An attempt on this address is announced. The connect begins after the handler was told, unless the attempt has
+    /// failed already.
     AttemptBegun(SocketAddr),
     /// The connect to this address has failed.
     AttemptFailed(SocketAddr, Error),

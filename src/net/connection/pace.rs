@@ -72,7 +72,7 @@ impl Pace {
             self.counted = bytes;
         } else {
             *until += ticks;
-            // Bytes that give less than a whole tick are counted later, with others.
+            // Bytes that give less than a whole tick are left for a later count.
             self.counted += ticks.saturating_mul(rate).div_ceil(1_000);
         }
     }

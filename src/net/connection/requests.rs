@@ -50,8 +50,8 @@ impl Connection {
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
-            // While connecting, only a stream to a path may not be TCP. A connect to a name has no stream yet, and its
-            // stream will be TCP.
+            // While connecting, only a stream to a path may not be TCP. A connection that has no stream yet will be
+            // TCP.
             (Stage::Connecting(_), Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }

@@ -152,8 +152,8 @@ impl Connection {
                 Some(self.hand_over(length, registration, outbox))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
-                // The filters stand for the block: after the short read, they did not ask the kernel again. The kernel
-                // may have reported an end.
+                // The filters have returned `WouldBlock` after a short read, and have not asked the kernel again. The
+                // kernel may have reported an end.
                 match self.outbound.has_failed() {
                     true => registration.assume(crate::reactor::Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),

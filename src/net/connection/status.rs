@@ -161,8 +161,8 @@ impl Connection {
             .filter(|_| self.may_be_tcp())
     }
 
-    /// Whether the stream is TCP or, if there is none yet, will be. Only a connect to a name, which is TCP, starts
-    /// without a stream.
+    /// Whether the stream is TCP or, if there is none yet, will be: every connection that starts without a stream will
+    /// be TCP.
     fn may_be_tcp(&self) -> bool {
         self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }

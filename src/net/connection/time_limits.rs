@@ -30,7 +30,7 @@ pub(super) enum TimeLimit {
     SendRate,
     /// The peer has ended, and this side must have ended too, or have sent a byte.
     HalfOpen,
-    /// The filters must have exchanged what precedes the open connection.
+    /// The filters must have finished their handshake.
     Handshake,
     /// The deadline of the program.
     Program,
@@ -85,8 +85,8 @@ impl Connection {
         self.cold.as_ref()?.deadline
     }
 
-    /// Begins (`expects`) or stops to measure whether the peer sends at `min_receive_rate`. To begin once more changes
-    /// nothing.
+    /// Begins (`expects`) or stops to measure whether the peer sends at `min_receive_rate`. A further call that begins
+    /// changes nothing.
     pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
         if !expects {
             if let Some(cold) = &mut self.cold {

@@ -1,4 +1,4 @@
-//! Writes and flushes: joins the outbound half with its stream, and handles the failure or the end of that half.
+//! Writes and flushes: passes unsent bytes to the stream, and handles the failure or the end of the outbound half.
 //! [`overflowing`](super::overflowing) deals with the limit on the bytes of all connections together.
 
 use std::io::{self, IoSlice};

@@ -86,8 +86,8 @@ impl Net {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
-    /// Takes the refused connections of a server that were over one limit. The caller repeats the call until `None`:
-    /// one event of the reactor stands for all refusals, and for the server's event after these.
+    /// Takes the refused connections of a server, those of one limit at a time. The caller repeats the call until
+    /// `None`: one event of the reactor stands for all refusals, and for the server's event after these.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }

@@ -21,7 +21,7 @@ pub(crate) struct NetCounts {
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) accepted: u64,
-    /// The connections that were refused, by the limit that they were over.
+    /// The numbers of refused connections, one for each limit.
     pub(crate) refused: [u64; AcceptLimit::ALL.len()],
     pub(crate) dropped_blocked: u64,
     pub(crate) descriptor_shortages: u64,

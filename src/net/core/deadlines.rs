@@ -138,8 +138,9 @@ impl Net {
         self.settle(passed, buffer)
     }
 
-    /// Serves the socket or source of a deadline that has passed. If it gives no event, or was served before, its
-    /// deadline decides. A service in which a call failed with a transient error proves nothing, and is repeated.
+    /// Serves the socket or source of a deadline that has passed, and returns the event of this service as news.
+    /// Without an event, or once no service is left, the deadline decides. A service in which a call failed with a
+    /// transient error proves nothing, and is repeated.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {

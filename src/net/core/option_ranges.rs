@@ -1,5 +1,5 @@
 //! The ranges of options that the systems accept, and the kinds of socket that have an option. A wrong option is
-//! refused before any system call, so that no other option is set by half.
+//! refused before any system call, so that either all options are set or none.
 
 use std::time::Duration;
 

@@ -113,7 +113,7 @@ impl Outbox {
     }
 
     /// Gathers `bytes` if only the buffer was too short for [`put_own`](Self::put_own).
-    // Apart from `put_own`, so that the fast path saves no registers for this rare one.
+    // Apart from `put_own`, so that the fast path saves no registers for this rare case.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)
     }
