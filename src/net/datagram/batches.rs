@@ -1,4 +1,4 @@
-//! Batches: what is sent gathers in the queue, and leaves in runs; what has arrived comes several at a time.
+//! Batches: datagrams to send wait in the queue for the flush, and leave in runs; one call receives several datagrams.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use super::DatagramFlow;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The number of gathered bytes at which they leave at once.
+/// The number of queued bytes at which the socket sends them at once, without waiting for the flush.
 const MOST_GATHERED: usize = 60 << 10;
 
-/// The bytes of the longest run: those of the longest datagram of IPv4.
+/// The limit on the bytes of a run: the payload of the longest IPv4 datagram.
 const LONGEST_RUN: usize = 65_507;
 
-/// The limit on the runs that are sent each time the reactor serves the socket. A run is several datagrams of one length to
-/// one peer, in one system call.
+/// The limit on the runs that one call of `send_batch` sends. A run is several datagrams of one length to one peer, in
+/// one system call.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {
@@ -61,7 +61,7 @@ impl Datagrams {
         self.on_activated()
     }
 
-    /// Queues a datagram for the flush.
+    /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
@@ -78,7 +78,7 @@ impl Datagrams {
         let is_blocked = registration.interest().contains(Interest::WRITABLE);
         let flow = self.enqueue(bytes, to, registration, outbox);
         if !is_blocked {
-            // The flush sends, and not the readiness.
+            // The flush phase sends the queue; the socket need not wait to be writable.
             registration.unwant(Interest::WRITABLE);
             registration.flush_soon();
             if self.queue.bytes() >= MOST_GATHERED.min(self.max_queued_bytes / 2) {
@@ -103,7 +103,7 @@ impl Datagrams {
             let Some(batched) = socket.batched() else {
                 return;
             };
-            // A connected socket takes no address on every system.
+            // Only some systems let a connected socket send to an address, as `send_run` does.
             let can_run = self.peer.is_none() || cfg!(target_os = "linux");
             let most = if can_run { batched.most_segments() } else { 1 };
             let peer = self.peer;
@@ -133,7 +133,7 @@ impl Datagrams {
                 Err(error) if self.blocks_sending(&error, registration) => {
                     return registration.want(Interest::WRITABLE);
                 }
-                // The network card cannot cut a run: from now on each datagram is sent alone.
+                // `send_run` has found that the network card cannot cut a run: from now on each datagram is sent alone.
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
                 Err(error) => self.note_lost_run(error, count, to, registration),
             }

@@ -13,7 +13,7 @@ pub(crate) enum DatagramEvent {
     Connected,
     /// A datagram lies in the read buffer.
     Message(Message),
-    /// The queue has drained, after a send was answered `Full` or `Dropped`.
+    /// The queue has drained, after a send was answered `Full`, or after the limits on the queue dropped a datagram.
     Drained,
     /// A call has failed, or the network has refused a datagram.
     Error(Error),
@@ -23,10 +23,10 @@ pub(crate) enum DatagramEvent {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message {
     pub(crate) from: SocketAddr,
-    /// The place of its first byte in the read buffer.
+    /// The place of the datagram's first byte in the read buffer.
     pub(crate) offset: usize,
     /// The number of bytes for the handler.
     pub(crate) length: usize,
-    /// Whether the datagram was longer than that.
+    /// Whether the datagram was longer than `length`.
     pub(crate) is_truncated: bool,
 }

@@ -2,7 +2,7 @@
 
 /// The answer to the send of a datagram: whether it was accepted, and whether the caller should send more.
 ///
-/// [`Flow`](crate::Flow) is the answer of byte streams. A datagram may be dropped, and no end comes before the close.
+/// [`Flow`](crate::Flow) is the answer of byte streams. A datagram may be dropped, and a UDP socket has no half-close.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -32,10 +32,10 @@ pub enum DatagramFlow {
     /// [high watermark](crate::DatagramOptions::high_water_mark). [`on_drain`](crate::DatagramHandler::on_drain) reports
     /// when to send again.
     Full,
-    /// The datagram was dropped, because the queue is full, or because the system has refused it:
-    /// [`on_error`](crate::DatagramHandler::on_error) then has the reason.
+    /// The datagram was dropped: the queue is full, or the send was refused. After a refusal,
+    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason.
     Dropped,
-    /// The datagram was dropped: the socket is closed, closes in this turn, or is gone.
+    /// The datagram was dropped: the socket is closing, is closed, or is gone.
     Closed,
 }
 

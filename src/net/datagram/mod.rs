@@ -1,5 +1,5 @@
-//! The state machine of one UDP socket: a descriptor, the datagrams that the kernel had no space for, and the events that
-//! wait for the handler.
+//! The state machine of one UDP socket: a descriptor, the datagrams that wait to be sent, and the events that wait for
+//! the handler.
 //!
 //! `receiving` and `sending` talk to the kernel. A failed call is an event of its own, and closes nothing: a datagram that
 //! is lost says nothing about the next one.
@@ -34,7 +34,7 @@ pub use options::{DatagramOptions, DropPolicy};
 pub(crate) use event::{DatagramEvent, Message};
 pub(crate) use status::DatagramCounts;
 
-/// The limit on the errors that wait for the handler. Further ones are only counted: a peer must not fill the memory with
+/// The number of waiting notices at which further errors are only counted, so that no peer can fill the memory with
 /// refusals.
 const MOST_ERRORS: usize = 32;
 
@@ -42,14 +42,15 @@ const MOST_ERRORS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     stage: Stage,
-    /// The address or name that the user asked to bind or connect to. The name of the socket in errors until it is bound.
+    /// The address or name that the user asked to bind or connect to. Errors of the lookup and of the bind name the
+    /// socket by it.
     asked: Endpoint,
     /// The address of the socket once it is bound, also after the close.
     local: Option<SocketAddr>,
     /// The address that the socket is connected to, also after the close.
     peer: Option<SocketAddr>,
     queue: SendQueue,
-    /// Whether a send was answered `Full` or `Dropped` since the last drain.
+    /// Whether, since the last drain, a send was answered `Full`, or the limits on the queue dropped a datagram.
     owes_drain: bool,
     /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
@@ -57,14 +58,14 @@ pub(crate) struct Datagrams {
     /// source.
     #[cfg(feature = "udp-batch")]
     batch: VecDeque<Message>,
-    /// The events that wait for the handler, in front of the message.
+    /// The events that the handler gets before `message`.
     notices: VecDeque<DatagramEvent>,
     is_paused: bool,
-    /// Whether the socket takes no further datagrams, and closes after its queue.
+    /// Whether the socket refuses further datagrams, and closes once its queue is sent.
     closes_soon: bool,
     /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
     rests: bool,
-    /// The receives in a row that have failed.
+    /// The number of receives in a row that have failed.
     failures: u32,
     max_datagram_bytes: usize,
     receives_per_turn: u32,
@@ -89,7 +90,7 @@ enum Stage {
     Closed,
 }
 
-/// The use of the address that a name stands for.
+/// The purpose of a name lookup: the use of the address that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// The socket is bound to the address.
@@ -144,7 +145,8 @@ impl Datagrams {
         }
     }
 
-    /// Begins with `socket`, and notes the events for the handler. The caller activates the source.
+    /// Takes over `socket`, which is bound, and connected if there is a `peer`. Notes the events for the handler; the
+    /// caller activates the source.
     pub(crate) fn begin(&mut self, socket: Udp, peer: Option<SocketAddr>) {
         self.local = socket.local_address().ok();
         self.peer = peer;
@@ -163,7 +165,7 @@ impl Datagrams {
         }
     }
 
-    /// Returns the object that the kernel polls.
+    /// Returns the socket that is registered with the selector.
     pub(crate) fn socket_mut(&mut self) -> Option<&mut Udp> {
         match &mut self.stage {
             Stage::Open(socket) | Stage::Closing(socket) => Some(socket),
@@ -178,7 +180,7 @@ impl Datagrams {
         }
     }
 
-    /// Reports the events that do not come from the kernel.
+    /// Returns the event of the reactor if news waits for the handler.
     pub(crate) fn on_activated(&self) -> Option<Event> {
         self.has_news().then_some(Event::Datagram)
     }
@@ -188,7 +190,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message that is the only news. `None` if there are other events, or none at all: `take_event` has them.
+    /// Takes the message if it is the only news. `None` if there is no news, or other news too, which `take_event`
+    /// returns.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         #[cfg(feature = "udp-batch")]
@@ -222,7 +225,7 @@ impl Datagrams {
         None
     }
 
-    /// Notes an error for the handler.
+    /// Counts an error, and notes it for the handler.
     fn note_error(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.counts.errors += 1;
         if self.notices.len() < MOST_ERRORS {
@@ -246,7 +249,7 @@ impl Datagrams {
         check_sendable(self.send_block_list.as_deref(), peer)?;
         let failed = |error| Error::new(Syscall::Connect, error).at(peer.into());
         socket.connect(peer).map_err(failed)?;
-        // The connect has bound a local address that was unspecified.
+        // The connect has bound a local address that was unspecified, so the address is read again.
         self.local = socket.local_address().ok();
         self.peer = Some(peer);
         self.notices.push_back(DatagramEvent::Connected);
@@ -263,7 +266,7 @@ impl Datagrams {
         set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
     }
 
-    /// Stops receiving, or begins again. The kernel keeps the datagrams, as many as its buffer holds.
+    /// Stops receiving, or receives again. During a pause, the kernel keeps as many datagrams as its buffer holds.
     pub(crate) fn set_paused(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         self.is_paused = is_paused;
         match is_paused || !matches!(self.stage, Stage::Open(_)) {
@@ -294,7 +297,7 @@ impl Datagrams {
         }
     }
 
-    /// Closes the socket once its queue is sent. It takes no further datagrams, and receives none.
+    /// Closes the socket once its queue is sent. Until then, the socket refuses further datagrams, and receives none.
     pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         if self.queue.is_empty() {
             return self.close(registration, outbox);
@@ -321,12 +324,12 @@ impl Datagrams {
         registration.close();
     }
 
-    /// Closes the descriptor, which is deregistered.
+    /// Closes the descriptor, which the caller has deregistered.
     pub(crate) fn shut(&mut self) {
         self.stage = Stage::Closed;
     }
 
-    /// Takes the socket out, for use outside of the loop, and closes this one. The caller has deregistered the socket.
+    /// Closes this source, and returns its socket for use outside of the loop. The caller has deregistered the socket.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,
@@ -339,7 +342,7 @@ impl Datagrams {
         }
     }
 
-    /// Lends the descriptor to the user, who may duplicate it.
+    /// Lends the descriptor to the user. From now on, the descriptor may have a duplicate.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.socket()?.descriptor()?;

@@ -9,10 +9,10 @@ use crate::net::connect::{Resolver, SharedResolver};
 use crate::net::values::Family;
 use crate::system::{MulticastInterface, UdpBinding, UdpOption};
 
-/// The longest datagram of UDP, as its header can say: 65,507 bytes over IPv4.
+/// The greatest length that the header of UDP can state. Over IPv4, a datagram has at most 65,507 bytes.
 pub(super) const LONGEST_DATAGRAM: usize = 65_535;
 
-/// The datagram that a full send queue drops.
+/// The choice of the datagram that a full send queue drops.
 ///
 /// ```
 /// use netloop::{DatagramOptions, DropPolicy};
@@ -102,10 +102,10 @@ impl DatagramOptions {
         }
     }
 
-    /// Whether other sockets that ask for the same may bind the same address (SO_REUSEADDR). Default: `false`.
+    /// Whether other sockets that set this option too may bind the same address (SO_REUSEADDR). Default: `false`.
     ///
-    /// Several programs of a machine can so receive from one multicast group. Of the datagrams to a single host, one
-    /// socket gets all. Windows lets any socket of any program in then.
+    /// So several programs on a machine can receive from one multicast group. Of several sockets at one address, only
+    /// one gets the datagrams that are sent to this machine alone. On Windows, any program may then bind the address.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
@@ -115,15 +115,16 @@ impl DatagramOptions {
     /// Whether several sockets, of this process or of others, may bind the same address, and the kernel distributes the
     /// datagrams among them by the addresses of their senders (SO_REUSEPORT). Default: `false`.
     ///
-    /// The bind fails with ENOTSUP on systems whose kernel does not distribute them.
+    /// The bind fails with ENOTSUP on systems whose kernel does not distribute datagrams.
     #[doc(alias = "reusePort")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Whether an IPv6 address receives from IPv6 peers only. Default: `false`, so that `[::]` also receives from IPv4 peers,
-    /// whose addresses appear as `::ffff:a.b.c.d`. On an IPv4 address `true` makes the bind fail with EINVAL.
+    /// Whether a socket at an IPv6 address receives from IPv6 peers only. Default: `false`, so that `[::]` also
+    /// receives from IPv4 peers, whose addresses appear as `::ffff:a.b.c.d`. On an IPv4 address `true` makes the bind
+    /// fail with EINVAL.
     #[doc(alias = "ipv6Only")]
     pub fn ipv6_only(mut self, only: bool) -> Self {
         self.ipv6_only = only;
@@ -184,28 +185,30 @@ impl DatagramOptions {
     /// Sets the length of the longest datagram that is received whole. A longer one is cut, and comes to
     /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
     ///
-    /// A loop whose [read buffer](crate::EventLoopOptions::read_buffer_bytes) is shorter cuts at one byte less than that.
+    /// If the [read buffer](crate::EventLoopOptions::read_buffer_bytes) of the loop is not longer than `bytes`, a
+    /// datagram is cut at one byte less than the read buffer has.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self
     }
 
-    /// Sets the number of datagrams that the socket receives in one turn, at least 1. The rest waits for the next turn, so
-    /// that a flood delays other sockets and timers by so many datagrams. Default: 32, as in libuv.
+    /// Sets the number of datagrams that the socket receives in one turn, at least 1. The rest waits for the next turn,
+    /// so that a flood delays other sockets and timers by at most this number of datagrams. Default: 32, as in libuv.
     pub fn receives_per_turn(mut self, datagrams: u32) -> Self {
         self.receives_per_turn = datagrams.max(1);
         self
     }
 
-    /// Whether the kernel takes and gives several datagrams at a time (GSO, GRO, `recvmmsg`), where the system can. Default:
-    /// `false`. Needs the feature `udp-batch`.
+    /// Whether one system call sends or receives several datagrams (GSO, GRO, `recvmmsg`), where the system can.
+    /// Default: `false`. Needs the feature `udp-batch`.
     ///
-    /// The datagrams of a turn leave in the flush after it: those in a row of one length to one address in one call. Datagrams
-    /// that have arrived come in one call, too. So bursts cost a fraction, and a single datagram costs a little more. One receive
-    /// may give more datagrams than a turn's [budget](Self::receives_per_turn), as many as the loop's
-    /// [read buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may cut what the kernel has
-    /// coalesced: `on_truncated` tells the last datagram that it holds. A datagram that is longer than the network's MTU is
-    /// refused with EMSGSIZE. The socket cannot be [detached](crate::DatagramSocket::detach).
+    /// The datagrams that are sent in one turn leave in its flush. Successive datagrams of one length to one address
+    /// leave in one call. So a burst costs a fraction, and a single datagram costs a little more. One receive may
+    /// return more datagrams than the [budget](Self::receives_per_turn) of a turn, as many as the [read
+    /// buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may be too short for
+    /// datagrams that the kernel has coalesced: the last one in the buffer then comes to `on_truncated`, and those
+    /// after it are lost. A datagram that is longer than the MTU of the network is refused with EMSGSIZE. The socket
+    /// cannot be [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
     pub fn in_batches(mut self, on: bool) -> Self {
@@ -216,7 +219,8 @@ impl DatagramOptions {
     /// Sets the high watermark: a send answers [`DatagramFlow::Full`](crate::DatagramFlow::Full) if at least so many bytes are queued.
     /// Default: 64 KiB.
     ///
-    /// Datagrams are queued only while the kernel has no space for them, which is rare.
+    /// Datagrams are queued while the kernel has no space for them, which is rare, and while the name of the socket is
+    /// being looked up. With `in_batches`, they are also queued until the flush.
     #[doc(alias = "highWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes;
@@ -224,8 +228,8 @@ impl DatagramOptions {
     }
 
     /// Limits the number of bytes that may be queued. Beyond the limit, the [policy](Self::drop_policy) decides which
-    /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for a few bytes more than its own. An empty queue
-    /// takes a datagram of any length.
+    /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for its bytes and for its entry in the queue
+    /// (about 40 bytes). An empty queue takes a datagram of any length.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
@@ -252,7 +256,7 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the resolver that looks the name up to bind or connect to. Default: the system's
+    /// Sets the resolver that looks up the name to bind or connect to. Default: the system's
     /// ([`system_resolver`](crate::system_resolver)).
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
@@ -269,7 +273,7 @@ impl DatagramOptions {
     }
 
     /// Sets the address from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: `None`, the system
-    /// chooses. [`bind_udp`](crate::EventLoop::bind_udp) has an argument for it, and ignores this option.
+    /// chooses. [`bind_udp`](crate::EventLoop::bind_udp) has an argument for the address, and ignores this option.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
         self

@@ -1,4 +1,5 @@
-//! The send queue of a UDP socket: datagrams that the kernel had no space for.
+//! The send queue of a UDP socket: datagrams that wait for space in the kernel, for the lookup of the socket's name, or
+//! for the flush of a batch.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ const KEPT_ENTRIES: usize = 64;
 /// once the ring has grown.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    /// Invariant: the bytes of all entries, in their order.
+    /// Invariant: the bytes of all entries, in the order of the entries.
     bytes: VecDeque<u8>,
     entries: VecDeque<Entry>,
 }
@@ -43,7 +44,7 @@ impl SendQueue {
         self.bytes.len()
     }
 
-    /// Returns what the queue would weigh against its limit with `further` bytes more in one datagram.
+    /// Returns the number of bytes that would count against the limit if a datagram of `further` bytes were added.
     pub(super) fn weight_with(&self, further: usize) -> usize {
         self.bytes.len() + further + (self.entries.len() + 1) * ENTRY_BYTES
     }
@@ -71,8 +72,8 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
-    /// Calls `send` with the oldest datagrams in one piece, the length of each but the last, their number, and their common
-    /// destination: at most `most` datagrams in a row of one length, of which the last may be shorter, in at most
+    /// Calls `send` with the oldest datagrams in one piece, their length, their number and their common destination.
+    /// They are successive datagrams of one length, of which the last may be shorter: at most `most`, with at most
     /// `most_bytes` bytes.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(

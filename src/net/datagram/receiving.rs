@@ -1,4 +1,4 @@
-//! Receiving: one datagram a call, so that the reactor's burst is the budget of a turn.
+//! Receiving: one datagram in each call of `on_readable`, so that the reactor's burst limits the datagrams of a turn.
 
 use std::io;
 
@@ -10,12 +10,12 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::{Datagrams, Message, Stage};
 
-/// The receives in a row that may fail. A descriptor that fails more often is broken: its readiness would keep the loop
-/// awake for ever.
+/// The number of failed receives in a row at which the socket fails. Its descriptor is broken, and its readiness would
+/// keep the loop awake for ever.
 const MOST_FAILURES: u32 = 64;
 
-/// The time until a call is tried again that has failed for lack of memory, in ticks. No event reports the end of the
-/// shortage.
+/// The number of ticks after which a call that has failed for lack of memory is tried again. No event reports the end
+/// of the shortage.
 const REST_TICKS: u64 = 5;
 
 impl Datagrams {
@@ -88,7 +88,7 @@ impl Datagrams {
                 registration.would_block(Interest::READABLE);
                 return None;
             }
-            // The readiness stays, and the next service receives again.
+            // The readiness stays, so the reactor calls `on_readable` again.
             io::ErrorKind::Interrupted => return None,
             _ if is_out_of_buffers(&error) => {
                 self.rest(Interest::READABLE, registration);
@@ -112,7 +112,7 @@ impl Datagrams {
         self.on_activated()
     }
 
-    /// Takes the error that the kernel has reported while the socket neither receives nor sends.
+    /// Takes the error that the kernel has reported for a socket that is neither receiving nor sending.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if let Some(error) = self.socket()?.take_error() {
             let error = self.at_peer(Error::new(Syscall::Receive, error));
@@ -121,7 +121,7 @@ impl Datagrams {
         self.on_activated()
     }
 
-    /// Returns the error with the address of the peer, if there is one.
+    /// Adds the address of the peer to `error`, or the local address if there is no peer.
     pub(super) fn at_peer(&self, error: Error) -> Error {
         match self.peer.or(self.local) {
             Some(address) => error.at(address.into()),
@@ -129,14 +129,14 @@ impl Datagrams {
         }
     }
 
-    /// Lets the calls in `direction` wait for some ticks.
+    /// Stops the calls in `direction` for `REST_TICKS`.
     pub(super) fn rest(&mut self, direction: Interest, registration: &mut Registration<'_>) {
         self.rests = true;
         registration.would_block(direction);
         registration.wake_at(registration.tick() + REST_TICKS);
     }
 
-    /// Tries again, because the time of a rest has passed.
+    /// Ends the pause that [`rest`](Self::rest) has begun, so that the failed call is tried again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
             registration.assume(Readiness::READABLE | Readiness::WRITABLE);

@@ -1,4 +1,5 @@
-//! Sending: at once while the kernel has space, else through the queue, whose policy drops what would be too late.
+//! Sending: at once while the kernel has space, else through the queue. If the queue is full, the policy chooses the
+//! datagram that is dropped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use super::{
     DatagramEvent, Datagrams, DropPolicy, Stage, check_sendable, is_connected, is_not_connected,
 };
 
-/// The limit on the datagrams that one service of the socket sends.
+/// The limit on the datagrams that one call of `on_writable` sends.
 const SENDS_A_SERVICE: u32 = 64;
 
 /// The result of a send.
@@ -93,9 +94,9 @@ impl Datagrams {
         }
     }
 
-    /// Returns the reason not to send to `to` at all.
+    /// Returns the error of a send to `to` that the socket may not make.
     pub(super) fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
-        // Until the lookup is answered, a socket that will be connected has no peer yet.
+        // A socket that will be connected has no peer until the lookup is answered.
         let is_pending = self.pending().is_some();
         match (to, self.peer) {
             (Some(to), None) => check_sendable(self.send_block_list.as_deref(), to).err(),
@@ -133,7 +134,7 @@ impl Datagrams {
         }
     }
 
-    /// Whether `error` only means that the kernel takes the datagram later.
+    /// Whether the kernel may take the datagram later, in spite of `error`.
     pub(super) fn blocks_sending(
         &mut self,
         error: &io::Error,
@@ -141,7 +142,7 @@ impl Datagrams {
     ) -> bool {
         match error.kind() {
             io::ErrorKind::WouldBlock => registration.would_block(Interest::WRITABLE),
-            // The readiness stays, and the next service sends again.
+            // The readiness stays, so the reactor calls `on_writable` again.
             io::ErrorKind::Interrupted => {}
             _ if is_out_of_buffers(error) => self.rest(Interest::WRITABLE, registration),
             _ => return false,
@@ -157,7 +158,7 @@ impl Datagrams {
         }
     }
 
-    /// Queues a datagram, and drops what the limits leave no space for.
+    /// Queues a datagram. If the limits leave no space for it, drops older datagrams or this one, by the policy.
     pub(super) fn enqueue(
         &mut self,
         bytes: &[u8],
@@ -256,13 +257,13 @@ impl Datagrams {
     }
 }
 
-/// Sends a datagram, past the refusal of an earlier one.
+/// Sends a datagram, as [`past_error`] does.
 fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`. If it returns the error of an earlier datagram, which the network has refused, calls it again: the kernel has
-/// forgotten that error, and has not sent this datagram.
+/// Calls `send`. If the result may be the refusal of an earlier datagram by the network, calls `send` again: the first
+/// call has taken that error out of the kernel, and has not sent this datagram.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,
@@ -273,7 +274,7 @@ pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
         result => return alone(result),
     };
     match send() {
-        // The error is of this very datagram.
+        // The same error comes again, so it is the error of this datagram.
         Err(again) if again.raw_os_error() == error.raw_os_error() => alone(Err(again)),
         result => Sent {
             earlier: Some(error),

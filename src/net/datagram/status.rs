@@ -13,7 +13,7 @@ pub(crate) struct DatagramCounts {
     pub(crate) received: u64,
     pub(crate) received_bytes: u64,
     pub(crate) sent: u64,
-    /// The datagrams that were never sent, by the queue's policy, by an error, or by a close.
+    /// The datagrams that were never sent, because of the queue's policy, an error, or a close.
     pub(crate) dropped: u64,
     /// The received datagrams that the block list has discarded.
     pub(crate) blocked: u64,
@@ -71,7 +71,7 @@ impl Datagrams {
         self.receives_per_turn
     }
 
-    /// Whether the user can take the socket out as one of the standard library.
+    /// Whether the user can detach the socket, as a [`std::net::UdpSocket`].
     pub(crate) fn can_be_detached(&self) -> bool {
         self.socket().is_some_and(crate::system::Udp::is_standard)
     }
