@@ -206,9 +206,9 @@ impl DatagramOptions {
     /// leave in one call. So a burst costs a fraction, and a single datagram costs a little more. One receive may
     /// return more datagrams than the [budget](Self::receives_per_turn) of a turn, as many as the [read
     /// buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may be too short for
-    /// datagrams that the kernel has coalesced: the last one in the buffer then comes to `on_truncated`, and those
-    /// after it are lost. A datagram that is longer than the MTU of the network is refused with EMSGSIZE. The socket
-    /// cannot be [detached](crate::DatagramSocket::detach).
+    /// datagrams that the kernel has coalesced. The last one in the buffer then comes to `on_truncated`. Those after it
+    /// are lost. A datagram that is longer than the MTU of the network is refused with EMSGSIZE. The socket cannot be
+    /// [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
     pub fn in_batches(mut self, on: bool) -> Self {

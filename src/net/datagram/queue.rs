@@ -1,5 +1,4 @@
-//! The send queue of a UDP socket: datagrams that wait for space in the kernel, for the lookup of the socket's name, or
-//! for the flush of a batch.
+//! The send queue of a UDP socket: datagrams that wait for the kernel, for a name lookup, or for the flush of a batch.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -262,8 +262,8 @@ fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`. If the result may be the refusal of an earlier datagram by the network, calls `send` again: the first
-/// call has taken that error out of the kernel, and has not sent this datagram.
+/// Calls `send`. If the result may be the refusal of an earlier datagram, calls `send` again. The first call has taken
+/// that error out of the kernel, and has not sent this datagram.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,

@@ -1,4 +1,4 @@
-//! Factories of filters, which options hold: each connection gets a filter of its own.
+//! Factories of filters: the options hold a factory, and each connection gets a filter of its own.
 
 use std::fmt;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use crate::net::error::Result;
 
 use super::layer::AnyFilter;
 
-/// A factory of one filter of each connection.
+/// A factory that makes one filter for each connection.
 #[derive(Clone)]
 pub(crate) struct FilterFactory(Rc<dyn Fn() -> Result<Box<dyn AnyFilter>>>);
 

@@ -1,7 +1,7 @@
 //! The filters of one connection, in their order, and the way of the bytes through them.
 //!
-//! The functions here answer as the calls of a stream do. So the connection above needs not know whether there are filters:
-//! a read of 0 bytes is the end of the peer, and `WouldBlock` means that nothing can be done for now.
+//! The functions here answer as the calls of a stream do. So the connection need not know whether there are filters. A
+//! read of 0 bytes is the end of the peer, and `WouldBlock` means that nothing can be done for now.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,14 +13,15 @@ use super::layer::{AnyFilter, Layer};
 use super::passage::{MOST_READS, WireState, fill, is_full, read_into, send, write};
 use super::wire_buffer::WireBuffer;
 
-/// The limit on the answers of a filter that wait for the kernel. After it, the connection is not read.
+/// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the
+/// connection does not read.
 const MOST_ANSWER_BYTES: usize = 64 << 10;
 
 /// The filters of one connection. Invariant: there is at least one. The first is next to the wire.
 #[derive(Debug)]
 pub(crate) struct Filters {
     layers: Vec<Layer>,
-    /// The number of layers that are ready. The layers after these have not begun, but for the first of them.
+    /// The number of layers that are ready. Of the layers after these, only the first may have begun.
     ready: usize,
     wire: WireState,
 }
@@ -32,13 +33,13 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// The step was as long as a step may be, and there is more to do.
+    /// There is more to do: the step was long, was interrupted by a signal, or has found an address of the peer.
     Unfinished,
 }
 
 impl Filters {
-    /// Makes the filters of a stream that has `received` bytes already. The first `plain` bytes of its queue were written
-    /// before.
+    /// Makes the filters of a connection that has already received `received` bytes. The first `plain` bytes of its
+    /// queue were written before, and are sent as they are.
     pub(crate) fn new(filters: Vec<Box<dyn AnyFilter>>, plain: usize, received: u64) -> Self {
         debug_assert!(!filters.is_empty(), "no filters are no value of this type");
         Self {
@@ -57,8 +58,8 @@ impl Filters {
         self.layers.extend(filters.into_iter().map(Layer::new));
     }
 
-    /// Takes filters apart that have done their work: returns the only one, and the bytes that it has decoded. The caller
-    /// then drops this value. `None`, and no change, if there is more to do.
+    /// Removes the filter if it is the only one and has done its work. Returns the filter, and the bytes that it has
+    /// decoded; the caller then drops this value. Otherwise returns `None`, and changes nothing.
     pub(crate) fn take_apart(&mut self) -> Option<(Box<dyn AnyFilter>, Vec<u8>)> {
         match &self.layers[..] {
             [layer] if layer.is_over() && self.wire.reset.is_none() && !self.has_plain() => {
@@ -73,7 +74,7 @@ impl Filters {
         self.wire.received
     }
 
-    /// Returns the address of the peer that a ready filter knows: the one next to the handler counts.
+    /// Returns the address of the peer. Of the ready filters that know one, the nearest to the handler counts.
     pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
         let ready = &self.layers[..self.ready];
         ready.iter().rev().find_map(Layer::peer_address)
@@ -87,23 +88,23 @@ impl Filters {
             .find_map(|layer| layer.as_any().downcast_ref())
     }
 
-    /// Whether a read gives something although the kernel has nothing.
+    /// Whether a read may return bytes, the end or an error although the kernel has nothing.
     pub(crate) fn has_input(&self) -> bool {
         self.wire.failure.is_some() || self.layers.iter().any(Layer::has_input)
     }
 
-    /// Whether encoded bytes wait for the kernel.
+    /// Whether encoded bytes, or bytes from before the filters, wait for the kernel.
     pub(crate) fn has_output(&self) -> bool {
         self.has_plain() || self.layers.iter().any(|layer| !layer.out.is_empty())
     }
 
-    /// Whether bytes from before the filters wait.
+    /// Whether bytes that were written before there were filters wait for the kernel.
     pub(crate) fn has_plain(&self) -> bool {
         self.wire.plain > 0
     }
 
-    /// Whether so many answers of filters wait for the kernel that no more may be asked for: the peer sends, and does not
-    /// read.
+    /// Whether so many answers of filters wait for the kernel that the connection must not read: the peer sends, and
+    /// does not read.
     pub(crate) fn is_clogged(&self) -> bool {
         self.layers.iter().any(has_many_answers)
     }
@@ -113,7 +114,7 @@ impl Filters {
         self.wire.write_fault.take()
     }
 
-    /// Whether the last read of the wire proves that there is no more for now, and nothing waits here.
+    /// Whether the last read of the wire proves that the kernel has no more for now, and no filter has input either.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.wire.read_short && !self.has_input()
     }
@@ -133,11 +134,12 @@ impl Filters {
         self.wire.would_block
     }
 
-    /// Goes on with the handshake. Reads from the stream into `received`, if that is given.
+    /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
     ///
     /// # Errors
     ///
-    /// The error of a filter or of the stream. The kernel is offered the filter's bytes for the peer before.
+    /// The error of a filter or of the stream. Before the error is returned, the kernel is offered the filter's bytes
+    /// for the peer.
     pub(crate) fn advance(
         &mut self,
         stream: &mut Stream,
@@ -151,10 +153,11 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failed write is told by the read that follows, after what the peer has said before.
+            // A failure of this write is returned only after the read below: bytes that the peer has sent before come
+            // first.
             let sent = send(top, below, &mut self.wire, stream);
             if top.is_ready() {
-                // A read tells a failure after the handshake, after the decoded bytes.
+                // A failure of a ready filter is returned later, by the read that follows the decoded bytes.
                 let knows_peer = top.peer_address().is_some();
                 self.ready += 1;
                 if knows_peer && self.ready < self.layers.len() {
@@ -192,7 +195,7 @@ impl Filters {
                 Err(error) => return Err(error),
             }
         }
-        // The first read or write after the handshake tells a failure.
+        // If this flush fails, the first read or write after the handshake returns the error.
         let _ = self.flush_on(stream);
         Ok(Advance::Ready)
     }
@@ -212,8 +215,8 @@ impl Filters {
         read_into(top, below, &mut self.wire, stream, buffer, received)
     }
 
-    /// Returns whether received bytes wait, as [`Stream::peek`] does. Decodes until there is something to tell, and keeps
-    /// it for the next read.
+    /// Looks for received bytes, as [`Stream::peek`] does: returns 1 if there are any, and 0 at the end of the peer.
+    /// Decodes until one of the two is known, and keeps decoded bytes for the next read.
     pub(crate) fn peek(&mut self, stream: &mut Stream) -> io::Result<usize> {
         self.begin_call();
         self.wire.spares_reads = false;
@@ -241,8 +244,9 @@ impl Filters {
         }
     }
 
-    /// Writes as [`Stream::write`] does. `slices` have to begin with the bytes that the call before has not taken, because
-    /// some of them may be encoded already. `spare` is an empty buffer that is returned if it is not needed any more.
+    /// Writes as [`Stream::write`] does. `slices` have to begin with the bytes that the call before has not taken,
+    /// because some of them may be encoded already. The filter may borrow the empty buffer `spare`, and gives it back
+    /// if everything is sent.
     pub(crate) fn write(
         &mut self,
         stream: &Stream,
@@ -266,7 +270,7 @@ impl Filters {
         written
     }
 
-    /// Sends the bytes of the filters themselves. Returns whether everything is sent.
+    /// Sends the bytes that wait in the filters. Returns whether all of them are sent.
     pub(crate) fn flush(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         self.flush_on(stream)
@@ -283,7 +287,8 @@ impl Filters {
         Ok(true)
     }
 
-    /// Ends this side, after everything that was written. Returns whether everything is sent, and a FIN may follow.
+    /// Ends this side, once all written bytes are encoded: sends the end of each filter. Returns whether everything is
+    /// sent, so that the FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         let mut layers = &mut self.layers[..];

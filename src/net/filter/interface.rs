@@ -9,9 +9,9 @@ use crate::net::error::Result;
 /// A transformation of the bytes of a connection, in both directions: encryption, compression, a recorder, a header in
 /// front of everything else.
 ///
-/// A filter stands between the wire and the handler, and neither of the two sees it. Received bytes pass
-/// [`decode`](Self::decode) before `on_data`. Written bytes wait as they were written, and pass
-/// [`encode`](Self::encode) when they are sent. A filter makes no system call and has no clock: it computes.
+/// A filter stands between the wire and the handler. Received bytes pass [`decode`](Self::decode) before `on_data`.
+/// Written bytes wait as they were written, and pass [`encode`](Self::encode) when they are sent. A filter makes no
+/// system call and has no clock: it computes.
 ///
 /// Filters are set by [`ListenOptions::filter`](crate::ListenOptions::filter),
 /// [`ConnectOptions::filter`](crate::ConnectOptions::filter) and [`Socket::start_filter`](crate::Socket::start_filter),
@@ -20,20 +20,20 @@ use crate::net::error::Result;
 /// # What counts where
 ///
 /// Watermarks, [`queued_bytes`](crate::Socket::queued_bytes), [`on_drain`](crate::SocketHandler::on_drain) and the
-/// counters of bytes mean the handler's bytes. A byte counts as sent when the kernel has taken the bytes that stand for
-/// it. Timeouts and rates mean the bytes on the wire: a peer that is slow within a record is not silent.
+/// counters of bytes count the handler's bytes. A byte counts as sent when the kernel has taken the bytes that stand
+/// for it. Timeouts and rates count the bytes on the wire: a peer that is slow within a record is not silent.
 ///
 /// # The handshake
 ///
-/// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has. A socket opens only once all of
-/// its filters are ready. A client then gets [`on_connect`](crate::SocketHandler::on_connect), and a server is told of the
-/// connection. [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
+/// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has done so. A socket opens only
+/// once all of its filters are ready. A client then gets [`on_connect`](crate::SocketHandler::on_connect), and a server
+/// is told of the connection. [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
 ///
 /// # The end
 ///
 /// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
-/// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) ask no filter. An error of a filter closes its
-/// socket with this error, after the bytes that were decoded before it.
+/// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) call no filter. An error of a filter closes
+/// its socket with this error, after the bytes that were decoded before it.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -81,7 +81,8 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Whether the handler's bytes may pass. Once `true`, the answer stays. The default is `true` from the start.
+    /// Whether the handler's bytes may pass. Once the answer is `true`, it must stay so. By default it is always
+    /// `true`.
     fn is_ready(&self) -> bool {
         true
     }
@@ -98,10 +99,11 @@ pub trait Filter {
     /// [`FilterOutput::to_peer`] is still offered to the kernel, once.
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded>;
 
-    /// Encodes written bytes: appends to `to_peer` what stands for the first of `bytes`, and returns how many bytes these
-    /// are, at least 1. There is at least one slice, and none is empty. All slices together are at most 64 KiB.
+    /// Encodes written bytes: appends to `to_peer` what stands for the first bytes of `bytes`, and returns the number
+    /// of these bytes, at least 1. There is at least one slice, and none is empty. All slices together are at most 64
+    /// KiB.
     ///
-    /// Everything that stands for the returned bytes has to be in `to_peer` on return, because no further call need come.
+    /// Everything that stands for these bytes has to be in `to_peer` on return, because there may be no further call.
     /// The method is not called before the filter is [ready](Self::is_ready), nor after [`end`](Self::end).
     ///
     /// # Errors
@@ -119,19 +121,19 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes it for the end, unless
-    /// received bytes are [unused](Decoded::used): then something is missing, and the socket closes with
+    /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes the FIN for the end.
+    /// If received bytes are [unused](Decoded::used), something is missing, and the socket closes with
     /// [`ERR_FILTER`](crate::Error::FILTER).
     ///
     /// # Errors
     ///
-    /// An error means that the FIN is no end: something is missing before it. It closes the socket.
+    /// An error means that something is missing before the FIN. The error closes the socket.
     fn peer_ended(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Returns the address of the peer if the filter knows a better one than the kernel does. Asked once the filter is
-    /// ready.
+    /// Returns the address of the peer if the filter knows a better one than the kernel does. The loop asks once the
+    /// filter is ready.
     ///
     /// The server looks this address up in its [block list](crate::ListenOptions::block_list), and counts the connection in
     /// the network of this address, before the next filter begins.
@@ -180,7 +182,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// The filter is done with the first `bytes` of its input.
+    /// Makes the result of a filter that has used the first `bytes` of its input.
     pub fn used(bytes: usize) -> Self {
         Self {
             used: bytes,
@@ -189,13 +191,14 @@ impl Decoded {
         }
     }
 
-    /// Decoded bytes lie in `range` of the input. They come after those that were put into the output.
+    /// Adds the decoded bytes that lie in `range` of the input. They come after the bytes that were put into the
+    /// output.
     pub fn in_place(mut self, range: Range<usize>) -> Self {
         self.in_place = range;
         self
     }
 
-    /// The peer has ended after these bytes. The filter gets no further ones.
+    /// Notes that the peer has ended after the decoded bytes. The filter gets no further input.
     pub fn end(mut self) -> Self {
         self.is_end = true;
         self

@@ -12,11 +12,11 @@ use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
 
-/// The limit on the received bytes that a filter leaves unused without decoding any, and on those that it decodes before it
-/// is ready.
+/// The limit on the received bytes that a filter leaves unused without decoding any, and on the bytes that it decodes
+/// before it is ready.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
 
-/// A filter whose type can be asked for.
+/// A filter that can be downcast to its type.
 pub(crate) trait AnyFilter: Filter {
     fn as_any(&self) -> &dyn Any;
 }
@@ -37,13 +37,13 @@ impl fmt::Debug for dyn AnyFilter {
 pub(super) struct Layer {
     filter: Box<dyn AnyFilter>,
     has_begun: bool,
-    /// Whether the filter could not begin.
+    /// Whether the `begin` of the filter has failed.
     is_stillborn: bool,
     /// Received bytes that the filter has not used.
     input: Vec<u8>,
     /// Whether the filter may decode more without further input.
     may_decode: bool,
-    /// Decoded bytes that nothing has taken.
+    /// Decoded bytes that no read has taken.
     decoded: Vec<u8>,
     has_peer_ended: bool,
     /// The error of the filter. It stays, because several calls may ask for it.
@@ -113,7 +113,7 @@ impl Layer {
         self.failure.clone().map(wrap)
     }
 
-    /// Whether a read gives something without the layer below: bytes, the end, or an error.
+    /// Whether a read may give bytes, the end, or an error without asking the layer below.
     pub(super) fn has_input(&self) -> bool {
         !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.failure.is_some()
     }
@@ -126,8 +126,8 @@ impl Layer {
         self.has_peer_ended
     }
 
-    /// Moves decoded bytes into `space`, and returns their number. 0 is the end of the peer. `None` if the filter needs
-    /// further input for any of these.
+    /// Moves decoded bytes into `space`, and returns their number, or 0 at the end of the peer. `None` if the filter
+    /// has no bytes, no end and no error without further input.
     pub(super) fn give(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
         if !self.decoded.is_empty() {
             let length = self.decoded.len().min(space.len());
@@ -151,7 +151,7 @@ impl Layer {
         self.has_peer_ended.then_some(Ok(0))
     }
 
-    /// Decodes bytes that the layer below gave, into `space`. Returns the number of the decoded bytes there.
+    /// Decodes bytes from the layer below into `space`. Returns the number of decoded bytes there.
     pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
         if !self.input.is_empty() {
             if self.keep(received) {
@@ -184,7 +184,7 @@ impl Layer {
         self.may_decode
     }
 
-    /// Notes that the layer below has ended.
+    /// Notes that the layer below has no further bytes. The filter says whether this is the end of the peer.
     pub(super) fn note_end_below(&mut self) {
         if self.has_peer_ended || self.failure.is_some() {
             return;
@@ -199,14 +199,14 @@ impl Layer {
         }
     }
 
-    /// Fails the filter because its peer has ended before it was ready.
+    /// Fails the filter because the peer has ended before the filter was ready.
     pub(super) fn note_early_end(&mut self) {
         let text = "the peer has ended before the connection was open";
         self.failure
             .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
     }
 
-    /// Encodes the first of `bytes`. Everything before was sent.
+    /// Encodes bytes at the front of `bytes`. The caller has sent everything that was encoded before.
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
         let offered: usize = bytes.iter().map(|slice| slice.len()).sum();
         let filter = &mut self.filter;
@@ -258,7 +258,7 @@ impl Layer {
             let decoded = self.filter.decode(&mut input[used..], &mut output);
             let written = output.filled;
             if self.has_ended {
-                // Nothing follows the end of this side, and perhaps the FIN has left.
+                // This side has ended, and its FIN may have left. So the answers of the filter are dropped.
                 self.out.cut(answered);
             }
             filled += written;
@@ -294,7 +294,8 @@ impl Layer {
         }
     }
 
-    /// Keeps received bytes that the filter has not used. Returns `false`, and fails the filter, if these are too many.
+    /// Keeps received bytes that the filter has not used. Returns `false`, and fails the filter, if they are too many
+    /// for the limit or the memory.
     fn keep(&mut self, unused: &[u8]) -> bool {
         if unused.is_empty() {
             return true;
@@ -308,8 +309,9 @@ impl Layer {
         true
     }
 
-    /// Keeps decoded bytes after the first `kept` ones, which were kept before, and in front of those that have found no
-    /// space. Fails a filter that goes on decoding before it is ready: nothing takes these bytes.
+    /// Inserts the decoded `bytes` after the first `kept` bytes of `decoded`, which are older. The bytes after the
+    /// place are newer: they did not fit into the space of the last call. Fails a filter that decodes many bytes before
+    /// it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.decoded.splice(kept..kept, bytes.iter().copied());
@@ -328,7 +330,7 @@ fn misbehaved() -> Error {
     Error::with_code(Error::FILTER, text)
 }
 
-/// Hides the kind of the error: one such as `WouldBlock` would have a meaning of its own to the caller.
+/// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.
 fn wrap(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -1,32 +1,33 @@
-//! The encoded bytes of one filter that the layer below has not taken, and the written bytes for which they stand.
+//! The encoded bytes of one filter that the layer below has not taken, and the number of written bytes for which they
+//! stand.
 
 /// The capacity up to which the empty buffer is kept.
 const KEPT_BYTES: usize = 512;
 
 /// The encoded bytes of one filter.
 ///
-/// Written bytes stay in the queue of the connection until what stands for them is sent. So a queue that is empty means
-/// that everything is sent, with or without a filter. The queue falls in proportion to the encoded bytes: a peer that
-/// takes a part of a long record has made progress.
+/// Written bytes stay in the queue of the connection until their encoding is sent. So an empty queue means that
+/// everything is sent, with or without a filter. The queue falls in proportion to the encoded bytes: a peer that takes
+/// a part of a long record has made progress.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     /// The number of sent bytes at the front of `bytes`. Invariant: less than the length, or both are zero.
     sent: usize,
-    /// The bytes that stand for written ones. All others are the filter's own.
+    /// The part of `bytes` that stands for written bytes. All other bytes are the filter's own.
     batch: Option<Batch>,
-    /// The written bytes that are sent, and that [`take_credit`](Self::take_credit) has not returned.
+    /// The number of written bytes that are sent, and that [`take_credit`](Self::take_credit) has not returned.
     credit: usize,
 }
 
-/// A part of the encoded bytes that stands for written bytes.
+/// The range of [`Outgoing::bytes`] that stands for written bytes.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     start: usize,
     end: usize,
     /// The number of written bytes.
     written: usize,
-    /// The number of written bytes that a call has returned as taken.
+    /// The number of written bytes that were added to [`Outgoing::credit`].
     credited: usize,
 }
 
@@ -35,12 +36,12 @@ impl Outgoing {
         self.bytes.is_empty()
     }
 
-    /// Returns the number of the bytes, sent ones at the front included.
+    /// Returns the length of the buffer, with the sent bytes at its front.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Returns the number of the unsent bytes that stand for no written ones.
+    /// Returns the number of the filter's own unsent bytes, which stand for no written bytes.
     pub(super) fn own_len(&self) -> usize {
         let of_batch = self
             .batch
@@ -53,7 +54,7 @@ impl Outgoing {
         self.batch.is_some()
     }
 
-    /// Drops what was appended after the first `length` bytes.
+    /// Drops all bytes after the first `length`.
     pub(super) fn cut(&mut self, length: usize) {
         self.bytes.truncate(length);
     }
@@ -68,22 +69,22 @@ impl Outgoing {
         &mut self.bytes
     }
 
-    /// Swaps an empty buffer for `spare`, which may have capacity.
+    /// Swaps the buffer for `spare` if the buffer is empty and `spare` has more capacity.
     pub(super) fn borrow(&mut self, spare: &mut Vec<u8>) {
         if self.bytes.is_empty() && self.bytes.capacity() < spare.capacity() {
             std::mem::swap(&mut self.bytes, spare);
         }
     }
 
-    /// Gives a long buffer that is empty to `spare`.
+    /// Moves the buffer to `spare` if the buffer is empty and has much capacity.
     pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
             *spare = std::mem::take(&mut self.bytes);
         }
     }
 
-    /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller has
-    /// sent everything before.
+    /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller
+    /// has sent everything that was encoded before.
     pub(super) fn encode<E>(
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
@@ -119,7 +120,7 @@ impl Outgoing {
         let of = batch.end - batch.start;
         let credited = match sent == of {
             true => batch.written,
-            // Both are at most a few times 64 KiB, so the product fits into 64 bits.
+            // Both factors are at most a few times 64 KiB, so the product fits into 64 bits.
             false => {
                 let credited = batch.written as u64 * sent as u64 / of as u64;
                 usize::try_from(credited).unwrap_or(batch.written)

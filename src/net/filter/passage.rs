@@ -8,7 +8,7 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::layer::Layer;
 
-/// The limit on the reads of the wire in one call that decode to nothing. The caller then serves others.
+/// The limit on the reads of the wire in one call while no bytes are decoded. Then other sources are served first.
 pub(super) const MOST_READS: usize = 8;
 
 /// The number of decoded bytes after which the wire is read once more.
@@ -17,38 +17,40 @@ const LONG_READ: usize = 32 << 10;
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
 const LEAST_BUFFER: usize = 256;
 
-/// The limit on the written bytes that are encoded at a time, and so on those that are encoded ahead of the kernel.
+/// The limit on the written bytes that are encoded at a time. It also limits the bytes that are encoded ahead of the
+/// kernel.
 const BATCH_BYTES: usize = 64 << 10;
 
 /// The limit on the slices that are encoded at a time.
 const BATCH_SLICES: usize = 16;
 
-/// The calls of one operation on the stream, and the bytes that it has received.
+/// The results of the stream's calls in one operation, and the counts and errors that outlast the operation.
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
     /// The number of bytes at the front of the queue that were written before there were filters. They are sent as they
     /// are, and nothing overtakes them.
     pub(super) plain: usize,
-    /// The last read was short, which proves that the kernel has no more for now.
+    /// Whether the last read was short, which proves that the kernel has no more for now.
     pub(super) read_short: bool,
-    /// Whether a short read is followed by one that would block, without a call. The caller then may not forget that the
-    /// kernel has reported an end.
+    /// Whether a read after a short one returns `WouldBlock` without a system call. Such a `WouldBlock` does not
+    /// disprove an end that the kernel has reported.
     pub(super) spares_reads: bool,
-    /// The last write was short, which proves that the kernel has no space for now.
+    /// Whether the last write was short, which proves that the kernel has no space for now.
     pub(super) wrote_short: bool,
-    /// The last write would have blocked.
+    /// Whether the last write would have blocked.
     pub(super) would_block: bool,
-    /// The failure of a write that may pass: a signal, or a lack of memory.
+    /// The transient failure of a write: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
-    /// The reset that a write has met. The kernel tells it once: a read then sees a plain end, and a write a broken pipe.
+    /// The reset that a write has met. The kernel reports it once: a later read would see a plain end, and a later
+    /// write a broken pipe.
     pub(super) reset: Option<io::Error>,
 }
 
 impl WireState {
-    /// Begins an operation: the proofs of the one before may be outdated.
+    /// Begins an operation. The results of the operation before may be outdated, and are cleared.
     pub(super) fn begin_call(&mut self) {
         self.read_short = false;
         self.spares_reads = true;
@@ -73,7 +75,7 @@ impl WireState {
         Ok(length)
     }
 
-    /// Writes to the stream. Returns 0 if the kernel is known to have no space, or other bytes come first.
+    /// Writes to the stream. Returns 0 if the kernel is known to have no space, or `plain` bytes come first.
     pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self.wrote_short || self.plain > 0 {
             true => Ok(0),
@@ -141,12 +143,12 @@ fn read(
         let mut received = [0; 4096];
         return read_into(top, below, wire, stream, buffer, &mut received);
     }
-    // The bytes of the last read are used, so the whole of the buffer is free.
+    // The layer above has used the bytes of the last read, so the whole buffer is free.
     let (space, received) = buffer.split_at_mut(buffer.len() / 2);
     read_into(top, below, wire, stream, space, received)
 }
 
-/// Reads through `top` and the layers below it, into `space`. The layers below read into `received`.
+/// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`.
 pub(super) fn read_into(
     top: &mut Layer,
     below: &mut [Layer],
@@ -202,7 +204,7 @@ fn read_on(
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => wire.read_short = true,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        // The kernel tells it only once.
+        // The kernel reports an error only once.
         Err(error) => wire.failure = Some(error),
     }
     0
@@ -230,14 +232,15 @@ pub(super) fn fill(
 
 /// Sends the answers of the filter of `top` to received bytes.
 fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
-    // After written bytes the kernel was full, and the flush goes on: it takes these out of the queue.
+    // If encoded bytes of the queue wait too, the kernel was full. The next flush sends them all, and takes the written
+    // bytes out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
-        // The kernel gets the rest of the answers later, and the next call tells a failure.
+        // A later call sends the rest of the answers, or returns the failure.
         let _ = send(top, below, wire, stream);
     }
 }
 
-/// Writes through `layers`, whose last is the top. After an error, the next call returns the bytes that were taken before.
+/// Writes through `layers`, whose last is the top. If bytes were taken before an error, the next call counts them.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
@@ -292,7 +295,7 @@ fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()
     top.encode(&batch[..count])
 }
 
-/// Sends the encoded bytes of `top` to the layers below. Returns whether these have taken all of them.
+/// Sends the encoded bytes of `top` to the layers below. Returns whether the layers have taken all of the bytes.
 pub(super) fn send(
     top: &mut Layer,
     below: &mut [Layer],

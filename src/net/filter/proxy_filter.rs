@@ -9,7 +9,7 @@ use crate::net::error::{Error, Result};
 use super::interface::{Decoded, Filter, FilterOutput};
 use super::proxy_header::ProxyHeader;
 
-/// The filter that takes the header off.
+/// The filter that removes the header.
 #[derive(Debug)]
 pub(crate) struct ProxyFilter {
     /// The address of the proxy; `None` on a Unix socket.
@@ -21,12 +21,12 @@ pub(crate) struct ProxyFilter {
 
 #[derive(Debug)]
 enum Progress {
-    /// The header has not arrived, or a part of it.
+    /// The header, or a part of the header, has not arrived.
     Awaited {
         /// Whether the first byte was received.
         has_begun: bool,
     },
-    /// The bytes of the client follow.
+    /// The header is complete, or there is none. The bytes of the client follow.
     Over(Option<ProxyHeader>),
 }
 
@@ -53,7 +53,8 @@ impl ProxyFilter {
         self.header().and(self.proxy)
     }
 
-    /// Takes the header off the front of `input`, and returns its length. `None` while bytes of it are missing.
+    /// Parses the header at the front of `input`, and returns its length, or 0 for an absent optional header. `None`
+    /// while bytes of the header are missing.
     fn take_header(&mut self, input: &[u8]) -> Result<Option<usize>> {
         if self.is_optional && ProxyHeader::is_absent(input) {
             self.progress = Progress::Over(None);

@@ -5,7 +5,7 @@ use super::wire_buffer::WireBuffer;
 /// The capacity up to which an empty buffer is kept.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// Buffers that each call of a connection with filters borrows. Both are empty before the first.
+/// Buffers that each call of a connection with filters borrows. Neither has memory before the first call.
 #[derive(Debug, Default)]
 pub(crate) struct SpareBuffers {
     pub(crate) encoded: Vec<u8>,

@@ -13,12 +13,12 @@ use super::negotiated::Tls;
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, overlong, truncated};
 
-/// The text for a failure that has no better one.
+/// The text of the error that stands for a caught panic of rustls.
 const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
-/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it; a
-/// program that stacks it in another order makes it itself.
+/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it. A
+/// program that stacks its filters in another order makes the `TlsFilter` itself.
 ///
 /// ```
 /// use netloop::rustls::ServerConfig;
@@ -32,9 +32,10 @@ const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side"
 /// ```
 pub struct TlsFilter {
     connection: Connection,
-    /// The name of the peer for the texts of errors: on a client, the one that was asked for.
+    /// The name that the server has to have, for the texts of errors. `None` on a server.
     name: Option<Box<str>>,
-    /// The failure of the connection, until everything is taken that was decrypted before.
+    /// The failure of the connection. It is kept here until `decode` has passed on everything that was decrypted
+    /// before.
     failure: Option<Error>,
     /// Whether a close_notify was sent.
     has_ended: bool,
@@ -45,9 +46,9 @@ impl TlsFilter {
     ///
     /// # Errors
     ///
-    /// The error of rustls for a configuration that cannot work.
-    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if the server's configuration accepts early data: an attacker
-    /// can replay them, and a handler could not tell them from others.
+    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if a server's
+    /// configuration accepts early data. An attacker can replay early data, and a handler could not tell them from
+    /// other bytes.
     pub fn new(side: impl Into<TlsSide>) -> Result<Self> {
         let (mut connection, name): (Connection, _) = match side.into() {
             TlsSide::Server(config) if config.max_early_data_size > 0 => {
@@ -64,7 +65,7 @@ impl TlsFilter {
                 (connection.into(), Some(text))
             }
         };
-        // The loop offers little enough at a time, and takes all of it out again.
+        // No limit is needed: `encode` gets at most 64 KiB at a time, and takes all encrypted bytes out again.
         connection.set_buffer_limit(None);
         Ok(Self {
             connection,
@@ -115,7 +116,7 @@ impl TlsFilter {
     fn take_encrypted(&mut self, to_peer: &mut Vec<u8>) {
         while self.connection.wants_write() {
             if self.connection.write_tls(to_peer).is_err() {
-                // A vector takes everything.
+                // A write to a vector does not fail.
                 return;
             }
         }
@@ -152,7 +153,7 @@ impl Filter for TlsFilter {
             if let Err(failure) = self.receive(&mut rest) {
                 self.failure = Some(failure);
                 rest = &[];
-                // The alert, which tells the peer why.
+                // The alert tells the peer the reason.
                 self.take_encrypted(output.to_peer());
             }
         }

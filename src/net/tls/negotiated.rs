@@ -5,8 +5,8 @@ use std::fmt;
 use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 
-/// TLS of a socket, as both sides have negotiated it: [`Socket::tls`](crate::Socket::tls). During the handshake, what is
-/// not known yet is `None`.
+/// The result of the negotiation of TLS on a socket: [`Socket::tls`](crate::Socket::tls) returns it. During the
+/// handshake, a value that is not known yet is `None`.
 ///
 /// ```
 /// use netloop::{Context, SocketHandler};
@@ -61,7 +61,7 @@ impl<'a> Tls<'a> {
         }
     }
 
-    /// Returns the certificates of the peer, its own first. `None` for a client that has sent none.
+    /// Returns the certificates of the peer, the peer's own certificate first. `None` for a client that has sent none.
     #[doc(alias = "getPeerCertificate")]
     pub fn peer_certificates(&self) -> Option<&'a [CertificateDer<'static>]> {
         self.connection.peer_certificates()

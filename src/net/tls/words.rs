@@ -49,14 +49,14 @@ pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&
         rustls::Error::InvalidCertificate(error) => text += &certificate(error, name),
         rustls::Error::AlertReceived(alert) => text += &received(*alert),
         other => {
-            // A `String` takes everything.
+            // A write to a `String` does not fail.
             let _ = write!(text, "{other}");
         }
     }
     Error::with_code(code, TlsError { text, source })
 }
 
-/// Returns the error of a connection whose peer sends a longer message than rustls keeps.
+/// Returns the error of a connection whose peer sends a longer message than rustls accepts.
 pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
     match is_handshaking {
         true => Error::with_code(Error::TLS_HANDSHAKE, format!("handshake failed: {source}")),
@@ -78,7 +78,7 @@ pub(super) fn truncated(is_handshaking: bool) -> Error {
     }
 }
 
-/// Returns the code of Node's errors for a certificate that is refused.
+/// Returns Node's error code for a refused certificate.
 fn code_of_certificate(error: &CertificateError) -> &'static str {
     use CertificateError as It;
     match error {
@@ -124,7 +124,8 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
     }
 }
 
-/// Returns the first names of a certificate. The peer has chosen them, and their number: a log must survive both.
+/// Returns the first names of a certificate. The peer has chosen the names and their number, so both are limited for
+/// the sake of a log.
 fn names(presented: &[String]) -> String {
     const MOST: usize = 3;
     if presented.is_empty() {
@@ -142,7 +143,7 @@ fn names(presented: &[String]) -> String {
         text.extend(name.chars().take(253).flat_map(char::escape_debug));
     }
     if presented.len() > MOST {
-        // A `String` takes everything.
+        // A write to a `String` does not fail.
         let _ = write!(text, " and {} more", presented.len() - MOST);
     }
     text

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The header and the bytes of the client after it, or the words of the error.
+/// The header and the bytes of the client after it, or the text of the error.
 type Outcome = std::result::Result<(Option<ProxyHeader>, Vec<u8>), String>;
 
 /// Plays a filter on `pieces`, then the end of the peer. Unused bytes come again, in front of the next piece.
@@ -93,7 +93,7 @@ fn without_a_header_the_bytes_pass_only_if_it_is_optional() {
             assert_eq!(play(required(), &pieces), Err(text.to_owned()));
         }
     }
-    // A broken header is no absent one.
+    // A broken header does not count as absent.
     let broken = play(optional(), &[b"PROXY TCP4\r\n"]);
     let text = "127.0.0.1:7: the PROXY header has no source address";
     assert_eq!(broken, Err(text.to_owned()));
@@ -213,7 +213,7 @@ fn random_streams_in_random_pieces_equal_their_model() {
             .take(length)
             .collect();
         if header.is_none() {
-            // The first byte says that it is no header.
+            // The first byte shows that the stream begins with no header.
             data.insert(0, b'G');
         }
         stream.extend_from_slice(&data);

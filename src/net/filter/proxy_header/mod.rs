@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use crate::net::error::{Error, Result};
 
 /// The limit on the length of a header of version 2: the addresses, which take up to 232 bytes, and TLVs, which are
-/// skipped. A proxy that passes on the certificates of its clients needs most of it.
+/// skipped. A proxy that passes on the certificates of its clients needs most of this length.
 const LONGEST_HEADER: usize = 4096;
 
 /// The content of a header of the PROXY protocol: from where a client has come to a proxy.
@@ -62,10 +62,11 @@ pub enum ProxyHeader {
 }
 
 impl ProxyHeader {
-    /// Parses the header at the front of `bytes`. Returns it with its length: the bytes after it are the client's. `None`
-    /// if `bytes` are only the beginning of a header, which is never so for 4,096 bytes or more.
+    /// Parses the header at the front of `bytes`. Returns the header and its length. The bytes after the header are the
+    /// client's. `None` if `bytes` are only the beginning of a header, which is never so for 4,096 bytes or more.
     ///
-    /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. Its TLVs are skipped.
+    /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. The TLVs of version 2 are
+    /// skipped.
     ///
     /// ```
     /// use netloop::ProxyHeader;
@@ -100,8 +101,8 @@ impl ProxyHeader {
         !begins(bytes, v2::SIGNATURE) && !begins(bytes, v1::SIGNATURE)
     }
 
-    /// Returns the address of the client, if it has one: a proxy that speaks for itself is its own client, and a Unix
-    /// socket has a path.
+    /// Returns the IP address and the port of the client. `None` if the proxy speaks for itself or does not know them,
+    /// and for a Unix socket, which has a path.
     pub fn client(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet { source, .. } => Some(*source),

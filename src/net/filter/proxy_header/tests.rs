@@ -1,6 +1,6 @@
 use super::*;
 
-/// Some bytes of a client after its header.
+/// Bytes of a client after the header. They look like a header themselves.
 const REST: &[u8] = b"PROXY \r\nGET / HTTP/1.1\r\n\r\n";
 
 fn address(text: &str) -> SocketAddr {
@@ -21,7 +21,7 @@ fn unix(source: &[u8], destination: &[u8]) -> ProxyHeader {
     }
 }
 
-/// A header of version 2, byte by byte as the specification writes it.
+/// Returns a header of version 2, byte by byte as the specification writes it.
 fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).expect("it is short");
     let mut bytes = b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a".to_vec();
@@ -105,7 +105,7 @@ fn valid() -> Vec<(Vec<u8>, ProxyHeader)> {
             version_2(0x21, 0x11, &[IPV4, &tlv(0), &tlv(300)].concat()),
             v4(),
         ),
-        // No TLV, and skipped all the same.
+        // The byte after the addresses is no TLV, and is skipped all the same.
         (version_2(0x21, 0x11, &[IPV4, b"\xff"].concat()), v4()),
         (
             version_2(0x21, 0x12, IPV4),
@@ -132,13 +132,14 @@ fn valid() -> Vec<(Vec<u8>, ProxyHeader)> {
         (version_2(0x21, 0x00, &tlv(20)), ProxyHeader::Unknown),
         (version_2(0x20, 0x00, b""), ProxyHeader::Local),
         (version_2(0x20, 0x11, IPV4), ProxyHeader::Local),
-        // A family and a length that the command PROXY would not be allowed.
+        // The family and the length would be an error with the command PROXY.
         (version_2(0x20, 0xff, &tlv(1)), ProxyHeader::Local),
     ]);
     rows
 }
 
-/// Bytes that are no header, with the words for each, and the number of bytes at which the fault shows.
+/// Bytes that are no header, each with the text of the error, and the number of bytes at which `parse` returns the
+/// error.
 fn invalid() -> Vec<(Vec<u8>, &'static str, usize)> {
     let none = "no PROXY header at the beginning";
     let mut rows = vec![
@@ -284,7 +285,7 @@ fn invalid() -> Vec<(Vec<u8>, &'static str, usize)> {
     rows
 }
 
-/// The verdict on `bytes`, in words where they are no header.
+/// Returns the result of `parse`, with the text of its error.
 fn verdict(bytes: &[u8]) -> std::result::Result<Option<(ProxyHeader, usize)>, String> {
     ProxyHeader::parse(bytes).map_err(|error| {
         assert_eq!(error.code(), Error::PROXY_HEADER);
@@ -350,7 +351,7 @@ enum Content {
     Ipv4,
 }
 
-/// Random bytes, random changes of valid headers, and headers after headers.
+/// The input is random bytes, random changes of valid headers, and headers after headers.
 #[test]
 fn a_verdict_never_changes_when_more_bytes_come() {
     let headers = valid();

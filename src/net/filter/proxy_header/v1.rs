@@ -41,7 +41,7 @@ fn parse_line(line: &[u8]) -> Result<ProxyHeader> {
     let parse_address: fn(&str, &[u8]) -> Result<IpAddr> = match next("protocol")? {
         b"TCP4" => |field, text| parse_text::<Ipv4Addr>(field, text).map(IpAddr::V4),
         b"TCP6" => |field, text| parse_text::<Ipv6Addr>(field, text).map(IpAddr::V6),
-        // The specification lets the sender write anything after this.
+        // The specification lets the sender write anything after `UNKNOWN`.
         b"UNKNOWN" => return Ok(ProxyHeader::Unknown),
         text => return Err(invalid("protocol", text)),
     };
@@ -67,7 +67,8 @@ fn parse_text<T: FromStr>(field: &str, text: &[u8]) -> Result<T> {
     parsed.ok_or_else(|| invalid(field, text))
 }
 
-/// Parses digits alone: the standard library also takes a sign and leading zeros, which the specification forbids.
+/// Parses a port, which has digits only. The standard library also takes a sign and leading zeros, which the
+/// specification forbids.
 fn parse_port(field: &str, text: &[u8]) -> Result<u16> {
     let is_canonical = text.iter().all(u8::is_ascii_digit) && (text == b"0" || text[0] != b'0');
     match is_canonical {

@@ -10,7 +10,8 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 const VERSION: u8 = 2;
 
-/// The signature, the version with the command, the family with the transport, and the length.
+/// The number of bytes before the addresses: the signature, the version with the command, the family with the
+/// transport, and the length.
 const FIXED_BYTES: usize = SIGNATURE.len() + 4;
 
 /// The length of one path of a Unix socket, as in `sockaddr_un` of Linux.
@@ -45,8 +46,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(ProxyHeader, usize)>> {
     Ok(body.map(|body| (read_addresses(content, body), length)))
 }
 
-/// Parses the bytes in front of the addresses. Returns the content of the rest, and the length of the whole header. A fault
-/// is told as soon as its byte is there, and `None` while some of these bytes are missing.
+/// Parses the bytes in front of the addresses. Returns the kind of the addresses, and the length of the whole header.
+/// `None` while some of these bytes are missing; a wrong version or command is an error even then.
 fn parse_front(bytes: &[u8]) -> Result<Option<(Content, usize)>> {
     let Some(&version_and_command) = bytes.get(SIGNATURE.len()) else {
         return Ok(None);
@@ -82,7 +83,7 @@ fn parse_front(bytes: &[u8]) -> Result<Option<(Content, usize)>> {
         // All that follows is to be skipped, whatever it says.
         _ if is_local => Content::Local,
         0x00 => Content::Unknown,
-        // Streams and datagrams: a proxy may ask over a stream on behalf of a datagram.
+        // The second digit is 1 for a stream, and 2 for datagrams: a proxy may connect here on behalf of a datagram.
         0x11 | 0x12 => Content::Ipv4,
         0x21 | 0x22 => Content::Ipv6,
         0x31 | 0x32 => Content::Unix,
@@ -125,7 +126,7 @@ fn read_addresses(content: Content, body: &[u8]) -> ProxyHeader {
     }
 }
 
-/// The fields of the addresses, from the front.
+/// The bytes of the addresses that are not read yet.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -138,7 +139,7 @@ impl Fields<'_> {
         *field
     }
 
-    /// The fields of the source and of the destination.
+    /// Reads a field of the source, and then the same field of the destination.
     fn next_two<const N: usize>(&mut self) -> [[u8; N]; 2] {
         [self.next(), self.next()]
     }
