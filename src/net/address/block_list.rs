@@ -9,13 +9,13 @@ use crate::net::error::{Error, Result};
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
 /// An IPv4 address and its IPv4-mapped IPv6 form count as one address, in rules and in queries. (A listener of both
-/// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` is every address of both families.
+/// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` contains every address of both families.
 ///
 /// Node keeps a list of rules, and walks it for every query. This type is a set: overlapping and adjacent ranges become
 /// one, and a query takes O(log n). A removed address is not in the set, whichever rule had added it. So the set can
 /// also serve as an allow-list: begin with [`everything`](Self::everything), and remove the allowed addresses.
 ///
-/// A set has no zones: an IPv6 address is blocked on all links or on none.
+/// A set does not look at zones: an IPv6 address is blocked on all links or on none.
 ///
 /// ```
 /// use netloop::BlockList;
@@ -32,8 +32,8 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The ranges: a map from the first address of each range to its last. IPv4 addresses lie in `::ffff:0:0/96`, as
-    /// mapped by IPv6.
+    /// The ranges: a map from the first address of each range to its last. IPv4 addresses are in their IPv4-mapped IPv6
+    /// form (`::ffff:0:0/96`).
     ///
     /// Invariant: no range overlaps or touches another, and no range ends before it begins. A map and not a sorted
     /// vector, so that adding one rule to a million stays cheap.
@@ -60,8 +60,8 @@ impl BlockList {
     /// loopback, documentation, multicast and reserved addresses. The list includes the IPv6 ranges that embed an IPv4
     /// address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
     ///
-    /// The list protects a service that connects to hosts of its users' choice: no user can make it connect into its
-    /// own network. The ranges come from the IANA special-purpose registries (RFC 6890).
+    /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
+    /// into its own network. The ranges come from the IANA special-purpose registries (RFC 6890).
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
@@ -206,7 +206,7 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes the addresses from `first` to `last`. A longer range keeps its outer part.
+    /// Removes the addresses from `first` to `last`. A range that reaches beyond them keeps its outer parts.
     fn cut(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {

@@ -1,7 +1,7 @@
 //! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
 //!
-//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call it refuses an endpoint that
-//! no system would accept.
+//! This module does all parsing of endpoints, and never panics, whatever the text is. It refuses an endpoint that no
+//! system would accept before any system call is made.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ use crate::net::values::{Endpoint, Family};
 /// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
-/// A literal address is never looked up, except for the number of a named zone (`[fe80::1%eth0]:80`). Every form has a
-/// host: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
+/// A literal address is never looked up, except for the number of a named zone (`[fe80::1%eth0]:80`). No endpoint is a
+/// port alone: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
 ///
 /// ```
 /// use netloop::IntoEndpoint;

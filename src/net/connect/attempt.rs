@@ -7,7 +7,8 @@ use crate::net::values::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
-/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that needs it.
+/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that waits for the
+/// result.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) stream: Stream,
@@ -38,8 +39,9 @@ impl Attempt {
 
 /// Whether a stream is connected to itself instead of to a server.
 ///
-/// A connect to a port of this machine can connect to itself. This happens if no server listens, and the system chooses
-/// that very port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for such a connection.
+/// A connect to a port of this machine can connect to itself. This happens if no server listens there, and the system
+/// chooses the same port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for such a
+/// connection.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;

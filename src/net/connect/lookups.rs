@@ -86,13 +86,14 @@ impl PendingLookups {
         self.counts
     }
 
-    /// The limit on the lookups of one query that are under way: all threads but one, for other names, and at least 2.
+    /// The limit on the lookups of one query that are under way: all threads but one, which is left for other names,
+    /// but at least 2.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }
 
-    /// Returns the error for the source `asker`, whose timeout has passed. `None` if a resolver was asked: then the
-    /// cause is not a lack of threads.
+    /// Returns the error for the source `asker`, whose timeout has passed, if none of its lookups has got a thread.
+    /// `None` if a resolver was asked: then the cause is not a lack of threads.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
@@ -218,7 +219,8 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // The source has waited for the oldest lookup. The age of the newest decides whether that one may hang too.
+            // The source has waited for the oldest lookup. The age of the newest lookup decides whether that lookup may
+            // hang too.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
@@ -241,8 +243,8 @@ impl PendingLookups {
         }
     }
 
-    /// Marks the lookup `ticket` as overdue, and starts another for its sources. Does nothing if it is overdue already, or
-    /// given up.
+    /// Marks the lookup `ticket` as overdue, and starts another for its sources. Does nothing if the lookup is overdue
+    /// already, or was given up.
     fn look_up_again(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);

@@ -27,7 +27,7 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) connect_timeout: Option<Duration>,
-    /// The timeout that is set; `None` if the limits of the loop count.
+    /// The timeout that the caller has set; `Some(None)` is no timeout. `None` if the limit of the loop applies.
     pub(crate) lookup_timeout: Option<Option<Duration>>,
     /// Invariant: at least [`LEAST_ATTEMPT_DELAY`].
     pub(crate) attempt_delay: Duration,
@@ -71,10 +71,10 @@ impl ConnectOptions {
     }
 
     /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and the loop
-    /// drops a late answer. The error says so if the lookup has waited for a thread, and no resolver was asked.
+    /// drops a late answer. If no resolver was asked, because the lookup had to wait for a thread, the error says so.
     ///
-    /// Later sockets then ask anew, on another [thread](crate::Limits::lookup_threads). A socket that still
-    /// waits for the same name gets the first answer of all.
+    /// Later sockets then ask anew, on another [thread](crate::Limits::lookup_threads). A socket that still waits for
+    /// the same name gets the first answer that comes.
     ///
     /// Default: the [limit of the loop](crate::Limits::lookup_timeout), which is 30 s. With `None`, only
     /// [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such option.
@@ -108,8 +108,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the resolver that looks the name up. Default: the system's
-    /// ([`system_resolver`](crate::system_resolver)).
+    /// Sets the resolver that looks up the name. Default: the system's ([`system_resolver`](crate::system_resolver)).
     ///
     /// If two connects with the same `Arc` look up the same name at the same time, the resolver is asked once. If the
     /// first has waited for 100 ms already, the resolver is asked anew.

@@ -93,9 +93,9 @@ impl ConnectRace {
         }
     }
 
-    /// Takes the addresses that the lookup found: those of the wanted family, without duplicates, within the limit on their
-    /// number. If both families are wanted, they alternate, beginning with that of the first address. Returns whether any
-    /// address is left.
+    /// Takes the addresses that the lookup found: those of the wanted family, without duplicates, at most
+    /// `MOST_ADDRESSES`. Without `auto_select_family`, only the first counts. If both families are wanted, they
+    /// alternate, beginning with that of the first address. Returns whether any address is left.
     pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {

@@ -14,9 +14,9 @@ use crate::net::values::Family;
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
 /// resolver at once.
 ///
-/// Sockets that ask the same within 100 ms share one call. If that call takes longer, the loop asks again when a
-/// further socket joins, or when one of those that wait times out or closes. The first answer is for all that wait. A
-/// slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, if these are more.
+/// Sockets that ask for the same name within 100 ms share one call. If that call takes longer, the loop asks again when
+/// a further socket joins, or when a waiting socket times out or closes. The first answer is for all waiting sockets. A
+/// slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, whichever is more.
 ///
 /// A closure is a resolver too:
 ///
@@ -148,7 +148,7 @@ pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
 ///
 /// Node distinguishes "no such name" from "try again later". On Unix the standard library drops the number that
 /// `getaddrinfo` returns, and keeps only a text in the language of the process. A text must not decide a code, so both
-/// get the commoner code, and [`io`](Error::io) has the text.
+/// errors get the commoner code, and [`io`](Error::io) has the text.
 fn failure(error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return error.into();

@@ -11,7 +11,8 @@ fn rules(block_list: &BlockList) -> Vec<String> {
         .collect()
 }
 
-/// The naive model of a block list: all rules in order, each with its answer. A check walks them from the newest.
+/// The naive model of a block list: all rules in order, each with whether it blocks. A check walks the rules from the
+/// newest.
 #[derive(Default)]
 struct LinearScan(Vec<(u128, u128, bool)>);
 

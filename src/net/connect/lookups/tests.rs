@@ -1,4 +1,4 @@
-//! The age from which on a lookup is slow, under a clock that the tests hold. No call of a resolver is waited for.
+//! Tests of the age at which a lookup counts as slow, with a clock that the tests set. No test waits for a resolver.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Lookup {
         }
     }
 
-    /// Asks at `after` the beginning.
+    /// Asks as if the time `after` had passed since the beginning.
     fn ask(&mut self, after: Duration) -> Key {
         let key = self.keys.insert(());
         let query = HostQuery::new("example.invalid", None);
