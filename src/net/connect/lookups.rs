@@ -86,8 +86,8 @@ impl PendingLookups {
         self.counts
     }
 
-    /// The limit on the lookups of one query that are under way: all threads but one, which is left for other names,
-    /// but at least 2.
+    /// The limit on the lookups of one query that are under way. One thread is left for other names, unless there are
+    /// only two.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }

@@ -32,7 +32,7 @@ impl Error {
     pub const DATAGRAM_IS_CONNECTED: &'static str = "ERR_SOCKET_DGRAM_IS_CONNECTED";
     /// `ERR_SOCKET_DGRAM_NOT_CONNECTED`: the UDP socket has no peer, and the call names no address.
     pub const DATAGRAM_NOT_CONNECTED: &'static str = "ERR_SOCKET_DGRAM_NOT_CONNECTED";
-    /// `ERR_FORKED`: the loop belongs to the parent of this process, which was forked.
+    /// `ERR_FORKED`: this process was forked, and the loop belongs to its parent.
     pub const FORKED: &'static str = "ERR_FORKED";
     /// `ERR_LOOP_CLOSED`: the loop of this [`Remote`](crate::Remote) is gone.
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
@@ -44,9 +44,9 @@ impl Error {
     pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
     /// `ERR_NO_DESCRIPTOR`: the socket or server has no descriptor, because it is closed, simulated, or not made yet.
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
-    /// `ERR_INVALID_STATE`: the socket is in no state for the call.
+    /// `ERR_INVALID_STATE`: the state of the socket does not allow the call.
     pub const INVALID_STATE: &'static str = "ERR_INVALID_STATE";
-    /// `ERR_UNREAD_BYTES`: received bytes are unread, which came before the filter that is to start.
+    /// `ERR_UNREAD_BYTES`: a filter cannot start, because bytes that came before it are unread.
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";
@@ -84,7 +84,8 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, from its number and kind. `None` if the resolver could not run (EMFILE).
+/// Returns the code of a failed lookup, from its number and kind. `None` if the error says nothing about the name (such
+/// as EMFILE).
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);

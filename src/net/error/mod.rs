@@ -215,7 +215,7 @@ impl Error {
         }
     }
 
-    /// Returns the error of a socket that cannot start a filter, because bytes have come before it.
+    /// Returns the error of a socket that cannot start a filter, because bytes that came before it are unread.
     pub(crate) fn unread_bytes() -> Self {
         Self::with_code(
             Self::UNREAD_BYTES,

@@ -58,7 +58,7 @@ impl Listener {
             .is_some_and(|bound| bound.left_to_accept.is_some())
     }
 
-    /// Counts an accept of a listener that ends. Returns `false` if it was the last one that is allowed.
+    /// Counts an accept if the listener is [draining](Self::drain). Returns `false` if no accept is left.
     fn may_accept(&mut self) -> bool {
         match self
             .bound_mut()
@@ -74,7 +74,7 @@ impl Listener {
     }
 
     /// Accepts one peer, and returns the event for it: `Net` admits or refuses the peer. Skips peers that are gone. If
-    /// it accepts none, but peers were refused before, returns the event that reports these.
+    /// no peer is accepted, but peers were refused before, returns the event that reports the refused peers.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,

@@ -66,7 +66,8 @@ impl Admission {
         self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
-    /// Returns the limit on open connections that leaves no place for one of `peer`; `None` if there is a place.
+    /// Returns the limit on open connections that leaves no place for a connection of `peer`; `None` if there is a
+    /// place.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self
             .max_connections
@@ -101,7 +102,7 @@ impl Admission {
         self.enter_network(peer);
     }
 
-    /// Counts a connection that has a place in the network of `peer`.
+    /// Counts a connection in the network of `peer`.
     #[inline]
     pub(super) fn enter_network(&mut self, peer: Option<SocketAddr>) {
         if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {

@@ -70,14 +70,15 @@ impl Listener {
         if let Some(ServerEvent::Accepted { stream, peer }) = self.event.take() {
             self.refusals.note(limit, peer);
             if self.admission.refusal == Refusal::Reset {
-                // This fails for a Unix socket, which ends instead, and for a connection that is gone.
+                // The call fails for a Unix socket, which has no reset and is only closed, and for a connection that is
+                // gone.
                 let _ = stream.reset_on_close();
             }
         }
     }
 
-    /// Notes that a connection is refused whose `peer` became known after the accept. Its network has no place. Returns
-    /// whether the refusal is a reset.
+    /// Notes the refusal of a connection whose `peer` became known after the accept: the network of `peer` has no
+    /// place. Returns whether the refusal is a reset.
     pub(crate) fn refuse_late(&mut self, peer: Option<SocketAddr>) -> bool {
         self.refusals.note(AcceptLimit::Network, peer);
         self.admission.refusal == Refusal::Reset
@@ -92,7 +93,8 @@ impl Listener {
     pub(crate) fn take_refused(&mut self) -> Option<Refused> {
         let (limit, count, peer) = self.refusals.take()?;
         let local = match self.endpoint {
-            // A server on `0.0.0.0` or `::` does not know which address the peer connected to. Only a call would tell.
+            // A server on `0.0.0.0` or `::` does not know which address the peer connected to. Only a system call would
+            // tell.
             Endpoint::Socket(address) if !address.ip().is_unspecified() => Some(address),
             Endpoint::Socket(_) | Endpoint::Path(_) | Endpoint::Name { .. } => None,
         };

@@ -7,12 +7,12 @@ use crate::system::{Acceptor, Reserve, System};
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage). While set, at least
-    /// one server is backing off.
+    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage).
+    /// While this is `true`, at least one server is backing off.
     has_met_shortage: bool,
-    /// The accepts that have failed for lack of a descriptor.
+    /// The number of accepts that have failed for lack of a descriptor.
     shortages: u64,
-    /// The turns that were begun. In each, a server accepts a limited number of times.
+    /// The number of turns that were begun. In each turn, a server accepts a limited number of times.
     turns: u64,
     /// The number of sockets that are not closed, and of closed ones whose place was not given back yet.
     open_sockets: usize,

@@ -85,14 +85,14 @@ enum State {
 #[derive(Debug)]
 struct Bound {
     /// The socket file that the server made. Dropping this value removes the file, unless another file has its path
-    /// now. This also happens when the whole loop is dropped. Dropped before `acceptor`: once the socket is closed,
-    /// another file may get the same inode.
+    /// now. This also happens when the whole loop is dropped. The field is dropped before `acceptor`: once the socket
+    /// is closed, another file may get the same inode.
     path: Option<OwnedPath>,
     acceptor: Acceptor,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
     passes_on_options: bool,
     /// The numbers of [fatal](accept_fault::AcceptFault::Fatal) and transient failures since the last accept that took
-    /// a peer or found none. A backoff after transient failures sets their number to zero.
+    /// a peer or found none. A backoff after transient failures sets `transient_faults` to zero.
     fatal_faults: u32,
     transient_faults: u32,
     /// The accepts that are left to a server that closes after the last waiting peer; `None` if it does not close.
@@ -238,7 +238,7 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
-    /// Lends the descriptor of the listening socket to the user, who may duplicate it.
+    /// Lends the descriptor of the listening socket to the user. From now on, the descriptor may have a duplicate.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.as_bound()?.acceptor.descriptor()?;
@@ -317,8 +317,8 @@ impl Listener {
         Ok(filters)
     }
 
-    /// Returns the address by which networks count a connection of `peer` that was just accepted. `None` if it belongs to
-    /// no network, or will say on behalf of which client it comes.
+    /// Returns the address by which networks count a connection of `peer` that was just accepted. `None` if `peer`
+    /// belongs to no network, or if a PROXY header will name another address.
     pub(crate) fn first_counted_peer(&self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         let proxies = self.proxy_protocol.as_ref();
         peer.filter(|_| !proxies.is_some_and(|proxies| proxies.expects_header(peer)))
@@ -350,7 +350,7 @@ impl Listener {
         self.admission.take_place(peer);
     }
 
-    /// Stops counting a socket in the network of `peer`. It keeps its other places.
+    /// Stops counting a socket in the network of `peer`. The socket keeps its other places.
     pub(crate) fn leave_network(&mut self, peer: Option<SocketAddr>) {
         self.admission.leave_network(peer);
     }

@@ -67,8 +67,8 @@ impl ListenOptions {
         self
     }
 
-    /// Whether an IPv6 address accepts IPv6 peers only. Default: `false`, so that `[::]` also accepts IPv4 peers, whose
-    /// addresses appear as `::ffff:a.b.c.d`.
+    /// Whether a server on an IPv6 address accepts IPv6 peers only. Default: `false`, so that `[::]` also accepts IPv4
+    /// peers, whose addresses appear as `::ffff:a.b.c.d`.
     ///
     /// On an IPv4 address `true` makes `listen` fail with EINVAL. The option has no effect on a path, or on a listener that
     /// is bound already.
@@ -112,15 +112,15 @@ impl ListenOptions {
     /// Adds a [`Filter`] between the wire and the handler of each accepted socket, after those that were added before.
     /// Default: none. `make` makes the filter of one connection.
     ///
-    /// The server is told of a connection once its filters are [ready](Filter::is_ready). If they fail before, or `make`
-    /// does, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets the error.
+    /// The server is told of a connection once its filters are [ready](Filter::is_ready). If a filter fails before, or
+    /// `make` fails, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets the error.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
         self
     }
 
-    /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy: from where the client of
-    /// the connection comes. Default: `None`.
+    /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy. The header says
+    /// from where the client comes. Default: `None`.
     ///
     /// The server is told of a connection once its header is whole, and the handler gets the bytes after the header.
     /// [`peer_address`](crate::Socket::peer_address) and [`Accepted::peer_address`](crate::Accepted::peer_address) are
@@ -128,18 +128,19 @@ impl ListenOptions {
     /// specification wants it. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case, and
     /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
-    /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it. It
-    /// has the time of [`Limits::handshake_timeout`], and at most 107 bytes in version 1 and 4,096 in version 2. A
-    /// connection without a valid header, or of an address that is not trusted, is closed.
+    /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
+    /// The header must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and
+    /// 4,096 in version 2. A connection without a valid header, or of an address that is not trusted, is closed.
     /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
     /// [`ERR_PROXY_HEADER`](crate::Error::PROXY_HEADER), or ETIMEDOUT.
     ///
     /// # Addresses in block lists and limits
     ///
-    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and after the header for
-    /// the client's. [`Limits::max_connections_per_network`] counts a connection by the client's address, from the header
-    /// on. A connection of a trusted proxy that has not sent its header counts in no network, and one whose header names no
-    /// IP address counts in the proxy's. All other limits count it from the accept on.
+    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and after the header
+    /// for the client's. [`Limits::max_connections_per_network`] counts a connection by the client's address, from the
+    /// header on. Until its header is complete, a connection of a trusted proxy counts in no network. If the header
+    /// names no IP address, the connection counts in the proxy's. All other limits count a connection from the accept
+    /// on.
     #[doc(alias = "haproxy")]
     #[doc(alias = "accept-proxy")]
     pub fn proxy_protocol(mut self, proxies: impl Into<Option<ProxyProtocol>>) -> Self {
@@ -171,7 +172,8 @@ impl ListenOptions {
     }
 
     /// Whether every user of the machine may write to the path of a Unix socket (mode `o+w`), which a connect requires.
-    /// Default: `false`; the umask decides. Where [`readable_all`](Self::readable_all) is refused, this is, too.
+    /// Default: `false`; the umask decides. A server that is refused with [`readable_all`](Self::readable_all) is
+    /// refused with this option, too.
     #[doc(alias = "writableAll")]
     pub fn writable_all(mut self, writable: bool) -> Self {
         self.writable_all = writable;

@@ -6,12 +6,13 @@ use crate::net::address::BlockList;
 use crate::net::error::{Error, Result};
 use crate::net::filter::{AnyFilter, ProxyFilter};
 
-/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. They send a header of the PROXY protocol
-/// at the beginning of each connection, in version 1 or 2, and so tell from where its client comes.
+/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. They send a header of the PROXY
+/// protocol at the beginning of each connection, in version 1 or 2. The header says from where the client of the
+/// connection comes.
 ///
-/// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) says what follows from it. Only the addresses
+/// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) describes the effect. Only the addresses
 /// that are [trusted](Self::trust) may send headers, because a header is believed. Peers of a Unix socket have no
-/// address: they are trusted, because its file says which processes connect.
+/// address: they are trusted, because the mode of its file says which processes may connect.
 ///
 /// ```
 /// use netloop::{ListenOptions, ProxyProtocol};
@@ -23,7 +24,7 @@ use crate::net::filter::{AnyFilter, ProxyFilter};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProxyProtocol {
-    /// A set of addresses, which blocks nothing here.
+    /// The set of the trusted addresses. As a block list it is not used.
     proxies: BlockList,
     is_optional: bool,
     admits_others: bool,
@@ -37,7 +38,7 @@ enum Role {
 }
 
 impl ProxyProtocol {
-    /// Proxies of no address: every peer over IP is refused until addresses are [trusted](Self::trust).
+    /// Makes a value that trusts no address: every peer over IP is refused until addresses are [trusted](Self::trust).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -55,11 +56,12 @@ impl ProxyProtocol {
     }
 
     /// Whether a connection of a trusted proxy may begin without a header, as a simple health check does. Default:
-    /// `false`, and its connection then fails.
+    /// `false`, and a connection without a header then fails.
     ///
-    /// The first bytes decide, so the server hears of a connection only once the client has sent some. **A client behind a
-    /// trusted proxy that sends no header can then send one itself**, and say anything: the specification forbids to
-    /// guess. So set it only if each trusted proxy passes on no bytes of others without a header of its own.
+    /// The first bytes decide, so the server hears of a connection only once the client has sent some. **A client
+    /// behind a trusted proxy that sends no header can then send one itself**, with any content. For this reason the
+    /// specification forbids a server to guess. So set this option only if each trusted proxy sends its own header
+    /// before it passes on bytes of a client.
     pub fn optional(mut self, optional: bool) -> Self {
         self.is_optional = optional;
         self
@@ -87,7 +89,7 @@ impl ProxyProtocol {
         matches!(self.role(peer), Role::Proxy)
     }
 
-    /// Makes the filter that takes the header off the connection of `peer`. `None` if `peer` is a client.
+    /// Makes the filter that removes the header of the connection of `peer`. `None` if `peer` is a client.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 
 use crate::net::values::AcceptRate;
 
-/// The credit that one accept costs. A tick, a millisecond, adds the number of accepts per second to the credit. So no
-/// fraction is lost.
+/// The credit that one accept costs. Each tick (one millisecond) adds the number of accepts per second to the credit.
+/// So no fraction is lost.
 const ACCEPT: u64 = 1_000;
 
 /// The credit for further accepts. It grows with time, up to the credit that a burst costs.

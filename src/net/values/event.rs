@@ -10,13 +10,14 @@ pub(crate) enum Event {
     Server,
     /// A server has accepted a connection, and `Net` decides whether the server takes it.
     Arrival,
-    /// A UDP socket has something for its handler, which `Net::take_datagram_event` takes.
+    /// A UDP socket has events for its handler, which `Net::take_datagram_event` returns.
     Datagram,
-    /// A filter of an accepted connection knows the address of its peer, and `Net` decides whether the server takes it.
+    /// A filter of an accepted connection has found the address of the peer, and `Net` decides whether the server takes
+    /// the connection.
     Introduced,
-    /// A read of a source of the user may succeed. For its handler, [`SourceEvent::Readable`].
+    /// A read of a source of the user may succeed. The source's handler gets [`SourceEvent::Readable`].
     SourceReadable,
-    /// A write of a source of the user may succeed. For its handler, [`SourceEvent::Writable`].
+    /// A write of a source of the user may succeed. The source's handler gets [`SourceEvent::Writable`].
     SourceWritable,
     /// The kernel has refused to register a source of the user, and has to be asked again. No handler gets this event.
     SourceUnarmed,
@@ -35,7 +36,7 @@ pub(crate) enum Event {
 pub(crate) enum SocketEvent {
     /// The connection is established.
     Connected,
-    /// The filters of an accepted connection are ready, and its server is to be told of it.
+    /// The filters of an accepted connection are ready, and the handler of the server gets the connection.
     Accepted,
     /// The number of bytes that were read into the read buffer.
     Data(usize),

@@ -10,7 +10,7 @@ use crate::system::KeepAliveTimes;
 /// becomes 0, which means that the system's setting stays.
 ///
 /// Each time is at most 32,767 s, and there are at most 127 probes, because Linux accepts no more. `listen`, `connect`,
-/// `adopt` and [`set_keep_alive`](crate::Socket::set_keep_alive) refuse more with `ERR_INVALID_ARGUMENT`.
+/// `adopt` and [`set_keep_alive`](crate::Socket::set_keep_alive) refuse larger values with `ERR_INVALID_ARGUMENT`.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! [`Limits`]: what strangers may take of a loop, as one value.
+//! [`Limits`]: the resources of a loop that peers may take, as one value.
 
 use std::time::Duration;
 
@@ -43,10 +43,10 @@ pub enum Refusal {
 /// counter in the [`Statistics`](crate::Statistics).
 ///
 /// A socket whose peer is too slow for a limit closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
-/// [`on_error`](crate::SocketHandler::on_error) gets ETIMEDOUT before, with a text that names the limit. A TCP peer gets a
-/// RST if this side has not ended, or if bytes are queued. Three timeouts differ: the idle timeout is told to
-/// [`on_timeout`](crate::SocketHandler::on_timeout), and the close and linger timeouts report no error, because this side
-/// has said everything. News that came in time counts, however late the loop turns. The inputs of
+/// [`on_error`](crate::SocketHandler::on_error) gets ETIMEDOUT before, with a text that names the limit. A TCP peer
+/// gets a RST if this side has not ended, or if bytes are queued. Three timeouts differ: the idle timeout is told to
+/// [`on_timeout`](crate::SocketHandler::on_timeout), and the close and linger timeouts report no error, because this
+/// side has sent everything. Bytes that came in time count, however late the loop reads them. The inputs of
 /// [`read_input`](crate::EventLoop::read_input) have no peer, and no limit.
 ///
 /// ```
@@ -95,8 +95,9 @@ pub(crate) struct SocketLimits {
 }
 
 impl Limits {
-    /// The limits of a loop that sets none: what would exhaust the process is limited, and a peer may be as slow as it
-    /// likes. The method of each limit states this default, and the value for strangers where it differs.
+    /// The limits of a loop that sets none: what would exhaust the process is limited. A peer may be slow, but may not
+    /// stall a write, a close or a handshake. The method of each limit states this default, and the value of
+    /// [`internet`](Self::internet) ("for strangers") where it differs.
     pub fn new() -> Self {
         Self {
             max_connections: Some(10_000),
@@ -125,8 +126,8 @@ impl Limits {
         }
     }
 
-    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte and 75 s for the next one, it
-    /// takes bytes at 240 a second or more, and an address has at most 100 connections.
+    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte and 75 s for the next one,
+    /// and has to take at least 240 bytes a second. A network (such as one IPv4 address) has at most 100 connections.
     pub fn internet() -> Self {
         let rate = MinRate::per_second(240);
         let limits = Self::new();
@@ -153,7 +154,7 @@ impl Limits {
         }
     }
 
-    /// No limit at all, but on the threads that look up names and on the accepts of a turn. A peer that never reads can
+    /// No limits, except on the threads that look up names and on the accepts of a turn. A peer that never reads can
     /// then fill the memory, and a peer that vanishes costs a descriptor for ever.
     pub fn unlimited() -> Self {
         let limits = Self::new();
@@ -182,9 +183,9 @@ impl Limits {
         self
     }
 
-    /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default: `None`;
-    /// for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. After a
-    /// [proxy](crate::ListenOptions::proxy_protocol) the network is the client's.
+    /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default:
+    /// `None`; for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. If a
+    /// [proxy](crate::ListenOptions::proxy_protocol) names the client, the client's network counts.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
         self
@@ -266,9 +267,9 @@ impl Limits {
     /// Limits the time for which the kernel takes none of the queued bytes of a socket, because the peer does not read.
     /// Default: 60 s, for strangers 30 s.
     ///
-    /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes. Bytes
-    /// that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes after a
-    /// [cork](crate::Socket::cork), or before the connection is open, do not wait for the peer.
+    /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes.
+    /// Bytes that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes that a
+    /// [cork](crate::Socket::cork) holds back, or that wait for the connection to open, do not count.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();
         self
@@ -298,8 +299,8 @@ impl Limits {
     }
 
     /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; for
-    /// strangers 10 s. The time rests while the socket is paused. Like the [close timeout](Self::close_timeout), this
-    /// one closes the socket without an error.
+    /// strangers 10 s. The time does not run while the socket is paused. Like the [close timeout](Self::close_timeout),
+    /// this one closes the socket without an error.
     ///
     /// A program that ends its side and then receives a long answer must not set this limit. A peer that goes on
     /// sending puts off the close timeout, but not this one.

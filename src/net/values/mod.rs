@@ -1,4 +1,4 @@
-//! The values that users set or receive: ids, endpoints, options and answers. Also the events of the state machines.
+//! The values that users set or receive: ids, endpoints, options and answers; and the events of the state machines.
 
 mod accept_limit;
 mod endpoint;

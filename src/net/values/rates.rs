@@ -6,11 +6,11 @@ use std::time::Duration;
 ///
 /// A peer begins with a credit of time: the grace plus one second. The credit runs down with time, and the socket
 /// closes at zero. Each byte adds the time that it takes at the rate, up to the first credit. So a short silence harms
-/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, half of the rate lasts 12 s, and
-/// the rate for ever.
+/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, a peer at half of the rate lasts 12
+/// s, and a peer at the rate lasts for ever.
 ///
-/// The bytes are counted when the credit is used up, and by no read or send. A peer that falls silent after a burst
-/// therefore lasts up to twice the credit: 12 s.
+/// The loop counts the bytes only when the credit is used up, not at each read or send. So a peer that falls silent
+/// after a burst lasts up to twice the credit: 12 s.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct MinRate {
 }
 
 impl MinRate {
-    /// A rate of `bytes` a second, after a grace of 5 s; 0 asks for nothing.
+    /// A rate of `bytes` a second, after a grace of 5 s; 0 is no limit.
     pub fn per_second(bytes: u64) -> Self {
         Self {
             bytes_per_second: bytes,

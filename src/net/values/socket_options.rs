@@ -84,7 +84,7 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the probes on a silent connection (SO_KEEPALIVE); `None` is no probes. Default: as the
+    /// Sets the probes on a silent connection (SO_KEEPALIVE); `None` means no probes. Default: as the
     /// [limit](crate::Limits::keep_alive) says, which is none. The option has no effect on sockets that are not TCP.
     #[doc(alias = "setKeepAlive")]
     #[doc(alias = "keepAlive")]
@@ -127,9 +127,9 @@ impl SocketOptions {
     /// which is 16 MiB.
     ///
     /// A write that would pass the limit is refused completely, and the socket closes with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. An empty queue accepts a write of any length, because the
-    /// bytes of the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a
-    /// peer that does not read fills the memory.
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. However, an empty queue accepts a
+    /// write of any length, because the bytes of the write are in memory already. Node has no limit: if its program
+    /// ignores the answer of `write`, a peer that does not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = Some(bytes);
         self
@@ -152,15 +152,15 @@ impl SocketOptions {
     /// says, which is 30 s. If no bytes are unsent, the time counts from the FIN, which may leave as late as in the
     /// next turn.
     ///
-    /// Bytes in either direction put the timeout off once. After that, only bytes at 240 a second on average put it
-    /// off again. So a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
-    /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate.
-    /// [`Limits::linger_timeout`](crate::Limits::linger_timeout) is extended by nothing.
+    /// Bytes in either direction put the timeout off once. After that, only bytes at 240 a second on average put it off
+    /// again. So a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
+    /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate. No byte
+    /// extends [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
-    /// The timeout rests while the socket is [paused](crate::Socket::pause), because the loop then reads neither the
-    /// peer's bytes nor its end. In two cases it counts in spite of the pause, because only the peer causes the delay:
-    /// bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost, a TCP
-    /// peer gets a RST.
+    /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
+    /// the peer's bytes nor its end. In two cases it counts in spite of the pause, because only the peer causes the
+    /// delay: bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost,
+    /// a TCP peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
