@@ -126,8 +126,9 @@ impl Limits {
         }
     }
 
-    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte and 75 s for the next one,
-    /// and has to take at least 240 bytes a second. A network (such as one IPv4 address) has at most 100 connections.
+    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte and 75 s for the next one.
+    /// The peer has to take at least 240 bytes a second. A network (such as one IPv4 address) has at most 100
+    /// connections.
     pub fn internet() -> Self {
         let rate = MinRate::per_second(240);
         let limits = Self::new();

@@ -6,8 +6,8 @@ use std::time::Duration;
 ///
 /// A peer begins with a credit of time: the grace plus one second. The credit runs down with time, and the socket
 /// closes at zero. Each byte adds the time that it takes at the rate, up to the first credit. So a short silence harms
-/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, a peer at half of the rate lasts 12
-/// s, and a peer at the rate lasts for ever.
+/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, and a peer at half of the rate 12
+/// s. A peer at the rate lasts for ever.
 ///
 /// The loop counts the bytes only when the credit is used up, not at each read or send. So a peer that falls silent
 /// after a burst lasts up to twice the credit: 12 s.

@@ -158,9 +158,9 @@ impl SocketOptions {
     /// extends [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
-    /// the peer's bytes nor its end. In two cases it counts in spite of the pause, because only the peer causes the
-    /// delay: bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost,
-    /// a TCP peer gets a RST.
+    /// the peer's bytes nor its end. In two cases the timeout runs during the pause too: if bytes are queued and none
+    /// are unread, or if the program has called `destroy_soon`. Then only the peer causes the delay. If queued bytes
+    /// are lost, a TCP peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {

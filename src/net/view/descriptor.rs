@@ -21,7 +21,7 @@ impl Socket<'_> {
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, the
     /// close of the socket costs two more system calls (`epoll_ctl(2)`, `getsockopt(2)`). The close turns a non-zero
-    /// SO_LINGER off, because the system would make the loop wait.
+    /// SO_LINGER off, because the system would otherwise make the loop wait.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -67,8 +67,9 @@ impl Server<'_> {
     /// The descriptor still belongs to the loop. Accepting from it or making it block contradicts the state that the
     /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
     ///
-    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, each
-    /// accepted connection costs two more system calls: other holders may change the options that they share.
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
+    /// each accepted connection costs two more system calls, because the holder of a duplicate may change the options
+    /// of the listening socket.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
@@ -77,13 +78,13 @@ impl Server<'_> {
 
     /// Returns a duplicate of the server's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// The duplicate refers to the same listening socket. Until the duplicate is closed too, the port stays taken, and
-    /// the system queues new peers for its holder, even after the [close](Self::close) of this server. A
-    /// successor can accept with it from the same backlog while this server still accepts. To give the whole socket
-    /// away, call [`detach`](Self::detach).
+    /// The duplicate refers to the same listening socket. Until the duplicate is closed too, the port stays taken. The
+    /// system queues new peers for the holder of the duplicate, even after the [close](Self::close) of this server. A
+    /// successor can accept from the same backlog with the duplicate, while this server still accepts. To give the
+    /// whole socket away, call [`detach`](Self::detach).
     ///
-    /// The file of a Unix socket stays from now on when this server closes, because it is the address of the duplicate
-    /// too.
+    /// The file of a Unix socket stays from now on when this server closes, because the file is the address of the
+    /// duplicate too.
     ///
     /// # Errors
     ///

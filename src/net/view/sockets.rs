@@ -69,7 +69,7 @@ impl<'a> Sockets<'a> {
     ///
     /// A broadcast does the same as a [`write`](Socket::write) to each socket in that order, and costs less. A short
     /// message to sockets that keep up is stored once, however many sockets receive it. All bytes that a socket is sent
-    /// in one turn leave in one system call. Single writes of the same bytes share one copy too.
+    /// in one turn leave in one system call. Separate writes of the same bytes to several sockets share one copy too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};

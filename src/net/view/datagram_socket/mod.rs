@@ -82,18 +82,20 @@ impl<'a> DatagramSocket<'a> {
 
 /// Sending.
 impl DatagramSocket<'_> {
-    /// Sends `bytes` to `to`, as one datagram, within this call. Nothing is allocated.
+    /// Sends `bytes` to `to`, as one datagram, within this call. A datagram that the kernel takes costs no allocation.
     ///
-    /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or has no space now and the datagram waits in the
-    /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for [`on_drain`](crate::DatagramHandler::on_drain), because
-    /// the queue has reached the [high watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that
-    /// this datagram is lost: the queue is full, and its [policy](crate::DatagramOptions::drop_policy) keeps the older ones;
-    /// or the send has failed, and [`on_error`](crate::DatagramHandler::on_error) gets the reason. To be taken by the kernel
-    /// means little: the network may lose any datagram.
+    /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or if the datagram waits in the
+    /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for
+    /// [`on_drain`](crate::DatagramHandler::on_drain), because the queue has reached the [high
+    /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
+    /// Either the queue is full, and its [policy](crate::DatagramOptions::drop_policy) keeps the older datagrams; or
+    /// the send has failed, and [`on_error`](crate::DatagramHandler::on_error) gets the reason. An accepted datagram
+    /// need not arrive: the network may lose any datagram.
     ///
-    /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A socket
-    /// whose name is being looked up queues the datagram. To a connected socket this answers `Dropped`, with
-    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED): it has one peer, and [`send`](Self::send).
+    /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
+    /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
+    /// [`send`](Self::send), the call answers `Dropped`, with
+    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED).
     ///
     /// ```
     /// use netloop::{DatagramContext, DatagramHandler, DatagramFlow};
@@ -161,10 +163,12 @@ impl DatagramSocket<'_> {
 
 /// The life of the socket.
 impl DatagramSocket<'_> {
-    /// Connects the socket to `peer`: from now on it sends to `peer`, and receives from `peer` alone.
-    /// [`on_connect`](crate::DatagramHandler::on_connect) follows. No packet is sent, so that nothing is known of the peer.
+    /// Connects the socket to `peer`: from now on the socket sends to `peer`, and receives from `peer` alone.
+    /// [`on_connect`](crate::DatagramHandler::on_connect) follows. No packet is sent, so the result says nothing about
+    /// the peer.
     ///
-    /// A socket stays connected until it closes. Node's `disconnect` has no counterpart, since no safe call makes one.
+    /// A socket stays connected until it closes. Node's `disconnect` has no counterpart, because the standard library
+    /// has no safe call for it.
     ///
     /// # Errors
     ///
@@ -203,9 +207,9 @@ impl DatagramSocket<'_> {
         self.datagrams().is_some_and(Datagrams::is_paused)
     }
 
-    /// Closes the socket at once: its address is free again. The queued datagrams are lost, and no event comes but
-    /// [`on_close`](crate::DatagramHandler::on_close), at the end of this turn. Closing a socket twice is harmless. In a
-    /// [forked child](crate::EventLoop#forks) this does nothing.
+    /// Closes the socket at once: its address is free again. The queued datagrams are lost. The only event that still
+    /// comes is [`on_close`](crate::DatagramHandler::on_close), at the end of this turn. Closing a socket twice is
+    /// harmless. In a [forked child](crate::EventLoop#forks) this call does nothing.
     pub fn close(&mut self) {
         self.net.close_datagrams(self.id);
     }
@@ -221,10 +225,11 @@ impl DatagramSocket<'_> {
         self.datagrams().is_none_or(Datagrams::is_closed)
     }
 
-    /// Takes the socket out of the loop, and closes this one. The queued datagrams are lost. The standard library, another
-    /// loop or another process can then use the socket, which is still non-blocking.
+    /// Takes the socket out of the loop, where it counts as closed from now on. The queued datagrams are lost. The
+    /// standard library, another loop or another process can then use the socket, which is still non-blocking.
     ///
-    /// Returns `None` if the socket is not bound, in a simulation, and in a [forked child](crate::EventLoop#forks).
+    /// Returns `None` if the socket is not bound or sends in batches, in a simulation, and in a [forked
+    /// child](crate::EventLoop#forks).
     #[must_use = "dropping the socket closes it"]
     pub fn detach(&mut self) -> Option<std::net::UdpSocket> {
         self.net.detach_datagrams(self.id)
@@ -237,7 +242,8 @@ impl DatagramSocket<'_> {
         self.net.hold(self.id.0);
     }
 
-    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there. Queued datagrams still keep it going.
+    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there. Queued datagrams still keep `run`
+    /// going.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
@@ -273,7 +279,7 @@ impl DatagramSocket<'_> {
         self.datagrams()?.local()
     }
 
-    /// Returns the address that the socket is [connected](Self::connect) to; `None` if it is not.
+    /// Returns the address that the socket is [connected](Self::connect) to; `None` if it is not connected.
     #[doc(alias = "remoteAddress")]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.datagrams()?.peer()

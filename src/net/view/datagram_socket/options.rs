@@ -8,7 +8,7 @@ use crate::system::{Membership, MulticastInterface, UdpOption};
 
 use super::DatagramSocket;
 
-/// The options. While the name of the socket is being looked up, and after its close, each of these fails with
+/// The options. While the name of the socket is being looked up, and after its close, each of these methods fails with
 /// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
 impl DatagramSocket<'_> {
     fn set(&self, name: &str, option: UdpOption) -> Result<()> {
@@ -43,7 +43,7 @@ impl DatagramSocket<'_> {
         self.set("multicast_ttl", UdpOption::MulticastTtl(hops))
     }
 
-    /// Whether this machine receives the multicast datagrams of this socket too.
+    /// Sets whether this machine receives the multicast datagrams of this socket too.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// As [`join_multicast`](Self::join_multicast); ENOTSUP for IPv6, and on systems without it.
+    /// As [`join_multicast`](Self::join_multicast); ENOTSUP for IPv6, and on systems without such memberships.
     #[doc(alias = "addSourceSpecificMembership")]
     pub fn join_source_multicast(
         &mut self,
@@ -147,7 +147,7 @@ impl DatagramSocket<'_> {
         self.set("group", UdpOption::Leave(membership))
     }
 
-    /// Sets the size of the kernel's receive buffer (SO_RCVBUF). The system may cap it; Linux doubles it.
+    /// Sets the size of the kernel's receive buffer (SO_RCVBUF). The system may cap the size; Linux doubles it.
     ///
     /// # Errors
     ///
@@ -157,8 +157,7 @@ impl DatagramSocket<'_> {
         self.set("receive_buffer_size", UdpOption::ReceiveBuffer(bytes))
     }
 
-    /// Sets the size of the kernel's send buffer (SO_SNDBUF), as
-    /// [`set_receive_buffer_size`](Self::set_receive_buffer_size) does the other.
+    /// Sets the size of the kernel's send buffer (SO_SNDBUF). The system may cap the size; Linux doubles it.
     ///
     /// # Errors
     ///

@@ -81,11 +81,12 @@ impl Socket<'_> {
     /// still comes, in the close phase of this turn, and before it `on_sent` for each token that was not reached.
     /// Destroying a socket twice is harmless.
     ///
-    /// The peer gets a FIN, as in Node, even if bytes are lost: it may take a part for the whole.
-    /// [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first.
+    /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
+    /// one. [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes
+    /// first.
     ///
     /// A duplicate of the descriptor keeps the connection open, as in Node. The descriptor may have been duplicated
-    /// before [`adopt`](crate::EventLoop::adopt), by its borrower, or by a fork.
+    /// before [`adopt`](crate::EventLoop::adopt), by a program that has borrowed it, or by a fork.
     ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
     /// and no byte has moved since. In the second case, a TCP peer gets a reset if bytes are lost.
@@ -170,8 +171,8 @@ impl Socket<'_> {
     /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
-    /// simulation, for an input (`read_input`), and while bytes that a replaced handler left unread wait for delivery. Also
-    /// in a [forked child](crate::EventLoop#forks).
+    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), and while bytes wait that
+    /// a replaced handler left unread.
     ///
     /// ```
     /// use std::io::Write;

@@ -9,15 +9,15 @@ use super::Socket;
 
 /// Filters.
 impl Socket<'_> {
-    /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. It comes after the filters
-    /// that there are.
+    /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. The filters that the
+    /// socket has already stay between the wire and this one.
     ///
     /// Bytes that were written before leave as they were written. Bytes that are written after this call wait until the
     /// filter is [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes, once more.
     /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call.
     ///
-    /// `unread` are the bytes of the handler's `on_data` that the handler has not used. They came without the filter. If
-    /// the filter protects what follows, they may be an attacker's, and this call refuses them.
+    /// `unread` are the bytes of the handler's `on_data` that the handler has not used. These bytes came without the
+    /// filter, and may be an attacker's. So the call fails if there are any.
     ///
     /// # Errors
     ///
@@ -40,8 +40,8 @@ impl Socket<'_> {
         })
     }
 
-    /// Returns the filter of the type `F`, to ask it for what it knows. `None` if the socket has none. Of several, the one
-    /// that is next to the handler.
+    /// Returns the filter of the type `F`, so that the program can call its methods. Of several, the nearest to the
+    /// handler counts. `None` if the socket has none.
     pub fn filter<F: Filter + 'static>(&self) -> Option<&F> {
         self.connection()?.find_filter()
     }

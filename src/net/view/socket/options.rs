@@ -12,15 +12,16 @@ use super::Socket;
 /// Reading, and keeping the loop going.
 impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
-    /// The idle timeout goes on, and the [`close_timeout`](crate::SocketOptions::close_timeout) rests.
+    /// The idle timeout goes on, and the [`close_timeout`](crate::SocketOptions::close_timeout) mostly stops.
     ///
     /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. Otherwise the
-    /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, first the bytes come,
-    /// then `on_end` if the peer had ended before, then `on_error` and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait.
-    /// Windows itself discards the received bytes at a reset.
+    /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, the bytes come
+    /// first, then `on_end` if the peer had ended before, then `on_error` and `on_close`. The
+    /// [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself discards the received
+    /// bytes at a reset.
     ///
-    /// If this side has ended, an end of the peer with no unread bytes before it is told in spite of the pause. The
-    /// socket closes then.
+    /// If this side has ended, and the peer ends while no bytes are unread, `on_end` comes in spite of the pause. Then
+    /// the socket closes.
     ///
     /// ```
     /// use netloop::{Context, Flow, SocketHandler};
@@ -74,14 +75,15 @@ impl Socket<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
-    /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end, so nothing
-    /// that was written is dropped. The timeouts that bound the peer also bound that wait. Without a
+    /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end. So nothing
+    /// that was written is dropped. The timeouts on the peer limit how long `run` goes on in this way. Without a
     /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), without an
     /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
     ///
-    /// Bytes after a [`cork`](crate::Socket::cork) do not keep `run` going, and a loop that is dropped then drops them, as
-    /// a Node process does at its end. Only the program can call `uncork`, and no event would come in which it could.
+    /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then, they
+    /// are lost, as at the end of a Node process. Only the program can call `uncork`, and no event would come in which
+    /// it could.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};

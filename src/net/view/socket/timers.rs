@@ -41,8 +41,8 @@ impl Socket<'_> {
     /// `on_error` gets ETIMEDOUT, and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If
     /// this side has not ended, a TCP peer gets a RST.
     ///
-    /// The deadline counts while the socket is connecting or paused too, and stays when the handler is replaced. It does
-    /// not keep [`run`](crate::EventLoop::run) going.
+    /// The deadline counts while the socket is connecting or paused too, and stays when the handler is replaced. The
+    /// deadline does not keep [`run`](crate::EventLoop::run) going.
     #[doc(alias("requestTimeout", "setTimeout"))]
     pub fn set_deadline(&mut self, after: impl Into<Option<Duration>>) {
         let after = after.into();
@@ -74,7 +74,7 @@ impl Socket<'_> {
 /// Timers.
 impl Socket<'_> {
     /// Arms a timer: [`on_timer`](crate::SocketHandler::on_timer) comes with `token`, once, when at least `after` has
-    /// passed. If `token` is armed already, its timer is moved. So arming a token again puts a deadline off.
+    /// passed. If `token` is armed already, its timer is moved. So arming a token again postpones its timer.
     ///
     /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
     /// socket keeps [`run`](crate::EventLoop::run) going. A deadline for silence needs no timer: every byte moves the

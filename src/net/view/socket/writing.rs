@@ -134,7 +134,7 @@ impl Socket<'_> {
     }
 
     /// Sets a marker: [`on_sent`](crate::SocketHandler::on_sent) comes with `token` once the kernel has taken every
-    /// byte written until now, or never will. A marker replaces the callback of Node's `write`.
+    /// byte written until now, or the bytes are lost. A marker replaces the callback of Node's `write`.
     ///
     /// If an earlier write was refused, `on_sent` gets an error: ERR_STREAM_WRITE_AFTER_END if the answer was
     /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come. The
