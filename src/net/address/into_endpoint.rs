@@ -1,7 +1,7 @@
 //! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
 //!
-//! This module does all parsing of endpoints, and never panics, whatever the text is. It refuses an endpoint that no
-//! system would accept before any system call is made.
+//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call, the
+//! module refuses an endpoint that no system would accept.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};

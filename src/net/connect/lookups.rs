@@ -86,14 +86,13 @@ impl PendingLookups {
         self.counts
     }
 
-    /// The limit on the lookups of one query that are under way. One thread is left for other names, unless there are
-    /// only two.
+    /// The limit on the lookups of one query that are under way: 2, or one less than there are threads if that is more.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }
 
-    /// Returns the error for the source `asker`, whose timeout has passed, if none of its lookups has got a thread.
-    /// `None` if a resolver was asked: then the cause is not a lack of threads.
+    /// Returns the error for the source `asker`, whose timeout has passed, if no lookup that `asker` waits for has got
+    /// a thread. `None` if a resolver was asked: then the cause is not a lack of threads.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
@@ -197,8 +196,8 @@ impl PendingLookups {
     }
 
     /// Notes that the source `asker` no longer waits. Gives up each lookup that no other source waits for. Starts
-    /// another for the others if their only lookup has outlasted the timeout of `asker`, or if their newest lookup is
-    /// slow.
+    /// another lookup for the other sources if their only lookup has outlasted the timeout of `asker`, or if their
+    /// newest lookup is slow.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure, now: Instant) {
         let mut waited_for: Vec<Ticket> = Vec::new();
         let mut place = 0;
@@ -228,8 +227,8 @@ impl PendingLookups {
         }
     }
 
-    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and not too many of its query
-    /// are under way.
+    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and not too many lookups
+    /// of its query are under way.
     fn look_up_again_if_slow(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) else {

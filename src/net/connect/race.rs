@@ -115,7 +115,8 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses of a lookup that the handler gets: all of them, or the only one that is tried.
+    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`, or the only one that is
+    /// tried.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],

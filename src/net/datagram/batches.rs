@@ -1,4 +1,4 @@
-//! Batches: datagrams to send wait in the queue for the flush, and leave in runs; one call receives several datagrams.
+//! Batches: one system call sends or receives several datagrams. Datagrams to send wait in the queue for the flush.
 
 use std::io;
 use std::net::SocketAddr;

@@ -180,7 +180,7 @@ impl Datagrams {
         }
     }
 
-    /// Returns the event of the reactor if news waits for the handler.
+    /// Returns [`Event::Datagram`] if news waits for the handler.
     pub(crate) fn on_activated(&self) -> Option<Event> {
         self.has_news().then_some(Event::Datagram)
     }

@@ -202,9 +202,9 @@ impl DatagramOptions {
     /// Whether one system call sends or receives several datagrams (GSO, GRO, `recvmmsg`), where the system can.
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
-    /// The datagrams that are sent in one turn leave in its flush. Successive datagrams of one length to one address
-    /// leave in one call. So a burst costs a fraction, and a single datagram costs a little more. One receive may
-    /// return more datagrams than the [budget](Self::receives_per_turn) of a turn, as many as the [read
+    /// The datagrams that are sent in one turn leave in the flush of the turn. Successive datagrams of one length to
+    /// one address leave in one call. So a burst costs a fraction, and a single datagram costs a little more. One
+    /// receive may return more datagrams than the [budget](Self::receives_per_turn) of a turn, as many as the [read
     /// buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may be too short for
     /// datagrams that the kernel has coalesced. The last one in the buffer then comes to `on_truncated`. Those after it
     /// are lost. A datagram that is longer than the MTU of the network is refused with EMSGSIZE. The socket cannot be

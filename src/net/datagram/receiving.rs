@@ -10,8 +10,8 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::{Datagrams, Message, Stage};
 
-/// The number of failed receives in a row at which the socket fails. Its descriptor is broken, and its readiness would
-/// keep the loop awake for ever.
+/// The number of failed receives in a row at which the socket fails. The descriptor is then broken, and its readiness
+/// would keep the loop awake for ever.
 const MOST_FAILURES: u32 = 64;
 
 /// The number of ticks after which a call that has failed for lack of memory is tried again. No event reports the end

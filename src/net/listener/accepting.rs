@@ -18,8 +18,8 @@ const TRANSIENT_FAULTS: u32 = 16;
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest backoff after transient failures. Peers that abort their connections can cause such failures, and must not
-/// keep the peers behind them waiting for long.
+/// The longest backoff after transient failures. Peers that abort their connections can cause such failures, and must
+/// not keep other peers waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The limit on the accepts of a server that closes after the last waiting peer: more than any backlog holds. Without

@@ -12,14 +12,14 @@ pub(crate) enum ServerEvent {
     Listening,
     /// The server could not begin to listen, and never will.
     ListenFailed(Error),
-    /// The server has taken a connection. While the listener [has an arrival](super::Listener::has_arrival), `Net` has not
-    /// decided yet whether the server takes it.
+    /// The server has accepted a connection. While the listener [has an arrival](super::Listener::has_arrival), `Net`
+    /// has not decided yet whether the server takes the connection.
     Accepted {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// The server that takes no new peers has accepted those that waited. The caller closes it, and no handler gets this
-    /// event.
+    /// A server that accepts only the peers that wait has accepted them all. The caller closes the server, and no
+    /// handler gets this event.
     Drained,
     /// An accept has failed. The server is backing off, or has failed for good.
     AcceptFailed(Error),

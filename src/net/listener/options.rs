@@ -124,9 +124,9 @@ impl ListenOptions {
     ///
     /// The server is told of a connection once its header is whole, and the handler gets the bytes after the header.
     /// [`peer_address`](crate::Socket::peer_address) and [`Accepted::peer_address`](crate::Accepted::peer_address) are
-    /// then the client's. If the header names no IP address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the
-    /// specification wants it. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case, and
-    /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
+    /// then the client's. If the header names no IP address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as
+    /// the specification requires. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case,
+    /// and [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
     /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
     /// The header must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and

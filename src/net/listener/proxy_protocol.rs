@@ -11,8 +11,8 @@ use crate::net::filter::{AnyFilter, ProxyFilter};
 /// connection comes.
 ///
 /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) describes the effect. Only the addresses
-/// that are [trusted](Self::trust) may send headers, because a header is believed. Peers of a Unix socket have no
-/// address: they are trusted, because the mode of its file says which processes may connect.
+/// that are [trusted](Self::trust) may send headers, because the server believes a header. Peers of a Unix socket have
+/// no address: they are trusted, because the mode of its file says which processes may connect.
 ///
 /// ```
 /// use netloop::{ListenOptions, ProxyProtocol};
@@ -24,7 +24,7 @@ use crate::net::filter::{AnyFilter, ProxyFilter};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProxyProtocol {
-    /// The set of the trusted addresses. As a block list it is not used.
+    /// The set of the trusted addresses. The list blocks nothing here.
     proxies: BlockList,
     is_optional: bool,
     admits_others: bool,
@@ -67,8 +67,8 @@ impl ProxyProtocol {
         self
     }
 
-    /// Whether the server takes peers of other addresses, as clients without a proxy. Bytes of theirs that look like a
-    /// header are ordinary data. Default: `false`, and their connections fail at once.
+    /// Whether the server takes peers of other addresses, as clients without a proxy. Bytes of such peers that look
+    /// like a header are ordinary data. Default: `false`, and their connections fail at once.
     pub fn admit_others(mut self, admit: bool) -> Self {
         self.admits_others = admit;
         self

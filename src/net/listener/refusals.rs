@@ -21,7 +21,7 @@ pub(crate) struct Refused {
 pub(super) struct Refusals {
     /// Invariant: the number of rows whose count is not zero. Each accept asks whether this number is zero.
     used: u8,
-    /// In the order of [`AcceptLimit::ALL`].
+    /// One row for each limit, in the order of [`AcceptLimit::ALL`].
     rows: [Row; AcceptLimit::ALL.len()],
 }
 

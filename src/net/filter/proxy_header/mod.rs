@@ -1,8 +1,8 @@
 //! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come: versions 1
 //! (a line of text) and 2 (binary), as the specification of HAProxy defines them.
 //!
-//! Without I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. Its verdict on a header is the same
-//! wherever the stream is cut.
+//! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. Its verdict on a header
+//! is the same wherever the stream is cut.
 
 mod v1;
 mod v2;
@@ -101,8 +101,8 @@ impl ProxyHeader {
         !begins(bytes, v2::SIGNATURE) && !begins(bytes, v1::SIGNATURE)
     }
 
-    /// Returns the IP address and the port of the client. `None` if the proxy speaks for itself or does not know them,
-    /// and for a Unix socket, which has a path.
+    /// Returns the IP address and the port of the client. `None` if the proxy speaks for itself or does not know the
+    /// client, and for a Unix socket, which has a path.
     pub fn client(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet { source, .. } => Some(*source),
@@ -111,7 +111,7 @@ impl ProxyHeader {
     }
 }
 
-/// Whether `bytes` begins with `signature`, or may do so once it is longer.
+/// Whether `bytes` begins with `signature`, or may do so once further bytes have come.
 fn begins(bytes: &[u8], signature: &[u8]) -> bool {
     let length = bytes.len().min(signature.len());
     bytes[..length] == signature[..length]

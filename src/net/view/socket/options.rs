@@ -12,7 +12,7 @@ use super::Socket;
 /// Reading, and keeping the loop going.
 impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
-    /// The idle timeout goes on, and the [`close_timeout`](crate::SocketOptions::close_timeout) mostly stops.
+    /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions.
     ///
     /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. Otherwise the
     /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, the bytes come
