@@ -227,8 +227,8 @@ impl PendingLookups {
         }
     }
 
-    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and not too many lookups
-    /// of its query are under way.
+    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow and the number of lookups
+    /// of its query allows.
     fn look_up_again_if_slow(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) else {
@@ -280,7 +280,7 @@ impl PendingLookups {
         }
     }
 
-    /// Forgets the lookup at `place`. Its answer will be dropped, if one comes.
+    /// Forgets the lookup at `place`. If an answer to it comes, the answer is dropped.
     fn give_up(&mut self, place: usize) {
         let lookup = self.pending.swap_remove(place);
         self.lookups.cancel(lookup.ticket);

@@ -11,8 +11,8 @@ const ENTRY_BYTES: usize = size_of::<Entry>();
 const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_ENTRIES: usize = 64;
 
-/// The queued datagrams of one socket, the oldest first. Their bytes lie in one ring, so that queueing allocates nothing
-/// once the ring has grown.
+/// The queued datagrams of one socket, the oldest first. The bytes of all datagrams lie in one ring, so that queueing
+/// allocates nothing once the ring has grown.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
     /// Invariant: the bytes of all entries, in the order of the entries.
@@ -72,7 +72,7 @@ impl SendQueue {
     }
 
     /// Calls `send` with the oldest datagrams in one piece, their length, their number and their common destination.
-    /// They are successive datagrams of one length, of which the last may be shorter: at most `most`, with at most
+    /// Takes successive datagrams of one length, of which the last may be shorter: at most `most`, with at most
     /// `most_bytes` bytes.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(

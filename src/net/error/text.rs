@@ -67,8 +67,8 @@ impl Error {
     }
 
     /// Whether the wording follows the code. As in Node, it follows for `listen`, and for calls such as `poll` whose
-    /// name says little, but not for calls such as `read`. It also follows an unknown code, and an error that does not
-    /// come from the system, unless the code is one of lookups.
+    /// name says little, but not for calls such as `read`. The wording also follows an unknown code, and an error that
+    /// does not come from the system, unless the code is one of lookups.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {

@@ -191,7 +191,7 @@ impl Decoded {
         }
     }
 
-    /// Adds the decoded bytes that lie in `range` of the input. They come after the bytes that were put into the
+    /// Adds the decoded bytes that lie in `range` of the input. These bytes come after the bytes that were put into the
     /// output.
     pub fn in_place(mut self, range: Range<usize>) -> Self {
         self.in_place = range;
@@ -263,8 +263,8 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. They leave as soon as possible. What
-    /// is appended after the [end](Filter::end) of this side is dropped.
+    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. The bytes leave as soon as
+    /// possible. What is appended after the [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

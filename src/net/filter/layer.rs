@@ -46,7 +46,7 @@ pub(super) struct Layer {
     /// Decoded bytes that no read has taken.
     decoded: Vec<u8>,
     has_peer_ended: bool,
-    /// The error of the filter. It stays, because several calls may ask for it.
+    /// The error of the filter, which stays here, because several calls may ask for it.
     failure: Option<Error>,
     /// Whether this side has ended.
     has_ended: bool,

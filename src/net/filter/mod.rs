@@ -1,7 +1,7 @@
 //! Filters: what stands between the bytes of a connection on the wire and its handler, such as TLS.
 //!
 //! [`Filter`] is the trait that users implement. [`Filters`] are the filters of one connection in their order, with the
-//! bytes that wait between them. They read and write the stream that the connection lends, and know neither the
+//! bytes that wait between them. `Filters` read and write the stream that the connection lends, and know neither the
 //! connection nor the reactor.
 
 mod factory;

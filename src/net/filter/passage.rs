@@ -17,7 +17,7 @@ const LONG_READ: usize = 32 << 10;
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
 const LEAST_BUFFER: usize = 256;
 
-/// The limit on the written bytes that are encoded at a time. It also limits the bytes that are encoded ahead of the
+/// The limit on the written bytes that are encoded at a time, and thus also on the bytes that are encoded ahead of the
 /// kernel.
 const BATCH_BYTES: usize = 64 << 10;
 
@@ -28,8 +28,8 @@ const BATCH_SLICES: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
-    /// The number of bytes at the front of the queue that were written before there were filters. They are sent as they
-    /// are, and nothing overtakes them.
+    /// The number of bytes at the front of the queue that were written before there were filters. These bytes are sent
+    /// as they are, and no other byte overtakes them.
     pub(super) plain: usize,
     /// Whether the last read was short, which proves that the kernel has no more for now.
     pub(super) read_short: bool,

@@ -16,8 +16,8 @@ pub(crate) enum AcceptFault {
     /// The system has run out of memory. The listener backs off, and refuses no peer: no descriptor would help.
     OutOfMemory,
     /// The connection at the head of the backlog has failed, and the next may be fine; or a signal has interrupted the
-    /// call. The listener accepts again at once. It backs off after several such failures in a row, because the cause
-    /// may be permanent (such as seccomp).
+    /// call. The listener accepts again at once. After several such failures in a row, the listener backs off, because
+    /// the cause may be permanent (such as seccomp).
     Transient,
     /// No peer waits. The next edge reports a peer.
     WouldBlock,

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub(super) struct Networks {
     most: usize,
-    /// The lengths of the prefixes that make a network, in IPv4 and in IPv6. They never change, so that a connection
-    /// leaves the network that it has entered. Invariant: at most 32 and 128.
+    /// The lengths of the prefixes that make a network, in IPv4 and in IPv6. The lengths never change, so that a
+    /// connection leaves the network that it has entered. Invariant: at most 32 and 128.
     prefixes: (u8, u8),
     /// The number of connections of each network. Invariant: no number is zero. The keys of the hash function are
     /// random: peers could otherwise choose addresses that collide.

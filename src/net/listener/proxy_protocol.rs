@@ -6,8 +6,8 @@ use crate::net::address::BlockList;
 use crate::net::error::{Error, Result};
 use crate::net::filter::{AnyFilter, ProxyFilter};
 
-/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. They send a header of the PROXY
-/// protocol at the beginning of each connection, in version 1 or 2. The header says from where the client of the
+/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. Such a proxy sends a header of the
+/// PROXY protocol at the beginning of each connection, in version 1 or 2. The header says from where the client of the
 /// connection comes.
 ///
 /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) describes the effect. Only the addresses

@@ -6,7 +6,7 @@ use crate::net::values::AcceptRate;
 /// So no fraction is lost.
 const ACCEPT: u64 = 1_000;
 
-/// The credit for further accepts. It grows with time, up to the credit that a burst costs.
+/// The credit for further accepts, which grows with time, up to the credit that a burst costs.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     per_second: u64,

@@ -34,8 +34,8 @@ pub struct TlsFilter {
     connection: Connection,
     /// The name that the server has to have, for the texts of errors. `None` on a server.
     name: Option<Box<str>>,
-    /// The failure of the connection. It is kept here until `decode` has passed on everything that was decrypted
-    /// before.
+    /// The failure of the connection. The failure is kept here until `decode` has passed on everything that was
+    /// decrypted before.
     failure: Option<Error>,
     /// Whether a close_notify was sent.
     has_ended: bool,

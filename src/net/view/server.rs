@@ -208,9 +208,10 @@ impl Server<'_> {
     /// Returns the sockets that the server accepted and that are not gone, in no particular order. Sockets whose
     /// [filters](crate::Filter) are not ready are not among them: the server is told of these later.
     ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. Its ids
-    /// are the ids at the time of the call. The call looks at every socket of the loop, and makes a list of 8 bytes for
-    /// each socket of the server. A program that needs the sockets for every message should keep a list of its own.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The
+    /// iterator has the ids at the time of the call. The call looks at every socket of the loop, and makes a list of 8
+    /// bytes for each socket of the server. A program that needs the sockets for every message should keep a list of
+    /// its own.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};

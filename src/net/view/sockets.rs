@@ -100,8 +100,8 @@ impl<'a> Sockets<'a> {
 
     /// Returns the ids of all sockets, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. Its ids
-    /// are the ids at the time of the call. The call makes a list of 8 bytes for each socket.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The
+    /// iterator has the ids at the time of the call. The call makes a list of 8 bytes for each socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();

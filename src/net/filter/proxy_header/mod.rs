@@ -1,7 +1,7 @@
 //! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come: versions 1
 //! (a line of text) and 2 (binary), as the specification of HAProxy defines them.
 //!
-//! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. Its verdict on a header
+//! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. The verdict on a header
 //! is the same wherever the stream is cut.
 
 mod v1;
