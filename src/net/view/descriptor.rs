@@ -68,8 +68,8 @@ impl Server<'_> {
     /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
-    /// each accepted TCP connection costs two more system calls. They undo changes by the holder of a duplicate, which
-    /// may make the socket block, or set SO_LINGER.
+    /// each accepted TCP connection costs two more system calls. These calls undo what another holder of the socket may
+    /// have set: blocking mode, and SO_LINGER.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
