@@ -408,26 +408,41 @@ impl<T> fmt::Debug for Slots<T> {
 }
 
 /// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
-/// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
+/// (`mremap(2)`), and its pages take no memory before they are used.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// Returns the number of entries by which a full table of `length` entries of type `T` grows. A small table doubles,
-/// and a larger table grows by a sixteenth. If it doubled, a table of a hundred thousand connections could waste as
+/// The size up to which a table doubles. A table that grows is copied elsewhere and leaves a hole in the heap, so a
+/// table above this size takes `MAPPED_BYTES` at once.
+const DOUBLED_BYTES: usize = MAPPED_BYTES / 4;
+
+/// Returns the number of entries by which a full table of `length` entries of type `T` grows.
+///
+/// A table in mapped pages grows by a sixteenth. If it doubled, a table of a hundred thousand connections could waste as
 /// much memory as it uses.
 fn growth<T>(length: usize) -> usize {
-    if length * size_of::<T>() < MAPPED_BYTES {
-        length.max(SMALLEST)
-    } else {
-        length / 16
+    match length * size_of::<T>() {
+        0..DOUBLED_BYTES => length.max(SMALLEST),
+        DOUBLED_BYTES..MAPPED_BYTES => MAPPED_BYTES / size_of::<T>() + 1 - length,
+        _ => length / 16,
     }
 }
 
 /// Allocates memory for `length` entries of type `T`, and frees it again. Fails if the allocator has none.
+///
+/// Allocates several small blocks. A freed block of mapped pages makes glibc take blocks of its size from the heap from
+/// then on (M_MMAP_THRESHOLD in mallopt(3)), where no table grows without a copy.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
-    let mut memory = Vec::<T>::new();
-    memory.try_reserve_exact(length)?;
-    // Without `black_box`, the compiler may remove the allocation, because nothing uses it.
-    black_box(&memory);
+    let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
+    let count = length.div_ceil(entries);
+    let mut blocks = Vec::<Vec<T>>::new();
+    blocks.try_reserve_exact(count)?;
+    for block in 0..count {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(entries.min(length - block * entries))?;
+        blocks.push(memory);
+    }
+    // Without `black_box`, the compiler may remove the allocations, because nothing uses them.
+    black_box(&blocks);
     Ok(())
 }
 

@@ -37,6 +37,7 @@ mod batch;
 mod chains;
 mod entries;
 mod free_set;
+mod growth;
 mod levels;
 mod list;
 mod memory;

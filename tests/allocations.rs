@@ -271,6 +271,42 @@ fn an_idle_connection_with_a_timeout_takes_at_most_320_bytes() {
     });
 }
 
+/// Returns the anonymous memory of the process that is resident, in bytes.
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.unwrap().parse::<usize>().unwrap() * 1024
+}
+
+// The heap may hold more than was asked of it: the holes of tables that grew by a copy.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn an_idle_connection_with_a_timeout_keeps_360_bytes_resident() {
+    in_own_process(MANY_DESCRIPTORS, || {
+        let count = most_pairs().min(9_950);
+        let options = SocketOptions::new().idle_timeout(Duration::from_secs(600));
+        let (mut event_loop, address) = echo_server(options);
+        let mut first = connect(&mut event_loop, address, 1);
+        round_trip(&mut event_loop, &mut first, b"hello");
+        let mut peers = Vec::with_capacity(count);
+        let before = resident_bytes();
+        while peers.len() < count {
+            let more = (count - peers.len()).min(50);
+            peers.extend(connect(&mut event_loop, address, more));
+        }
+        let each = (resident_bytes() - before) / count;
+        report(&format!(
+            "{count} idle connections with a timeout: {each} bytes resident each"
+        ));
+        assert!(
+            count < 5_000 || each <= 360,
+            "{each} bytes resident for each of {count}"
+        );
+    });
+}
+
 // R3 of the reliability table.
 #[test]
 fn what_connections_took_is_given_back_or_used_again() {

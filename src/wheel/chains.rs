@@ -10,6 +10,8 @@
 
 use std::collections::TryReserveError;
 
+use super::growth::MAPPED_BYTES;
+
 /// The chunks of all chains of a wheel.
 pub(super) struct Chains {
     /// The first word of a chunk is the number of the next chunk, and the other words are the chunk's cells. A cell is
@@ -72,10 +74,15 @@ impl Chains {
         self.chunks.capacity()
     }
 
-    /// Allocates space for a total of `count` chunks.
+    /// Allocates space for a total of `count` chunks, or for some more.
     pub(super) fn reserve(&mut self, count: usize) -> Result<(), TryReserveError> {
-        let more = count.saturating_sub(self.chunks.len());
-        self.chunks.try_reserve_exact(more)
+        if count <= self.chunks.capacity() {
+            return Ok(());
+        }
+        // The counts rise in small steps. A table of less than the mapped size would be copied at each.
+        let mapped = MAPPED_BYTES / size_of::<[u32; CHUNK as usize]>() + 1;
+        let count = count.max(mapped.min(self.chunks.capacity() * 2));
+        self.chunks.try_reserve_exact(count - self.chunks.len())
     }
 
     /// Whether the table has no unused chunk and no capacity for another chunk.

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 
 use super::chains::NONE;
 use super::free_set::FreeSet;
+use super::growth::next_capacity;
 
 /// The name of one armed timer, valid until the timer fires or is cancelled.
 ///
@@ -50,10 +51,6 @@ pub(super) const SMALLEST: usize = 16;
 
 /// The number of entries that share a number in `first_generations`.
 const BLOCK: usize = 64;
-
-/// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
-/// (`mremap(2)`). A smaller table that grows is copied elsewhere, and leaves a hole in the heap.
-const MAPPED_BYTES: usize = 128 << 10;
 
 /// The last generation of an entry. After a timer of this generation the entry is never used again, because a handle
 /// with a repeated generation could name two timers.
@@ -103,15 +100,9 @@ impl<T: Copy> Entries<T> {
         (number < self.table.capacity()).then(|| u32::try_from(number).unwrap_or(NONE))
     }
 
-    /// Returns the capacity of the table after its next growth: a small table doubles, and a larger one grows by a
-    /// sixteenth.
+    /// Returns the capacity of the table after its next growth.
     pub(super) fn next_capacity(&self) -> usize {
-        let length = self.table.len();
-        let more = match length * size_of::<Entry<T>>() {
-            0..MAPPED_BYTES => length,
-            _ => length / 16,
-        };
-        length + more.max(SMALLEST)
+        next_capacity::<Entry<T>>(self.table.len()).max(self.table.len() + SMALLEST)
     }
 
     /// Makes space for `count` entries. If there is no memory, nothing changes that a caller could see.
