@@ -228,6 +228,25 @@ fn a_part_that_left_before_the_total_is_no_whole() {
 }
 
 #[test]
+fn a_write_refused_by_the_total_counts_the_part_that_left() {
+    // A write that is offered at once, and one behind a queue, of which the kernel takes all or a part.
+    for queued_before in [0, 500, 50_000] {
+        let mut scene = scene_with(100_000);
+        let (ours, _peer) = Peer::pair();
+        let id = scene
+            .event_loop
+            .adopt(ours, SocketOptions::new(), Recorder::new("us"))
+            .unwrap();
+        assert_eq!(scene.socket(id).write(&vec![1; queued_before]), Flow::Open);
+        assert_eq!(scene.socket(id).write(&vec![1; 4 << 20]), Flow::Closed);
+        let sent = scene.event_loop.statistics().bytes_sent;
+        let lost = scene.socket(id).queued_bytes() as u64;
+        assert!(sent > 0 && lost <= queued_before as u64);
+        assert_eq!(scene.socket(id).bytes_written(), sent + lost);
+    }
+}
+
+#[test]
 fn a_write_that_the_kernel_takes_meets_no_total() {
     let mut scene = scene_with(1000);
     let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));

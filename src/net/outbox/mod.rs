@@ -174,12 +174,12 @@ impl Outbox {
         }
     }
 
-    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already. The caller
-    /// has checked that there is [room](Self::room) for the other bytes.
+    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already, and which
+    /// [`take`](Self::take) has counted. The caller has checked that there is [room](Self::room) for the other bytes.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
-        unsent.written += payload.len() as u64;
+        unsent.written += (payload.len() - sent) as u64;
         payload.queue(sent, &mut unsent.queue, &mut self.pool);
         self.note_rise();
     }
@@ -256,6 +256,8 @@ impl Outbox {
         })?;
         let left = unsent.queue.len() + tail.len() - of_tail;
         let sent = before - left;
+        // Counted here and not by `put`, which does not follow if a limit refuses the rest of the tail.
+        unsent.written += of_tail as u64;
         self.sent += sent as u64;
         self.note_fall();
         Ok(Taken {

@@ -41,6 +41,24 @@ impl Model {
         }
     }
 
+    /// Offers `bytes` behind the queue, and queues the rest, or drops it as a limit does that refuses the write.
+    fn write_at_once(
+        &mut self,
+        outbox: &mut Outbox,
+        bytes: &[u8],
+        most: Option<usize>,
+        fits: bool,
+    ) {
+        let Self { unsent, sent, .. } = self;
+        let taken = outbox.take(unsent, bytes, |slices, _| Self::kernel(sent, most, slices));
+        let of_tail = taken.map_or(0, |taken| taken.of_tail);
+        if fits {
+            outbox.put(unsent, Payload::Borrowed(bytes), of_tail);
+        }
+        let accepted = if fits { bytes.len() } else { of_tail };
+        self.written.extend_from_slice(&bytes[..accepted]);
+    }
+
     /// Ends the callback of this connection, as `Net` does.
     fn end_callback(&mut self, outbox: &mut Outbox, most: Option<usize>) {
         if !outbox.end_callback() {
@@ -144,6 +162,11 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
             for model in &mut models {
                 if random.bool() {
                     model.flush(&mut outbox, most(&mut random));
+                }
+                if random.u8(0..8) == 0 {
+                    let bytes = random_bytes(&mut random);
+                    let (most, fits) = (most(&mut random), random.bool());
+                    model.write_at_once(&mut outbox, &bytes, most, fits);
                 }
                 model.check(&outbox);
             }

@@ -7,8 +7,8 @@ use super::broadcast::Span;
 /// The unsent bytes of one connection, except those that its running callback has gathered.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of bytes that were written since the connection was made. Gathered bytes count once they have left
-    /// [`Gathered`](super::Gathered).
+    /// The number of bytes that were written since the connection was made. A refused write counts with the bytes that
+    /// the kernel has taken of it. Gathered bytes count once they have left [`Gathered`](super::Gathered).
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
     /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not

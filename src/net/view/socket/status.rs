@@ -110,8 +110,8 @@ impl Socket<'_> {
         self.connection().map_or(0, Connection::bytes_read)
     }
 
-    /// Returns the number of bytes that writes have accepted, including queued bytes. The count stays until after
-    /// `on_close`.
+    /// Returns the number of bytes that writes have accepted, including queued bytes. Of a write that a limit has refused,
+    /// the bytes that the kernel had taken before are counted. The count stays until after `on_close`.
     #[doc(alias = "bytesWritten")]
     pub fn bytes_written(&self) -> u64 {
         self.net.bytes_written(self.id)
