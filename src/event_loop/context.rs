@@ -194,6 +194,27 @@ impl<S> Context<'_, S> {
         self.as_loop().stop();
     }
 
+    /// Whether a shutdown of the loop is under way: [`EventLoop::is_shutting_down`](crate::EventLoop::is_shutting_down).
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// struct Session;
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, _: &[u8]) {
+    ///         cx.socket.write(b"done\n").ignore();
+    ///         // The answer under way is the last one.
+    ///         if cx.is_shutting_down() {
+    ///             cx.socket.end();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn is_shutting_down(&self) -> bool {
+        self.agenda.shutdowns.is_of_loop()
+    }
+
     /// Returns the loop's time: [`EventLoop::now`](crate::EventLoop::now).
     pub fn now(&self) -> Instant {
         self.socket.net().now()

@@ -66,6 +66,11 @@ impl<S> DatagramContext<'_, S> {
         self.as_loop().stop();
     }
 
+    /// Whether a shutdown of the loop is under way: [`EventLoop::is_shutting_down`](crate::EventLoop::is_shutting_down).
+    pub fn is_shutting_down(&self) -> bool {
+        self.agenda.shutdowns.is_of_loop()
+    }
+
     /// Returns the loop's time: [`EventLoop::now`](crate::EventLoop::now).
     pub fn now(&self) -> Instant {
         self.socket.net().now()

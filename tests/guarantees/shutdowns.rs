@@ -199,6 +199,33 @@ fn an_empty_loop_is_shut_down_in_its_next_turn() {
 }
 
 #[test]
+fn a_handler_can_ask_whether_its_loop_shuts_down() {
+    struct Asker;
+    impl SocketHandler<Vec<bool>> for Asker {
+        fn on_data(&mut self, cx: &mut Context<'_, Vec<bool>>, _: &[u8]) {
+            cx.shared.push(cx.is_shutting_down());
+            cx.as_loop().shutdown(LONG, |_, _| {});
+        }
+        fn on_shutdown(&mut self, cx: &mut Context<'_, Vec<bool>>) -> AtShutdown {
+            cx.shared.push(cx.is_shutting_down());
+            cx.socket.destroy();
+            AtShutdown::End
+        }
+        fn on_close(&mut self, cx: &mut Context<'_, Vec<bool>>, _: CloseReason) {
+            cx.shared.push(cx.is_shutting_down());
+        }
+    }
+    let mut event_loop = EventLoop::new().unwrap();
+    let (ours, mut peer) = Peer::pair();
+    let options = SocketOptions::new();
+    event_loop.adopt(ours, options, Asker).unwrap();
+    peer.write(b"go");
+    let mut answers = Vec::new();
+    event_loop.run(&mut answers).unwrap();
+    assert_eq!(answers, [false, true, true]);
+}
+
+#[test]
 fn peers_in_the_backlog_are_accepted_and_served() {
     const PEERS: usize = 40;
     let mut stage = Stage::new();

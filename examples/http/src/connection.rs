@@ -93,7 +93,7 @@ impl Connection {
 
     /// Serves `data` until the peer has to read; the rest waits.
     fn serve(&mut self, cx: &mut Cx<'_>, mut data: &[u8]) {
-        self.is_last = cx.as_loop().is_shutting_down();
+        self.is_last = cx.is_shutting_down();
         while !self.is_full {
             match self.requests.next(&mut data) {
                 Ok(Some(Part::Head(head))) => {

@@ -201,7 +201,10 @@ fn a_slow_callback_of_a_udp_socket_is_a_stall() {
 #[test]
 fn a_shutdown_asks_each_udp_socket_and_ends_the_others() {
     let mut stage = Stage::new();
-    let keeper = Watch::new("keeper").at_shutdown(AtShutdown::Keep);
+    let keeper = Watch::new("keeper")
+        .at_shutdown(AtShutdown::Keep)
+        .on_listening(|cx| assert!(!cx.is_shutting_down()))
+        .on_message(|cx, _, _| assert!(cx.is_shutting_down()));
     let (keeper, address) = stage.bind(DatagramOptions::new(), keeper);
     stage.bind(DatagramOptions::new(), Watch::new("idle"));
     stage.settle_for_a_while();
