@@ -204,6 +204,13 @@ impl<T: Copy> Wheel<T> {
         self.levels.now = now_tick;
     }
 
+    /// Whether [`next_due`](Self::next_due) may have a timer to pop. `false` is certain.
+    #[inline]
+    #[must_use]
+    pub fn may_have_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// Pops the next due timer. From now on the timer's handle is dead.
     ///
     /// A timer that is armed or rearmed between two calls is not returned before the next [`advance`](Self::advance).

@@ -31,34 +31,40 @@ pub(super) enum Calling {
 
 impl<S> EventLoop<S> {
     /// Cleans up after a callback that panicked in the last turn: closes only its owner, as [`Calling`] says.
+    #[inline]
     pub(super) fn recover(&mut self) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.mirror.begin_turn();
-        let panicked = self.calling.take();
-        if panicked.is_some() {
-            self.net.abandon_callback();
+        if let Some(panicked) = self.calling.take() {
+            self.recover_from(panicked);
         }
+        self.install();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recover_from(&mut self, panicked: Calling) {
+        self.net.abandon_callback();
         match panicked {
-            None | Some(Calling::Loop) => {}
-            Some(Calling::Socket(id)) => {
+            Calling::Loop => {}
+            Calling::Socket(id) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 self.net.abandon(id, error);
             }
-            Some(Calling::Server(id)) => {
+            Calling::Server(id) => {
                 if self.options.panic_policy == PanicPolicy::Close {
                     self.net.close_server(id);
                 }
             }
-            Some(Calling::Datagram(id)) => {
+            Calling::Datagram(id) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 self.net.fail_datagrams(id, error);
             }
-            Some(Calling::ClosedDatagram(id)) => self.forget_datagrams(id),
-            Some(Calling::Source(id)) => self.net.close_source(id),
-            Some(Calling::Failing(id, reason)) => self.unclosed = Some((id, reason)),
-            Some(Calling::Closed(id)) => self.forget_socket(id),
-            Some(Calling::ClosedServer(id)) => self.forget_server(id),
+            Calling::ClosedDatagram(id) => self.forget_datagrams(id),
+            Calling::Source(id) => self.net.close_source(id),
+            Calling::Failing(id, reason) => self.unclosed = Some((id, reason)),
+            Calling::Closed(id) => self.forget_socket(id),
+            Calling::ClosedServer(id) => self.forget_server(id),
         }
-        self.install();
     }
 }

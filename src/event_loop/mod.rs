@@ -319,9 +319,14 @@ impl<S> EventLoop<S> {
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook or timer, a deferred call, a
     /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
     /// `run` going too, although it is [released](Socket::release).
+    #[inline]
     pub fn is_alive(&self) -> bool {
-        self.net.holds_loop()
-            || self.agenda.holds_loop()
+        self.net.holds_loop() || self.is_alive_without_sources()
+    }
+
+    #[inline(never)]
+    fn is_alive_without_sources(&self) -> bool {
+        self.agenda.holds_loop()
             || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()
             || self.calling.is_some()

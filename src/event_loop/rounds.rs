@@ -18,15 +18,26 @@ impl<S> EventLoop<S> {
     /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
     /// first message wakes the loop before the others have come. A further round reads the others, and all messages
     /// leave in the same sends. The rounds end before they have delayed the sends by more time than the sends take.
+    #[inline]
     pub(super) fn serve_before_many_sends(
         &mut self,
         shared: &mut S,
         limit: &mut Limit,
         turn: &mut Turn,
     ) -> Result<()> {
-        if self.net.waiting_to_flush() < MANY_SENDS {
-            return Ok(());
+        match self.net.waiting_to_flush() < MANY_SENDS {
+            true => Ok(()),
+            false => self.poll_and_serve_again(shared, limit, turn),
         }
+    }
+
+    #[inline(never)]
+    fn poll_and_serve_again(
+        &mut self,
+        shared: &mut S,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) -> Result<()> {
         let (before, began) = (turn.events, self.net.read_clock());
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {

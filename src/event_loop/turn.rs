@@ -145,12 +145,20 @@ impl<S> EventLoop<S> {
         Ok(turn)
     }
 
+    #[inline]
     pub(super) fn make_deferred_calls(
         &mut self,
         shared: &mut S,
         limit: &mut Limit,
         turn: &mut Turn,
     ) {
+        if self.agenda.deferred() > 0 {
+            self.make_waiting_calls(shared, limit, turn);
+        }
+    }
+
+    #[inline(never)]
+    fn make_waiting_calls(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.agenda.deferred() {
             let Some(call) = self.agenda.next_deferred() else {
                 return;
@@ -181,7 +189,15 @@ impl<S> EventLoop<S> {
         }
     }
 
+    #[inline]
     pub(super) fn make_posts(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        if self.agenda.mailbox.is_pending() || !self.posts.is_empty() {
+            self.make_waiting_posts(shared, limit, turn);
+        }
+    }
+
+    #[inline(never)]
+    fn make_waiting_posts(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         let mailbox = &self.agenda.mailbox;
         let most = POSTS_A_TURN.saturating_sub(self.posts.len());
         if mailbox.is_pending() && mailbox.take(most, &mut self.posts) {
@@ -271,13 +287,15 @@ impl<S> EventLoop<S> {
     }
 
     pub(super) fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
-        self.net.begin_timers();
-        self.with_read_buffer(|event_loop, buffer| {
-            event_loop.fire_timers_with(buffer, shared, limit, turn);
-        });
+        if self.net.begin_timers() {
+            self.with_read_buffer(|event_loop, buffer| {
+                event_loop.fire_timers_with(buffer, shared, limit, turn);
+            });
+        }
     }
 
     /// Fires the timers that are due. A socket whose deadline has passed is served once, and reads into `buffer`.
+    #[inline(never)]
     fn fire_timers_with(
         &mut self,
         buffer: &mut [u8],

@@ -18,6 +18,8 @@ pub(super) struct Clock {
     now: Instant,
     /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
+    /// The beginning of the tick after `tick`: most readings are before it, and need no division. Invariant: not later.
+    next_tick: Instant,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
@@ -33,6 +35,7 @@ impl Clock {
             origin,
             now: origin,
             tick: 0,
+            next_tick: origin,
             latest_tick: 0,
             #[cfg(all(feature = "precise", target_os = "linux"))]
             is_fine: false,
@@ -42,7 +45,18 @@ impl Clock {
     /// Makes `now` the turn's reading. A reading before the last one is ignored.
     pub(super) fn set(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        if self.now >= self.next_tick {
+            self.begin_tick();
+        }
+    }
+
+    #[inline(never)]
+    fn begin_tick(&mut self) {
         self.tick = ticks(self.now.duration_since(self.origin));
+        // Beyond the range of `Instant`, each reading is divided.
+        self.next_tick = self
+            .instant_at(self.tick.saturating_add(1))
+            .unwrap_or(self.now);
         self.latest_tick = self.latest_tick.max(self.tick);
     }
 
@@ -176,6 +190,19 @@ mod tests {
         assert_eq!(clock.tick_after(Duration::from_micros(101)), 3);
         assert_eq!(clock.tick_at(origin + Duration::from_millis(7)), 7);
         assert_eq!(clock.tick_at(origin + Duration::from_micros(7_001)), 8);
+    }
+
+    #[test]
+    fn each_reading_has_the_tick_of_its_whole_milliseconds() {
+        let origin = Instant::now();
+        let mut clock = Clock::new(origin, MonotonicClock::Kernel);
+        let mut now = origin;
+        for micros in [0, 1, 998, 1, 999, 1, 1_000, 2_500, 0, 499, 1, 60_000] {
+            now += Duration::from_micros(micros);
+            clock.set(now);
+            assert_eq!(u128::from(clock.tick()), (now - origin).as_millis());
+            assert_eq!(clock.latest_tick(), clock.tick());
+        }
     }
 
     #[test]

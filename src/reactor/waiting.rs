@@ -96,16 +96,19 @@ impl<T: Handler> Reactor<T> {
     /// without a report of the kernel, before the deadline counts.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
-        // Each source has at most one event in the kernel, so this many further polls fetch all of them.
-        let mut polls = self.slots.len() / capacity;
+        let mut polls = 0;
         loop {
             let applied = self.apply_events();
             // `applied` does not count the events of the waker and the alarm, which also take places in the batch. So a
             // count of two less than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
-            if applied + 2 < capacity || !self.selector.is_full() || polls == 0 || !goes_on(self) {
+            if applied + 2 < capacity || !self.selector.is_full() {
                 return Ok(());
             }
-            polls -= 1;
+            // Each source has at most one event in the kernel, so this many further polls fetch all of them.
+            if polls == self.slots.len() / capacity || !goes_on(self) {
+                return Ok(());
+            }
+            polls += 1;
             self.polls += 1;
             self.selector.poll(Some(Duration::ZERO), self.clock.now())?;
         }
@@ -163,6 +166,12 @@ impl<T: Handler> Reactor<T> {
     /// that is set while the caller takes these entries waits for the next `advance`, even if it has passed.
     pub fn advance(&mut self) {
         self.wheel.advance(self.clock.wheel_tick());
+    }
+
+    /// Whether [`next_due`](Self::next_due) may have an entry to return. `false` is certain.
+    #[inline]
+    pub(crate) fn may_have_due(&self) -> bool {
+        self.wheel.may_have_due()
     }
 
     /// Returns the number of keys that the running round of the phase still has to give out.

@@ -102,9 +102,11 @@ impl Net {
     }
 
     /// Begins the phase of the turn in which the caller [takes](Self::next_elapsed) the timers and deadlines that have
-    /// passed.
-    pub(crate) fn begin_timers(&mut self) {
+    /// passed. `false` if there is certainly none.
+    #[inline]
+    pub(crate) fn begin_timers(&mut self) -> bool {
         self.reactor.advance();
+        self.has_undecided() || self.reactor.may_have_due()
     }
 
     /// Whether a timer or deadline has passed that the caller has not [taken](Self::next_elapsed) yet.
