@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::net::{Closing, Due, Elapsing, Result, SocketEvent, SocketId, TargetedEvent, TimerId};
+use crate::net::{
+    Closing, DatagramId, Due, Elapsing, Event, Result, SocketEvent, SocketId, TargetedEvent,
+    TimerId,
+};
 
 use super::calling::Calling;
 use super::limited_turn::Part;
@@ -254,28 +257,31 @@ impl<S> EventLoop<S> {
         let (mut spent, mut events) = (*limit, turn.events);
         self.net.begin_serving();
         // The closure counts a step for each source without an event: such a source may write much, or fail.
-        while let Some(happened) = self
+        while let Some((key, event)) = self
             .net
             .next_while(buffer, |clock, sent| !spent.step_at(clock, sent))
         {
-            match happened {
-                TargetedEvent::Socket(id, SocketEvent::Data(length)) => {
-                    spent.read(length);
-                    match WATCHED {
-                        false => self.deliver_data(shared, id, &buffer[..length]),
-                        true => self.deliver_news(shared, id, &buffer[..length]),
-                    }
+            if let Event::Socket(SocketEvent::Data(length)) = event {
+                spent.read(length);
+                let id = SocketId(key);
+                match WATCHED {
+                    false => self.deliver_data(shared, id, &buffer[..length]),
+                    true => self.deliver_news(shared, id, &buffer[..length]),
                 }
-                rare => {
-                    self.deliver(shared, rare, buffer);
-                    // A step within `next_while` has used up the budget: an accept that refused a peer. The event
-                    // belongs to that step.
-                    if spent.is_reached() {
-                        spent.end_step();
-                        events += 1;
-                        break;
-                    }
+            } else if !WATCHED && matches!(event, Event::Datagram) {
+                self.deliver_datagram(shared, DatagramId(key), buffer);
+            } else if let Some(event) = self.net.translate_event(key, event) {
+                self.deliver(shared, event, buffer);
+            } else if spent.step(&self.net) {
+                // An accept that refused a peer has used up the budget. The event belongs to that step.
+                if let Some(event) = self.net.refusals_of(key) {
+                    self.deliver(shared, event, buffer);
+                    spent.end_step();
+                    events += 1;
                 }
+                break;
+            } else {
+                continue;
             }
             events += 1;
             if spent.step(&self.net) {

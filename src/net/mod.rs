@@ -44,4 +44,4 @@ pub(crate) use self::core::{
 pub(crate) use connection::Notice;
 pub(crate) use datagram::{DatagramEvent, Message};
 pub(crate) use listener::ServerEvent;
-pub(crate) use values::{Interest, Readiness, SocketEvent, SourceEvent};
+pub(crate) use values::{Event, Interest, Readiness, SocketEvent, SourceEvent};

@@ -188,39 +188,33 @@ impl Net {
         self.reactor.begin(Phase::Serve);
     }
 
-    /// Serves ready sources until one of them causes an event for a handler. If the event is received data, the bytes
-    /// are in `buffer`. After each source that causes no event, calls `goes_on` with the clock and the number of [moved
-    /// bytes](Self::moved_bytes). `None` when all are served, or `goes_on` has returned `false`.
+    /// Serves ready sources until one of them gives an event, whose handler [`translate_event`](Self::translate_event)
+    /// finds. If the event is received data, the bytes are in `buffer`. After each source that gives no event, calls
+    /// `goes_on` with the clock and the number of [moved bytes](Self::moved_bytes). `None` when all are served, or
+    /// `goes_on` has returned `false`.
+    // Returns the event as the source gave it. For an event of another type, the compiler would merge the path of a
+    // message with all others before the caller tells them apart again.
     #[inline(always)]
     pub(crate) fn next_while(
         &mut self,
         buffer: &mut [u8],
         mut goes_on: impl FnMut(&dyn Fn() -> Instant, u64) -> bool,
-    ) -> Option<TargetedEvent> {
-        loop {
-            let mut resources = SharedResources {
-                buffer,
-                outbox: &mut self.outbox,
-                loop_admission: &mut self.loop_admission,
-            };
-            let next = self
-                .reactor
-                .next_while(&mut resources, |reactor, resources| {
-                    goes_on(&|| reactor.read_clock(), resources.outbox.moved_bytes())
-                });
-            let (key, event) = next?;
-            if let Event::Socket(event) = event {
-                return Some(TargetedEvent::Socket(SocketId(key), event));
-            }
-            let targeted = self.translate_event(key, event);
-            if targeted.is_some() {
-                return targeted;
-            }
-            if !goes_on(&|| self.read_clock(), self.moved_bytes()) {
-                let id = ServerId(key);
-                return self.has_refusals(id).then_some(TargetedEvent::Server(id));
-            }
-        }
+    ) -> Option<(Key, Event)> {
+        let mut resources = SharedResources {
+            buffer,
+            outbox: &mut self.outbox,
+            loop_admission: &mut self.loop_admission,
+        };
+        self.reactor
+            .next_while(&mut resources, |reactor, resources| {
+                goes_on(&|| reactor.read_clock(), resources.outbox.moved_bytes())
+            })
+    }
+
+    /// Returns the event for the handler of the server `key` that has refused connections and not told it.
+    pub(crate) fn refusals_of(&self, key: Key) -> Option<TargetedEvent> {
+        let id = ServerId(key);
+        self.has_refusals(id).then_some(TargetedEvent::Server(id))
     }
 
     /// Returns a handle with which another thread can end the wait of [`poll`](Self::poll).
