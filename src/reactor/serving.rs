@@ -62,7 +62,20 @@ impl<T: Handler> Reactor<T> {
             };
             // Fast path: a source that has read everything and requests nothing needs no list.
             if state.has_work() || state.has_request() || self.burst.is_some() {
-                self.continue_burst_or_update_lists(key, event.is_some());
+                // Fast path: a burst goes on that delays no other source.
+                let may_go_on = event.is_some() && state.has_work() && !state.has_request();
+                let left = match &self.burst {
+                    Some(burst) if may_go_on && self.schedule.len(Phase::Serve) == 0 => {
+                        burst.left.min(source.burst()).saturating_sub(1)
+                    }
+                    _ => 0,
+                };
+                if left > 0 {
+                    self.burst = Some(Burst { key, left });
+                    state.flags.insert(Flags::QUEUED);
+                } else {
+                    self.continue_burst_or_update_lists(key, event.is_some());
+                }
             }
             if let Some(event) = event {
                 return Some((key, event));
@@ -341,8 +354,8 @@ pub(super) fn update_lists<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Fast path: a source that has read everything and has no new request needs no list.
-    if state.has_work() || state.has_new_request() {
+    // Fast path: a source that has read everything, or is on the serve list, and has no new request needs no list.
+    if state.needs_serve_entry() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }
 }
@@ -363,7 +376,7 @@ fn enqueue<T: Handler>(
         return;
     }
     let state = &mut slot.state;
-    if state.has_work() && !state.flags.contains(Flags::QUEUED) {
+    if state.needs_serve_entry() {
         state.flags.insert(Flags::QUEUED);
         schedule.push(Phase::Serve, key);
     }

@@ -60,9 +60,18 @@ impl Udp {
     }
 
     /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-    /// `buffer` is cut. If a signal interrupts the call again and again, returns EINTR.
+    /// `buffer` is cut. Returns EINTR if a signal interrupts the call, on a descriptor that may have duplicates only after
+    /// several tries: the caller calls again.
     #[inline]
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Own(socket) => udp::receive(socket, buffer),
+            _ => self.receive_slow_path(buffer),
+        }
+    }
+
+    #[inline(never)]
+    fn receive_slow_path(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         retry_interrupted(|| match self {
             Self::Own(socket) => udp::receive(socket, buffer),
             Self::Shared(shared) => {
@@ -79,9 +88,22 @@ impl Udp {
         })
     }
 
-    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and
-    /// again, returns EINTR.
+    /// Sends one datagram to `to`, as [`send`](Self::send) does.
     #[inline]
+    pub(crate) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        // Fast path: the first call on a socket of the loop's own.
+        if let Self::Own(socket) = self {
+            match socket.send_to(bytes, to) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+        self.send(bytes, Some(to))
+    }
+
+    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and again,
+    /// returns EINTR.
+    #[inline(never)]
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         retry_interrupted(|| match self {
             Self::Own(socket) => send(socket, bytes, to),

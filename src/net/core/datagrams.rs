@@ -180,8 +180,29 @@ impl Net {
         bytes: &[u8],
         to: Option<SocketAddr>,
     ) -> DatagramFlow {
-        let sent = self.with_datagrams(id, |datagrams, registration, outbox| {
-            datagrams.send(bytes, to, registration, outbox)
+        let source = self.reactor.source_mut(id.0);
+        let Some(datagrams) = source.and_then(Source::datagrams_mut) else {
+            return DatagramFlow::Closed;
+        };
+        match datagrams.send_at_once(bytes, to, &mut self.outbox) {
+            Some(Ok(())) => DatagramFlow::Open,
+            Some(Err(error)) => self.send_slow_path(id, bytes, to, Some(error)),
+            None => self.send_slow_path(id, bytes, to, None),
+        }
+    }
+
+    /// Sends a datagram that was not sent at once, or handles the `error` of that send.
+    #[inline(never)]
+    fn send_slow_path(
+        &mut self,
+        id: DatagramId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        error: Option<io::Error>,
+    ) -> DatagramFlow {
+        let sent = self.with_datagrams(id, |datagrams, registration, outbox| match error {
+            Some(error) => datagrams.on_unsent(error, bytes, to, registration, outbox),
+            None => datagrams.send(bytes, to, registration, outbox),
         });
         sent.unwrap_or(DatagramFlow::Closed)
     }

@@ -85,6 +85,7 @@ impl Source {
         }
     }
 
+    #[inline]
     pub(crate) fn datagrams_mut(&mut self) -> Option<&mut Datagrams> {
         match self {
             Self::Datagrams(datagrams) => Some(datagrams),
@@ -120,11 +121,8 @@ impl Source {
             Self::Listener(listener) => {
                 listener.on_readable(registration, resources.loop_admission)
             }
-            Self::Datagrams(datagrams) => {
-                datagrams.on_readable(registration, resources.buffer, resources.outbox)
-            }
             Self::Custom(source) => Some(source.on_readable(registration)),
-            Self::Connection(_) | Self::Attempt(_) => None,
+            Self::Connection(_) | Self::Datagrams(_) | Self::Attempt(_) => None,
         }
     }
 }
@@ -159,6 +157,10 @@ impl Handler for Source {
     ) -> Option<Event> {
         if let Self::Connection(connection) = self {
             return connection.on_readable(registration, resources.buffer, resources.outbox);
+        }
+        if let Self::Datagrams(datagrams) = self {
+            let registration = &mut registration.reborrow();
+            return datagrams.on_readable(registration, resources.buffer, resources.outbox);
         }
         self.readable_slow_path(&mut registration.reborrow(), resources)
     }

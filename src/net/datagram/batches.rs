@@ -52,13 +52,22 @@ impl Datagrams {
         self.failures = 0;
         for _ in 0..received.len() {
             let message = received.pop_front();
-            let admitted =
-                message.and_then(|message| self.admit(message, self.max_datagram_bytes, outbox));
-            received.extend(admitted);
+            received.extend(message.and_then(|message| self.admit(message, outbox)));
         }
         self.message = received.pop_front();
         self.batch = received;
         self.on_activated()
+    }
+
+    /// Counts a datagram of a batch, and cuts it to the length that the handler may get. `None` if the block list discards it.
+    fn admit(&mut self, mut message: Message, outbox: &mut Outbox) -> Option<Message> {
+        if self.blocks(message.from) {
+            return None;
+        }
+        message.is_truncated |= message.length > self.max_datagram_bytes;
+        message.length = message.length.min(self.max_datagram_bytes);
+        self.count_received(message.length, message.is_truncated, outbox);
+        Some(message)
     }
 
     /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once.

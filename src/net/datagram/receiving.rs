@@ -1,6 +1,7 @@
 //! Receiving: one datagram in each call of `on_readable`, so that the reactor's burst limits the datagrams of a turn.
 
 use std::io;
+use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
@@ -20,6 +21,8 @@ const REST_TICKS: u64 = 5;
 
 impl Datagrams {
     /// Receives a datagram into `buffer`.
+    // A function of its own: inlined, it would take registers from the path of a message.
+    #[inline(never)]
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -41,38 +44,47 @@ impl Datagrams {
             Err(error) => return self.on_unreceived(error, registration, outbox),
         };
         self.failures = 0;
-        let message = Message {
+        let most = room.saturating_sub(1);
+        if self.blocks(from) {
+            return self.on_activated();
+        }
+        let is_truncated = length > most;
+        let length = self.count_received(length.min(most), is_truncated, outbox);
+        self.message = Some(Message {
             from,
             offset: 0,
             length,
-            is_truncated: false,
-        };
-        self.message = self.admit(message, room.saturating_sub(1), outbox);
-        self.on_activated()
+            is_truncated,
+        });
+        Some(Event::Datagram)
     }
 
-    /// Counts a received datagram, and cuts it to `most` bytes. `None` if the block list discards it.
+    /// Whether the block list discards a datagram of this sender, which is then counted.
     #[inline]
-    pub(super) fn admit(
-        &mut self,
-        mut message: Message,
-        most: usize,
-        outbox: &mut Outbox,
-    ) -> Option<Message> {
+    pub(super) fn blocks(&mut self, from: SocketAddr) -> bool {
         let blocked = self.receive_block_list.as_ref();
-        if blocked.is_some_and(|list| list.check(message.from.ip())) {
+        let is_blocked = blocked.is_some_and(|list| list.check(from.ip()));
+        if is_blocked {
             self.counts.blocked += 1;
-            return None;
         }
-        message.is_truncated |= message.length > most;
-        if message.is_truncated {
-            message.length = message.length.min(most);
+        is_blocked
+    }
+
+    /// Counts a datagram of which the handler gets `length` bytes, and returns this length.
+    #[inline]
+    pub(super) fn count_received(
+        &mut self,
+        length: usize,
+        is_truncated: bool,
+        outbox: &mut Outbox,
+    ) -> usize {
+        if is_truncated {
             self.counts.truncated += 1;
         }
         self.counts.received += 1;
-        self.counts.received_bytes += message.length as u64;
-        outbox.count_received_datagram(message.length);
-        Some(message)
+        self.counts.received_bytes += length as u64;
+        outbox.count_received_datagram(length);
+        length
     }
 
     #[cold]

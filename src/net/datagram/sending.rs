@@ -27,8 +27,36 @@ pub(super) struct Sent {
 }
 
 impl Datagrams {
-    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
+    /// Sends `bytes` to `to` if nothing stands in the way: fast path of [`send`](Self::send), which changes no registration.
+    /// Returns the result of the call; `None` if none was made.
     #[inline]
+    pub(crate) fn send_at_once(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        outbox: &mut Outbox,
+    ) -> Option<io::Result<()>> {
+        #[cfg(feature = "udp-batch")]
+        if self.sends_in_batches() {
+            return None;
+        }
+        let (Stage::Open(socket), true, Some(to), None) =
+            (&self.stage, self.queue.is_empty(), to, self.peer)
+        else {
+            return None;
+        };
+        if self.send_block_list.is_some() || self.rests {
+            return None;
+        }
+        let result = socket.send_to(bytes, to);
+        if result.is_ok() {
+            self.counts.sent += 1;
+            outbox.count_datagram(bytes.len());
+        }
+        Some(result.map(drop))
+    }
+
+    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
     pub(crate) fn send(
         &mut self,
         bytes: &[u8],
@@ -40,35 +68,6 @@ impl Datagrams {
         if self.sends_in_batches() {
             return self.gather(bytes, to, registration, outbox);
         }
-        // Fast path: most sends are to an address, and the kernel has space.
-        if let (Stage::Open(socket), true, Some(to), None) =
-            (&self.stage, self.queue.is_empty(), to, self.peer)
-        {
-            if self.send_block_list.is_none() && !self.rests {
-                match socket.send(bytes, Some(to)) {
-                    Ok(_) => {
-                        self.counts.sent += 1;
-                        outbox.count_datagram(bytes.len());
-                        return DatagramFlow::Open;
-                    }
-                    Err(error) => {
-                        let to = Some(to);
-                        return self.on_unsent(error, bytes, to, registration, outbox);
-                    }
-                }
-            }
-        }
-        self.send_slow_path(bytes, to, registration, outbox)
-    }
-
-    #[inline(never)]
-    fn send_slow_path(
-        &mut self,
-        bytes: &[u8],
-        to: Option<SocketAddr>,
-        registration: &mut Registration<'_>,
-        outbox: &mut Outbox,
-    ) -> DatagramFlow {
         if self.is_closed() || self.closes_soon {
             return DatagramFlow::Closed;
         }
@@ -116,8 +115,9 @@ impl Datagrams {
         DatagramFlow::Dropped
     }
 
+    /// Handles the error of a send: queues the datagram if the kernel may take it later.
     #[cold]
-    fn on_unsent(
+    pub(crate) fn on_unsent(
         &mut self,
         error: io::Error,
         bytes: &[u8],
