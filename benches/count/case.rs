@@ -38,8 +38,12 @@ const BROADCAST: Load = Load::Broadcast {
     speakers: 16,
 };
 
+const fn datagrams(sockets: usize) -> Load {
+    Load::Datagrams { sockets }
+}
+
 /// The first one is also counted with idle timeouts and with limits. In `messages` each answer is a write of its own.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 10] = [
     case("echo", "echo", echo(64, 1), [100, 500]),
     case("pipelined", "echo", echo(64, 16), [50, 250]),
     case("messages", "messages", echo(64, 16), [50, 250]),
@@ -48,4 +52,6 @@ pub(crate) const CASES: [Case; 8] = [
     case("sink", "discard", SINK, [200, 1200]),
     case("source", "flood", SOURCE, [200, 1200]),
     case("broadcast", "broadcast", BROADCAST, [20, 100]),
+    case("datagram", "datagrams", datagrams(1), [100, 500]),
+    case("datagrams", "datagrams", datagrams(16), [100, 500]),
 ];

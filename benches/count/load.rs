@@ -5,7 +5,7 @@
 //! server finds at a time, and so how many turns it makes.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -42,6 +42,8 @@ pub(crate) enum Load {
     Source { connections: usize },
     /// The first members speak, and every member hears all the others.
     Broadcast { members: usize, speakers: usize },
+    /// Every UDP socket sends a datagram to the same socket of the server, then each reads its answer.
+    Datagrams { sockets: usize },
 }
 
 impl Load {
@@ -52,6 +54,7 @@ impl Load {
             Self::Visits { .. } => "connection",
             Self::Sink { .. } | Self::Source { .. } => "64 KiB",
             Self::Broadcast { .. } => "member and round",
+            Self::Datagrams { .. } => "datagram",
         }
     }
 
@@ -66,6 +69,7 @@ impl Load {
             Self::Visits { at_a_time } => at_a_time,
             Self::Sink { connections } | Self::Source { connections } => connections,
             Self::Broadcast { members, .. } => members,
+            Self::Datagrams { sockets } => sockets,
         }
     }
 
@@ -75,7 +79,7 @@ impl Load {
             Self::Echo {
                 size, in_flight, ..
             } => size * in_flight < BLOCK / 2,
-            Self::Visits { .. } | Self::Broadcast { .. } => true,
+            Self::Visits { .. } | Self::Broadcast { .. } | Self::Datagrams { .. } => true,
             Self::Sink { .. } | Self::Source { .. } => false,
         }
     }
@@ -99,6 +103,7 @@ impl Load {
             Self::Broadcast { members, speakers } => {
                 broadcast(address, members, speakers, rounds, grip)
             }
+            Self::Datagrams { sockets } => datagrams(address, sockets, rounds, grip),
         }
     }
 }
@@ -218,6 +223,35 @@ fn broadcast(
                 .chunks(MESSAGE)
                 .all(|message| message.iter().all(|byte| *byte == message[0]));
             check(is_whole, "messages are mixed up")?;
+        }
+    }
+    Ok(())
+}
+
+fn datagrams(
+    address: SocketAddr,
+    sockets: usize,
+    rounds: u32,
+    grip: impl Fn(Grip) -> io::Result<()>,
+) -> io::Result<()> {
+    let connect = |_| {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.connect(address)?;
+        Ok(socket)
+    };
+    let sockets: Vec<UdpSocket> = (0..sockets).map(connect).collect::<io::Result<_>>()?;
+    let mut answer = [0; 2 * MESSAGE];
+    for round in 0..rounds {
+        let sent = [round.to_le_bytes()[0]; MESSAGE];
+        grip(Grip::Hold)?;
+        for socket in &sockets {
+            socket.send(&sent)?;
+        }
+        grip(Grip::LetGo)?;
+        for socket in &sockets {
+            let length = socket.recv(&mut answer)?;
+            check(answer[..length] == sent, "the echo is not what was sent")?;
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ use netloop_benches::table::Table;
 use crate::case::{CASES, Case};
 use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, TITLES};
 use crate::instrument::Instrument;
+use crate::load::Load;
 use crate::subject::{self, Subject};
 
 const USAGE: &str = "\
@@ -80,10 +81,25 @@ fn run() -> Result<(), Box<dyn Error>> {
         return Err("nothing to count with".into());
     }
     let is_wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
-    let floors = subject::netloop_and_its_floors()?;
+    let (datagrams, streams): (Vec<&Case>, Vec<&Case>) = CASES
+        .iter()
+        .filter(is_wanted)
+        .partition(|case| matches!(case.load, Load::Datagrams { .. }));
+    // A program takes a while to build.
+    let floors = match streams.is_empty() {
+        true => Vec::new(),
+        false => subject::netloop_and_its_floors()?,
+    };
+    let datagram_servers = match datagrams.is_empty() {
+        true => Vec::new(),
+        false => subject::datagram_servers()?,
+    };
     let mut outcomes = Vec::new();
-    for case in CASES.iter().filter(is_wanted) {
-        let mut subjects = floors.clone();
+    for case in streams.into_iter().chain(datagrams) {
+        let mut subjects = match case.load {
+            Load::Datagrams { .. } => datagram_servers.clone(),
+            _ => floors.clone(),
+        };
         if case.name == CASES[0].name {
             subjects.extend(floors.iter().cloned().map(Subject::with_idle_timeout));
             // Only netloop has limits.

@@ -47,6 +47,24 @@ impl Subject {
     }
 }
 
+/// Returns the example `udp_echo`, and the loop by hand on mio that `cargo datagrams` compares with. Both have a mode only, and
+/// choose the port themselves.
+pub(crate) fn datagram_servers() -> Result<Vec<Subject>, Box<dyn Error>> {
+    let echo = build("build --release -p netloop --example udp_echo", "udp_echo")?;
+    let bench = "bench -p netloop-benches --bench datagrams --no-run";
+    let by_hand = build(bench, "datagrams")?;
+    Ok(vec![
+        Subject {
+            before: vec!["127.0.0.1:0"],
+            ..Subject::new(SUBJECT, &echo)
+        },
+        Subject {
+            before: vec!["--serve", "mio"],
+            ..Subject::new("mio", &by_hand)
+        },
+    ])
+}
+
 /// Returns netloop, and the loops by hand on the system and on mio.
 pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
     let serve = build("build --release -p netloop --example serve", "serve")?;

@@ -159,7 +159,7 @@ const ONE: f64 = 1.02;
 /// The line that the bars of the timers are multiples of, so that they hold on other machines.
 const TOKIO_MOVES: &str = "timers, a million: move/tokio Sleep/1000000";
 
-const BARS: [Bar; 41] = [
+const BARS: [Bar; 45] = [
     // Resident memory of an idle connection, and no work while nothing happens.
     own("idle-10000", "wake-ups per second at rest", 0.0),
     own("idle-10000-idle30", "bytes per idle connection", 256.0),
@@ -204,6 +204,11 @@ const BARS: [Bar; 41] = [
     count("sink", "instructions", NO_COPY),
     count("source", "instructions", NO_COPY),
     count("broadcast", "sends", ONE),
+    // Alone, a datagram takes a wait, a receive, a send, and a receive that would block, as in a loop by hand.
+    count("datagram", "instructions", 900.0),
+    count("datagram", "system calls", 4.02),
+    count("datagrams", "instructions", 500.0),
+    count("datagrams", "system calls", 2.13),
     timer("timers, a million: arm/wheel/1000000", 0.12),
     timer("timers, a million: cancel/wheel/1000000", 0.18),
     timer("timers, a million: expire/wheel/1000000", 0.18),
