@@ -156,10 +156,14 @@ impl SocketHandler<World> for Answer {
                     }
                 }
             }
-            // The second half of a request is kept for the next handler.
+            // The second half of a request is given back, or kept for the next handler.
             b'k' if data.len() > 1 => {
                 let id = cx.socket.id();
-                cx.replace_handler(id, Self, &data[data.len() / 2..]);
+                let (used, rest) = data.split_at(data.len() / 2);
+                match used.len() % 2 {
+                    0 => cx.replace_handler(id, Self, rest),
+                    _ => cx.socket.unread(rest),
+                };
             }
             _ => {}
         }

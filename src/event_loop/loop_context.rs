@@ -205,7 +205,8 @@ impl<S> LoopContext<'_, S> {
     /// without a call, and its [timers](crate::Socket::after) are cancelled.
     ///
     /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes as its
-    /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait.
+    /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait. To give bytes
+    /// back without another handler, see [`Socket::unread`](crate::Socket::unread).
     ///
     /// Returns whether the handler was replaced. Returns `false` if the socket is gone. Also returns `false` if
     /// `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
@@ -234,7 +235,6 @@ impl<S> LoopContext<'_, S> {
     ///     }
     /// }
     /// ```
-    #[doc(alias = "unshift")]
     pub fn replace_handler(
         &mut self,
         id: SocketId,
@@ -302,8 +302,8 @@ impl<S> LoopContext<'_, S> {
     /// the end are then passed on before the failure. Other systems report the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
-    /// on a timeout. If a handler has received bytes for the other socket before the call, it must write them to that
-    /// socket first:
+    /// on a timeout. If a handler has received bytes for the other socket before the call, it
+    /// [gives them back](crate::Socket::unread), and the pipe sends them:
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -318,7 +318,7 @@ impl<S> LoopContext<'_, S> {
     ///         let Ok(upstream) = cx.connect(server.as_str(), Quiet) else {
     ///             return cx.socket.destroy();
     ///         };
-    ///         let _ = cx.socket.socket(upstream).write(&data[1..]);
+    ///         cx.socket.unread(&data[1..]);
     ///         let client = cx.socket.id();
     ///         assert!(cx.as_loop().pipe_both(client, upstream), "both are there");
     ///     }

@@ -43,6 +43,7 @@ mod ending;
 mod filters;
 mod formatted_writes;
 mod gathering;
+mod giving_back;
 mod handlers;
 #[cfg(target_os = "linux")]
 mod held_ends;

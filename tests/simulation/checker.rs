@@ -256,8 +256,12 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             .borrow_mut()
             .data(cx, self.side, &data[..used]);
         if used < data.len() {
-            // The bytes behind come to the next handler, and count for the burst (I9).
-            if cx.replace_handler(cx.socket.id(), self.successor(), &data[used..]) {
+            // The bytes behind come again, and count for the burst (I9). No random number chooses between the two ways, so
+            // that the seeds stay as they were.
+            let rest = &data[used..];
+            if rest.len() % 2 == 0 {
+                cx.socket.unread(rest);
+            } else if cx.replace_handler(cx.socket.id(), self.successor(), rest) {
                 // The timers go with the handler that has armed them.
                 let mut ledger = self.ledger.borrow_mut();
                 let step = ledger.steps;

@@ -230,7 +230,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Reports events that the connection itself queued: notices first, then unread bytes that a replaced handler left.
+    /// Reports events that the connection itself queued: notices first, then unread bytes.
     /// A planned step of a connect is reported as a notice, because the step follows the notices.
     pub(crate) fn on_activated(
         &mut self,

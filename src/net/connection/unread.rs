@@ -1,5 +1,5 @@
-//! Unread bytes: bytes that the kernel delivered and that the handler did not use before it was replaced. The new
-//! handler gets these bytes before the next read.
+//! Unread bytes: received bytes that a handler gave back, or did not use before it was replaced. The handler of the
+//! socket gets these bytes before the next read.
 
 use std::collections::TryReserveError;
 use std::io;
@@ -8,6 +8,17 @@ use crate::net::error::Syscall;
 use crate::reactor::Registration;
 
 use super::Connection;
+
+/// A place among the unread bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Before all unread bytes, as Node's `unshift` does. A handler that gives bytes back piece by piece begins with the
+    /// last piece.
+    First,
+    /// Behind the bytes that were put since the last delivery, and before all others. Several handlers that are replaced
+    /// in a row leave their bytes in the order of the calls.
+    BehindFresh,
+}
 
 /// The unread bytes of one connection.
 #[derive(Debug, Default)]
@@ -23,10 +34,12 @@ impl UnreadBytes {
         self.bytes.is_empty()
     }
 
-    /// Inserts `bytes` after the bytes that were put since the last delivery, and before all others: see `fresh`. Inserts
-    /// nothing if there is no memory.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
-        let at = self.fresh;
+    /// Inserts `bytes` at `place`. Inserts nothing if there is no memory.
+    fn put(&mut self, bytes: &[u8], place: Place) -> Result<(), TryReserveError> {
+        let at = match place {
+            Place::First => 0,
+            Place::BehindFresh => self.fresh,
+        };
         self.bytes.try_reserve(bytes.len())?;
         // `splice` might copy the bytes after `at` into a vector of its own.
         self.bytes.extend_from_slice(bytes);
@@ -50,18 +63,29 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` for the next delivery. Returns `false`, and keeps nothing, if the connection is not open or the
-    /// peer has ended. Without memory for the bytes, fails the connection, because its next read would leave a gap.
+    /// Keeps `bytes` of a replaced handler for the next delivery, behind those of a handler that was replaced since the
+    /// last one. Returns `false`, and keeps nothing, if the connection is not open or the peer has ended.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
         registration: &mut Registration<'_>,
     ) -> bool {
+        self.keep(bytes, Place::BehindFresh, registration)
+    }
+
+    /// Keeps `bytes`, which the handler gives back, before all other unread bytes. Otherwise as
+    /// [`keep_unread`](Self::keep_unread).
+    pub(crate) fn give_back(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
+        self.keep(bytes, Place::First, registration)
+    }
+
+    /// Without memory for the bytes, fails the connection, because its next read would leave a gap.
+    fn keep(&mut self, bytes: &[u8], place: Place, registration: &mut Registration<'_>) -> bool {
         if !self.stage.is_open() || self.inbound.has_ended() {
             return false;
         }
         if !bytes.is_empty() {
-            if self.cold_mut().unread.put(bytes).is_err() {
+            if self.cold_mut().unread.put(bytes, place).is_err() {
                 self.fail_io(
                     Syscall::Read,
                     io::ErrorKind::OutOfMemory.into(),
@@ -95,8 +119,8 @@ mod tests {
     #[test]
     fn bytes_come_in_the_order_in_which_they_were_put() {
         let mut unread = UnreadBytes::default();
-        unread.put(b"one, ").unwrap();
-        unread.put(b"two, three").unwrap();
+        unread.put(b"one, ", Place::BehindFresh).unwrap();
+        unread.put(b"two, three", Place::BehindFresh).unwrap();
         let mut buffer = [0; 7];
         assert_eq!(unread.take(&mut buffer), 7);
         assert_eq!(&buffer, b"one, tw");
@@ -110,13 +134,29 @@ mod tests {
     #[test]
     fn bytes_put_back_come_before_those_behind_them() {
         let mut unread = UnreadBytes::default();
-        unread.put(b"abcdef").unwrap();
+        unread.put(b"abcdef", Place::BehindFresh).unwrap();
         let mut buffer = [0; 4];
         unread.take(&mut buffer);
-        unread.put(b"c").unwrap();
-        unread.put(b"d").unwrap();
+        unread.put(b"c", Place::BehindFresh).unwrap();
+        unread.put(b"d", Place::BehindFresh).unwrap();
         let mut rest = [0; 4];
         assert_eq!(unread.take(&mut rest), 4);
         assert_eq!(&rest, b"cdef");
+    }
+
+    #[test]
+    fn bytes_given_back_come_before_all_others() {
+        let mut unread = UnreadBytes::default();
+        unread.put(b"f", Place::BehindFresh).unwrap();
+        unread.put(b"de", Place::First).unwrap();
+        unread.put(b"abc", Place::First).unwrap();
+        unread.put(b"g", Place::BehindFresh).unwrap();
+        let mut buffer = [0; 5];
+        unread.take(&mut buffer);
+        assert_eq!(&buffer, b"abcde");
+        unread.put(b"E", Place::First).unwrap();
+        let mut rest = [0; 3];
+        unread.take(&mut rest);
+        assert_eq!(&rest, b"Efg");
     }
 }

@@ -247,8 +247,7 @@ impl Net {
     /// back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only `bytes_read`
     /// has counted them already.
     ///
-    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the
-    /// socket is not open or its peer has ended.
+    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the socket is not open or its peer has ended.
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();

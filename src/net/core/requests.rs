@@ -23,6 +23,16 @@ impl Net {
         });
     }
 
+    /// Keeps `bytes`, which a handler gives back, as [`keep_unread`](Self::keep_unread) does, but before all bytes that
+    /// wait already.
+    pub(crate) fn give_back(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+        let carried = self.reactor.visit(id.0, |source, registration| {
+            let connection = source.connection_mut();
+            connection.is_some_and(|it| it.give_back(bytes, registration))
+        });
+        carried.unwrap_or(false)
+    }
+
     /// Calls [`request`](Self::request) for a request from which a deadline counts. Reads the clock first, because the
     /// turn's reading may be old, and a deadline must not come early.
     pub(crate) fn request_now(

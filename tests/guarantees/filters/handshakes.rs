@@ -136,6 +136,22 @@ fn a_filter_does_not_start_behind_unread_bytes() {
 }
 
 #[test]
+fn a_filter_does_not_start_behind_bytes_given_back() {
+    let mut scene = Scene::new();
+    let starting = Recorder::new("theirs").on("data", |cx, seen| {
+        let Seen::Data(bytes) = seen else { return };
+        assert!(cx.socket.unread(&bytes[9..]));
+        let started = cx.socket.start_filter(Records::default(), b"");
+        cx.shared.note(started.unwrap_err().code());
+        cx.socket.destroy();
+    });
+    let (_, mut peer) = scene.accepted(SocketOptions::new(), starting);
+    peer.write(b"STARTTLS\nRSET\n");
+    scene.drive_to_close("theirs");
+    assert_eq!(scene.world.notes, [Error::UNREAD_BYTES]);
+}
+
+#[test]
 fn a_filter_that_cannot_be_made_fails_the_connection() {
     let mut scene = Scene::new();
     let none = || Err::<Records, _>(Error::with_code("ERR_NONE", "no filter today"));

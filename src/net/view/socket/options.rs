@@ -66,6 +66,50 @@ impl Socket<'_> {
         self.net.resume(self.id);
     }
 
+    /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and before the
+    /// end. While the socket is paused, they wait. They go to the handler or the [pipe](crate::LoopContext::pipe_both)
+    /// that the socket has by then.
+    ///
+    /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of them are
+    /// delivered, so a peer cannot make them grow. They are counted as read once, and are no activity. Without a pause
+    /// they come again at once: a handler that waits for the rest of a message keeps its beginning itself.
+    ///
+    /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open yet,
+    /// or is closed, or its end was reported already.
+    ///
+    /// ```
+    /// use netloop::{Context, SocketHandler};
+    /// use std::time::Duration;
+    ///
+    /// /// Takes one line a second, however many come at once.
+    /// #[derive(Default)]
+    /// struct Slow {
+    ///     line: Vec<u8>,
+    /// }
+    ///
+    /// impl SocketHandler for Slow {
+    ///     fn on_data(&mut self, cx: &mut Context<'_>, data: &[u8]) {
+    ///         let Some(end) = data.iter().position(|&byte| byte == b'\n') else {
+    ///             return self.line.extend_from_slice(data);
+    ///         };
+    ///         let (rest_of_line, later) = data.split_at(end + 1);
+    ///         self.line.extend_from_slice(rest_of_line);
+    ///         cx.socket.write(&self.line).ignore();
+    ///         self.line.clear();
+    ///         cx.socket.unread(later);
+    ///         cx.socket.pause();
+    ///         cx.socket.after(Duration::from_secs(1), 0);
+    ///     }
+    ///     fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+    ///         cx.socket.resume();
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias = "unshift")]
+    pub fn unread(&mut self, bytes: &[u8]) -> bool {
+        self.net.give_back(self.id, bytes)
+    }
+
     /// Makes the socket keep [`run`](crate::EventLoop::run) going while the socket is open. This is the default, until
     /// a call of [`release`](Self::release).
     #[doc(alias = "ref")]
