@@ -1,12 +1,15 @@
-//! The cost of TLS on this loop, beside the same rustls on a loop by hand: the processor time of the server for an echo and
-//! for a handshake.
+//! The cost of TLS on this loop, beside the same rustls on an epoll loop by hand, on tokio, and beside Node's `tls`: the
+//! processor time of the server for an echo and for a handshake.
 //!
-//! The servers are processes of their own, and take turns. The client is the same for both. Each round gives the ratio of
-//! their processor times; the median and the middle half of the rounds are printed. The ratio of long echoes differs from start
-//! to start of the servers (0.93 to 1.25 for 64 KiB), for a cause that is not found: start it several times.
+//! The servers are processes of their own, and take turns. The client, the loads and the certificate are the same for all.
+//! Each round gives the ratio of a server's processor time to that of the loop by hand; the median and the middle half of
+//! the rounds are printed. All servers start anew several times, because the place of their buffers is another after each
+//! start. Beside the time stand the page faults of an operation, and the times that the server has slept.
 //!
 //! ```console
 //! $ cargo run --release -p netloop-benches-tls
+//! $ cargo run --release -p netloop-benches-tls -- --load handshake --peer netloop --rounds 3
+//! $ cargo run --release -p netloop-benches-tls -- --load handshake --under 'strace -c'
 //! ```
 
 #[cfg(target_os = "linux")]
@@ -14,18 +17,31 @@ mod by_hand;
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
+mod loads;
+#[cfg(target_os = "linux")]
 mod loops;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod tasks;
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        Some("serve") => server::serve(&arguments[1]),
-        _ => measure::run(),
+    match options::Options::parse() {
+        Ok(options::Job::Serve(kind)) => server::serve(&kind),
+        Ok(options::Job::Measure(options)) => measure::run(&options),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
     }
 }
 
