@@ -67,6 +67,8 @@
 //! - Descriptors, of which each machine may have a limited number. The spare descriptor of a loop is counted.
 //! - Lookups from a table of [names](Simulation::set_name), which take time and may fail.
 //! - The way in which a kernel reports readiness, in four [flavours](Flavour), and [`Faults`] of system calls.
+//! - [Filters](crate::Filter) work as on real sockets. For TLS there is a wall clock (`Simulation::time_provider`, with the
+//!   feature `tls`).
 //! - Time: a wait takes no real time, but moves the virtual clock on to the next event. A callback takes no virtual
 //!   time, unless it [asks](Handle::pass) for some.
 //!
@@ -96,6 +98,8 @@ mod crash;
 mod handle;
 mod host;
 mod seeds;
+#[cfg(feature = "tls")]
+mod wall_clock;
 
 use std::fmt;
 use std::rc::Rc;

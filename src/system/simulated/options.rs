@@ -51,6 +51,9 @@ pub struct Options {
     /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost if a fragment is
     /// lost.
     pub mtu: usize,
+    /// The wall-clock time at which the simulation begins, counted from 1970-01-01 in UTC. The default is 2030-01-01. Only
+    /// `Simulation::time_provider` tells it, for the certificates of TLS. A change during a run changes nothing.
+    pub unix_time: Duration,
 }
 
 /// The time for which Linux retransmits, with the default of 15 for tcp_retries2: 924.6 s.
@@ -58,6 +61,9 @@ const RETRANSMISSION_TIMEOUT: Duration = Duration::from_millis(924_600);
 
 /// The MTU of Linux's loopback interface.
 const LOOPBACK_MTU: usize = 65_536;
+
+/// 2030-01-01 in UTC: certificates that are made with a validity of ten years are valid then.
+const UNIX_TIME: Duration = Duration::from_secs(1_893_456_000);
 
 impl Options {
     /// Makes the options of a network like loopback: Linux, no delay, 256 KiB for each direction, no faults.
@@ -77,11 +83,12 @@ impl Options {
             datagram_duplication: 0,
             datagram_reordering: 0,
             mtu: LOOPBACK_MTU,
+            unix_time: UNIX_TIME,
         }
     }
 
     /// Draws the options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
-    /// `descriptors` and `retransmission_timeout` keep their defaults.
+    /// `descriptors`, `retransmission_timeout` and `unix_time` keep their defaults.
     pub fn from_seed(seed: u64) -> Self {
         // The run itself draws its numbers from `seed`. The complement gives the options other numbers.
         let mut random = Random::new(!seed);
@@ -121,6 +128,7 @@ impl Options {
             datagram_duplication: 0,
             datagram_reordering: 0,
             mtu: LOOPBACK_MTU,
+            unix_time: UNIX_TIME,
         };
         // Newer options are drawn last, so that a seed still gives the older options the same values.
         options.faults.exhausted_connects = random.choose(&rates);

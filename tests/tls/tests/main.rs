@@ -1,4 +1,4 @@
-//! TLS over real sockets: against itself, against rustls driven by hand, and against OpenSSL.
+//! TLS over real sockets, against itself, against rustls driven by hand and against OpenSSL; and in the simulated network.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
@@ -18,6 +18,7 @@ mod negotiated;
 #[cfg(unix)]
 mod openssl;
 mod phases;
+mod simulated;
 mod start_tls;
 
 use std::sync::Arc;

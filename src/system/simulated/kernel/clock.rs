@@ -1,5 +1,7 @@
 //! The virtual clock of a simulation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time that each poll takes, in nanoseconds, whether it waits or not.
@@ -10,29 +12,35 @@ const POLL: u64 = 1_000;
 pub(super) struct VirtualClock {
     /// The beginning of the simulation: the only reading of the real clock.
     origin: Instant,
-    /// The number of nanoseconds since `origin`.
-    elapsed: u64,
+    /// The number of nanoseconds since `origin`. Shared with the time providers of TLS, which have to be `Sync`.
+    elapsed: Arc<AtomicU64>,
 }
 
 impl VirtualClock {
     pub(super) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            elapsed: 0,
+            elapsed: Arc::default(),
         }
     }
 
     pub(super) fn now(&self) -> Instant {
-        self.instant(self.elapsed)
+        self.instant(self.nanoseconds())
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.elapsed)
+        Duration::from_nanos(self.nanoseconds())
     }
 
     /// Returns the number of nanoseconds since the beginning.
     pub(super) fn nanoseconds(&self) -> u64 {
-        self.elapsed
+        self.elapsed.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of nanoseconds since the beginning, which this clock goes on moving.
+    #[cfg(feature = "tls")]
+    pub(super) fn share(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.elapsed)
     }
 
     /// Returns the instant that lies `nanoseconds` after the beginning.
@@ -41,16 +49,15 @@ impl VirtualClock {
     }
 
     /// Moves the clock on by the time of a poll, so that time passes even for a loop that is always busy.
-    pub(super) fn pass_poll(&mut self) {
-        self.elapsed += POLL;
+    pub(super) fn pass_poll(&self) {
+        self.elapsed.fetch_add(POLL, Ordering::Relaxed);
     }
 
     /// Moves the clock on to `instant`. Returns `false`, and changes nothing, if `instant` is not in the future.
-    pub(super) fn advance_to(&mut self, instant: Instant) -> bool {
+    pub(super) fn advance_to(&self, instant: Instant) -> bool {
         let since = nanoseconds(instant.saturating_duration_since(self.origin));
-        let is_future = since > self.elapsed;
-        self.elapsed = self.elapsed.max(since);
-        is_future
+        let before = self.elapsed.fetch_max(since, Ordering::Relaxed);
+        since > before
     }
 }
 

@@ -13,6 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+#[cfg(feature = "tls")]
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use mio::Interest;
@@ -88,8 +90,14 @@ impl Network {
         self.world.clock.elapsed()
     }
 
+    /// Returns the number of nanoseconds since the beginning, which the clock goes on moving.
+    #[cfg(feature = "tls")]
+    pub(crate) fn share_clock(&self) -> Arc<AtomicU64> {
+        self.world.clock.share()
+    }
+
     /// Moves the clock on by the time of a poll.
-    pub(crate) fn pass_poll(&mut self) {
+    pub(crate) fn pass_poll(&self) {
         self.world.clock.pass_poll();
     }
 
