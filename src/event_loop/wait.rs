@@ -222,12 +222,12 @@ impl Limit {
             .map_or(Duration::ZERO, StepMeter::end_step)
     }
 
-    /// Whether no step may begin at `now`, for a lack of time.
+    /// Whether the time limit has passed at `now`. `false` if there is no time limit.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now >= until)
     }
 
-    /// Whether no further step may begin.
+    /// Whether the budget of the turn is used up: its steps, its time or its bytes.
     pub(super) fn is_reached(&self) -> bool {
         self.credit == 0
     }

@@ -5,8 +5,8 @@ use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The entry numbers of a bucket in arming order, the counts of armed timers and stale cells, and the earliest
-/// deadline.
+/// The entry numbers of a bucket in arming order, the counts of armed timers and stale cells, and a lower bound of the
+/// deadlines.
 #[derive(Clone, Copy)]
 pub(super) struct List {
     /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick, unless the list is

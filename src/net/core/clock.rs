@@ -44,8 +44,8 @@ impl Net {
         waited.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
-    /// Applies the reports of the last [`wait`](Self::wait), and fetches the kernel's further reports until the clock
-    /// satisfies `is_late`.
+    /// Applies the reports of the last [`wait`](Self::wait). While a batch was full, fetches and applies further reports,
+    /// but none once `is_late` returns `true` for the present time.
     pub(crate) fn fetch(&mut self, mut is_late: impl FnMut(Instant) -> bool) -> Result<()> {
         let goes_on = |reactor: &Reactor<Source>| !is_late(reactor.read_clock());
         let fetched = self.reactor.fetch(goes_on);

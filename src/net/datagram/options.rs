@@ -138,14 +138,16 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the number of routers that a sent datagram may pass, from 1 to 255. Default: the system's, mostly 64.
+    /// Sets the number of hops of a sent datagram (IP_TTL), from 1 to 255. Each router takes one, and drops the datagram
+    /// if none is left. Default: the system's, mostly 64.
     pub fn ttl(mut self, hops: u32) -> Self {
         self.ttl = Some(hops);
         self
     }
 
-    /// Sets the number of routers that a multicast datagram may pass, from 0 to 255. Default: the system's, which is 1: the
-    /// datagram stays in the local network.
+    /// Sets the number of hops of a multicast datagram (IP_MULTICAST_TTL), from 0 to 255. Each router takes one, and drops
+    /// the datagram if none is left. Default: the system's, which is 1: no router passes it on. With 0 it stays on this
+    /// machine.
     #[doc(alias = "setMulticastTTL")]
     pub fn multicast_ttl(mut self, hops: u32) -> Self {
         self.multicast_ttl = Some(hops);

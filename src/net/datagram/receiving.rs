@@ -1,4 +1,5 @@
-//! Receiving: one datagram in each call of `on_readable`, so that the reactor's burst limits the datagrams of a turn.
+//! Receiving: one datagram in each call of `on_readable`, so that the reactor's burst limits the datagrams of a turn. With
+//! the feature `udp-batch`, a call may receive one batch instead.
 
 use std::io;
 use std::net::SocketAddr;

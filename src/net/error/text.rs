@@ -27,7 +27,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Writes the same text as `{:#}`, because `main` prints this form when it returns an error. `{:#?}` shows the fields.
+/// `{:?}` writes the text of [`Display`](fmt::Display) with `{:#}`, because `main` prints a returned error with `{:?}`.
+/// `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !formatter.alternate() {

@@ -294,8 +294,8 @@ impl Layer {
         }
     }
 
-    /// Keeps received bytes that the filter has not used. Returns `false`, and fails the filter, if they are too many
-    /// for the limit or the memory.
+    /// Keeps received bytes that the filter has not used. Fails the filter and returns `false` if there is no memory. Does
+    /// so too if the bytes exceed the limit, unless the filter has only stopped because its space was full.
     fn keep(&mut self, unused: &[u8]) -> bool {
         if unused.is_empty() {
             return true;

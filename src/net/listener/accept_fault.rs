@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_signal_and_an_unknown_error_are_transient() {
         assert_eq!(fault("EINTR"), AcceptFault::Transient);
-        // ENOSR and ESOCKTNOSUPPORT have no name here.
+        // The table of errors has no row for ENOSR and ESOCKTNOSUPPORT.
         #[cfg(target_os = "linux")]
         for number in [libc::ENOSR, libc::ESOCKTNOSUPPORT] {
             let error = io::Error::from_raw_os_error(number);

@@ -58,8 +58,8 @@ pub(crate) struct Listener {
     filters: Box<[FilterFactory]>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
-    /// Whether `event` is a connection that `Net` has neither taken nor refused. A flag and not a variant of the event,
-    /// so that taking the connection does not move it.
+    /// Whether `event` is a connection that `Net` has neither taken nor refused. A flag and not a variant of `event`, so
+    /// that the decision of `Net` leaves the event in place.
     has_arrival: bool,
 }
 

@@ -112,7 +112,8 @@ impl Outbox {
         self.gathered.put(id, bytes)
     }
 
-    /// Gathers `bytes` if only the buffer was too short for [`put_own`](Self::put_own).
+    /// Gathers `bytes` that [`put_own`](Self::put_own) has refused for no other reason than a too short buffer, which grows.
+    /// Returns whether they were gathered: `false` also if there is no memory.
     // Apart from `put_own`, so that the fast path saves no registers for this rare case.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)

@@ -1,8 +1,8 @@
-//! The room that the unsent bytes of all connections leave below their limit.
+//! The room that the unsent bytes of all connections and UDP sockets leave below their common limit.
 
 use super::Outbox;
 
-/// The limit on the unsent bytes of all connections together.
+/// The limit on the unsent bytes of all connections and UDP sockets together.
 impl Outbox {
     /// The unsent bytes of all connections and UDP sockets together, with those that a callback has gathered.
     #[inline]
@@ -19,7 +19,7 @@ impl Outbox {
         self.level.limit().saturating_sub(self.waiting())
     }
 
-    /// The limit on the unsent bytes of all connections together; `usize::MAX` is none.
+    /// The limit on the unsent bytes of all connections and UDP sockets together; `usize::MAX` means that there is none.
     pub(crate) fn limit(&self) -> usize {
         self.level.limit()
     }
