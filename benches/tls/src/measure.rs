@@ -69,7 +69,9 @@ fn round(servers: &[Server], load: &Load, number: usize) -> Vec<Cost> {
 
 fn print(load: &Load, peers: &[&str], rounds: &[Vec<Cost>]) {
     println!("\n{}, {} rounds\n", load.name, rounds.len());
-    println!("| server | time | times that of the loop by hand (middle half) | page faults | sleeps |");
+    println!(
+        "| server | time | times that of the loop by hand (middle half) | page faults | sleeps |"
+    );
     println!("|---|--:|---|--:|--:|");
     let base = peers.iter().position(|&peer| peer == BASE);
     let base = base.expect("the loop by hand always takes part");

@@ -87,7 +87,10 @@ impl Server {
                 number(&text.unwrap_or_default(), 0)
             })
             .sum();
-        let faults = read("stat").rsplit(')').next().map_or(0, |it| number(it, 7));
+        let faults = read("stat")
+            .rsplit(')')
+            .next()
+            .map_or(0, |it| number(it, 7));
         let status = read("status");
         let sleeps = status
             .lines()
