@@ -1,4 +1,4 @@
-//! Messages to several sockets. Each message is stored once for all of its sockets, until the flush phase.
+//! Messages to several sockets. A message is stored once for a group of sockets, until the flush phase.
 //!
 //! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
@@ -12,8 +12,8 @@ use super::KEPT_BYTES;
 /// The limit on the groups of one turn. Messages to any further group of sockets go to the queues of these sockets.
 const GROUPS: usize = 4;
 
-/// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages go to the
-/// queues of their sockets.
+/// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages to a member of
+/// the group go to the member's queue.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of one turn, in up to [`GROUPS`] groups. A single write to another socket is a message to a group of
@@ -29,8 +29,8 @@ pub(super) struct Broadcast {
     spans: usize,
     /// Invariant: the sum of the lengths of all spans.
     waiting: usize,
-    /// The last move of a span by the message of the running broadcast; `None` before its first move. Invariant:
-    /// `from..to` are bytes of a group in use.
+    /// The last move of a span by a message since [`begin_message`](Self::begin_message); `None` if there was none.
+    /// Invariant: `from..to` are bytes of a group in use.
     last_move: Option<SpanMove>,
 }
 
@@ -42,8 +42,8 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of the end of a span by one message. Every other span of the group whose end is `from` moves to `to` as well:
-/// for those members the message is not compared with the bytes of the buffer again.
+/// A move of the end of a span by one message. Another span of the group whose end is `from` can move to `to` as well. The
+/// message is then not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,
@@ -58,8 +58,8 @@ pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the bytes of the [`Group`] with the index `group`.
     end: u16,
-    /// The limit on `end`: at the limit, the socket would answer `Full`. Invariant: `end` is smaller, unless the span
-    /// is sealed.
+    /// The limit on `end`: at the limit, the socket may answer `Full`. Invariant: `end` is smaller, unless the span is
+    /// empty or sealed.
     limit: u16,
     group: u8,
 }
@@ -105,8 +105,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
-    /// `message` follow the span in the group, or if a limit is met.
+    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes
+    /// other than `message` follow the span in the group. The same if a limit is met, or if there is no memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -138,9 +138,9 @@ impl Broadcast {
         self.last_move = None;
     }
 
-    /// Moves the end of `span` as the message has moved another span since [`begin_message`](Self::begin_message), if
-    /// both ended at the same place, and the message has at most `room` bytes. Returns the length of the message, or `None`
-    /// if the span was not moved.
+    /// Moves the end of `span` as the message has moved another span since [`begin_message`](Self::begin_message). Both
+    /// must have ended at the same place, and the message must fit into the limit of `span` and into `room` bytes.
+    /// Returns the length of the message, or `None` if the span was not moved.
     #[inline]
     pub(super) fn advance(&mut self, span: &mut Span, room: usize) -> Option<usize> {
         let last = self.last_move?;
@@ -195,8 +195,8 @@ impl Broadcast {
         }
     }
 
-    /// Opens a group with `message`, and returns its index. `None` if all groups are in use, or the message is too
-    /// long.
+    /// Opens a group with `message`, and returns its index. `None` if all groups are in use, if the message is too
+    /// long, or if there is no memory.
     fn open(&mut self, message: &[u8]) -> Option<u8> {
         let group = self.groups.get_mut(usize::from(self.used))?;
         if !group.append(message) {

@@ -1,4 +1,4 @@
-//! The bytes of UDP sockets, which keep their datagrams themselves: here they only count against the common limit.
+//! The bytes of UDP sockets, which keep their datagrams themselves: the outbox only counts these bytes.
 
 use super::Outbox;
 

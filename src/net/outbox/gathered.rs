@@ -1,7 +1,8 @@
-//! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns.
+//! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns or the
+//! bytes move to the queue.
 //!
 //! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
-//! queue: they lie in one buffer for all sockets, and the loop sends them without a look at the connection.
+//! queue: they lie in one buffer for all sockets, and a write does not look at the connection.
 
 use crate::net::values::SocketId;
 

@@ -1,6 +1,6 @@
 //! The level of all unsent bytes of a loop: their limit, and the mark below the limit at which the program is told.
 
-/// The level of the unsent bytes of all connections together, against the limit of the loop.
+/// The level of the unsent bytes of all connections and UDP sockets together, against the limit of the loop.
 #[derive(Debug)]
 pub(super) struct Level {
     /// The limit on the bytes; `usize::MAX` is none.

@@ -1,21 +1,20 @@
-//! The outbox: written bytes that the kernel has not taken. Every written byte enters the outbox through [`Outbox`],
-//! and leaves for the kernel by one of the `take` methods.
+//! The outbox: bytes written to connections that the kernel has not taken. Every such byte enters the outbox through
+//! [`Outbox`], and leaves for the kernel by one of the `take` methods.
 //!
 //! Bytes wait in one of three places, and no caller depends on which:
 //!
 //! | written | waits in | leaves |
 //! |---|---|---|
-//! | by a socket, in its own callback | [`Gathered`] | when the callback is over |
-//! | to a socket that nothing is queued for | [`Broadcast`] | in the flush phase |
-//! | to any other socket, such as one without space in the kernel | the queue of the connection | as the kernel takes it |
+//! | short, by a socket in its own callback, with nothing queued | [`Gathered`] | when the callback is over |
+//! | short, to another socket that nothing is queued for | [`Broadcast`] | in the flush phase |
+//! | otherwise, such as a long write, or to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are buffers common to all sockets of the loop, and hold short writes. With `Gathered`, the messages of
-//! an echo need no queue; with `Broadcast`, the sockets of a broadcast need none (D16 and D17 in
-//! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
-//! changes that connection.
+//! The first two are buffers common to all sockets of the loop. With `Gathered`, the messages of an echo need no queue;
+//! with `Broadcast`, the sockets of a broadcast need none (D16 and D17 in `benches/DECISIONS.md`).
+//! [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request changes that connection.
 //!
-//! The bytes of all three together have a limit. A byte counts from the write until the kernel takes it, so that a move
-//! between the places changes nothing, and only a `put` asks for [room](Outbox::room).
+//! The bytes of all three and of the queues of UDP sockets together have a limit. A byte counts until the kernel takes
+//! it or it is dropped, so that a move between the places changes nothing. Only new bytes need [room](Outbox::room).
 
 mod broadcast;
 mod datagrams;
@@ -91,29 +90,29 @@ impl Outbox {
         outbox
     }
 
-    /// Begins a callback of `id`. The callback's writes gather here, without a look at the connection, as long as they
-    /// total fewer than `capacity` bytes. The caller has checked that the connection would answer `Open` to each of
-    /// these writes, and can send them.
+    /// Begins a callback of `id`. The callback's writes gather in the outbox, without a look at the connection, as long
+    /// as they total fewer than `capacity` bytes. With little [room](Self::room), none gather. The caller has checked
+    /// that the connection would answer `Open` to each of these writes, and can send them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
     }
 
-    /// Whether a callback of `id` runs, and its writes gather here.
+    /// Whether a callback of `id` runs, and its writes gather in the outbox.
     #[inline]
     pub(crate) fn gathers_for(&self, id: SocketId) -> bool {
         self.gathered.is_of(id)
     }
 
-    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs and has capacity. Otherwise returns `false`, and the
-    /// caller calls [`put_own_in_longer`](Self::put_own_in_longer).
+    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs, may gather as many, and the buffer is long
+    /// enough. Otherwise returns `false`, and the caller calls [`put_own_in_longer`](Self::put_own_in_longer).
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)
     }
 
-    /// Gathers `bytes` that [`put_own`](Self::put_own) has refused for no other reason than a too short buffer, which grows.
-    /// Returns whether they were gathered: `false` also if there is no memory.
+    /// Gathers `bytes` that [`put_own`](Self::put_own) has refused because the buffer was too short: the buffer grows.
+    /// Returns `false` if `put_own` had another reason, or if there is no memory.
     // Apart from `put_own`, so that the fast path saves no registers for this rare case.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)
@@ -157,7 +156,7 @@ impl Outbox {
 
     /// Begins a span with `bytes`, for a connection that has nothing unsent and may take fewer than `capacity` bytes.
     /// Returns whether the span was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
-    /// share one copy.
+    /// one after the other share one copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -235,11 +234,12 @@ impl Outbox {
 
 /// Taking bytes out.
 impl Outbox {
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, and forgets the bytes that
-    /// the kernel took. `write` is not called if there are no bytes. If `write` fails, nothing was taken.
+    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, up to the limits of a
+    /// vectored write. Forgets the bytes that the kernel took. `write` is not called if there are no bytes. If `write`
+    /// fails, nothing was taken.
     ///
-    /// The outbox holds bytes as the user wrote them. Filters encode them within `write`, for which each of the `take`
-    /// methods lends a buffer.
+    /// The outbox holds bytes as the user wrote them. Filters encode them within `write`, for which `take`,
+    /// `take_piece` and `take_rest` lend a buffer.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -294,7 +294,7 @@ impl Outbox {
     }
 
     /// Ends the callback that [`begin_callback`](Self::begin_callback) began. Returns whether the callback has gathered
-    /// bytes: the caller then calls [`take_own`](Self::take_own).
+    /// bytes: the caller then [sends](Self::take_own) or queues them.
     #[inline]
     pub(crate) fn end_callback(&mut self) -> bool {
         self.gathered.end();
@@ -338,8 +338,8 @@ impl Outbox {
         (offered, sent)
     }
 
-    /// Returns the number of bytes that the last call has lost because there was no memory for a queue, and forgets
-    /// this number. The caller fails the connection whose bytes were lost.
+    /// Returns the number of bytes that were lost since the last call because there was no memory for a queue. The
+    /// caller asks after each call that may queue bytes, and fails the connection unless it closes anyway.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> usize {
         self.pool.take_lost()
@@ -350,7 +350,7 @@ impl Outbox {
         self.sent
     }
 
-    /// Returns the number of bytes that the running callback has gathered.
+    /// Returns the number of bytes that a callback has gathered, and that were neither sent nor queued yet.
     pub(crate) fn gathered_bytes(&self) -> usize {
         self.gathered.bytes().len()
     }
@@ -380,7 +380,7 @@ impl Outbox {
         lost
     }
 
-    /// Frees memory that is only kept for later writes.
+    /// Frees memory that is only kept for later reads and writes.
     pub(crate) fn trim(&mut self) {
         self.pool.trim();
         self.gathered.shrink();
@@ -388,7 +388,7 @@ impl Outbox {
         self.spare.free();
     }
 
-    /// Whether much memory is kept for later writes.
+    /// Whether much memory is kept for later reads and writes.
     pub(crate) fn has_slack(&self) -> bool {
         self.pool.has_slack()
             || self.gathered.has_slack()
@@ -396,7 +396,7 @@ impl Outbox {
             || self.spare.has_slack()
     }
 
-    /// Frees the memory that was kept for later writes and not needed since the last call.
+    /// Frees the chunks that no queue has needed since the last call, and the large buffers that are empty.
     pub(crate) fn reclaim(&mut self) {
         self.pool.reclaim();
         self.gathered.shrink();

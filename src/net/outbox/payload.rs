@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write is offered to the kernel at once. A write this long gains nothing by waiting for the
-/// flush, and bytes that the kernel takes at once need no copy.
+/// The size from which on a write is offered to the kernel at once, unless it is corked or the kernel has no space. A
+/// write this long gains nothing by waiting for the flush, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed bytes as a copy, all
-/// other bytes as they are.
+/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed and short bytes as a
+/// copy, all others as they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.
@@ -37,7 +37,8 @@ impl Payload<'_> {
         self.as_bytes().len()
     }
 
-    /// Whether copying the bytes costs less than a queue entry of their own, as it does for short payloads.
+    /// Whether the bytes may be copied into the outbox's common buffers: borrowed bytes below `DIRECT_BYTES`, and
+    /// others below `KEEP_BYTES`.
     #[inline]
     pub(crate) fn is_better_copied(&self) -> bool {
         match self {
