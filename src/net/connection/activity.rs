@@ -28,7 +28,7 @@ impl IdleTimeout {
     /// Makes `touch` call `note_byte`. Invariant: set exactly while `REPORTED` or `EXACT` is set, so that `touch` tests
     /// one bit for both.
     const NOTED_BYTES: u64 = 1 << 63;
-    /// Set from the report of the timeout until a byte moves.
+    /// Set from the report of the timeout until a byte moves, the peer ends, or the user sets the timeout.
     const REPORTED: u64 = 1 << 62;
     /// Set by `measure_exactly`: each byte then needs a reading of the clock of its own.
     const EXACT: u64 = 1 << 61;
@@ -121,7 +121,8 @@ impl Activity {
         self.last_byte_tick = tick;
     }
 
-    /// Notes that the idle timeout was reported. No further report follows before a byte has moved.
+    /// Notes that the idle timeout was reported. No further report follows before a byte has moved, the peer has ended,
+    /// or the user has set the timeout.
     pub(super) fn report_idle(&mut self) {
         self.idle.insert(IdleTimeout::REPORTED);
     }

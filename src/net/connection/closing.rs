@@ -34,7 +34,7 @@ impl Connection {
         }
     }
 
-    /// Notes the end of this side, or its FIN: the close timeout counts from here.
+    /// Notes the end of this side, or its FIN: the close timeout counts from this call.
     pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
         self.activity.began_tick = registration.latest_tick();
         self.activity.measure_exactly();
@@ -156,10 +156,10 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte. While the peer may still send, sends a FIN. If the peer has
-    /// ended, or after `end_and_close`, closes the connection, and the close sends the FIN. In the state
-    /// `EndingToReset` the close sends a RST. If a duplicate of the descriptor may exist, the close would send nothing,
-    /// so a FIN is sent before.
+    /// Finishes the outbound half after its last byte. The filters send their own end first, unless a RST follows.
+    /// While the peer may still send, sends a FIN. If the peer has ended, or after `end_and_close`, closes the
+    /// connection, and the close sends the FIN. In the state `EndingToReset` the close sends a RST. If a duplicate of
+    /// the descriptor may exist, the close would send nothing, so a FIN is sent before.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
@@ -190,8 +190,8 @@ impl Connection {
     }
 
     /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork of the process may
-    /// also have copied the descriptor of a connect. For an accepted socket forks are ignored: the `shutdown` would
-    /// cost one more system call for each connection.
+    /// have copied the descriptor. For an accepted socket forks are ignored: the `shutdown` would cost one more system
+    /// call for each connection.
     fn may_have_duplicates(&self, stream: &Stream) -> bool {
         stream.is_shared() || self.server.is_none()
     }
@@ -321,8 +321,9 @@ impl Connection {
     }
 
     /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes: the peer must not
-    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds. `destroy` is
-    /// an exception: it is the user's choice, and a FIN follows as in Node. Unix sockets have no RST.
+    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds.
+    /// `destroy_with` is an exception, and so is `destroy` unless the idle timeout was reported: it is the user's
+    /// choice, and a FIN follows as in Node. Unix sockets have no RST.
     pub(crate) fn reset_if_cut_short(&self) {
         let is_the_users_choice = matches!(
             self.stage,
@@ -332,7 +333,7 @@ impl Connection {
             }
         ) || self.is_given_up();
         if let (false, Some(stream)) = (is_the_users_choice, &self.stream) {
-            // This fails for a Unix socket, and for a connection that the kernel has given up.
+            // The call fails for a Unix socket, and for a connection that the kernel has given up.
             let _ = stream.reset_on_close();
         }
     }

@@ -71,7 +71,8 @@ pub(super) struct ColdState {
     /// no longer counts then.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
-    /// The tick at which a pause has stopped the close timeout. `None` if the pause began before this side ended.
+    /// The tick at which a pause has stopped the close timeout. `None` without a pause, or if the pause began before
+    /// this side ended.
     pub(super) rest_began: Option<u64>,
     /// Whether received bytes were unread when the close timeout fell due during a pause. The timeout then waits for
     /// `resume`.
@@ -209,8 +210,8 @@ impl Connection {
 
 /// Notices.
 impl Connection {
-    /// Queues `notice` for the handler. The handler gets notices in the order of these calls, and before any other
-    /// event of the socket.
+    /// Queues `notice` for the handler. The handler gets notices in the order of these calls, and before the events of
+    /// every later service of the socket.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
         registration.activate();

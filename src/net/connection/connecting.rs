@@ -93,7 +93,8 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Notes that the attempt `key` on `address` is under way, and files the deadline at which the next address is tried.
+    /// Notes that the attempt `key` on `address` is under way. If another address waits, files the deadline at which
+    /// that address is tried.
     pub(crate) fn began_attempt(
         &mut self,
         key: Key,
@@ -143,7 +144,8 @@ impl Connection {
         self.stage.is_closed() && self.race().is_some_and(ConnectRace::is_looking_up)
     }
 
-    /// Gives the race the addresses that the lookup found. Returns whether there is an address to try.
+    /// Gives the race the addresses that the lookup found. Returns whether there is an address to try: `false` also if
+    /// no lookup is under way.
     pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
         match self.stage.take() {
             Stage::LookingUp(mut race) => {
@@ -158,8 +160,8 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that succeeded first. The connection stays `Connecting` until the next call
-    /// of `on_writable`.
+    /// Takes over the stream of the attempt that succeeded first. The stage is `Connecting` until the next call of
+    /// `on_writable`.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(race) | Stage::Racing(race) = self.stage.take() {
             self.set_past_race(race);
@@ -170,7 +172,8 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Asks the kernel for the result of the connect. On success, opens the connection and returns the event.
+    /// Asks the kernel for the result of the connect. On success, opens the connection or, with filters, begins the
+    /// handshake. Returns the event, if there is one.
     pub(super) fn finish_connecting(
         &mut self,
         registration: &mut Registration<'_>,
@@ -215,8 +218,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection, and asks for a flush of the writes and the end that came while
-    /// connecting.
+    /// Begins to read on the open connection, and asks for a flush of the writes and the end that came before.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);
@@ -230,7 +232,8 @@ impl Connection {
         }
     }
 
-    /// Whether a request that came while connecting is not carried out yet: a reset, a write, a marker, or an end.
+    /// Whether a request that came before the connection was open is not carried out yet: a reset, a write, a marker,
+    /// or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -245,12 +248,14 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Carries out the requests that the user made while connecting; called after `on_connect`. Sends the unsent bytes,
-    /// so that they leave before anything is read. Then closes the connection if the user has called `reset`.
+    /// Carries out the requests that the user made before the connection was open; called after `on_connect`. Sends the
+    /// unsent bytes, so that they leave before anything is read. Then closes the connection if the user has called
+    /// `reset`.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
-            // `reset` fails only on a stream that is not TCP, and then the request was refused when it was made.
+            // On a stream that is not TCP, the request was refused when it was made. If the kernel has given the
+            // connection up, the next read fails.
             let _ = self.reset(registration);
         }
     }
@@ -275,8 +280,8 @@ impl Connection {
         }
     }
 
-    /// Fails the connection because its connect failed or timed out, with `error`. If one address was being tried,
-    /// queues a notice of the failed attempt first.
+    /// Fails the connection because its connect failed or timed out, with `error`. If its own stream was to connect to
+    /// an address, queues a notice of the failed attempt first.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -286,7 +291,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails the connection with `error`, because no address is left to try. The caller has queued all notices before.
+    /// Fails a connection that cannot connect, with `error`. The caller has queued all notices before.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }

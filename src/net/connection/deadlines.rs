@@ -29,11 +29,11 @@ enum Deadline {
     Lookup,
     /// The newest attempt must have had an answer within the attempt delay. Otherwise the next address is tried.
     Attempt,
-    /// This side has ended, and the peer must have ended too, or bytes must have moved fast enough.
+    /// This side has ended, and the connection must have closed, or bytes must have moved fast enough.
     Close,
     /// Our FIN is sent, and the peer must have ended too.
     Linger,
-    /// A limit on the time of the peer.
+    /// One of the limits on time.
     Limit(TimeLimit),
     /// The received bytes before a failure must have been read.
     Unread,
@@ -66,7 +66,7 @@ impl Connection {
     }
 
     /// Makes the next service read and write in the wanted directions, even if the kernel has reported nothing: its
-    /// report may be on the way.
+    /// report may be on the way. A stream that is read once a report is not read.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {
@@ -94,7 +94,8 @@ impl Connection {
         registration: &mut Registration<'_>,
     ) -> Option<NextTry> {
         let flags = self.outbound.flags;
-        // Such a half may have failed in an earlier service, so a comparison with `before` would not show the failure.
+        // A resting half may have failed in an earlier service, so a comparison with `before` would not show the
+        // failure.
         if flags.contains(OutboundFlags::READ_RESTS) && !self.inbound.retry.is_hopeless()
             || flags.contains(OutboundFlags::RESTS) && !self.outbound.retry.is_hopeless()
         {
@@ -112,8 +113,8 @@ impl Connection {
     }
 
     /// Handles the first of the deadlines that have passed at the tick `at`, and files the next one. The connection was
-    /// served in that tick or later, so bytes that satisfy a deadline have moved or ended this deadline. A deadline
-    /// that has passed since `at` is filed too, because it is not decided before another service.
+    /// served in that tick or later: bytes that satisfy a deadline have postponed or ended it. A deadline that has
+    /// passed since `at` is filed too, because it is not decided before another service.
     pub(crate) fn decide_deadlines(
         &mut self,
         at: u64,
@@ -282,8 +283,9 @@ impl Connection {
         Some(later(progress.map_or(ended, |it| it.since(ended)), timeout))
     }
 
-    /// Returns the tick by which the peer must have ended, whatever it sends. `None` as for the close deadline, and
-    /// before our FIN.
+    /// Returns the tick by which the peer must have ended, whatever it sends. `None` if there is no linger timeout, and
+    /// before our FIN. `None` also if the connection has failed, [waits](Self::waits_for_resume) for `resume`, or can
+    /// only be read.
     fn linger_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.linger_timeout?;
         let waits = self.outbound.state == OutboundState::Finished && self.counts_time_of_end();

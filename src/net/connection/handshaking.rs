@@ -27,8 +27,9 @@ impl Connection {
         }
     }
 
-    /// Sets the filters of a connection that a server has just accepted. The server is told of the connection once the
-    /// filters are ready. The server's limit for each network counts it under the address `counted`.
+    /// Sets the filters of a connection that a server has just accepted. If there are any, the server is told of the
+    /// connection once they are ready. The server's limit for each network counts the connection under the address
+    /// `counted`.
     pub(crate) fn with_filters(
         mut self,
         filters: Vec<Box<dyn AnyFilter>>,
@@ -53,9 +54,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_STATE` if the connection is not open, if an end was sent or received, or if earlier filters still
-    /// have bytes to encode. `ERR_UNREAD_BYTES` if received bytes wait: these came without the filter, so an attacker
-    /// may have put them in.
+    /// `ERR_INVALID_STATE` if the connection is not open, has failed or can only be read, or if one side has ended.
+    /// Also if earlier filters still have bytes to encode. `ERR_UNREAD_BYTES` if received bytes wait in the loop: these
+    /// came without the filter, so an attacker may have put them in.
     pub(crate) fn start_filter(
         &mut self,
         filter: Box<dyn AnyFilter>,
@@ -189,8 +190,8 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.handshake_is_due)
     }
 
-    /// Begins the handshake of a connection whose stream is connected. Returns the event of an open connection if the
-    /// filters need no handshake.
+    /// Begins the handshake of a connection whose stream is connected. Returns the event of its first step, if there is
+    /// one.
     pub(crate) fn begin_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let cold = self.cold_mut();
         cold.handshake_is_due = false;
@@ -203,8 +204,7 @@ impl Connection {
         event
     }
 
-    /// Goes on with the handshake, because the peer has sent something, or the kernel has space. Reads into `received`, if
-    /// that is given.
+    /// Goes on with the handshake. Reads into `received`, if that is given.
     pub(super) fn advance_handshake(
         &mut self,
         received: Option<&mut [u8]>,
@@ -253,15 +253,15 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to admit or refuse the peer, because a filter has told another address than the
-    /// server counts.
+    /// Whether the server has still to admit or refuse the peer: the connection is not counted under the peer's address
+    /// yet.
     fn awaits_introduction(&self) -> bool {
         let cold = self.cold.as_ref();
         cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
             && self.counted_peer() != self.peer()
     }
 
-    /// Goes on with the handshake after the server has admitted the peer under the address that a filter has told.
+    /// Goes on with the handshake after the server has admitted the peer.
     pub(crate) fn go_on_introduced(
         &mut self,
         registration: &mut Registration<'_>,
@@ -270,10 +270,11 @@ impl Connection {
         self.advance_handshake(None, registration)
     }
 
-    /// Closes an accepted connection that its server was not told of: the peer is blocked, or no place is left.
+    /// Closes an accepted connection that its server was not told of: the peer is blocked, or there is no place or no
+    /// memory left.
     pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
         if let (true, Some(stream)) = (resets, &self.stream) {
-            // This fails for a Unix socket, which is then closed without a RST.
+            // The call fails for a Unix socket, which is then closed without a RST.
             let _ = stream.reset_on_close();
         }
         self.close(CloseReason::Local, registration);
@@ -289,10 +290,10 @@ impl Connection {
             .as_mut()
             .is_some_and(|cold| std::mem::take(&mut cold.is_untold));
         if self.server.is_some() {
-            // The limit on the first byte counts from here.
+            // The limit on the first byte counts from the end of the handshake.
             self.activity.began_tick = registration.latest_tick();
         }
-        // The idle timeout counts from here too, and may be due before the deadline of the handshake.
+        // So does the idle timeout, which may be due before the deadline of the handshake.
         self.activity.touch(registration);
         self.file_deadline(registration);
         self.take_off_filters(registration);
@@ -308,8 +309,8 @@ impl Connection {
 
 /// The open connection.
 impl Connection {
-    /// Takes off a filter that has done its work, so that the connection is as fast as one without filters. The bytes that
-    /// it has decoded are delivered before the next read.
+    /// Takes off the only filter if it has done its work, so that the connection is as fast as one without filters. The
+    /// bytes that the filter has decoded are delivered before the next read.
     fn take_off_filters(&mut self, registration: &mut Registration<'_>) {
         let Some(cold) = &mut self.cold else {
             return;
@@ -324,7 +325,8 @@ impl Connection {
         }
     }
 
-    /// Asks to be served when the kernel has space, if bytes of the filters wait for it.
+    /// Notes a failed write of the filters. Asks to be served when the kernel has space, if bytes of the filters wait
+    /// for the kernel.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
         let fault = self.filters_mut().and_then(Filters::take_write_fault);
         let may_pass = fault.is_some();
@@ -336,7 +338,7 @@ impl Connection {
             return;
         };
         if filters.has_output() {
-            // If neither condition holds, no write was tried, and the readiness stays.
+            // If neither condition holds, no write was tried, or `note_unsent` has dealt with its failure.
             if !may_pass && filters.has_written_short() {
                 registration.fell_short(Interest::WRITABLE);
             } else if !may_pass && filters.would_block() {
@@ -384,7 +386,7 @@ impl Connection {
         !self.outbound.has_failed()
     }
 
-    /// Reads again once the peer has taken answers of the filters.
+    /// Reads again once fewer answers of the filters wait for the kernel.
     pub(super) fn read_behind_answers(&mut self, registration: &mut Registration<'_>) {
         let Some(cold) = &mut self.cold else {
             return;

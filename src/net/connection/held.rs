@@ -1,8 +1,8 @@
 //! Failures that are held: the connection has failed, but bytes that the peer sent before are still to be delivered.
 //! The handler gets these bytes first, and then the error and the close.
 //!
-//! A paused connection holds its failure until `resume` or until the unread timeout. A connection that reads holds the
-//! failure of a write until a read meets the end.
+//! A paused connection holds its failure until the unread timeout, or until it was resumed and has read the bytes. A
+//! connection that reads holds the failure of a write until a read meets the end or would block.
 //!
 //! The second half of this module watches a paused connection for the end of its peer.
 
@@ -21,8 +21,8 @@ use super::retry::Retry;
 
 impl Connection {
     /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once if the peer has
-    /// ended, or if the connection is paused and nothing is unread. Otherwise keeps the error, because the kernel
-    /// reports an error only once.
+    /// ended, or if the connection is paused and has [nothing to hold the failure for](Self::holds_while_paused).
+    /// Otherwise keeps the error, because the kernel reports an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// Called when the user pauses the connection. Keeps a held failure if bytes wait for a later `resume`, and
+    /// Called when the connection is paused. Keeps a held failure if bytes or the peer's end are still to be told, and
     /// otherwise fails the connection.
     pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
         if !self.outbound.has_failed() || !self.stage.is_open() {
@@ -115,7 +115,7 @@ impl Connection {
                 .is_some_and(|cold| cold.is_failed_behind_end)
     }
 
-    /// Whether received bytes are unread, here or in the kernel. `None` if the kernel cannot say for now.
+    /// Whether received bytes are unread, in the connection or in the kernel. `None` if the kernel cannot say for now.
     fn has_received(&mut self) -> Option<bool> {
         if self.has_unread() {
             return Some(true);
@@ -132,8 +132,8 @@ impl Connection {
         !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Returns whether received bytes wait, as [`Stream::peek`](crate::system::Stream::peek) does. Filters decode until
-    /// they know the answer, and keep the decoded bytes.
+    /// Looks for received bytes, as [`Stream::peek`](crate::system::Stream::peek) does. Filters decode until they know
+    /// the answer, and keep the decoded bytes.
     fn peek(&mut self) -> io::Result<usize> {
         let filters = match &mut self.cold {
             Some(cold) => cold.filters.as_deref_mut(),

@@ -10,8 +10,8 @@
 //! are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`, `pace` and `close_progress` deal
 //! with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the fields that few connections need.
 //!
-//! Received bytes pass through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox), and leave it
-//! through [`outbound`] and `writing`.
+//! Received bytes reach the handler through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox),
+//! and leave it for the kernel through [`outbound`] and `writing`.
 
 mod activity;
 mod close_progress;
@@ -62,7 +62,7 @@ pub(crate) use overflowing::Overflow;
 pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 
-/// One connection: a socket of the user, from the request to connect or the accept to its `on_close`.
+/// One connection: a socket of the user, from the request to connect, the accept or the adoption to its `on_close`.
 // The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's
 // fields for this source they fill two cache lines.
 #[repr(C)]
@@ -142,7 +142,8 @@ impl Connection {
         input
     }
 
-    /// Returns the interest to register with: writable while connecting, readable once open, none while paused.
+    /// Returns the interest to register with: writable while connecting, readable in a handshake and once open, none
+    /// while paused and open.
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_handshaking() {
             Interest::READABLE
@@ -155,8 +156,8 @@ impl Connection {
         }
     }
 
-    /// Returns the readiness to assume at registration. An open socket is writable without a report of the kernel,
-    /// because its send buffer is empty at first.
+    /// Returns the readiness to assume at registration. A connected stream counts as writable without a report of the
+    /// kernel, because the send buffer of a new connection is empty.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {
@@ -165,7 +166,8 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline counts from the registration: for connecting, for being idle, or for the first byte.
+    /// Whether a deadline may count from the registration: for connecting or the handshake, for being idle, or for the
+    /// first byte.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open()
             || self.activity.idle_timeout().is_some()

@@ -39,14 +39,15 @@ pub(super) struct Outbound {
 pub(super) enum OutboundState {
     /// Writes are accepted.
     Open = 0,
-    /// `end` was called: the unsent bytes are sent, then a FIN.
+    /// This side ends: the unsent bytes are sent, then a FIN.
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
     /// As `EndingToClose`, but the close is a RST: the sent bytes are incomplete, because the source of the pipe that
     /// wrote them has not ended. A Unix socket has no RST, and closes.
     EndingToReset,
-    /// Our FIN is sent, or the connection closes now. The kernel then sends the FIN or the RST with the close.
+    /// Our FIN is sent, or the connection can only be read, or it closes now. In the last case the kernel sends the FIN
+    /// or the RST with the close.
     Finished,
 }
 
@@ -56,14 +57,17 @@ bitflags! {
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
         const OWES_DRAIN = 1 << 0;
-        /// The user has called `cork`: nothing is sent until `uncork`, or until the high watermark is reached.
+        /// The user has called `cork`: unsent bytes are held back until `uncork`, the end of this side, or the high
+        /// watermark. Bytes that wait for the kernel already are not held back.
         const CORKED = 1 << 1;
-        /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty.
+        /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty, until the close
+        /// takes the markers.
         const HAS_MARKERS = 1 << 2;
         /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
         /// there until the bytes that arrived before it are delivered.
         const FAILED = 1 << 3;
-        /// The last send failed with a transient error (ENOBUFS), and no send is tried before the next deadline.
+        /// The last send failed with a transient error (EINTR, ENOBUFS, ENOMEM), and no send is tried before the next
+        /// deadline.
         const RESTS = 1 << 4;
         /// The last read failed with a transient error. `Inbound::retry` counts such reads. The flag keeps reads off
         /// the fast path, so that the next read that does not fail ends the count.
@@ -71,7 +75,7 @@ bitflags! {
         /// As [`READ_FAILED`](Self::READ_FAILED), and no read is tried before the next deadline.
         const READ_RESTS = 1 << 6;
         /// Unsent bytes wait for the kernel, and a limit counts the time of this wait, which `ColdState::queue_wait`
-        /// has. Invariant: not set while nothing is unsent, except within a send.
+        /// has. Invariant: not set while nothing is unsent, except within a send, and after a failure or the close.
         const WAITS = 1 << 7;
     }
 }
@@ -99,7 +103,8 @@ impl Outbound {
     }
 
     /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
-    /// answered `Flow::Open`, and can be sent at once if the kernel has space.
+    /// answered `Flow::Open`, unless the bytes of all sockets meet their limit. It can be sent at once if the kernel
+    /// has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
         // The state `Open` is zero, and the flags are zero if none is set. One comparison checks both bytes.
@@ -195,8 +200,8 @@ impl Outbound {
         true
     }
 
-    /// Offers the unsent bytes to the kernel in one call. Returns `false` if no call was made, because the connection
-    /// is corked, or because the kernel is known to have no space.
+    /// Offers the unsent bytes to the kernel in one call. Returns `false` if there are unsent bytes and no call was
+    /// made: the connection is corked or rests, or the kernel is known to have no space.
     #[inline]
     pub(super) fn flush(
         &mut self,
@@ -292,8 +297,8 @@ impl Outbound {
     }
 }
 
-/// Notes that the kernel has taken `sent` of the `offered` bytes. If `short_write_exhausts`, a short send proves that
-/// the send buffer is full.
+/// Notes that the kernel has taken `sent` of the `offered` bytes. On a stream whose `short_write_exhausts` holds, a
+/// short send proves that the send buffer is full.
 #[inline]
 pub(super) fn note_sent(
     sent: usize,

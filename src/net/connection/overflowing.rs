@@ -1,5 +1,5 @@
-//! The limit on the unsent bytes of all connections together: a write that meets the limit, and a connection that closes
-//! to make room.
+//! The limit on the unsent bytes of all connections and UDP sockets together: a write that meets the limit, and a
+//! connection that closes to make room.
 
 use crate::net::error::Error;
 use crate::net::outbox::{Outbox, Payload};
@@ -8,7 +8,7 @@ use crate::reactor::{Interest, Registration};
 
 use super::Connection;
 
-/// A write whose unsent part does not fit into the limit on the bytes of all connections.
+/// A write whose unsent part does not fit into the limit on the bytes of all connections and UDP sockets.
 #[derive(Debug)]
 pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
@@ -27,7 +27,8 @@ impl Overflow<'_> {
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel: bytes that the kernel takes need no room.
+    /// Offers a write that has met the limit to the kernel, unless a cork holds the write back: bytes that the kernel
+    /// takes need no room.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,
@@ -66,8 +67,8 @@ impl Connection {
     }
 
     /// Closes the connection to make room for the bytes of others, or because there is no room for a write of this
-    /// connection. The unsent bytes are lost at once, and the peer gets a RST. Returns whether the connection was open
-    /// until now.
+    /// connection. The unsent bytes are lost at once, and the peer gets a RST. Returns `false` if the connection had
+    /// closed or failed before.
     pub(crate) fn close_to_make_room(
         &mut self,
         registration: &mut Registration<'_>,

@@ -94,8 +94,7 @@ impl Pace {
     }
 }
 
-/// Returns the tick at which a peer becomes too slow if no byte moves after `tick`, until which the peer was fast
-/// enough.
+/// Returns the tick at which a peer that has all of its time left at `tick` is too slow, if no byte moves after that.
 fn latest(rate: MinRate, tick: u64) -> u64 {
     later(tick, rate.grace.saturating_add(MEASURE))
 }

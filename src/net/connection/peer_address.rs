@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 /// `PeerAddress`, and hardly any peer has an IPv6 address with a scope or a flow label.
 #[derive(Debug)]
 pub(super) enum PeerAddress {
-    /// No address: the peer is a Unix socket, or no peer was reached.
+    /// No address: the peer has none, as on a Unix socket or a pipe, or no peer was reached.
     Unknown,
     /// An IPv4 address.
     V4(SocketAddrV4),

@@ -94,8 +94,8 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // A `resume` moves the close timeout on only if the pause had stopped this timeout. On a socket that reads, it
-        // changes nothing.
+        // A `resume` moves the close timeout on only if the pause had stopped this timeout. On a socket that reads,
+        // `resume` leaves the timeout unchanged.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);
@@ -151,7 +151,7 @@ impl Connection {
     }
 
     /// Sets the options on the socket. An accepted socket that inherited them from its listener needs no call. A
-    /// failure is ignored, because it means that the peer is gone, and the next read returns a better error.
+    /// failure is ignored: if the peer is gone, the next read returns a better error.
     pub(crate) fn apply_options(&self) {
         let Some(stream) = &self.stream else {
             return;

@@ -46,7 +46,7 @@ impl Retry {
         self.rests >= RESTS_OF_A_SHORTAGE
     }
 
-    /// Whether a call has failed since `before`, and none has succeeded since.
+    /// Whether more calls have failed in a row than at `before`.
     fn has_grown_since(self, before: Self) -> bool {
         self.interruptions > before.interruptions || self.rests > before.rests
     }

@@ -1,5 +1,5 @@
-//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker, and `on_sent` comes when the kernel
-//! has taken every byte before the marker.
+//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker. `on_sent` comes when the kernel has
+//! taken every byte before the marker, or with an error at the close.
 
 use std::collections::VecDeque;
 

@@ -210,8 +210,8 @@ impl Connection {
         // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
     }
 
-    /// Notes the peer's FIN, and returns the event for it. If a reset has made a write fail before, fails the connection
-    /// with the error of that write instead.
+    /// Notes the peer's end, and returns the event for it. If an earlier call has failed, and the peer had not ended
+    /// before that failure, fails the connection with the error of that call instead.
     #[inline(never)]
     pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
@@ -230,8 +230,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Reports events that the connection itself queued: notices first, then unread bytes.
-    /// A planned step of a connect is reported as a notice, because the step follows the notices.
+    /// Reports what the connection itself queued: notices first, then a planned handshake, then unread bytes. A planned
+    /// step of a connect is reported as a notice, because the step follows the notices.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -274,7 +274,7 @@ impl Connection {
     }
 
     /// Returns the event that delivers the first `length` bytes of the read buffer, and begins to gather the writes of
-    /// the handler's callback. Every delivery passes here or through the fast path of
+    /// the handler's callback. Every delivery passes through this function or the fast path of
     /// [`on_readable`](Self::on_readable), which does the same for a connection that can send at once.
     fn hand_over(
         &self,
@@ -288,7 +288,8 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
-    /// Finishes the connect while connecting. Once open, sends the unsent bytes, and reports a drain that is due.
+    /// Finishes the connect while connecting, and goes on with a handshake. Once open, sends the unsent bytes, and
+    /// reports a drain that is due.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -312,8 +313,9 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// Asks the socket for its pending error, and fails the connection with that error once all received bytes are
-    /// delivered. The reactor calls this only while nothing is read: the socket is paused, or the peer has ended.
+    /// Asks an open socket for its pending error, and fails the connection with that error once all received bytes are
+    /// delivered. The reactor calls this only while nothing is read: the socket is paused, its peer has ended, or it is
+    /// not open yet. A connect or a handshake goes on instead, and meets the error.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_handshaking() {
             return self.advance_handshake(Some(&mut [0; 1024]), registration);

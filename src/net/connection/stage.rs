@@ -10,7 +10,8 @@ use super::peer_address::PeerAddress;
 /// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The name is being looked up. Until the stage is `Open`, writes are queued and options are kept for later.
+    /// The name is being looked up. Until the stage is `Open`, writes are queued. Options are kept until the stream is
+    /// connected.
     LookingUp(Box<ConnectRace>),
     /// The addresses of the name are being tried. Each attempt is a source of its own in the reactor.
     Racing(Box<ConnectRace>),
@@ -53,8 +54,8 @@ impl Stage {
         matches!(self, Self::Handshaking(_))
     }
 
-    /// The address of the peer, also while the connect to it is under way. `None` for a path, and before an attempt on
-    /// a name has succeeded.
+    /// The address of the peer, also while the connect to it is under way. `None` for a path or a pipe, before an
+    /// attempt on a name has succeeded, and if the connection closed before its stream was connected.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,

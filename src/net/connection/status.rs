@@ -29,7 +29,7 @@ impl Connection {
         self.stage.is_closed()
     }
 
-    /// Whether the connection would accept a write.
+    /// Whether the connection accepts writes, as far as no limit on queued bytes refuses them.
     pub(crate) fn is_writable(&self) -> bool {
         !self.stage.is_closed()
             && self.outbound.state == OutboundState::Open
@@ -46,7 +46,8 @@ impl Connection {
         self.stage.is_before_open() && !self.stage.is_handshaking()
     }
 
-    /// Whether our FIN is sent, or the connection can only be read.
+    /// Whether the outbound half is finished: our FIN is sent or leaves with the close, or the connection can only be
+    /// read.
     pub(crate) fn has_finished(&self) -> bool {
         self.outbound.state == OutboundState::Finished
     }
@@ -76,7 +77,8 @@ impl Connection {
         self.bytes_read
     }
 
-    /// The number of bytes that writes have accepted. Bytes that the running callback has gathered are not counted yet.
+    /// The number of bytes that were written; of a refused write, the bytes that the kernel has taken. Bytes that the
+    /// running callback has gathered are not counted yet.
     pub(crate) fn bytes_written(&self) -> u64 {
         self.outbound.unsent.written()
     }
@@ -92,7 +94,7 @@ impl Connection {
         self.outbound.unsent.len()
     }
 
-    /// The address of the peer, once the connection is established, and also after the close.
+    /// The address of the peer, once the stream is connected, and also after the close.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self.stage {
             Stage::Handshaking(_) | Stage::Open(_) | Stage::Closed { .. } => self.stage.address(),
@@ -134,8 +136,8 @@ impl Connection {
     }
 
     /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister
-    /// is needed. True if the descriptor can have no duplicate: a server accepted the socket, and the user never
-    /// borrowed its descriptor.
+    /// is needed. Only for a socket that a server accepted and whose descriptor the user never borrowed, on a system
+    /// with this behaviour.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.server.is_some() && self.stream.as_ref().is_some_and(Stream::close_deregisters)
     }
@@ -148,12 +150,12 @@ impl Connection {
         self.activity.idle_timeout()
     }
 
-    /// Whether TCP_NODELAY is set, or will be once the connection is open. `false` if the stream is not TCP.
+    /// Whether TCP_NODELAY is set, or will be once the stream is connected. `false` if the stream is not TCP.
     pub(crate) fn no_delay(&self) -> bool {
         self.settings.no_delay && self.may_be_tcp()
     }
 
-    /// The keep-alive that is set, or will be once the connection is open. `None` if the stream is not TCP.
+    /// The keep-alive that is set, or will be once the stream is connected. `None` if the stream is not TCP.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
         self.settings
             .limits
@@ -161,8 +163,7 @@ impl Connection {
             .filter(|_| self.may_be_tcp())
     }
 
-    /// Whether the stream is TCP or, if there is none yet, will be: every connection that starts without a stream will
-    /// be TCP.
+    /// Whether the stream is TCP, or is not there: a stream that comes later will be TCP.
     fn may_be_tcp(&self) -> bool {
         self.stream.as_ref().is_none_or(Stream::can_be_reset)
     }

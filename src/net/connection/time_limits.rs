@@ -1,9 +1,10 @@
 //! The limits on slow peers: on the first byte, the handshake, queued bytes, the rates and a whole request; and on this
 //! side's answer to the peer's end. All of them share the connection's entry on the timer wheel.
 //!
-//! A socket that breaks one of them closes with an error that names the limit, and with a RST if this side is open: the
-//! peer must not mistake a part for everything. The close timeout and the linger timeout are not among these limits.
-//! Both close without an error, because this side has ended already.
+//! A socket that breaks one of them closes with an error that names the limit, or with the failure that it holds. The
+//! close is a RST if this side is open and nothing has failed: the peer must not mistake a part for everything. The
+//! close timeout and the linger timeout are not among these limits. Both close without an error, because this side has
+//! ended already.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::close_progress::MovedBytes;
 use super::outbound::OutboundState;
 use super::pace::Pace;
 
-/// A limit on the time of a peer.
+/// A limit on time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeLimit {
     /// The first byte of an accepted connection must have arrived.
@@ -46,7 +47,7 @@ pub(crate) struct TimeLimitCounts {
     pub(crate) half_open: u64,
     pub(crate) handshakes: u64,
     pub(crate) deadlines: u64,
-    /// The sockets whose peer did not end in time.
+    /// The sockets that the close timeout or the linger timeout has closed.
     pub(crate) unanswered_ends: u64,
 }
 
@@ -144,7 +145,7 @@ impl Connection {
 
 /// The deadlines.
 impl Connection {
-    /// Whether a limit on the first byte counts from the registration.
+    /// Whether there is a limit on the first byte.
     pub(super) fn limits_first_byte(&self) -> bool {
         self.server.is_some() && self.settings.limits.first_byte_timeout.is_some()
     }
@@ -204,8 +205,8 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received after the peer's end, so `last_byte_tick` is the tick of that end or of a byte sent
-        // since.
+        // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end, of a byte sent since,
+        // or of a later change of the idle timeout.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 

@@ -64,7 +64,8 @@ impl UnreadBytes {
 
 impl Connection {
     /// Keeps `bytes` of a replaced handler for the next delivery, behind those of a handler that was replaced since the
-    /// last one. Returns `false`, and keeps nothing, if the connection is not open or the peer has ended.
+    /// last one. Returns `false`, and keeps nothing, if the connection is not open, the peer has ended, or there is no
+    /// memory.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],

@@ -1,5 +1,5 @@
 //! Writes and flushes: passes unsent bytes to the stream, and handles the failure or the end of the outbound half.
-//! [`overflowing`](super::overflowing) deals with the limit on the bytes of all connections together.
+//! [`overflowing`](super::overflowing) deals with the limit on the bytes of all sockets together.
 
 use std::io::{self, IoSlice};
 
@@ -179,7 +179,7 @@ impl Connection {
         self.outbound.answer_write(&self.settings, registration)
     }
 
-    /// Whether a write of `length` bytes is offered to the kernel before its rest is queued.
+    /// Whether a write of `length` bytes is offered to the kernel before its rest is queued, if the kernel has space.
     #[inline]
     fn writes_at_once(&self, length: usize) -> bool {
         length >= DIRECT_BYTES && !self.outbound.is_corked()
@@ -220,7 +220,8 @@ impl Connection {
         self.outbound.send(tail, &mut wire)
     }
 
-    /// Sends the unsent bytes in one call. After `end`, sends the FIN once no bytes are left.
+    /// Offers the unsent bytes to the kernel in one call, unless a cork holds them back. After `end`, sends the FIN
+    /// once no bytes are left. After a failure, only drops the unsent bytes.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
@@ -287,7 +288,8 @@ impl Connection {
     }
 
     /// Sends the bytes that the callback of this connection has gathered within the
-    /// [`callback_capacity`](Self::callback_capacity). Returns whether the kernel took all of these bytes.
+    /// [`callback_capacity`](Self::callback_capacity). Returns whether the fast path has sent all of them, so that the
+    /// registration is unchanged.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
@@ -369,14 +371,15 @@ impl Connection {
         }
     }
 
-    /// Offers all unsent bytes to the kernel, even if the connection is corked. `detach` then returns the rest.
+    /// Offers the unsent bytes to the kernel in one call, even if the connection is corked. `detach` then returns the
+    /// rest.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);
     }
 
-    /// Offers the bytes that a callback has gathered to the kernel, before the close drops them. In Node, a write has
-    /// reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
+    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them. In
+    /// Node, a write has reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,

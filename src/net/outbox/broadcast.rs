@@ -42,8 +42,8 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of the end of a span by one message. Another span of the group whose end is `from` can move to `to` as well. The
-/// message is then not compared with the bytes of the buffer again.
+/// A move of the end of a span by one message. Another span of the group whose end is `from` can move to `to` as well.
+/// The message is then not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,
@@ -105,8 +105,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes
-    /// other than `message` follow the span in the group. The same if a limit is met, or if there is no memory.
+    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
+    /// `message` follow the span in the group. The same if a limit is met, or if there is no memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {

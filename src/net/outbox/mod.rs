@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | short, by a socket in its own callback, with nothing queued | [`Gathered`] | when the callback is over |
 //! | short, to another socket that nothing is queued for | [`Broadcast`] | in the flush phase |
-//! | otherwise, such as a long write, or to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
+//! | otherwise, such as to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
 //! The first two are buffers common to all sockets of the loop. With `Gathered`, the messages of an echo need no queue;
 //! with `Broadcast`, the sockets of a broadcast need none (D16 and D17 in `benches/DECISIONS.md`).
