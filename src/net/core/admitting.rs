@@ -39,9 +39,9 @@ impl Net {
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Decides on an accepted connection whose peer became known by a filter: the block list comes first, then the
-    /// limit of the peer's network. Returns the next event of the connection, or the event of the server that has
-    /// refused the connection.
+    /// Decides on an accepted connection once its filters know the peer: the block list comes first, then the limit of
+    /// the peer's network. Returns the next event of the connection, or the event of the server that has refused the
+    /// connection. `None` if there is no event, or the peer is blocked.
     pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
         let connection = self.connection_mut(id)?;
         let (peer, counted) = (connection.peer(), connection.counted_peer());

@@ -26,7 +26,8 @@ impl Net {
         self.reactor.refresh_now();
     }
 
-    /// Returns the time of the next timer or deadline; `None` if none is armed.
+    /// Returns the time of the next timer or deadline, or an earlier time: that of a timer which was cancelled or
+    /// moved. `None` if none is armed.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.reactor.next_deadline()
     }
@@ -109,7 +110,8 @@ impl Net {
         self.has_undecided() || self.reactor.may_have_due()
     }
 
-    /// Whether a timer or deadline has passed that the caller has not [taken](Self::next_elapsed) yet.
+    /// Whether a timer or deadline may have passed that the caller has not [taken](Self::next_elapsed) yet. `false` is
+    /// certain.
     pub(crate) fn has_elapsed(&self) -> bool {
         self.reactor.has_elapsed()
     }
@@ -148,8 +150,9 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether any socket is connecting or has unsent bytes, also a socket that the user has released. Sources of the
-    /// user do not count. Walks over all sockets, so the caller asks only if no source is held.
+    /// Whether any socket is connecting, has bytes that wait for a flush or for the kernel, or has an event of its own
+    /// to report. A socket that the user has released counts too, and sources of the user do not. Walks over all
+    /// sockets, so the caller asks only if no source is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source| source.custom().is_none())

@@ -28,7 +28,8 @@ use super::source::Source;
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Starts to connect. The handler gets every failure later than this call, even if the connect fails at once.
+    /// Starts to connect. The handler gets every failure of the connect later than this call, even if the connect fails
+    /// at once.
     ///
     /// # Errors
     ///
@@ -300,8 +301,9 @@ impl Net {
         });
     }
 
-    /// Returns the event of the source `key` with the id of its socket or server. Handles an event of an attempt here
-    /// and returns `None`, because no handler gets such an event.
+    /// Returns the event of the source `key` for the handler of its socket, server or source. First decides on a
+    /// connection that was just accepted, or whose filters know its peer. `None` if no handler gets an event, as for
+    /// the end of an attempt.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));

@@ -45,7 +45,7 @@ pub(super) struct Tally {
     pub(super) time_limits: TimeLimitCounts,
     /// The sockets that were closed because all sockets together had too many unsent bytes.
     pub(super) closed_over_total: u64,
-    /// The bytes that removed sockets had received. Each live socket counts its own.
+    /// The bytes that removed connections had received. Each live connection counts its own.
     pub(super) received_before: u64,
     /// The counters of the UDP sockets that are removed.
     pub(super) datagrams_before: DatagramCounts,

@@ -9,14 +9,14 @@ use crate::reactor::{Elapsed, Interest, Key, Readiness};
 use super::source::SharedResources;
 use super::{Net, TargetedEvent};
 
-/// The limit on the services of a socket before its deadline decides. Only one of them reads: the others deliver
-/// notices, bytes that a replaced handler left, and a drain, which come before anything that is read.
+/// The limit on the services of a socket before its deadline decides. At most one of them reads: the others deliver
+/// notices, bytes that a handler left or gave back, and a drain, which come before anything that is read.
 const MOST_SERVICES: u8 = 4;
 
 /// A deadline or a timer that has passed.
 #[derive(Debug)]
 pub(crate) enum Due {
-    /// A deadline of a socket or a server, with the event that it causes.
+    /// A deadline of a socket or of a source of the user, with the event that it causes.
     Deadline(TargetedEvent),
     /// A timer that the user has set on the loop.
     Timer(TimerId),
@@ -36,9 +36,9 @@ pub(crate) enum Elapsing {
     /// The socket or source of a passed deadline was served first, and gave an event. If the event is received data,
     /// the bytes are in the read buffer. The deadline itself is decided in the next step.
     News(TargetedEvent),
-    /// System calls were made for a deadline that has passed, and there is nothing to tell.
+    /// The socket of a passed deadline was served or its next attempt was planned, and there is nothing to tell.
     Served,
-    /// No system call was made: an entry was filed again, or its source is gone.
+    /// Nothing was served, and there is nothing to tell. For instance, an entry was filed again, or its source is gone.
     Nothing,
     /// Unused memory was freed, and the caller may free its own.
     Reclaimed,

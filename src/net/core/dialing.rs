@@ -98,8 +98,8 @@ impl Net {
         let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
             return self.connect_alone(id, opened, address);
         };
-        // The attempt delay counts from here. The turn's reading of the clock is older than the callback that announced
-        // the attempt.
+        // The attempt delay counts from this reading. The turn's reading of the clock is older than the callback that
+        // announced the attempt.
         self.reactor.note_now();
         let begun = self.insert_attempt(id, opened, address, &options);
         self.with_connection(id, |connection, registration, _| match begun {
@@ -171,7 +171,7 @@ impl Net {
 pub(super) enum StartFailure {
     /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
     Refused(Error),
-    /// The system was asked to connect, and failed at once.
+    /// The socket could not be opened, or its connect failed at once.
     Failed(Error),
 }
 

@@ -2,8 +2,8 @@
 
 use super::Net;
 
-/// A socket with unsent bytes closes with a RST, because its user has not chosen to drop these bytes. A FIN would tell
-/// the peer that it has received everything.
+/// A socket with unsent bytes closes with a RST, unless its user has chosen with `destroy` to drop these bytes. A FIN
+/// would tell the peer that it has received everything.
 impl Drop for Net {
     fn drop(&mut self) {
         // A forked child shares SO_LINGER with its parent, and must not set the option on the parent's sockets.

@@ -208,8 +208,8 @@ fn bind_path(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Binds to the first address in `found` that does not lack a zone. An address without a port gets the port of
-/// `endpoint`.
+/// Binds to the first usable address in `found`: a link-local address is usable only with a zone. An address without a
+/// port gets the port of `endpoint`.
 fn bind_first(
     system: &System,
     found: &[SocketAddr],

@@ -211,7 +211,7 @@ impl Net {
             })
     }
 
-    /// Returns the event for the handler of the server `key` that has refused connections and not told it.
+    /// Returns the event for the handler of the server `key`, if this handler was not told of refused connections yet.
     pub(crate) fn refusals_of(&self, key: Key) -> Option<TargetedEvent> {
         let id = ServerId(key);
         self.has_refusals(id).then_some(TargetedEvent::Server(id))
@@ -227,7 +227,7 @@ impl Net {
         self.wake_listener.clone()
     }
 
-    /// Runs `callback` as a callback of the socket `id`. Bytes that the socket writes during the callback are gathered,
+    /// Runs `callback` as a callback of the socket `id`. Short writes of the socket during the callback are gathered,
     /// and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
     #[inline(always)]
@@ -247,7 +247,8 @@ impl Net {
     /// back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only `bytes_read`
     /// has counted them already.
     ///
-    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the socket is not open or its peer has ended.
+    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the
+    /// socket is not open, its peer has ended, or there is no memory.
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -340,14 +341,15 @@ impl Net {
 
     /// Begins the phase of the turn in which the loop reports closed sockets and servers.
     pub(crate) fn begin_closing(&mut self) {
-        // This field counts sources from the front of the reactor's list of closes, and the phase takes sources off there.
+        // `closing_looked_at` counts sources from the front of the reactor's list of closes, and the phase takes
+        // sources off there.
         self.closing_looked_at = 0;
         self.reactor.begin(Phase::Close);
     }
 
-    /// Takes the next socket or server to report as closed. Its descriptor is closed, but its id stays valid until
-    /// [`remove_socket`](Self::remove_socket) or [`remove_server`](Self::remove_server). So `on_close` can ask for
-    /// addresses and counts.
+    /// Takes the next socket, server or source to report as closed. The descriptor of a socket or server is closed, but
+    /// every id stays valid until its removal, such as [`remove_socket`](Self::remove_socket). So `on_close` can ask
+    /// for addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);

@@ -129,8 +129,9 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` in a
-    /// forked child, because the detachment would deregister the parent's socket.
+    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` if it
+    /// [cannot be detached](Connection::can_be_detached). `None` also in a forked child, because the detachment would
+    /// deregister the parent's socket.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
         // The check comes before the flush, so that a socket that cannot be detached keeps its cork. The check after
         // the flush is needed, because the flush may have failed.
@@ -147,7 +148,8 @@ impl Net {
         Some((standard_stream(stream)?, unsent))
     }
 
-    /// Takes the listening socket out of a server. The server stops. `None` in a forked child.
+    /// Takes the listening socket out of a server. The server stops. `None` if it cannot be taken, and in a forked
+    /// child.
     pub(crate) fn detach_server(&mut self, id: ServerId) -> Option<StdListener> {
         let can_be_detached = self.listener(id).is_some_and(Listener::can_be_detached);
         if !can_be_detached || self.check_owner().is_err() {

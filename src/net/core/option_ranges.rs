@@ -1,5 +1,5 @@
 //! The ranges of options that the systems accept, and the kinds of socket that have an option. A wrong option is
-//! refused before any system call, so that either all options are set or none.
+//! refused before any option is set.
 
 use std::time::Duration;
 

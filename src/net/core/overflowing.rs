@@ -12,8 +12,8 @@ const LONG_WRITE: usize = 16;
 
 impl Net {
     /// Carries out a write whose unsent part does not fit into the limit. The kernel is offered all bytes that wait for
-    /// a flush, and then the write. Then the sockets with the most unsent bytes are closed, one by one, until there is
-    /// room. If the writer has the most, the write is refused and the writer closes.
+    /// a flush, and then the write. Then the connections with the most unsent bytes are closed, one by one, until there
+    /// is room. If the writer has the most, or nothing is left to close, the write is refused and the writer closes.
     #[cold]
     #[inline(never)]
     pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {

@@ -45,7 +45,7 @@ impl Net {
     }
 
     /// Calls `close` to close a connection. Before that, offers the bytes that the running callback has gathered to the
-    /// kernel. Afterwards, the connection no longer counts against the limits on open sockets.
+    /// kernel. If the connection is closed afterwards, it no longer counts against the limits on open sockets.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,
@@ -77,7 +77,7 @@ impl Net {
     pub(crate) fn resume(&mut self, id: SocketId) {
         let rests = |it: &Connection| it.is_resting() || it.rests_idle() || it.measures_rate();
         if self.connection(id).is_some_and(rests) {
-            // A timeout or rate that the pause has stopped counts again from here on.
+            // A timeout or rate that the pause has stopped counts again from now on.
             self.reactor.note_now();
         }
         self.request(id, Connection::resume);

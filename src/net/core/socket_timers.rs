@@ -1,7 +1,7 @@
 //! The timers of sockets and of the user's sources, each under a token that the handler chooses.
 //!
 //! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. The
-//! entry is removed as soon as the socket closes or the handler is replaced, and so never wakes the loop in vain.
+//! close phase of its socket, or the replacement of the handler, removes the entry, so it never wakes the loop in vain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::slots::Slots;
 use super::source::Source;
 use super::{Due, Net};
 
-/// All timers of sockets and of the user's sources that are armed.
+/// All timers of sockets and of the user's sources that are armed, or have fired and are not told yet.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
-    /// The armed timers. The key of an entry is the name under which the wheel knows the timer.
+    /// The timers. The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each armed timer, by the key of its owner and its token. The map is sorted, so that the timers of
-    /// one owner are neighbours. A search through all timers would be too slow, because a socket may have a timer for
-    /// each request under way. Invariant: exactly one entry for each timer in `armed`.
+    /// The name of each timer, by the key of its owner and its token. The map is sorted, so that the timers of one
+    /// owner are neighbours. A search through all timers would be too slow, because a socket may have a timer for each
+    /// request under way. Invariant: exactly one entry for each timer in `armed`.
     names: BTreeMap<(Key, u64), Key>,
 }
 
@@ -77,8 +77,8 @@ impl Net {
         self.socket_timers.names.insert((owner, token), name);
     }
 
-    /// Cancels the timer of `id` with `token`. Returns whether the timer was still armed. For a closed socket, returns
-    /// `false`, because the close phase cancels its timers.
+    /// Cancels the timer of `id` with `token`. Returns whether the timer was still to be told. For a closed socket,
+    /// returns `false`, because the close phase cancels its timers.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }
@@ -108,7 +108,7 @@ impl Net {
 
     /// Cancels every timer of the socket or source under `owner`.
     pub(super) fn cancel_timers_of(&mut self, owner: Key) {
-        // This fast path pays, because every close comes here, and few sockets have timers.
+        // This fast path pays, because every close calls this function, and few sockets have timers.
         if self.socket_timers.names.is_empty() {
             return;
         }

@@ -13,7 +13,7 @@ use crate::reactor::{Handler, Registration};
 use super::custom_source::CustomSource;
 
 /// The limit on consecutive full reads of a connection while no other source waits: 256 KiB with the default buffer.
-/// The next poll then looks for other ready sources (D6). A read that does not fill the buffer ends the burst anyway.
+/// The next poll then looks for other ready sources (D6). A short read that clears the readiness ends the burst anyway.
 const READ_BURST: u32 = 2;
 
 /// The limit on consecutive full reads of a connection while other sources wait. A peer that never stops sending delays
@@ -148,7 +148,7 @@ impl Handler for Source {
         }
     }
 
-    // Always inlined: this is the only call between the poll and the read of every message, and it has one caller.
+    // Always inlined: this is the only call between the poll and the read of every message.
     #[inline(always)]
     fn on_readable(
         &mut self,

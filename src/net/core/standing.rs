@@ -9,7 +9,7 @@ use super::Net;
 /// The facts by which a shutdown decides how to end a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
-    /// The socket is not connected yet.
+    /// The connection is not open yet.
     pub(crate) is_opening: bool,
     /// A server has accepted the socket, and was not told of it: its handshake is under way.
     pub(crate) is_untold: bool,
@@ -17,10 +17,10 @@ pub(crate) struct Standing {
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer wait to be read. Or the socket is paused and has queued bytes (backpressure), so bytes may
-    /// wait in the kernel.
+    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. Or the socket is
+    /// paused and has queued bytes (backpressure), so bytes may wait in the kernel.
     pub(crate) has_unread: bool,
-    /// A server has accepted the socket, and no byte has moved since.
+    /// A server has accepted the socket. Since then no byte was read or written, and the peer has not ended.
     pub(crate) is_fresh: bool,
     /// This side has ended or can only be read, and the kernel has taken every byte.
     pub(crate) has_finished: bool,

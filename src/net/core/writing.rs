@@ -65,7 +65,7 @@ impl Net {
         }
     }
 
-    /// Returns the number of bytes that writes to a socket have accepted.
+    /// Returns the number of bytes written to a socket; of a refused write, the bytes that the kernel has taken.
     pub(crate) fn bytes_written(&self, id: SocketId) -> u64 {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -91,7 +91,8 @@ impl Net {
         (self.outbox.waiting(), self.outbox.limit())
     }
 
-    /// Returns the number of accepted bytes that the kernel has not taken, or that were lost when the socket closed.
+    /// Returns the number of written bytes that the kernel has not taken, or that were lost after a failure or at the
+    /// close.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -167,7 +168,7 @@ impl Net {
             }
             self.outbox.note_rise();
         } else {
-            // A long message is stored once: each socket that cannot send it at once holds a reference in its queue.
+            // A long message is stored once, and the queue of each socket holds a reference to it.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
@@ -210,7 +211,7 @@ impl Net {
         self.reactor.abandon_callback();
     }
 
-    /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue.
+    /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue if it asked for a flush.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {
         if !self.outbox.end_callback() {
@@ -227,7 +228,7 @@ impl Net {
             });
     }
 
-    /// Ends a callback that has gathered nothing: flushes the socket's queue if the callback asked for a flush.
+    /// Ends a callback without gathered bytes: flushes the socket's queue if the callback asked for a flush.
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
         let mut resources = SharedResources {
             buffer: &mut [],
@@ -240,7 +241,7 @@ impl Net {
 
 /// The flush phase.
 impl Net {
-    /// Sends the bytes that wait for the flush phase, because they were written outside of the socket's own callback.
+    /// Runs a whole flush phase: flushes the sources that have asked for it, except the one whose callback runs.
     pub(crate) fn flush(&mut self) {
         self.reactor.begin(Phase::Flush);
         self.reactor.flush(&mut SharedResources {
