@@ -7,12 +7,12 @@ use crate::reactor::Registration;
 /// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// The tick at which a byte last moved, the peer ended, the user set the idle timeout, or a pipe ended its pause.
-    /// Before all of these, the tick of the registration.
+    /// The tick at which a byte last moved. These count as a byte: the success of the connect or handshake, the peer's
+    /// end, a new idle timeout, and the end of a pipe's pause. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick of the registration, or of the end of an accepted connection's handshake. After `end` on an open
-    /// connection: the tick of that call, and then of the FIN. A pause moves this tick on, because the close timeout
-    /// does not run meanwhile.
+    /// The tick of the registration, or of the end of an accepted connection's handshake. After `end`: the tick of that
+    /// call, or of the opening if that came later, and then of the FIN. A pause moves this tick on, because the close
+    /// timeout does not run meanwhile.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }

@@ -17,7 +17,8 @@ use super::stage::Stage;
 
 /// The end of the outbound half: a FIN after the last byte, and the close if the peer has ended too.
 impl Connection {
-    /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already.
+    /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already, or the
+    /// connection is closed.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
         if self.stage.is_closed() || self.outbound.state != OutboundState::Open {
             return;
@@ -338,8 +339,8 @@ impl Connection {
         }
     }
 
-    /// Makes the close a RST if the idle timeout has closed the connection, and no FIN was promised. A pipe calls this
-    /// for its destination after `on_timeout`, because the bytes of the pipe are cut short.
+    /// Makes the close a RST if a timeout has closed the connection, and no FIN was promised. A pipe calls this for its
+    /// destination after `on_timeout`, because the bytes of the pipe are cut short.
     pub(crate) fn reset_if_timed_out(&self) {
         let is_timed_out = matches!(
             self.stage,

@@ -67,8 +67,8 @@ pub(super) struct ColdState {
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
-    /// Whether news of the peer waited in the kernel when the limit on the first byte passed during a pause. The limit
-    /// no longer counts then.
+    /// Whether news of the peer may have waited in the kernel when the limit on the first byte passed during a pause.
+    /// The limit no longer counts then.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
     /// The tick at which a pause has stopped the close timeout. `None` without a pause, or if the pause began before

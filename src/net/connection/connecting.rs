@@ -57,7 +57,8 @@ impl Connection {
         cold.dial_step.take()
     }
 
-    /// Queues the notice of the attempt on `address`, and plans its connect. `opened` is the socket of the attempt.
+    /// Queues the notice of the attempt on `address`, and plans its connect. `opened` is the socket of the attempt;
+    /// `None` in a simulation, which opens it with the connect.
     pub(crate) fn announce(
         &mut self,
         address: SocketAddr,

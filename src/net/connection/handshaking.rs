@@ -122,8 +122,7 @@ impl Connection {
         self.filters().is_some()
     }
 
-    /// Whether a server has accepted the connection and was not told of it, because its handshake is under way, or has
-    /// failed.
+    /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
     pub(crate) fn is_untold(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.is_untold)
     }

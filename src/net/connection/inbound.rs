@@ -2,7 +2,7 @@
 
 use super::retry::Retry;
 
-/// The inbound half. Unread bytes, which a handler gave back or did not use, are rare, so they lie in `ColdState`.
+/// The inbound half. Unread bytes are rare, so they lie in `ColdState`.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,

@@ -46,7 +46,8 @@ impl Connection {
         self.drop_notices();
     }
 
-    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset yet.
+    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset yet. Fails
+    /// on a stream that is not TCP.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),

@@ -19,8 +19,9 @@ use super::retry::Retry;
 const HANDSHAKE_BYTES: usize = 4096;
 
 impl Connection {
-    /// Reads once. The fast path is for a TCP connection that [can send at once](Self::can_send_at_once), which holds
-    /// for nearly every read. Such a connection is certainly open, and can send the handler's reply at once too.
+    /// Reads once. The fast path is for a TCP connection without filters that [can send at
+    /// once](Self::can_send_at_once), which holds for nearly every read. Such a connection is certainly open, and can
+    /// send the handler's reply at once too.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -56,7 +57,7 @@ impl Connection {
     }
 
     /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
-    /// path: it is not TCP, has filters, or has a descriptor with duplicates.
+    /// path: it is not TCP, has filters, or has a descriptor that may have duplicates.
     #[inline(never)]
     fn read_slow_path(
         &mut self,

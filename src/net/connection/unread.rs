@@ -1,5 +1,5 @@
-//! Unread bytes: received bytes that a handler gave back, or did not use before it was replaced. The handler of the
-//! socket gets these bytes before the next read.
+//! Unread bytes: received bytes that a handler gave back or did not use before it was replaced, or that a removed
+//! filter had decoded. The handler of the socket gets these bytes before the next read.
 
 use std::collections::TryReserveError;
 use std::io;

@@ -58,14 +58,15 @@ impl Net {
         self.reactor.busy_poll(duration);
     }
 
-    /// Opens the alarm of the loop. With `is_fine`, waits and deadlines are finer than a millisecond.
+    /// Opens the alarm of the loop. With `is_fine`, waits and timers are finer than a millisecond. The deadlines of
+    /// sockets stay in milliseconds.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> Result<()> {
         let opened = self.reactor.open_alarm(is_fine);
         opened.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
-    /// Makes the descriptor readable: at once if `now`, otherwise when the next deadline passes.
+    /// Makes the loop's descriptor readable: at once if `now`, otherwise when the next deadline passes.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn show_in_descriptor(&mut self, now: bool) -> Result<()> {
         let shown = match now {

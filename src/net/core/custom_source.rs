@@ -53,8 +53,8 @@ impl CustomSource {
         self.served = registration.set_aside(direction);
     }
 
-    /// Keeps an error that the kernel has reported while the source wants nothing: the first call in either direction
-    /// then returns it.
+    /// Keeps an error that the kernel has reported while the source does not want to read: the first call in either
+    /// direction then returns it.
     pub(crate) fn keep_error(registration: &mut Registration<'_>) {
         registration.assume(Readiness::READABLE | Readiness::WRITABLE);
     }

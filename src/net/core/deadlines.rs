@@ -60,7 +60,7 @@ pub(super) struct PassedDeadline {
     services: u8,
 }
 
-/// A timer of a socket that has passed, and waits for the next try of a service that has failed.
+/// A socket's timer that has passed. The timer waits for the next try of a service in which a call has failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PutOffTimer {
     owner: Key,

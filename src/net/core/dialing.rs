@@ -200,7 +200,8 @@ impl StartFailure {
     }
 }
 
-/// Opens a socket that will connect to an address, unless the address is on the block list.
+/// Opens a socket that will connect to an address, unless the address is on the block list. `None` in a simulation,
+/// which opens the socket with the connect.
 pub(super) fn open(
     system: &System,
     address: SocketAddr,

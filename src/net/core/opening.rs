@@ -93,7 +93,7 @@ impl Net {
         Some(id)
     }
 
-    /// Whether the server of a socket was not told of it: its handshake is under way, or has failed.
+    /// Whether the server of a socket was not told of it, because the handshake has not succeeded.
     pub(crate) fn is_untold(&self, id: SocketId) -> bool {
         self.connection(id).is_some_and(Connection::is_untold)
     }
