@@ -288,8 +288,7 @@ impl Connection {
     }
 
     /// Sends the bytes that the callback of this connection has gathered within the
-    /// [`callback_capacity`](Self::callback_capacity). Returns whether the fast path has sent all of them, so that the
-    /// registration is unchanged.
+    /// [`callback_capacity`](Self::callback_capacity). Returns whether the fast path has sent all of them.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
