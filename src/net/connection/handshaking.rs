@@ -441,7 +441,8 @@ impl Connection {
     }
 }
 
-/// Whether a failed write of the filters is tried again: the kernel has no space, was interrupted, or lacks memory.
+/// Whether a failed write of the filters is tried again: it would block, was interrupted, or found no memory in the
+/// kernel.
 fn is_retried(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -315,8 +315,8 @@ impl Connection {
     }
 
     /// Asks an open socket for its pending error, and fails the connection with that error once all received bytes are
-    /// delivered. The reactor calls this only while nothing is read: the socket is paused, its peer has ended, or it is
-    /// not open yet. A connect or a handshake goes on instead, and meets the error.
+    /// delivered. The reactor calls this only while the connection does not want to read, as during a pause or after
+    /// the peer's end. A connect or a handshake goes on instead, and meets the error.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_handshaking() {
             return self.advance_handshake(Some(&mut [0; 1024]), registration);

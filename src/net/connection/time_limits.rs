@@ -86,8 +86,8 @@ impl Connection {
         self.cold.as_ref()?.deadline
     }
 
-    /// Begins (`expects`) or stops to measure whether the peer sends at `min_receive_rate`. A further call that begins
-    /// changes nothing.
+    /// Begins to measure whether the peer sends at `min_receive_rate`, or stops if `expects` is `false`. While the rate
+    /// is measured, a further call with `true` changes nothing.
     pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
         if !expects {
             if let Some(cold) = &mut self.cold {

@@ -21,8 +21,8 @@ use super::option_ranges::check_udp_option;
 use super::source::Source;
 
 impl Net {
-    /// Opens a UDP socket. On an address, the socket is bound when this returns. A name is looked up first, and the handler
-    /// gets an error if that fails.
+    /// Opens a UDP socket. On an address, the socket is bound when this function returns. A name is looked up first,
+    /// and the handler gets an error if the lookup or the bind fails.
     pub(crate) fn bind_udp(
         &mut self,
         endpoint: Endpoint,

@@ -18,8 +18,8 @@ use super::option_ranges::check_listen_options;
 use super::source::Source;
 
 impl Net {
-    /// Starts to listen. On an address or a path, the server is bound when this returns. A name is looked up first, and
-    /// the handler gets an error if that fails. A listening socket of the user is adopted.
+    /// Starts to listen. On an address or a path, the server is bound when this function returns. A name is looked up
+    /// first, and the handler gets an error if the lookup or the bind fails. A listening socket of the user is adopted.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
         let limits = options.limits.as_ref().unwrap_or(&self.limits);
         let settings = Rc::new(SocketSettings::new(&options.socket, &limits.socket));

@@ -10,7 +10,7 @@ use super::KEPT_BYTES;
 
 /// The bytes that the running callback has written to its own socket.
 ///
-/// Invariant: no user can tell whether bytes are here or in the queue of their connection. A request to the
+/// Invariant: no user can tell whether bytes are in this buffer or in the queue of their connection. A request to the
 /// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the user's counts include them.
 #[derive(Debug)]
 pub(super) struct Gathered {
