@@ -121,8 +121,8 @@ impl Net {
     }
 
     /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
-    /// close within a service of the connection, such as after a failed read, frees no place. So this is called before
-    /// a server refuses a connection.
+    /// close within a service of the connection, such as after a failed read, frees no place. So this function is
+    /// called before a server refuses a connection.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {

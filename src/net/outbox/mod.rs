@@ -257,7 +257,7 @@ impl Outbox {
         })?;
         let left = unsent.queue.len() + tail.len() - of_tail;
         let sent = before - left;
-        // Counted here and not by `put`, which does not follow if a limit refuses the rest of the tail.
+        // Counted in `take`, because no `put` follows if a limit refuses the rest of the tail.
         unsent.written += of_tail as u64;
         self.sent += sent as u64;
         self.note_fall();
