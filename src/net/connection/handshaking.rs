@@ -252,8 +252,7 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to admit or refuse the peer: the connection is not counted under the peer's address
-    /// yet.
+    /// Whether the server has still to admit or refuse the peer, because it counts another address or none.
     fn awaits_introduction(&self) -> bool {
         let cold = self.cold.as_ref();
         cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
@@ -441,8 +440,7 @@ impl Connection {
     }
 }
 
-/// Whether a failed write of the filters is tried again: it would block, was interrupted, or found no memory in the
-/// kernel.
+/// Whether a failed write of the filters is tried again: it would block, was interrupted, or lacked memory.
 fn is_retried(error: &io::Error) -> bool {
     matches!(
         error.kind(),
