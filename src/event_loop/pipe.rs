@@ -240,6 +240,15 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
     }
 
+    fn on_deadline(&mut self, cx: &mut Context<'_, S>) {
+        if let Some(handler) = &mut self.handler {
+            handler.on_deadline(cx);
+        }
+        if self.end.directions.takes {
+            cx.socket.reset_if_timed_out();
+        }
+    }
+
     fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
         if let Some(handler) = &mut self.handler {
             handler.on_timer(cx, token);

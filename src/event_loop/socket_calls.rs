@@ -72,6 +72,11 @@ pub(super) fn call_for_event<S>(
             handler.on_timeout(cx);
             "on_timeout"
         }
+        SocketEvent::DeadlineReached => {
+            handler.on_deadline(cx);
+            cx.socket.answer_deadline();
+            "on_deadline"
+        }
         SocketEvent::Noticed => {
             let mut slowest = Slowest::default();
             // The handler may cause a further notice in each callback. Such notices wait for the next service.

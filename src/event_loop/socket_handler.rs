@@ -36,7 +36,8 @@ use super::shutdown_report::AtShutdown;
 ///                         on_close      exactly once, and last
 /// ```
 ///
-/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_shutdown` comes at most once, at any time at which
+/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_deadline` comes after `on_connect`, and not after this
+/// side has ended. `on_shutdown` comes at most once, at any time at which
 /// `on_timer` may come.
 ///
 /// # When the methods are called
@@ -270,7 +271,8 @@ pub trait SocketHandler<S = ()> {
 
     /// No byte has moved in either direction for at least the idle timeout. Comes once, and again only after the next
     /// byte. The default destroys the socket, with [`CloseReason::TimedOut`]. Node only reports the timeout, and leaks
-    /// sockets whose program ignores it. For other deadlines see [`on_timer`](Self::on_timer).
+    /// sockets whose program ignores it. For other deadlines see [`on_deadline`](Self::on_deadline)
+    /// and [`on_timer`](Self::on_timer).
     ///
     /// ```
     /// use std::time::Duration;
@@ -302,6 +304,43 @@ pub trait SocketHandler<S = ()> {
     #[doc(alias = "timeout")]
     fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
         cx.socket.destroy();
+    }
+
+    /// The [deadline](crate::Socket::set_deadline) of the socket has passed, and the socket is about to fail. A last answer
+    /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
+    ///
+    /// When this method returns, the socket fails with ETIMEDOUT and closes with
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut), unless the handler has done one of these things:
+    ///
+    /// - It has ended this side. The [`close_timeout`](crate::SocketOptions::close_timeout) and the
+    ///   [`linger_timeout`](crate::Limits::linger_timeout) limit the rest.
+    /// - It has closed the socket.
+    /// - It has set another deadline, or lifted the deadline.
+    ///
+    /// Comes only to an open socket whose side has not ended. Any other socket fails at once. So a deadline that is set
+    /// beside the last answer is final.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use netloop::{Context, SocketHandler};
+    ///
+    /// /// Tells a client that was too slow, and gives it five seconds to read that.
+    /// struct Session;
+    ///
+    /// impl SocketHandler for Session {
+    ///     fn on_connect(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.set_deadline(Duration::from_secs(30));
+    ///     }
+    ///     fn on_data(&mut self, _: &mut Context<'_>, _: &[u8]) {}
+    ///     fn on_deadline(&mut self, cx: &mut Context<'_>) {
+    ///         cx.socket.end_with(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n").ignore();
+    ///         cx.socket.set_deadline(Duration::from_secs(5));
+    ///     }
+    /// }
+    /// ```
+    #[doc(alias("clientError", "requestTimeout"))]
+    fn on_deadline(&mut self, cx: &mut Context<'_, S>) {
+        let _ = cx;
     }
 
     /// The timer that [`Socket::after`](crate::Socket::after) armed with `token` has fired. Comes once, never early,
@@ -496,6 +535,9 @@ impl<S> SocketHandler<S> for Box<dyn SocketHandler<S>> {
     }
     fn on_timeout(&mut self, cx: &mut Context<'_, S>) {
         (**self).on_timeout(cx);
+    }
+    fn on_deadline(&mut self, cx: &mut Context<'_, S>) {
+        (**self).on_deadline(cx);
     }
     fn on_timer(&mut self, cx: &mut Context<'_, S>, token: u64) {
         (**self).on_timer(cx, token);

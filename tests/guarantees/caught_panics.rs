@@ -42,7 +42,7 @@ fn fail(_: &mut LoopContext<'_, World>) {
 fn a_panic_in_any_callback_of_a_socket_closes_that_socket() {
     type Provoke = fn(&mut Scene, &mut Peer);
     let failed = "error:ERR_HANDLER_PANICKED close:Error";
-    let kinds: [(&str, Provoke, String); 8] = [
+    let kinds: [(&str, Provoke, String); 9] = [
         (
             "data",
             |_, peer| peer.write(b"x"),
@@ -57,6 +57,14 @@ fn a_panic_in_any_callback_of_a_socket_closes_that_socket() {
                 scene.socket(id).set_idle_timeout(short);
             },
             format!("timeout {failed}"),
+        ),
+        (
+            "deadline",
+            |scene, _| {
+                let id = scene.world.id("socket");
+                scene.socket(id).set_deadline(Duration::ZERO);
+            },
+            format!("deadline {failed}"),
         ),
         (
             "timer",

@@ -94,11 +94,10 @@ fn a_deadline_counts_while_connecting() {
     scene.socket(id).set_deadline(TIME);
     scene.drive_to_close("us");
     assert!(begun.elapsed() >= TIME, "never early (I8)");
-    assert!(
-        scene
-            .world
-            .trace("us")
-            .ends_with("error:ETIMEDOUT close:TimedOut")
+    assert_eq!(
+        scene.world.trace("us"),
+        "error:ETIMEDOUT close:TimedOut",
+        "no answer can be sent"
     );
 }
 
@@ -112,7 +111,10 @@ fn a_deadline_outlives_the_connect_and_a_new_handler() {
     let mut cx = scene.event_loop.context(&mut scene.world);
     assert!(cx.replace_handler(id, Recorder::new("new"), b""));
     scene.drive_to_close("new");
-    assert_eq!(scene.world.trace("new"), "error:ETIMEDOUT close:TimedOut");
+    assert_eq!(
+        scene.world.trace("new"),
+        "deadline error:ETIMEDOUT close:TimedOut"
+    );
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn a_deadline_counts_for_a_paused_socket() {
     scene.drive_to_close("us");
     assert_eq!(
         scene.world.trace("us"),
-        "connect error:ETIMEDOUT close:TimedOut"
+        "connect deadline error:ETIMEDOUT close:TimedOut"
     );
 }
 
@@ -209,4 +211,132 @@ fn the_nearest_of_many_deadlines_decides() {
     scene.socket(id).set_deadline(TIME);
     scene.drive_to_close("us");
     assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
+}
+
+/// The text that a handler sends at a deadline.
+const ANSWER: &[u8] = b"408";
+
+/// A handler that acts so at its first deadline.
+fn answering(act: impl Fn(&mut netloop::Context<'_, crate::support::World>) + 'static) -> Recorder {
+    let mut is_first = true;
+    Recorder::new("us").on("deadline", move |cx, _| {
+        if std::mem::take(&mut is_first) {
+            act(cx);
+        }
+    })
+}
+
+#[test]
+fn a_handler_may_send_a_last_answer_at_its_deadline() {
+    let mut scene = Scene::new();
+    let ending = answering(|cx| cx.socket.end_with(ANSWER).ignore());
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), ending);
+    peer.write(b"half a req");
+    scene.socket(id).set_deadline(TIME);
+    let received = scene.peer_reads_to_end(&mut peer);
+    assert_eq!((&received.bytes[..], received.end), (ANSWER, PeerEnd::Fin));
+    assert_eq!(scene.socket(id).deadline(), None);
+    peer.half_close();
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect data:half a req deadline end close:Graceful"
+    );
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 0);
+}
+
+#[test]
+fn an_answer_without_an_end_saves_no_socket() {
+    let mut scene = Scene::new();
+    let writing = answering(|cx| cx.socket.write(ANSWER).ignore());
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), writing);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect deadline error:ETIMEDOUT close:TimedOut"
+    );
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
+}
+
+// The close timeout and the linger timeout are off, and the peer never ends.
+#[test]
+fn no_byte_extends_the_deadline_of_a_last_answer() {
+    let mut scene = Scene::new();
+    let limiting = answering(|cx| {
+        cx.socket.end_with(ANSWER).ignore();
+        cx.socket.set_deadline(TIME);
+    });
+    let options = SocketOptions::new().close_timeout(None);
+    let (id, mut peer) = scene.accepted(options, limiting);
+    let begun = Instant::now();
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_with("the close", |scene| {
+        if !scene.world.has("us", "close") {
+            let _ = peer.try_write(b".");
+        }
+        scene.world.has("us", "close")
+    });
+    assert!(begun.elapsed() >= 2 * TIME, "never early (I8)");
+    assert_eq!(
+        scene.world.count("us", "deadline"),
+        1,
+        "the second is final"
+    );
+    let trace = scene.world.trace("us");
+    assert!(trace.ends_with("error:ETIMEDOUT close:TimedOut"), "{trace}");
+}
+
+#[test]
+fn a_handler_may_set_another_deadline_or_lift_it() {
+    let mut scene = Scene::new();
+    let extending = answering(|cx| cx.socket.set_deadline(TIME));
+    let (id, _peer) = scene.accepted(SocketOptions::new(), extending);
+    let begun = Instant::now();
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert!(begun.elapsed() >= 2 * TIME, "never early (I8)");
+    assert_eq!(
+        scene.world.trace("us"),
+        "connect deadline deadline error:ETIMEDOUT close:TimedOut"
+    );
+
+    let mut scene = Scene::new();
+    let lifting = answering(|cx| cx.socket.set_deadline(None));
+    let (id, _peer) = scene.accepted(SocketOptions::new(), lifting);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_until("us", "deadline");
+    scene.let_pass(TIME);
+    assert_eq!(scene.world.trace("us"), "connect deadline");
+}
+
+#[test]
+fn a_socket_destroyed_at_its_deadline_has_timed_out() {
+    let mut scene = Scene::new();
+    let destroying = answering(|cx| cx.socket.destroy());
+    let (id, _peer) = scene.accepted(SocketOptions::new(), destroying);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect deadline close:TimedOut");
+}
+
+#[test]
+fn a_deadline_in_a_pipe_cuts_both_peers_short() {
+    for destroys in [false, true] {
+        let mut scene = Scene::new();
+        let acting = answering(move |cx| {
+            if destroys {
+                cx.socket.destroy();
+            }
+        });
+        let (a, mut peer_a) = scene.accepted(SocketOptions::new(), acting);
+        let (b, mut peer_b) = scene.accepted(SocketOptions::new(), Recorder::new("b"));
+        let mut cx = scene.event_loop.context(&mut scene.world);
+        assert!(cx.pipe_both(a, b));
+        scene.socket(a).set_deadline(TIME);
+        let ends = [&mut peer_a, &mut peer_b].map(|peer| scene.peer_reads_to_end(peer).end);
+        assert_eq!(ends, [PeerEnd::Reset; 2], "destroys: {destroys}");
+        assert_eq!(scene.world.count("us", "deadline"), 1);
+    }
 }

@@ -141,6 +141,20 @@ fn a_panic_in_on_timeout_closes_the_socket_with_an_error() {
 }
 
 #[test]
+fn a_panic_in_on_deadline_closes_the_socket_with_an_error() {
+    assert_only_its_own_socket_goes(
+        "on_deadline",
+        |seen| *seen == Seen::Deadline,
+        |scene, _| {
+            let id = scene.world.id("socket");
+            scene.socket(id).set_idle_timeout(None);
+            scene.socket(id).set_deadline(Duration::from_millis(5));
+        },
+        "deadline error:ERR_HANDLER_PANICKED close:Error",
+    );
+}
+
+#[test]
 fn a_panic_in_on_drain_closes_the_socket_with_an_error() {
     assert_only_its_own_socket_goes(
         "on_drain",

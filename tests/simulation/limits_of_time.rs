@@ -34,6 +34,8 @@ struct Deeds {
     ends: bool,
     expects: bool,
     deadline: Option<Duration>,
+    /// Whether the handler ends at the deadline, with the time until which it waits for the peer.
+    answers: Option<Option<Duration>>,
 }
 
 struct Serving {
@@ -60,6 +62,12 @@ impl SocketHandler<Told> for Serving {
     }
     fn on_data(&mut self, cx: &mut Context<'_, Told>, data: &[u8]) {
         cx.shared.received += data.len() as u64;
+    }
+    fn on_deadline(&mut self, cx: &mut Context<'_, Told>) {
+        if let Some(time) = self.deeds.answers {
+            cx.socket.end_with(b"too slow").ignore();
+            cx.socket.set_deadline(time);
+        }
     }
     fn on_error(&mut self, _: &mut Context<'_, Told>, error: &Error) {
         self.error = error.to_string();
@@ -253,6 +261,21 @@ fn each_limit_closes_a_bad_peer_to_the_tick() {
     let limits = none().close_timeout(ms(500));
     let it = assert_closes("", ms(801), limits, deeds, TRICKLE);
     assert_eq!(it.timed_out_closes, 1);
+}
+
+#[test]
+fn a_last_answer_at_a_deadline_is_limited_to_the_tick() {
+    let deeds = |answers| Deeds {
+        deadline: Some(ms(1_234)),
+        answers: Some(answers),
+        ..Deeds::default()
+    };
+    let it = assert_closes("deadline", ms(1_784), none(), deeds(Some(ms(550))), TRICKLE);
+    assert_eq!(it.timed_out_deadlines, 1);
+
+    let limits = none().linger_timeout(ms(600));
+    let it = assert_closes("", ms(1_834), limits, deeds(None), TRICKLE);
+    assert_eq!((it.timed_out_closes, it.timed_out_deadlines), (1, 0));
 }
 
 /// The close of a long download behind our own end (`end_with("GET ..")`), which moves at the least rate or faster.

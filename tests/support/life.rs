@@ -38,7 +38,7 @@ impl Life {
             }
             Seen::Error(_) => self.is_failed = true,
             Seen::Close(_) => self.is_closed = true,
-            Seen::Drain | Seen::Sent(..) | Seen::Timeout | Seen::Timer(_) => {}
+            Seen::Drain | Seen::Sent(..) | Seen::Timeout | Seen::Deadline | Seen::Timer(_) => {}
             dialing if dialing.is_dialing() => {
                 assert!(!self.is_connected, "{seen} after on_connect");
             }

@@ -115,6 +115,9 @@ impl SocketHandler<World> for Recorder {
     fn on_timeout(&mut self, cx: &mut Context<'_, World>) {
         self.see(cx, Seen::Timeout);
     }
+    fn on_deadline(&mut self, cx: &mut Context<'_, World>) {
+        self.see(cx, Seen::Deadline);
+    }
     fn on_timer(&mut self, cx: &mut Context<'_, World>, token: u64) {
         self.see(cx, Seen::Timer(token));
     }

@@ -25,6 +25,8 @@ pub(crate) enum Seen {
     Sent(u64, Result<(), &'static str>),
     End,
     Timeout,
+    /// The deadline of the program.
+    Deadline,
     /// A timer of the socket, with its token.
     Timer(u64),
     /// Of a socket or a server. The error itself is in [`World::error`].
@@ -45,7 +47,7 @@ pub(crate) enum Seen {
 
 impl Seen {
     /// The words by which reactions are chosen, and that traces consist of.
-    pub(crate) const WORDS: [&'static str; 18] = [
+    pub(crate) const WORDS: [&'static str; 19] = [
         "lookup",
         "attempt",
         "attempt-failed",
@@ -56,6 +58,7 @@ impl Seen {
         "sent",
         "end",
         "timeout",
+        "deadline",
         "timer",
         "error",
         "close",
@@ -78,6 +81,7 @@ impl Seen {
             Self::Sent(..) => "sent",
             Self::End => "end",
             Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
             Self::Timer(_) => "timer",
             Self::Error(_) => "error",
             Self::Close(_) => "close",

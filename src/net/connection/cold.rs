@@ -63,6 +63,8 @@ pub(super) struct ColdState {
     pub(super) failed_tick: u64,
     /// The deadline of the program, as a tick.
     pub(super) deadline: Option<u64>,
+    /// Whether the deadline of the program has passed, and the handler is being told of it.
+    pub(super) is_deadline_due: bool,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.

@@ -139,7 +139,7 @@ impl Connection {
                 Rest::IsUnknown => return None,
             },
             Some(Deadline::Linger) => self.end_unanswered(counts, registration),
-            Some(Deadline::Limit(limit)) => self.break_limit(limit, counts, registration),
+            Some(Deadline::Limit(limit)) => event = self.reach_limit(limit, counts, registration),
             Some(Deadline::Idle) => {
                 self.activity.report_idle();
                 event = Some(Event::Socket(SocketEvent::TimedOut));

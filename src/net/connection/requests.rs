@@ -36,7 +36,8 @@ impl Connection {
                 // This side closes the connection. If an error of a write was held back, that error is not the cause,
                 // and is dropped.
                 drop(self.take_failure());
-                let reason = match self.activity.idle_is_reported() {
+                let is_late = self.activity.idle_is_reported() || self.is_deadline_due();
+                let reason = match is_late {
                     true => CloseReason::TimedOut,
                     false => CloseReason::Local,
                 };

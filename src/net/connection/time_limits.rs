@@ -1,7 +1,8 @@
 //! The limits on slow peers: on the first byte, the handshake, queued bytes, the rates and a whole request; and on this
 //! side's answer to the peer's end. All of them share the connection's entry on the timer wheel.
 //!
-//! A socket that breaks one of them closes with an error that names the limit, or with the failure that it holds. The
+//! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
+//! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. The
 //! close is a RST if this side is open and nothing has failed: the peer must not mistake a part for everything. The
 //! close timeout and the linger timeout are not among these limits. Both close without an error, because this side has
 //! ended already.
@@ -9,7 +10,8 @@
 use std::time::Duration;
 
 use crate::net::error::Error;
-use crate::net::values::CloseReason;
+use crate::net::outbox::Outbox;
+use crate::net::values::{CloseReason, Event, SocketEvent};
 use crate::reactor::Registration;
 
 use super::Connection;
@@ -77,8 +79,33 @@ impl Connection {
             return;
         }
         let tick = registration.latest_tick();
-        self.cold_mut().deadline = after.map(|after| later(tick, after));
+        let cold = self.cold_mut();
+        cold.deadline = after.map(|after| later(tick, after));
+        cold.is_deadline_due = false;
         self.file_deadline(registration);
+    }
+
+    /// Whether the deadline of the program has passed, and its handler has neither set nor lifted another one since.
+    pub(super) fn is_deadline_due(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.is_deadline_due)
+    }
+
+    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise: it has
+    /// set or lifted the deadline, ended this side, or closed the connection.
+    pub(crate) fn answer_deadline(
+        &mut self,
+        counts: &mut TimeLimitCounts,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) {
+        if !self.is_deadline_due() {
+            return;
+        }
+        self.cold_mut().is_deadline_due = false;
+        if self.can_answer_deadline() {
+            self.send_gathered(registration, outbox);
+            self.break_limit(TimeLimit::Program, counts, registration);
+        }
     }
 
     /// Returns the tick of the program's deadline.
@@ -241,8 +268,31 @@ impl Connection {
         }
     }
 
-    /// Handles a limit whose deadline has passed.
-    pub(super) fn break_limit(
+    /// Whether the handler is told of the program's deadline before the connection fails: it can still send an answer.
+    fn can_answer_deadline(&self) -> bool {
+        self.stage.is_open()
+            && !self.outbound.has_failed()
+            && self.outbound.state == OutboundState::Open
+    }
+
+    /// Handles a limit whose deadline has passed. Returns the event for the handler, if the handler is asked first.
+    pub(super) fn reach_limit(
+        &mut self,
+        limit: TimeLimit,
+        counts: &mut TimeLimitCounts,
+        registration: &mut Registration<'_>,
+    ) -> Option<Event> {
+        if limit == TimeLimit::Program && self.can_answer_deadline() {
+            let cold = self.cold_mut();
+            cold.deadline = None;
+            cold.is_deadline_due = true;
+            return Some(Event::Socket(SocketEvent::DeadlineReached));
+        }
+        self.break_limit(limit, counts, registration);
+        None
+    }
+
+    fn break_limit(
         &mut self,
         limit: TimeLimit,
         counts: &mut TimeLimitCounts,

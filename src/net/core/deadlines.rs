@@ -190,6 +190,17 @@ impl Net {
         }
     }
 
+    /// Lets the connection `id` fail after its handler was told of the program's deadline, unless the handler has decided
+    /// otherwise.
+    pub(crate) fn answer_deadline(&mut self, id: SocketId) {
+        let (counts, outbox) = (&mut self.tally.time_limits, &mut self.outbox);
+        self.reactor.visit(id.0, |source, registration| {
+            if let Some(connection) = source.connection_mut() {
+                connection.answer_deadline(counts, registration, outbox);
+            }
+        });
+    }
+
     fn next_try(&mut self, owner: Key, failures: Retries) -> Option<NextTry> {
         let visited = self.reactor.visit(owner, |source, registration| {
             source.connection()?.next_try(failures, registration)

@@ -48,6 +48,9 @@ pub(crate) enum SocketEvent {
     Ended,
     /// No byte has moved in either direction for the idle timeout.
     TimedOut,
+    /// The deadline of the program has passed. The socket fails after its handler was told, unless the handler decides
+    /// otherwise.
+    DeadlineReached,
 }
 
 /// An event of a source of the user.

@@ -142,6 +142,10 @@ impl<'a> Socket<'a> {
         self.net.answer_end(self.id);
     }
 
+    pub(crate) fn answer_deadline(&mut self) {
+        self.net.answer_deadline(self.id);
+    }
+
     /// Whether the peer's end is known, also after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.connection().is_some_and(Connection::has_peer_ended)

@@ -38,6 +38,7 @@ impl Socket<'_> {
     /// ```
     ///
     /// At the deadline, the bytes that have arrived are delivered first, and `on_data` may still set another deadline. Then
+    /// comes [`on_deadline`](crate::SocketHandler::on_deadline), which may send a last answer and end this side. Otherwise
     /// `on_error` gets ETIMEDOUT, and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If
     /// this side has not ended, a TCP peer gets a RST.
     ///
