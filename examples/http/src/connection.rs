@@ -1,7 +1,7 @@
 //! One connection: takes the requests off the bytes of the peer, and answers them one after the other.
 //!
-//! Backpressure works both ways by one flag. When a write answers `Full`, the socket is paused, and the bytes that were
-//! read already wait. `on_drain` goes on where the connection stopped.
+//! Backpressure works both ways by one flag. When a write answers `Full`, the socket is paused, and gets the bytes back that
+//! were read and not served. `on_drain` goes on where the connection stopped.
 
 use std::mem;
 use std::time::Duration;
@@ -19,16 +19,13 @@ use crate::status::Status;
 
 type Cx<'a> = Context<'a, App>;
 
-/// The token of the timer for the rest of a head.
-const HEAD: u64 = 0;
-
 /// The limits on one request, beside those of [`Limits::internet`](netloop::Limits::internet).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestLimits {
     /// For the head, from its first byte. A client that needs longer is told so, with 408.
     pub(crate) head_time: Duration,
-    /// For the head and the body.
-    pub(crate) request_time: Duration,
+    /// For the body, from the end of the head.
+    pub(crate) body_time: Duration,
     pub(crate) body_bytes: u64,
 }
 
@@ -64,8 +61,8 @@ pub(crate) struct Connection {
     work: Work,
     /// Whether the peer has to read before anything is written. The socket is paused meanwhile.
     is_full: bool,
-    /// The bytes that were read, and wait until the peer has read.
-    waiting: Vec<u8>,
+    /// The number of the bytes that were given back to the socket, and come again once the peer has read.
+    waiting: usize,
     /// Whether the current response is the last one, because the server shuts down.
     is_last: bool,
     limits: RequestLimits,
@@ -80,7 +77,7 @@ impl Connection {
             exchange: Exchange::REFUSAL,
             work: Work::Done,
             is_full: false,
-            waiting: Vec::new(),
+            waiting: 0,
             is_last: false,
             limits,
             timed: Missing::Nothing,
@@ -115,7 +112,8 @@ impl Connection {
             }
         }
         if !self.requests.is_over() {
-            self.waiting.extend_from_slice(data);
+            self.waiting += data.len();
+            cx.socket.unread(data);
             cx.socket.pause();
         }
     }
@@ -279,29 +277,22 @@ impl Connection {
     /// Limits the time for the rest of a request. A request that came whole has taken none, and costs nothing here.
     fn keep_time(&mut self, cx: &mut Cx<'_>) {
         let missing = self.requests.missing();
-        let timed = mem::replace(&mut self.timed, missing);
-        if missing == timed {
+        if mem::replace(&mut self.timed, missing) == missing {
             return;
         }
-        match missing {
-            Missing::Head(_) => cx.socket.after(self.limits.head_time, HEAD),
-            Missing::Body(_) | Missing::Nothing => {
-                cx.socket.cancel(HEAD);
-            }
-        }
-        match (timed, missing) {
-            (Missing::Head(one), Missing::Body(other)) if one == other => {}
-            (_, Missing::Nothing) => cx.socket.set_deadline(None),
-            (_, Missing::Head(_) | Missing::Body(_)) => {
-                cx.socket.set_deadline(self.limits.request_time);
-            }
-        }
+        cx.socket.set_deadline(match missing {
+            Missing::Nothing => None,
+            Missing::Head(_) => Some(self.limits.head_time),
+            Missing::Body(_) => Some(self.limits.body_time),
+        });
         cx.socket.expect_bytes(missing != Missing::Nothing);
     }
 }
 
 impl SocketHandler<App> for Connection {
     fn on_data(&mut self, cx: &mut Cx<'_>, data: &[u8]) {
+        // Bytes that were given back come alone, before all others.
+        self.waiting = self.waiting.saturating_sub(data.len());
         self.serve(cx, data);
         self.keep_time(cx);
     }
@@ -312,20 +303,23 @@ impl SocketHandler<App> for Connection {
         if self.is_full {
             return;
         }
-        let waiting = mem::take(&mut self.waiting);
-        self.serve(cx, &waiting);
+        // The request that was in work may be over without a further byte.
+        self.serve(cx, &[]);
         self.keep_time(cx);
         if !self.is_full {
             cx.socket.resume();
         }
-        if self.is_idle() && self.is_last {
+        if self.is_idle() && self.is_last && self.waiting == 0 {
             self.end(cx);
         }
     }
 
-    fn on_timer(&mut self, cx: &mut Cx<'_>, _: u64) {
-        self.refuse(cx, Status::RequestTimeout);
-        self.keep_time(cx);
+    /// Answers with 408, if the response has not begun. Otherwise the socket fails.
+    fn on_deadline(&mut self, cx: &mut Cx<'_>) {
+        if matches!(self.timed, Missing::Head(_)) || matches!(self.work, Work::Upload { .. }) {
+            self.refuse(cx, Status::RequestTimeout);
+            self.keep_time(cx);
+        }
     }
 
     /// An idle connection ends at once, and a busy one after its response.

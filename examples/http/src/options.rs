@@ -8,7 +8,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::connection::RequestLimits;
 
 const USAGE: &str = "usage: http [--listen ADDRESS] [--per-address CONNECTIONS] [--head-time SECONDS] \
-    [--request-time SECONDS] [--body BYTES] [--shutdown-time SECONDS] \
+    [--body-time SECONDS] [--body BYTES] [--shutdown-time SECONDS] \
     [--tls CERTIFICATE KEY, with the feature `tls` of this package]";
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Options {
             per_address: 100,
             requests: RequestLimits {
                 head_time: Duration::from_secs(10),
-                request_time: Duration::from_secs(300),
+                body_time: Duration::from_secs(300),
                 body_bytes: 1 << 30,
             },
             shutdown_time: Duration::from_secs(10),
@@ -43,8 +43,8 @@ impl Options {
                 Arg::Long("listen") => options.address = arguments.value()?.parse()?,
                 Arg::Long("per-address") => options.per_address = arguments.value()?.parse()?,
                 Arg::Long("head-time") => options.requests.head_time = seconds(&mut arguments)?,
-                Arg::Long("request-time") => {
-                    options.requests.request_time = seconds(&mut arguments)?;
+                Arg::Long("body-time") => {
+                    options.requests.body_time = seconds(&mut arguments)?;
                 }
                 Arg::Long("body") => options.requests.body_bytes = arguments.value()?.parse()?,
                 Arg::Long("shutdown-time") => options.shutdown_time = seconds(&mut arguments)?,

@@ -49,10 +49,22 @@ fn a_head_that_drips_meets_its_deadline() {
 }
 
 #[test]
-fn a_body_that_drips_meets_the_deadline_of_the_request() {
-    let server = Server::start(&["--request-time", "0.3"]);
+fn a_body_that_drips_meets_its_deadline() {
+    let server = Server::start(&["--body-time", "0.3"]);
     let mut peer = Peer::connect(server.address);
     peer.send("PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    let dripping = drip(&peer, 6_000);
+    assert_eq!(peer.response().status, 408);
+    assert_eq!(peer.rest(), b"");
+    assert!(!dripping.join().unwrap(), "the peer could send to the end");
+}
+
+/// A second status line would be taken for a part of the body.
+#[test]
+fn a_response_that_has_begun_is_cut_at_the_deadline() {
+    let server = Server::start(&["--body-time", "0.3"]);
+    let mut peer = Peer::connect(server.address);
+    peer.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     let dripping = drip(&peer, 6_000);
     assert!(peer.is_over());
     assert!(!dripping.join().unwrap(), "the peer could send to the end");
@@ -64,7 +76,7 @@ fn a_body_that_drips_meets_the_deadline_of_the_request() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the peer rests on purpose")]
 fn a_client_may_rest_between_two_requests() {
-    let server = Server::start(&["--head-time", "2", "--request-time", "2"]);
+    let server = Server::start(&["--head-time", "2", "--body-time", "2"]);
     let mut peer = Peer::connect(server.address);
     for rest in [2_500, 0] {
         peer.send("PUT /upload HTTP/1.1\r\nHost: a\r\n");
