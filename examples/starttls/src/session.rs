@@ -10,9 +10,6 @@ use rustls::ServerConfig;
 use crate::conversation::{Conversation, Step};
 use crate::lines::{Fault, Lines};
 
-/// The token of the one timer.
-const TIME: u64 = 0;
-
 /// The settings that all sessions share.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -49,14 +46,14 @@ impl Session {
         if write!(cx.socket, "{text}\r\n") == Flow::Full {
             cx.socket.pause();
         }
-        // The next command has a time of its own, and no byte of it extends the time.
-        cx.socket.after(self.settings.time, TIME);
+        // The next command has a deadline of its own, and no byte of it extends the deadline.
+        cx.socket.set_deadline(self.settings.time);
     }
 
     fn end(&mut self, cx: &mut Context<'_>, text: &str) {
         self.reply(cx, text);
         self.is_over = true;
-        cx.socket.cancel(TIME);
+        cx.socket.set_deadline(None);
         cx.socket.end();
         // The peer's end is to be read, too.
         cx.socket.resume();
@@ -67,7 +64,7 @@ impl Session {
     fn start_tls(&self, cx: &mut Context<'_>, text: &str, unread: &[u8]) {
         self.reply(cx, text);
         // The time of the handshake is a limit of the library.
-        cx.socket.cancel(TIME);
+        cx.socket.set_deadline(None);
         if let Err(error) = cx.socket.start_tls(Arc::clone(&self.settings.tls), unread) {
             cx.socket.destroy_with(error);
         }
@@ -84,7 +81,7 @@ impl SocketHandler for Session {
             println!("{} speaks {version:?}", self.peer);
         }
         self.conversation = Conversation::new(true, self.settings.message_bytes);
-        cx.socket.after(self.settings.time, TIME);
+        cx.socket.set_deadline(self.settings.time);
     }
 
     fn on_data(&mut self, cx: &mut Context<'_>, mut data: &[u8]) {
@@ -113,7 +110,7 @@ impl SocketHandler for Session {
         cx.socket.resume();
     }
 
-    fn on_timer(&mut self, cx: &mut Context<'_>, _: u64) {
+    fn on_deadline(&mut self, cx: &mut Context<'_>) {
         self.end(cx, "421 4.4.2 too slow");
     }
 
