@@ -154,8 +154,9 @@ impl SocketOptions {
     ///
     /// Bytes in either direction put the timeout off once. After that, only bytes at 240 a second on average put it off
     /// again. So a long answer arrives whole, and a peer that sends a byte now and then is gone within twice the
-    /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate. No byte
-    /// extends [`Limits::linger_timeout`](crate::Limits::linger_timeout).
+    /// timeout. After [`destroy_soon`](crate::Socket::destroy_soon), only sent bytes count for the rate. Sent bytes are
+    /// those that the kernel has taken, also because its own buffer has grown. No byte extends
+    /// [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
     /// the peer's bytes nor its end. In two cases the timeout runs during the pause too: if bytes are queued and none
