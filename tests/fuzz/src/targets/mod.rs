@@ -4,6 +4,7 @@ mod addresses;
 mod block_list;
 mod connection;
 mod drawing;
+mod filters;
 mod lines;
 mod proxy_header;
 mod send_buffer;
@@ -24,7 +25,7 @@ pub(crate) struct Target {
 }
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 10] = [
     Target {
         name: "lines",
         play: lines::play,
@@ -60,6 +61,10 @@ pub(crate) const TARGETS: [Target; 9] = [
     Target {
         name: "connection",
         play: connection::play,
+    },
+    Target {
+        name: "filters",
+        play: filters::play,
     },
 ];
 
