@@ -6,6 +6,7 @@ mod proxied;
 #[cfg(unix)]
 mod transient;
 
+use std::cell::Cell;
 use std::io::IoSlice;
 use std::rc::Rc;
 
@@ -191,6 +192,83 @@ fn a_slow_reader_bounds_what_is_queued_through_a_filter() {
     assert_same_bytes(&received, &expected);
     scene.drive_until("us", "drain");
     assert_eq!(scene.socket(id).queued_bytes(), 0);
+}
+
+/// A filter that counts the bytes that it has encoded, and doubles them.
+struct Counting(Rc<Cell<usize>>);
+
+impl Filter for Counting {
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        let bytes: Vec<u8> = bytes.iter().flat_map(|slice| slice.to_vec()).collect();
+        assert!(bytes.len() <= 64 << 10, "{} bytes at a time", bytes.len());
+        self.0.set(self.0.get() + bytes.len());
+        to_peer.extend_from_slice(&bytes);
+        to_peer.extend_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+#[test]
+fn a_filter_encodes_at_most_64_kib_ahead_of_the_kernel() {
+    let mut scene = Scene::new();
+    let (ours, mut peer) = Peer::pair_with_small_sender();
+    let id = scene
+        .event_loop
+        .adopt(ours, SocketOptions::new(), Recorder::new("us"));
+    let id = id.unwrap();
+    let encoded = Rc::new(Cell::new(0));
+    let counting = Counting(Rc::clone(&encoded));
+    scene.socket(id).start_filter(counting, b"").unwrap();
+    scene.drive_until("us", "connect");
+    let bytes = pattern(4 << 20, 8);
+    scene.socket(id).write(&bytes).ignore();
+    scene.settle();
+    let mut received = 0;
+    while received < 2 * bytes.len() {
+        let sent = bytes.len() - scene.socket(id).queued_bytes();
+        let ahead = encoded.get() - sent;
+        assert!(ahead <= 64 << 10, "{ahead} bytes are encoded ahead");
+        received += scene.peer_reads(&mut peer, 64 << 10).len();
+    }
+    assert_eq!(encoded.get(), bytes.len());
+}
+
+/// A filter that makes many bytes of each received one: more than a read has space for.
+struct Expanding {
+    held: usize,
+}
+
+impl Filter for Expanding {
+    fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+        self.held += input.len() * 300_000;
+        while self.held > 0 && !output.space().is_empty() {
+            self.held -= output.put(&vec![7; self.held]);
+        }
+        Ok(Decoded::used(input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
+#[test]
+fn bytes_that_a_filter_holds_come_without_further_input() {
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().filter(|| Ok(Expanding { held: 0 }));
+    let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    scene.drive_until("theirs", "connect");
+    for number in 1..=3 {
+        peer.write(b"x");
+        scene.drive("all that it stands for", |world| {
+            world.received_length("theirs") == number * 300_000
+        });
+    }
+    assert!(scene.world.received("theirs").iter().all(|byte| *byte == 7));
 }
 
 #[test]

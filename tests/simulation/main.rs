@@ -33,6 +33,7 @@ mod disturbed;
 mod effort;
 mod fairness;
 mod gone;
+mod handshakes;
 mod heap;
 mod held;
 mod hooking;

@@ -72,7 +72,9 @@ fn a_name_that_is_not_found_closes_the_socket() {
         .connect_udp("nowhere.test:7", options, handler);
     let id = made.unwrap();
     assert_eq!(stage.socket(id).send(b"lost"), DatagramFlow::Open);
+    assert_eq!(stage.event_loop.statistics().queued_bytes, 4);
     stage.run_to_its_end();
+    assert_eq!(stage.event_loop.statistics().queued_bytes, 0);
     assert_eq!(stage.notes, ["a ENOTFOUND", "a close"]);
     assert_eq!(stage.event_loop.statistics().datagrams_dropped, 1);
 }
@@ -103,7 +105,9 @@ fn a_socket_that_closes_in_its_lookup_is_never_bound() {
         .event_loop
         .bind_udp("here.test:0", options, Watch::new("a"));
     let id = bound.unwrap();
+    assert!(stage.socket(id).send_to(loopback(), b"lost").is_accepted());
     stage.socket(id).close();
+    assert_eq!(stage.event_loop.statistics().queued_bytes, 0);
     stage.run_to_its_end();
     assert_eq!(stage.notes, ["a close"]);
 }

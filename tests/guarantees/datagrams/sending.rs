@@ -170,6 +170,40 @@ mod full_kernels {
         }
     }
 
+    #[test]
+    fn datagrams_that_are_given_up_count_no_more() {
+        let mut stage = stage(full(), 5);
+        let queued = |stage: &Stage| stage.event_loop.statistics().queued_bytes;
+        let options = DatagramOptions::new().max_queued_bytes(8 * 1000);
+        let sockets: Vec<_> = ["a", "b", "c"]
+            .into_iter()
+            .map(|name| stage.bind(options.clone(), Watch::new(name)).0)
+            .collect();
+        let (_peer, peer_address) = peer();
+        for number in 1..=3 {
+            for &id in &sockets {
+                let flow = stage.socket(id).send_to(peer_address, &[7; 1000]);
+                assert!(flow.is_accepted());
+            }
+            assert_eq!(queued(&stage), 3 * 1000 * number);
+        }
+        // The policy drops some of them.
+        for _ in 0..6 {
+            let _ = stage.socket(sockets[0]).send_to(peer_address, &[7; 1500]);
+        }
+        let of_first = stage.socket(sockets[0]).queued_bytes();
+        assert_eq!(queued(&stage), of_first + 6 * 1000);
+        stage.socket(sockets[0]).close();
+        assert_eq!(queued(&stage), 6 * 1000);
+        stage.socket(sockets[1]).close_soon();
+        assert_eq!(queued(&stage), 6 * 1000);
+        stage.socket(sockets[1]).close();
+        assert_eq!(queued(&stage), 3 * 1000);
+        stage.event_loop.shutdown(Duration::ZERO, |_, _| ());
+        stage.run_to_its_end();
+        assert_eq!(queued(&stage), 0);
+    }
+
     // Signals, a full kernel and a lack of memory, at random: what the queue takes arrives, in order.
     #[test]
     fn queued_datagrams_leave_in_order_and_drain_is_told() {

@@ -194,7 +194,7 @@ impl Run {
         }
         let top = state.counts.last().expect("there is a filter");
         let encoded = top.encoded.get();
-        let sent = state.filtered.written - socket.queued_bytes() as u64;
+        let sent = state.filtered.offered - socket.queued_bytes() as u64;
         let plain = state.filtered.plain as u64;
         assert!(
             encoded == 0 || encoded + plain <= sent + MOST_AHEAD as u64,
