@@ -1,4 +1,5 @@
-//! Batches: one system call sends or receives several datagrams. Datagrams to send wait in the queue for the flush.
+//! Batches: one system call sends or receives several datagrams. Datagrams to send wait in the queue for the flush, or
+//! until many bytes are queued.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,14 +14,15 @@ use super::DatagramFlow;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The number of queued bytes at which the socket sends them at once, without waiting for the flush.
+/// The number of queued bytes at which the socket sends them without waiting for the flush. Half of `max_queued_bytes`
+/// counts instead if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
 /// The limit on the bytes of a run: the payload of the longest IPv4 datagram.
 const LONGEST_RUN: usize = 65_507;
 
-/// The limit on the runs that one call of `send_batch` sends. A run is several datagrams of one length to one peer, in
-/// one system call.
+/// The limit on the runs that one call of `send_batch` sends. A run is one datagram, or several of one length to one
+/// destination, of which the last may be shorter. One system call sends it.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {
@@ -28,7 +30,7 @@ impl Datagrams {
         matches!(&self.stage, Stage::Open(socket) if socket.batched().is_some())
     }
 
-    /// Receives the datagrams that have arrived, as many as `buffer` holds.
+    /// Receives one batch of the datagrams that have arrived.
     pub(super) fn receive_batch(
         &mut self,
         registration: &mut Registration<'_>,
@@ -70,7 +72,8 @@ impl Datagrams {
         Some(message)
     }
 
-    /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once.
+    /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once. A socket that waits to be
+    /// writable only queues the datagram.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
@@ -103,7 +106,7 @@ impl Datagrams {
         flow
     }
 
-    /// Sends the queue, in runs.
+    /// Sends the queue, at most [`RUNS_A_SERVICE`] runs of it.
     pub(crate) fn send_batch(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         for _ in 0..RUNS_A_SERVICE {
             let Stage::Open(socket) = &self.stage else {

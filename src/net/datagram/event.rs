@@ -13,9 +13,9 @@ pub(crate) enum DatagramEvent {
     Connected,
     /// A datagram lies in the read buffer.
     Message(Message),
-    /// The queue has drained, after a send was answered `Full`, or after the limits on the queue dropped a datagram.
+    /// The queue has drained, after a send was answered `Full`, or after a limit on queued bytes dropped a datagram.
     Drained,
-    /// A call has failed, or the network has refused a datagram.
+    /// A call or a lookup has failed, the network has refused a datagram, or the socket has refused to send one.
     Error(Error),
 }
 

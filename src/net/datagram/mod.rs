@@ -1,8 +1,8 @@
 //! The state machine of one UDP socket: a descriptor, the datagrams that wait to be sent, and the events that wait for
 //! the handler.
 //!
-//! `receiving` and `sending` talk to the kernel. A failed call is an event of its own, and closes nothing: a datagram that
-//! is lost says nothing about the next one.
+//! A failed send or receive is an event of its own, and does not close the socket: a datagram that is lost says nothing
+//! about the next one. Only many failed receives in a row do.
 
 #[cfg(feature = "udp-batch")]
 mod batches;
@@ -50,7 +50,7 @@ pub(crate) struct Datagrams {
     /// The address that the socket is connected to, also after the close.
     peer: Option<SocketAddr>,
     queue: SendQueue,
-    /// Whether, since the last drain, a send was answered `Full`, or the limits on the queue dropped a datagram.
+    /// Whether, since the last drain, a send was answered `Full`, or a limit on queued bytes dropped a datagram.
     owes_drain: bool,
     /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
@@ -65,7 +65,7 @@ pub(crate) struct Datagrams {
     closes_soon: bool,
     /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
     rests: bool,
-    /// The number of receives in a row that have failed.
+    /// The number of receives in a row that have failed, except for a signal or for lack of memory.
     failures: u32,
     max_datagram_bytes: usize,
     receives_per_turn: u32,
@@ -84,7 +84,7 @@ enum Stage {
     LookingUp(Box<DatagramOptions>, Purpose),
     /// The socket is bound.
     Open(Udp),
-    /// The socket closes in this turn. The reactor has still to deregister its descriptor.
+    /// The source is closed. Its descriptor is not: the reactor has still to deregister it.
     Closing(Udp),
     /// The descriptor is closed.
     Closed,
@@ -190,8 +190,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message if it is the only news. `None` if there is no news, or other news too, which `take_event`
-    /// returns.
+    /// Takes the message if it is the only news. `None` if there is no news, or more than a message: `take_event` then
+    /// returns all of it.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         #[cfg(feature = "udp-batch")]
@@ -215,7 +215,7 @@ impl Datagrams {
         message.map(DatagramEvent::Message)
     }
 
-    /// Takes the next error for the handler of a socket that closes. All other events are dropped.
+    /// Takes the next error for the handler of a socket that closes. Drops the other events before it.
     pub(crate) fn take_last_error(&mut self) -> Option<Error> {
         while let Some(notice) = self.notices.pop_front() {
             if let DatagramEvent::Error(error) = notice {
@@ -225,7 +225,7 @@ impl Datagrams {
         None
     }
 
-    /// Counts an error, and notes it for the handler.
+    /// Counts an error, and notes it for the handler unless [`MOST_ERRORS`] notices wait.
     fn note_error(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.counts.errors += 1;
         if self.notices.len() < MOST_ERRORS {

@@ -188,14 +188,16 @@ impl DatagramOptions {
     /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
     ///
     /// If the [read buffer](crate::EventLoopOptions::read_buffer_bytes) of the loop is not longer than `bytes`, a
-    /// datagram is cut at one byte less than the read buffer has.
+    /// datagram is cut at one byte less than the read buffer has. With batches, a datagram that fills a read buffer
+    /// below 64 KiB counts as cut.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self
     }
 
-    /// Sets the number of datagrams that the socket receives in one turn, at least 1. The rest waits for the next turn,
-    /// so that a flood delays other sockets and timers by at most this number of datagrams. Default: 32, as in libuv.
+    /// Limits the number of datagrams that the socket receives in a row, at least 1. The rest waits until the other
+    /// ready sockets are served, mostly for the next turn. So a flood to this socket delays them by at most this number
+    /// of datagrams. A batch counts as one. Default: 32, as in libuv.
     pub fn receives_per_turn(mut self, datagrams: u32) -> Self {
         self.receives_per_turn = datagrams.max(1);
         self
@@ -204,13 +206,13 @@ impl DatagramOptions {
     /// Whether one system call sends or receives several datagrams (GSO, GRO, `recvmmsg`), where the system can.
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
-    /// The datagrams that are sent in one turn leave in the flush of the turn. Successive datagrams of one length to
-    /// one address leave in one call. So a burst costs a fraction, and a single datagram costs a little more. One
-    /// receive may return more datagrams than the [budget](Self::receives_per_turn) of a turn, as many as the [read
-    /// buffer](crate::EventLoopOptions::read_buffer_bytes) holds. A read buffer below 64 KiB may be too short for
-    /// datagrams that the kernel has coalesced. The last one in the buffer then comes to `on_truncated`. Those after it
-    /// are lost. A datagram that is longer than the MTU of the network is refused with EMSGSIZE. The socket cannot be
-    /// [detached](crate::DatagramSocket::detach).
+    /// The datagrams that are sent in one turn leave in the flush of the turn, or before, once many bytes are queued.
+    /// Successive datagrams of one length to one address leave in one call. So a burst costs a fraction, and a single
+    /// datagram costs a little more. One receive may return more datagrams than
+    /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
+    /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in the buffer then comes
+    /// to `on_truncated`. Those after it are lost. A datagram that is longer than the MTU of the network is refused
+    /// with EMSGSIZE. The socket cannot be [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
     pub fn in_batches(mut self, on: bool) -> Self {
@@ -231,7 +233,8 @@ impl DatagramOptions {
 
     /// Limits the number of bytes that may be queued. Beyond the limit, the [policy](Self::drop_policy) decides which
     /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for its bytes and for its entry in the queue
-    /// (about 40 bytes). An empty queue takes a datagram of any length.
+    /// (about 40 bytes). An empty queue takes a datagram of any length for which the
+    /// [loop](crate::Limits::max_total_queued_bytes) has space.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self

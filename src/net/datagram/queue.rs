@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 /// also bounds the number of empty datagrams.
 const ENTRY_BYTES: usize = size_of::<Entry>();
 
-/// The capacity that an empty queue keeps, in bytes and in datagrams.
+/// The limits on the capacity that the queue keeps when its last datagram has left, in bytes and in datagrams.
 const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_ENTRIES: usize = 64;
 
 /// The queued datagrams of one socket, the oldest first. The bytes of all datagrams lie in one ring, so that queueing
-/// allocates nothing once the ring has grown.
+/// allocates nothing while the ring is long enough.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
     /// Invariant: the bytes of all entries, in the order of the entries.
@@ -72,8 +72,8 @@ impl SendQueue {
     }
 
     /// Calls `send` with the oldest datagrams in one piece, their length, their number and their common destination.
-    /// Takes successive datagrams of one length, of which the last may be shorter: at most `most`, with at most
-    /// `most_bytes` bytes.
+    /// Takes successive datagrams of one length, of which the last may be shorter: at most `most`, and, if more than
+    /// one, at most `most_bytes` bytes.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,

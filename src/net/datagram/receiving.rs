@@ -21,7 +21,7 @@ const MOST_FAILURES: u32 = 64;
 const REST_TICKS: u64 = 5;
 
 impl Datagrams {
-    /// Receives a datagram into `buffer`.
+    /// Receives a datagram, or a batch of datagrams, into `buffer`.
     // A function of its own: inlined, it would take registers from the path of a message.
     #[inline(never)]
     pub(crate) fn on_readable(
@@ -60,7 +60,7 @@ impl Datagrams {
         Some(Event::Datagram)
     }
 
-    /// Whether the block list discards a datagram of this sender, which is then counted.
+    /// Whether the block list discards a datagram of the sender `from`. Counts the datagram if so.
     #[inline]
     pub(super) fn blocks(&mut self, from: SocketAddr) -> bool {
         let blocked = self.receive_block_list.as_ref();
@@ -142,14 +142,14 @@ impl Datagrams {
         }
     }
 
-    /// Stops the calls in `direction` for `REST_TICKS`.
+    /// Stops the calls in `direction` until `REST_TICKS` have passed, or the kernel reports new readiness.
     pub(super) fn rest(&mut self, direction: Interest, registration: &mut Registration<'_>) {
         self.rests = true;
         registration.would_block(direction);
         registration.wake_at(registration.tick() + REST_TICKS);
     }
 
-    /// Ends the pause that [`rest`](Self::rest) has begun, so that the failed call is tried again.
+    /// Ends the rest that [`rest`](Self::rest) has begun, so that the failed call is tried again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
             registration.assume(Readiness::READABLE | Readiness::WRITABLE);

@@ -1,5 +1,5 @@
-//! Sending: at once while the kernel has space, else through the queue. If the queue is full, the policy chooses the
-//! datagram that is dropped.
+//! Sending: at once while the kernel has space, else through the queue. A socket in batches always queues. If the queue
+//! is full, the policy chooses the datagram that is dropped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,8 +27,8 @@ pub(super) struct Sent {
 }
 
 impl Datagrams {
-    /// Sends `bytes` to `to` if nothing stands in the way: fast path of [`send`](Self::send), which changes no registration.
-    /// Returns the result of the call; `None` if none was made.
+    /// Fast path of [`send`](Self::send), which needs no registration: for an open socket without a peer, a send block
+    /// list, queued datagrams, batches or a rest. Returns the result of the system call; `None` if none was made.
     #[inline]
     pub(crate) fn send_at_once(
         &mut self,
@@ -56,7 +56,7 @@ impl Datagrams {
         Some(result.map(drop))
     }
 
-    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
+    /// Sends or queues `bytes` as one datagram: to `to`, or to the peer of a connected socket.
     pub(crate) fn send(
         &mut self,
         bytes: &[u8],
@@ -262,8 +262,8 @@ fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`. If the result may be the refusal of an earlier datagram, calls `send` again. The first call has taken
-/// that error out of the kernel, and has not sent this datagram.
+/// Calls `send`. If the result may be the refusal of an earlier datagram, calls `send` again. In that case the first
+/// call has taken the error out of the kernel, and has not sent this datagram.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,

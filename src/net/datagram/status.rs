@@ -13,7 +13,7 @@ pub(crate) struct DatagramCounts {
     pub(crate) received: u64,
     pub(crate) received_bytes: u64,
     pub(crate) sent: u64,
-    /// The datagrams that were never sent, because of the queue's policy, an error, or a close.
+    /// The datagrams that were never sent, because of a limit on queued bytes, a refusal, an error, or a close.
     pub(crate) dropped: u64,
     /// The received datagrams that the block list has discarded.
     pub(crate) blocked: u64,
@@ -34,7 +34,7 @@ impl DatagramCounts {
 }
 
 impl Datagrams {
-    /// Whether the socket is closed, or closes in this turn.
+    /// Whether the socket is closed, also if its `on_close` is still to come.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.stage, Stage::Closing(_) | Stage::Closed)
     }
