@@ -188,8 +188,8 @@ impl DatagramOptions {
     /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
     ///
     /// If the [read buffer](crate::EventLoopOptions::read_buffer_bytes) of the loop is not longer than `bytes`, a
-    /// datagram is cut at one byte less than the read buffer has. With batches, a datagram that fills a read buffer
-    /// below 64 KiB counts as cut.
+    /// datagram is cut at one byte less than the read buffer has. With `in_batches`, a datagram that fills a read
+    /// buffer below 64 KiB counts as cut.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self

@@ -1,5 +1,5 @@
-//! Sending: at once while the kernel has space, else through the queue. A socket in batches always queues. If the queue
-//! is full, the policy chooses the datagram that is dropped.
+//! Sending: at once while the kernel has space, else through the queue. A socket that sends in batches always queues.
+//! If the queue is full, the policy chooses the datagram that is dropped.
 
 use std::io;
 use std::net::SocketAddr;

@@ -104,8 +104,9 @@ impl DatagramSocket<'_> {
     /// The descriptor still belongs to the loop. Receiving from it, or making it block, contradicts the state that the loop
     /// keeps for the socket. Returns `None` for a socket that is closed or not bound yet, and in a simulation.
     ///
-    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, each
-    /// receive and send costs one more system call (`fcntl(2)`): another holder may make the socket block.
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
+    /// each receive and send costs one more system call (`fcntl(2)`), except in batches: another holder may make the
+    /// socket block.
     ///
     /// ```
     /// use netloop::DatagramSocket;

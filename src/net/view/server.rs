@@ -64,7 +64,8 @@ impl<'a> Server<'a> {
 
 /// Listening.
 impl Server<'_> {
-    /// Stops listening at once. The system refuses new peers, and the peers in the backlog.
+    /// Stops listening at once. The system refuses new peers, and the peers in the backlog, unless the descriptor has a
+    /// duplicate.
     ///
     /// The server's connections stay usable. The server's `on_close` is called after the `on_close` of its last
     /// connection. Closing a server twice is harmless. In a [forked child](crate::EventLoop#forks) this does nothing.

@@ -11,10 +11,10 @@ use super::server::Server;
 use super::socket::Socket;
 use super::source::Source;
 
-/// All sockets and servers of a loop, for the callbacks that have no socket of their own: those of timers, deferred
-/// calls, posts and servers.
+/// All sockets, servers, UDP sockets and sources of a loop, mainly for the callbacks that have no socket of their own:
+/// those of timers, deferred calls, posts and servers.
 ///
-/// `{:?}` shows the numbers of both: `Sockets { sockets: 3, servers: 1 }`.
+/// `{:?}` shows two numbers: `Sockets { sockets: 3, servers: 1 }`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,8 +68,8 @@ impl<'a> Sockets<'a> {
     /// [`Flow::Open`], with its answer: [`Full`](crate::Flow::Full) means that the socket cannot keep up.
     ///
     /// A broadcast does the same as a [`write`](Socket::write) to each socket in that order, and costs less. A short
-    /// message to sockets that keep up is stored once, however many sockets receive it. All bytes that a socket is sent
-    /// in one turn leave in one system call. Separate writes of the same bytes to several sockets share one copy too.
+    /// message to sockets that keep up is stored once, however many sockets receive it. All messages to a socket before
+    /// the next flush leave together. Separate writes of the same bytes to several sockets share one copy too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -98,7 +98,7 @@ impl<'a> Sockets<'a> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Returns the ids of all sockets, in no particular order.
+    /// Returns the ids of all sockets but UDP sockets, in no particular order.
     ///
     /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The
     /// iterator has the ids at the time of the call. The call makes a list of 8 bytes for each socket.

@@ -112,14 +112,14 @@ impl<'a> Source<'a> {
         self.net.cancel_source_timer(self.id, token)
     }
 
-    /// Closes the source. The handler is not called for readiness any more. At the end of the turn the loop deregisters
-    /// the object, and gives handler and object to [`on_close`](crate::SourceHandler::on_close). Closing a source twice
-    /// is harmless.
+    /// Closes the source. The handler is not called for readiness any more. In the next close phase the loop
+    /// deregisters the object, and gives handler and object to [`on_close`](crate::SourceHandler::on_close). Closing a
+    /// source twice is harmless.
     pub fn close(&mut self) {
         self.net.close_source(self.id);
     }
 
-    /// Whether the source is closed, closes in this turn, or is gone.
+    /// Whether the source is closed, also if its `on_close` is still to come, or is gone.
     pub fn is_closed(&self) -> bool {
         self.net.source_is_closed(self.id)
     }

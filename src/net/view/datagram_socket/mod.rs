@@ -82,15 +82,17 @@ impl<'a> DatagramSocket<'a> {
 
 /// Sending.
 impl DatagramSocket<'_> {
-    /// Sends `bytes` to `to`, as one datagram, within this call. A datagram that the kernel takes costs no allocation.
+    /// Sends `bytes` to `to`, as one datagram, within this call. With `in_batches`, the datagram waits for the flush of
+    /// the turn instead. A datagram that the kernel takes within the call costs no allocation.
     ///
     /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or if the datagram waits in the
     /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for
     /// [`on_drain`](crate::DatagramHandler::on_drain), because the queue has reached the [high
     /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
-    /// Either the queue is full, and its [policy](crate::DatagramOptions::drop_policy) keeps the older datagrams; or
-    /// the send has failed, and [`on_error`](crate::DatagramHandler::on_error) gets the reason. An accepted datagram
-    /// need not arrive: the network may lose any datagram.
+    /// Either a limit on queued bytes leaves no space for it, after what the
+    /// [policy](crate::DatagramOptions::drop_policy) drops; or the send has failed or is refused, and
+    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason. An accepted datagram need not arrive: the
+    /// network may lose any datagram.
     ///
     /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
     /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
@@ -172,9 +174,9 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED) if the socket is connected already. The
-    /// system's error, such as ENETUNREACH; ERR_IP_BLOCKED for an address of the
-    /// [block list](crate::DatagramOptions::send_block_list).
+    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED) if the socket is connected already, and
+    /// ERR_SOCKET_DGRAM_NOT_RUNNING if it is closed or not bound yet. The system's error, such as ENETUNREACH;
+    /// ERR_IP_BLOCKED for an address of the [block list](crate::DatagramOptions::send_block_list).
     pub fn connect(&mut self, peer: impl Into<SocketAddr>) -> Result<()> {
         let peer = peer.into();
         let connected = self
@@ -185,7 +187,8 @@ impl DatagramSocket<'_> {
         connected.unwrap_or_else(|| Err(not_running()))
     }
 
-    /// Stops receiving. The kernel keeps as many datagrams as its buffer holds, and drops the others.
+    /// Stops receiving. The kernel keeps as many datagrams as its buffer holds, and drops the others. The rest of a
+    /// batch that was received before still comes.
     pub fn pause(&mut self) {
         self.set_paused(true);
     }
@@ -207,9 +210,10 @@ impl DatagramSocket<'_> {
         self.datagrams().is_some_and(Datagrams::is_paused)
     }
 
-    /// Closes the socket at once: its address is free again. The queued datagrams are lost. The only event that still
-    /// comes is [`on_close`](crate::DatagramHandler::on_close), at the end of this turn. Closing a socket twice is
-    /// harmless. In a [forked child](crate::EventLoop#forks) this call does nothing.
+    /// Closes the socket at once: its address is free again. The queued datagrams are lost; with `in_batches`, they are
+    /// first offered to the kernel. The only event that still comes is [`on_close`](crate::DatagramHandler::on_close),
+    /// in the next close phase. Closing a socket twice is harmless. In a [forked child](crate::EventLoop#forks) this
+    /// call does nothing.
     pub fn close(&mut self) {
         self.net.close_datagrams(self.id);
     }
@@ -220,7 +224,7 @@ impl DatagramSocket<'_> {
         self.net.close_datagrams_soon(self.id);
     }
 
-    /// Whether the socket is closed, closes in this turn, or is gone.
+    /// Whether the socket is closed, also if its `on_close` is still to come, or is gone.
     pub fn is_closed(&self) -> bool {
         self.datagrams().is_none_or(Datagrams::is_closed)
     }
@@ -228,7 +232,7 @@ impl DatagramSocket<'_> {
     /// Takes the socket out of the loop, where it counts as closed from now on. The queued datagrams are lost. The
     /// standard library, another loop or another process can then use the socket, which is still non-blocking.
     ///
-    /// Returns `None` if the socket is not bound or sends in batches, in a simulation, and in a [forked
+    /// Returns `None` if the socket is not bound yet, is closed, or sends in batches, in a simulation, and in a [forked
     /// child](crate::EventLoop#forks).
     #[must_use = "dropping the socket closes it"]
     pub fn detach(&mut self) -> Option<std::net::UdpSocket> {
@@ -272,8 +276,8 @@ impl DatagramSocket<'_> {
 
 /// The addresses and the counters.
 impl DatagramSocket<'_> {
-    /// Returns the address that the socket is bound to, with the port that the system chose. `None` while the name is being
-    /// looked up. Known also after the close, within `on_close`.
+    /// Returns the address that the socket is bound to, with the port that the system chose. `None` until the socket is
+    /// bound. Known also after the close, within `on_close`.
     #[doc(alias = "address")]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.datagrams()?.local()
@@ -289,7 +293,8 @@ impl DatagramSocket<'_> {
         self.datagrams().map(Datagrams::counts).unwrap_or_default()
     }
 
-    /// Returns the number of datagrams that the handler was given, whole or truncated.
+    /// Returns the number of datagrams that were received for the handler, whole or truncated. Those that the block
+    /// list discards are not counted.
     pub fn received_datagrams(&self) -> u64 {
         self.counts().received
     }
@@ -299,7 +304,8 @@ impl DatagramSocket<'_> {
         self.counts().sent
     }
 
-    /// Returns the number of datagrams that were not sent: the queue was full, the send failed, or the socket closed.
+    /// Returns the number of datagrams that were not sent: the queue had no space, the send failed or was refused, or
+    /// the socket closed.
     pub fn dropped_datagrams(&self) -> u64 {
         self.counts().dropped
     }

@@ -8,8 +8,8 @@ use crate::system::{Membership, MulticastInterface, UdpOption};
 
 use super::DatagramSocket;
 
-/// The options. While the name of the socket is being looked up, and after its close, each of these methods fails with
-/// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
+/// The options. While the name of the socket is being looked up, and after its close, each of these methods with a
+/// valid argument fails with [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
 impl DatagramSocket<'_> {
     fn set(&self, name: &str, option: UdpOption) -> Result<()> {
         self.net.set_udp_option(self.id, name, option)
@@ -24,7 +24,8 @@ impl DatagramSocket<'_> {
         self.set("broadcast", UdpOption::Broadcast(on))
     }
 
-    /// Sets the number of routers that a datagram may pass, from 1 to 255.
+    /// Sets the number of hops of a sent datagram, from 1 to 255:
+    /// [`DatagramOptions::ttl`](crate::DatagramOptions::ttl).
     ///
     /// # Errors
     ///
@@ -33,7 +34,8 @@ impl DatagramSocket<'_> {
         self.set("ttl", UdpOption::Ttl(hops))
     }
 
-    /// Sets the number of routers that a multicast datagram may pass, from 0 to 255.
+    /// Sets the number of hops of a multicast datagram, from 0 to 255:
+    /// [`DatagramOptions::multicast_ttl`](crate::DatagramOptions::multicast_ttl).
     ///
     /// # Errors
     ///

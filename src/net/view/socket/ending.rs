@@ -10,9 +10,9 @@ use super::Socket;
 impl Socket<'_> {
     /// Ends this side: queued bytes are sent, then a FIN (`shutdown(2)`).
     ///
-    /// The peer may go on sending. The socket closes when the peer has ended too, or when no byte has moved for the
-    /// [`close_timeout`](crate::SocketOptions::close_timeout). If the socket is still connecting, the end follows once
-    /// it is connected. Ending a socket twice is harmless.
+    /// The peer may go on sending. The socket closes when the peer has ended too, or by the
+    /// [`close_timeout`](crate::SocketOptions::close_timeout) or another limit on time. If the socket is still
+    /// connecting, the end follows once it is connected. Ending a socket twice is harmless.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -78,8 +78,8 @@ impl Socket<'_> {
     }
 
     /// Closes the socket now. Bytes that the kernel does not take at once are lost. Of all events, only `on_close`
-    /// still comes, in the close phase of this turn, and before it `on_sent` for each token that was not reached.
-    /// Destroying a socket twice is harmless.
+    /// still comes, in the next close phase, and before it `on_sent` for each token that was not reached. Destroying a
+    /// socket twice is harmless.
     ///
     /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
     /// one. [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes
@@ -152,7 +152,8 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_HANDLE_TYPE: Unix sockets have no reset. The socket lives on.
+    /// ERR_INVALID_HANDLE_TYPE if the socket is not TCP: it has no reset, and lives on. Otherwise the error of
+    /// `setsockopt(2)`.
     #[doc(alias = "resetAndDestroy")]
     pub fn reset(&mut self) -> Result<()> {
         let reset = self.net.begin_close(self.id, Connection::reset);

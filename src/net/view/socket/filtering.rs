@@ -12,7 +12,7 @@ impl Socket<'_> {
     /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. The filters that the
     /// socket has already stay between the wire and this one.
     ///
-    /// Bytes that were written before leave as they were written. Bytes that are written after this call wait until the
+    /// Bytes that were written before leave without this filter. Bytes that are written after this call wait until the
     /// filter is [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes, once more.
     /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call.
     ///
@@ -21,8 +21,9 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program then
-    /// closes the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, or one side has ended.
+    /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program
+    /// then closes the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, has failed or is
+    /// an input, if one side has ended, or if earlier filters still have bytes to encode.
     pub fn start_filter(&mut self, filter: impl Filter + 'static, unread: &[u8]) -> Result<()> {
         if !unread.is_empty() {
             return Err(Error::unread_bytes());

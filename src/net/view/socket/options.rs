@@ -43,7 +43,7 @@ impl Socket<'_> {
         self.net.request(self.id, Connection::pause);
     }
 
-    /// Reads again, in a later turn. Bytes that arrived during the pause are not lost.
+    /// Reads again, but not within this call. Bytes that arrived during the pause are not lost.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -74,8 +74,8 @@ impl Socket<'_> {
     /// delivered, so a peer cannot make them grow. They are counted as read once, and are no activity. Without a pause
     /// they come again at once: a handler that waits for the rest of a message keeps its beginning itself.
     ///
-    /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open yet,
-    /// or is closed, or its end was reported already.
+    /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open
+    /// yet, or is closed, or its end was reported already. Without memory for the bytes, the socket fails.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -299,14 +299,14 @@ impl Socket<'_> {
             .map_or(0, |it| it.low_water_mark.min(it.high_water_mark))
     }
 
-    /// Returns the largest number of queued bytes; a write beyond it closes the socket with an error
-    /// ([`max_queued_bytes`](crate::SocketOptions::max_queued_bytes)).
+    /// Returns the largest number of queued bytes; a write beyond it to a queue that is not empty closes the socket
+    /// with an error ([`max_queued_bytes`](crate::SocketOptions::max_queued_bytes)).
     pub fn max_queued_bytes(&self) -> usize {
         self.settings().map_or(0, |it| it.limits.max_queued_bytes)
     }
 
-    /// Returns the time without a moving byte after which the socket closes once this side has [ended](Self::end)
-    /// ([`close_timeout`](crate::SocketOptions::close_timeout)).
+    /// Returns the [`close_timeout`](crate::SocketOptions::close_timeout), which counts once this side has
+    /// [ended](Self::end).
     pub fn close_timeout(&self) -> Option<Duration> {
         self.settings().and_then(|it| it.limits.close_timeout)
     }

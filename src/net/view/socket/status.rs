@@ -35,7 +35,7 @@ impl Socket<'_> {
         self.connection().map_or(State::Closed, Connection::state)
     }
 
-    /// Whether the socket is closed, closes in this turn, or is gone.
+    /// Whether the socket is closed, also if its `on_close` is still to come, or is gone.
     #[doc(alias = "destroyed")]
     pub fn is_destroyed(&self) -> bool {
         self.connection().is_none_or(Connection::is_closed)
@@ -90,8 +90,8 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::owes_drain)
     }
 
-    /// Returns the number of bytes received. During `on_data`, the bytes of this event are counted. The count stays
-    /// until after `on_close`.
+    /// Returns the number of bytes received, as filters have decoded them. During `on_data`, the bytes of this event
+    /// are counted. The count stays until after `on_close`.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};
@@ -150,8 +150,9 @@ impl Socket<'_> {
         self.connection().and_then(Connection::local_address)
     }
 
-    /// Returns the address at the other end, as accept or connect reported it. The address stays until after
-    /// `on_close`. `None` before there is a connection, and for sockets that are not TCP.
+    /// Returns the address at the other end, as the system or a [filter](crate::Filter::peer_address) reported it, such
+    /// as that of a PROXY header. The address stays until after `on_close`. `None` before there is a connection, and
+    /// for sockets that are not TCP.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};

@@ -87,8 +87,8 @@ impl Socket<'_> {
         self.write_payload(Payload::Owned(bytes))
     }
 
-    /// Sends `bytes` that are also sent to other sockets: all of their queues share one copy. For short messages
-    /// [`Sockets::broadcast`](crate::Sockets::broadcast) costs less.
+    /// Sends `bytes` that are also sent to other sockets: all of their queues share one copy, unless the bytes are
+    /// short. For short messages [`Sockets::broadcast`](crate::Sockets::broadcast) costs less.
     ///
     /// ```
     /// use std::rc::Rc;
@@ -110,7 +110,7 @@ impl Socket<'_> {
         self.write_payload(Payload::Shared(bytes))
     }
 
-    /// Sends `bytes` that live for ever, without copying them.
+    /// Sends `bytes` that live for ever, without copying them unless they are short.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
