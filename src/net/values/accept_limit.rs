@@ -1,7 +1,8 @@
 //! [`AcceptLimit`]: the limits that a server can be at when a peer connects.
 
 /// The limit that a refused connection was over. The server checks the [block list](crate::ListenOptions::block_list)
-/// first, then the limits in this order. The first limit that is reached counts.
+/// first, then the limits in this order. The first limit that is reached counts. If a
+/// [filter](crate::Filter::peer_address) finds the peer's address later, its network is checked then.
 ///
 /// ```
 /// use netloop::{Accepted, AcceptLimit, LoopContext, OverLimit, ServerHandler, SocketHandler};

@@ -38,7 +38,7 @@ pub(crate) enum SocketEvent {
     Connected,
     /// The filters of an accepted connection are ready, and the handler of the server gets the connection.
     Accepted,
-    /// The number of bytes that were read into the read buffer.
+    /// Received bytes lie at the front of the read buffer: their number.
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,

@@ -175,9 +175,9 @@ impl Limits {
         }
     }
 
-    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets, also those that
-    /// connect, but refuses accepts only. The limit of a server counts its accepted sockets. Default: 10,000; with 0,
-    /// every accepted connection is refused.
+    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets but UDP sockets, also
+    /// those that connect, but refuses accepts only. The limit of a server counts its accepted sockets. Default:
+    /// 10,000; with 0, every accepted connection is refused.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
@@ -223,12 +223,13 @@ impl Limits {
         self
     }
 
-    /// Limits the queued bytes of all sockets of a loop together. Default: 256 MiB. A server has no such limit of its own.
+    /// Limits the queued bytes of all sockets of a loop together, UDP sockets included. Default: 256 MiB. A server has
+    /// no such limit of its own.
     ///
-    /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. A write that would pass
-    /// the limit closes the socket with the most queued bytes, with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit), until there is space: the peers that read do not pay for those
-    /// that do not.
+    /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. A write that would
+    /// pass the limit closes the socket with the most queued bytes, with
+    /// [`CloseReason::Limit`](crate::CloseReason::Limit), until there is space: the peers that read do not pay for
+    /// those that do not. A datagram that finds no space is dropped instead.
     pub fn max_total_queued_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.max_total_queued_bytes = bytes.into();
         self

@@ -38,15 +38,15 @@
 pub enum Flow {
     /// The bytes were accepted, and the queue has capacity for more.
     Open,
-    /// The bytes were accepted, but the peer or the network is slow: the queued bytes have reached the high watermark.
+    /// The bytes were accepted, and the queued bytes have reached the high watermark.
     /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Writes before that are accepted too,
     /// up to [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
     /// The bytes were refused, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are
     /// still sent, and the close stays graceful.
     Ended,
-    /// The bytes were refused: the socket is closed, closes in this turn, or is gone. If this very write has failed,
-    /// the kernel may have taken a part of its bytes.
+    /// The bytes were refused: the socket is closed or gone, or its connection has failed. If this very write has
+    /// failed, the kernel may have taken a part of its bytes.
     Closed,
 }
 
@@ -111,7 +111,8 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "readyState")]
 pub enum State {
-    /// The socket is connecting, or its name is being looked up. Writes are queued.
+    /// The socket is connecting, its name is being looked up, or its [filters](crate::Filter) are not ready. Writes are
+    /// queued.
     Opening,
     /// Both directions are open.
     Open,
@@ -178,19 +179,21 @@ pub enum CloseReason {
     /// [deadline](crate::Socket::set_deadline) has passed: [`on_error`](crate::SocketHandler::on_error) has named the limit
     /// just before.
     TimedOut,
-    /// The user has closed the socket: `destroy`, `destroy_soon` or `reset`.
+    /// The user has closed the socket, without an error: `destroy`, `destroy_soon` or `reset`.
     Local,
-    /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
+    /// A write would have queued more than [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) allows, or
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes) for all sockets together.
     Limit,
     /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection stays open.
     Detached,
-    /// A call failed for another reason. [`on_error`](crate::SocketHandler::on_error) has reported the error just
-    /// before.
+    /// A call, a filter or the handler has failed in another way, or the user has called `destroy_with`.
+    /// [`on_error`](crate::SocketHandler::on_error) has reported the error just before.
     Error,
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if one side closed it, or gave it up after a timeout.
+    /// Whether the connection has failed. `false` if one side closed it, gave it up after a timeout, or took it out of
+    /// the loop.
     ///
     /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
     /// `on_close`.
