@@ -30,7 +30,7 @@ const LAST_ACCEPTS: u32 = 1 << 16;
 pub(super) const FATAL_FAULTS: u32 = 3;
 
 impl Listener {
-    /// Ends the wait of a backoff early, because a descriptor may be free: the reactor then calls
+    /// Ends the wait of a backoff, at its end or because a descriptor may be free: the reactor then calls
     /// [`on_readable`](Self::on_readable). Does nothing in any other state.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if let State::BackingOff { .. } = self.state {
@@ -52,7 +52,7 @@ impl Listener {
         true
     }
 
-    /// Whether the listener only accepts the peers that waited when it was [asked to end](Self::drain).
+    /// Whether the listener was [asked to end](Self::drain), and still accepts the peers that wait.
     fn is_draining(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.left_to_accept.is_some())
@@ -73,8 +73,9 @@ impl Listener {
         }
     }
 
-    /// Accepts one peer, and returns the event for it: `Net` admits or refuses the peer. Skips peers that are gone. If
-    /// no peer is accepted, but peers were refused before, returns the event that reports the refused peers.
+    /// Accepts one peer, and returns the event for it; an [`Event::Arrival`] asks `Net` to admit or refuse the peer.
+    /// Skips peers that are gone. If no peer is accepted, returns the event for a failure, for the end of a drain, or
+    /// for peers that were refused before.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -164,8 +165,8 @@ impl Listener {
         }
     }
 
-    /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again by
-    /// itself. The handler gets the first failure only.
+    /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again
+    /// by itself. Of an episode of failures, the handler gets the first only.
     fn back_off(
         &mut self,
         error: io::Error,

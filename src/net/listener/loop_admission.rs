@@ -7,8 +7,8 @@ use crate::system::{Acceptor, Reserve, System};
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage).
-    /// While this is `true`, at least one server is backing off.
+    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage). The
+    /// server of that accept began to back off then.
     has_met_shortage: bool,
     /// The number of accepts that have failed for lack of a descriptor.
     shortages: u64,
@@ -54,7 +54,8 @@ impl LoopAdmission {
         self.open_sockets
     }
 
-    /// Refuses one peer that waits at `acceptor`: accepts it with the reserve descriptor, and resets it.
+    /// Refuses one peer that waits at `acceptor`, if the reserve descriptor is there: accepts the peer with it, and
+    /// resets the peer.
     pub(crate) fn meet_shortage(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.has_met_shortage = true;

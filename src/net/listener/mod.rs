@@ -70,8 +70,9 @@ enum State {
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
     /// The socket listens, but an accept has failed for a cause whose end no edge will report. No accept is tried
-    /// before the backoff is over. The state ends when an accept finds no waiting peer. That result proves a free
-    /// descriptor, because the kernel looks for a descriptor before it looks into the backlog.
+    /// before the backoff is over or a descriptor may be free. The state ends when an accept finds no waiting peer.
+    /// That result proves a free descriptor, because the kernel looks for a descriptor before it looks into the
+    /// backlog.
     BackingOff {
         bound: Bound,
         /// The length of the last backoff; zero if a peer was accepted since.
@@ -318,7 +319,7 @@ impl Listener {
     }
 
     /// Returns the address by which networks count a connection of `peer` that was just accepted. `None` if `peer`
-    /// belongs to no network, or if a PROXY header will name another address.
+    /// belongs to no network, or if a PROXY header may name another address.
     pub(crate) fn first_counted_peer(&self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         let proxies = self.proxy_protocol.as_ref();
         peer.filter(|_| !proxies.is_some_and(|proxies| proxies.expects_header(peer)))
@@ -382,7 +383,7 @@ impl Listener {
         self.connections = self.connections.saturating_sub(1);
     }
 
-    /// Stops listening at once: the kernel refuses new peers from now on. The caller has deregistered the socket.
+    /// Stops listening at once, and closes the socket, which the caller has deregistered.
     pub(crate) fn stop(&mut self, registration: &mut Registration<'_>) {
         self.state = State::Closed;
         self.event = None;

@@ -122,15 +122,17 @@ impl ListenOptions {
     /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy. The header says
     /// from where the client comes. Default: `None`.
     ///
-    /// The server is told of a connection once its header is whole, and the handler gets the bytes after the header.
-    /// [`peer_address`](crate::Socket::peer_address) and [`Accepted::peer_address`](crate::Accepted::peer_address) are
-    /// then the client's. If the header names no IP address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as
-    /// the specification requires. [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's in any case,
-    /// and [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
+    /// The server is told of a connection once its header is whole and its other filters are ready. The handler gets
+    /// the bytes after the header. [`peer_address`](crate::Socket::peer_address) and
+    /// [`Accepted::peer_address`](crate::Accepted::peer_address) are then the client's. If the header names no IP
+    /// address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the specification requires.
+    /// [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's whichever header came, and
+    /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
     /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
     /// The header must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and
-    /// 4,096 in version 2. A connection without a valid header, or of an address that is not trusted, is closed.
+    /// 4,096 in version 2. A connection without a valid header, or of an address that is not trusted, is closed, unless
+    /// [`optional`](ProxyProtocol::optional) or [`admit_others`](ProxyProtocol::admit_others) allows it.
     /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
     /// [`ERR_PROXY_HEADER`](crate::Error::PROXY_HEADER), or ETIMEDOUT.
     ///

@@ -84,7 +84,7 @@ impl ProxyProtocol {
         }
     }
 
-    /// Whether the connection of `peer` begins with a header that says on behalf of which client it comes.
+    /// Whether `peer` is a trusted proxy, whose connection may begin with a header.
     pub(super) fn expects_header(&self, peer: Option<SocketAddr>) -> bool {
         matches!(self.role(peer), Role::Proxy)
     }
