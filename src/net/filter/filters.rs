@@ -119,7 +119,8 @@ impl Filters {
         self.wire.read_short && !self.has_input()
     }
 
-    /// Whether the last operation ended with a short read, and not with a call that would block.
+    /// Whether a read of the last operation was short, or would have blocked after a long one. Never so after a
+    /// [`peek`](Self::peek).
     pub(crate) fn has_read_short(&self) -> bool {
         self.wire.read_short && self.wire.spares_reads
     }
@@ -216,7 +217,8 @@ impl Filters {
     }
 
     /// Looks for received bytes, as [`Stream::peek`] does: returns 1 if there are any, and 0 at the end of the peer.
-    /// Decodes until one of the two is known, and keeps decoded bytes for the next read.
+    /// Decodes until one of the two is known, in at most [`MOST_READS`] steps, and keeps decoded bytes for the next
+    /// read.
     pub(crate) fn peek(&mut self, stream: &mut Stream) -> io::Result<usize> {
         self.begin_call();
         self.wire.spares_reads = false;

@@ -71,7 +71,7 @@ use crate::net::error::Result;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 pub trait Filter {
-    /// Begins, before any byte is received: appends to `to_peer` what this side sends first.
+    /// Begins, before any byte is decoded: appends to `to_peer` what this side sends first.
     ///
     /// # Errors
     ///
@@ -89,9 +89,9 @@ pub trait Filter {
 
     /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`.
     ///
-    /// The filter need not [use](Decoded::used) all of `input`: the rest comes again, in front of further bytes. If
-    /// `output` is full, the method is called again soon, also without further input. Otherwise it is called again when
-    /// bytes have arrived.
+    /// The filter need not [use](Decoded::used) all of `input`: the rest comes again, at once if this call has used or
+    /// decoded something, and else in front of further bytes. If `output` is full, the method is called again soon,
+    /// also without further input.
     ///
     /// # Errors
     ///
@@ -263,8 +263,8 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the bytes that wait to be sent to the peer; the filter appends to them. The bytes leave as soon as
-    /// possible. What is appended after the [end](Filter::end) of this side is dropped.
+    /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible. What
+    /// is appended after the [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

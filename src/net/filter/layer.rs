@@ -243,7 +243,8 @@ impl Layer {
         filled
     }
 
-    /// Calls the filter until it decodes no more. Returns the number of used bytes, and of decoded bytes in `space`.
+    /// Calls the filter until it decodes no more, or `space` is full. Returns the number of used bytes, and of decoded
+    /// bytes in `space`.
     fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
         let (mut used, mut filled) = (0, 0);
         self.may_decode = false;

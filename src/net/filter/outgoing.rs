@@ -120,7 +120,7 @@ impl Outgoing {
         let of = batch.end - batch.start;
         let credited = match sent == of {
             true => batch.written,
-            // Both factors are at most a few times 64 KiB, so the product fits into 64 bits.
+            // `written` is at most 64 KiB, so the product fits into 64 bits.
             false => {
                 let credited = batch.written as u64 * sent as u64 / of as u64;
                 usize::try_from(credited).unwrap_or(batch.written)

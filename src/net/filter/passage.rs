@@ -8,7 +8,7 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::layer::Layer;
 
-/// The limit on the reads of the wire in one call while no bytes are decoded. Then other sources are served first.
+/// The limit on the reads below a filter in one call while it decodes no bytes. Then other sources are served first.
 pub(super) const MOST_READS: usize = 8;
 
 /// The number of decoded bytes after which the wire is read once more.
@@ -17,7 +17,7 @@ const LONG_READ: usize = 32 << 10;
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
 const LEAST_BUFFER: usize = 256;
 
-/// The limit on the written bytes that are encoded at a time, and thus also on the bytes that are encoded ahead of the
+/// The limit on the written bytes that are encoded at a time, and thus also on those that are encoded ahead of the
 /// kernel.
 const BATCH_BYTES: usize = 64 << 10;
 
@@ -31,7 +31,8 @@ pub(super) struct WireState {
     /// The number of bytes at the front of the queue that were written before there were filters. These bytes are sent
     /// as they are, and no other byte overtakes them.
     pub(super) plain: usize,
-    /// Whether the last read was short, which proves that the kernel has no more for now.
+    /// Whether the last read was short, or would have blocked after a long one. Both prove that the kernel has no more
+    /// for now.
     pub(super) read_short: bool,
     /// Whether a read after a short one returns `WouldBlock` without a system call. Such a `WouldBlock` does not
     /// disprove an end that the kernel has reported.

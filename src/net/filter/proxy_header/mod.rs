@@ -14,8 +14,8 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Result};
 
-/// The limit on the length of a header of version 2: the addresses, which take up to 232 bytes, and TLVs, which are
-/// skipped. A proxy that passes on the certificates of its clients needs most of this length.
+/// The limit on the length of a header of version 2: the fixed part and the addresses, which take up to 232 bytes, and
+/// TLVs, which are skipped. A proxy that passes on the certificates of its clients needs most of this length.
 const LONGEST_HEADER: usize = 4096;
 
 /// The content of a header of the PROXY protocol: from where a client has come to a proxy.
@@ -96,7 +96,7 @@ impl ProxyHeader {
         }
     }
 
-    /// Whether `bytes` are no header and no beginning of one.
+    /// Whether `bytes` neither begin with a signature nor are the beginning of one.
     pub(super) fn is_absent(bytes: &[u8]) -> bool {
         !begins(bytes, v2::SIGNATURE) && !begins(bytes, v1::SIGNATURE)
     }
