@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::system::MonotonicClock;
 use crate::wheel::NEVER;
 
-/// Ticks are milliseconds: a finer resolution would be lost, because mio rounds the timeout of epoll up to
-/// milliseconds.
+/// Ticks are milliseconds: a finer resolution would be lost without the feature `precise`, because mio rounds the
+/// timeout of epoll up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
 /// Keeps the reading of the clock that all of one turn uses. The caller passes these readings in.
@@ -18,7 +18,8 @@ pub(super) struct Clock {
     now: Instant,
     /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
-    /// The beginning of the tick after `tick`: most readings are before it, and need no division. Invariant: not later.
+    /// The beginning of the tick after `tick`: most readings are before it, and need no division. Invariant: not later
+    /// than that.
     next_tick: Instant,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.

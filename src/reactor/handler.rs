@@ -106,8 +106,9 @@ pub trait Handler {
     }
 
     /// Handles a deadline that has passed: the deadline of the last [`Registration::set_deadline`], or an earlier
-    /// deadline which that call replaced. So the source must compare its deadline with the time. If the deadline has
-    /// not passed, the source sets it again.
+    /// deadline which that call replaced. The reactor also calls this when it retries a [`Registration::rearm`] that
+    /// the kernel has refused. So the source must compare its deadline with the time. If the deadline has not passed,
+    /// the source sets it again.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None

@@ -188,11 +188,11 @@ pub struct Reactor<T: Handler> {
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
-    /// The number of events that the kernel has delivered since the reactor was made.
+    /// The number of events that the kernel has delivered, without those of the waker and the alarm.
     events: u64,
     /// The number of polls that the reactor has made.
     polls: u64,
-    /// Whether the last poll could sleep: its timeout was not zero.
+    /// Whether the last [`wait`](Reactor::wait) could sleep: its timeout was not zero.
     could_wait: bool,
     /// The deadline, in ticks of the wheel, of the entry that the wheel returned last.
     last_due: u64,
@@ -201,7 +201,7 @@ pub struct Reactor<T: Handler> {
 }
 
 impl<T: Handler> Reactor<T> {
-    /// Opens a reactor that fetches at most `events_capacity` events from the kernel in one wait.
+    /// Opens a reactor that fetches at most `events_capacity` events from the kernel in one call.
     ///
     /// # Errors
     ///
@@ -319,7 +319,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Removes a source at once, without an event, and returns the source. From now on its key is dead.
+    /// Removes a source at once, without an event, and returns the source; `None` if it is gone. From now on its key is
+    /// dead.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let Slot { state, source } = self.slots.get_mut(key)?;
         if let Some(source) = source.source() {
@@ -403,7 +404,7 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Returns the number of events that the kernel has delivered since the reactor was made.
+    /// Returns the number of events that the kernel has delivered, without those of the waker and the alarm.
     pub(crate) fn events(&self) -> u64 {
         self.events
     }

@@ -13,9 +13,10 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// The state of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// readiness, interest and deadline.
 ///
-/// A method here only sets bits, and calls nothing back. Two methods lead to a system call once the source's method has
-/// returned. They are [`rearm`](Self::rearm), and [`would_block`](Self::would_block) for writing if the source is
-/// registered for reading alone.
+/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may lead to a
+/// system call once the source's method has returned. They are [`rearm`](Self::rearm), and, for writing,
+/// [`would_block`](Self::would_block) and [`fell_short`](Self::fell_short) if the source is registered for reading
+/// alone.
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};
@@ -70,7 +71,8 @@ impl Registration<'_> {
         self.key
     }
 
-    /// Returns the kernel's reports that no call has disproved since.
+    /// Returns the readiness that the kernel has reported or the source has [assumed](Self::assume), and that no call
+    /// has disproved since.
     #[inline]
     pub fn readiness(&self) -> Readiness {
         self.state.readiness()
@@ -219,7 +221,7 @@ impl Registration<'_> {
         self.clock.now()
     }
 
-    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed, never earlier.
+    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
     /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline too, and the source
@@ -235,7 +237,7 @@ impl Registration<'_> {
     }
 
     /// Returns the tick of the latest reading of the clock: at least [`tick`](Self::tick), and later if the clock was
-    /// read again in this turn. A deadline counted from this tick is never early.
+    /// read again in this turn. A deadline that is set late in a turn counts from this tick.
     #[inline]
     pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()

@@ -386,8 +386,8 @@ fn enqueue<T: Handler>(
     }
 }
 
-/// Grants the two rare requests of a source: to be registered anew, and to be closed. Returns `true` if the source is
-/// closing; it may then enter no other list.
+/// Grants one of the two rare requests of a source: to be closed, or else to be registered anew. Returns `true` if the
+/// source is closing; it may then enter no other list.
 #[cold]
 fn close_or_rearm<T: Handler>(
     key: Key,

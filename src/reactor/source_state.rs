@@ -21,7 +21,7 @@ pub(super) enum WheelEntry {
 
 bitflags! {
     /// Facts about a source beside its readiness. The source sets the requests (`WANTS_*`), and the reactor sets the
-    /// other flags.
+    /// other flags. The reactor also sets `WANTS_REARM`, for a request that the kernel has refused.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Flags: u8 {
         /// Invariant: set exactly while the key is on the serve list, or is the key of `Reactor::burst`.
@@ -40,7 +40,8 @@ bitflags! {
         const WANTS_REARM = 1 << 5;
         /// The source counts in `Reactor::held`, so that the event loop does not end.
         const HELD = 1 << 6;
-        /// The source is registered for writing too, so the kernel reports when the source becomes writable.
+        /// The source is registered for writing too, or will be when it is registered. So the kernel reports when the
+        /// source becomes writable.
         ///
         /// Invariant: if this flag is not set, one of four conditions holds. The source is not registered; or the
         /// source was assumed to be writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is
@@ -52,8 +53,9 @@ bitflags! {
 }
 
 bitflags! {
-    /// Reasons to serve a source: the kernel's reports and the source's own request. The reactor asks several times for
-    /// each message whether a source must be served. All signals are bits of one byte, so each check is cheap.
+    /// Reasons to serve a source: the kernel's reports and the source's own request. Only
+    /// [`REARM_REFUSED`](Self::REARM_REFUSED) is none. The reactor asks several times for each message whether a source
+    /// must be served. All signals are bits of one byte, so each check is cheap.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -62,8 +64,8 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         const PRIORITY = Readiness::PRIORITY.bits();
-        /// The kernel has refused to register the source anew. The reactor tries again when the source's entry on the timer
-        /// wheel falls due. This signal is no reason to serve the source.
+        /// The kernel has refused to register the source anew. The reactor tries again when the source's entry on the
+        /// timer wheel falls due.
         const REARM_REFUSED = 1 << 6;
         /// The request of the source to report an event of its own
         /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request for any interest.
@@ -81,7 +83,8 @@ impl From<Readiness> for Signals {
 /// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
-    /// The kernel's reports that no call of the source has disproved since, and [`Signals::ACTIVATED`].
+    /// The readiness that was reported or assumed, and that no call of the source has disproved since; with the two
+    /// signals that are no readiness.
     pub(super) signals: Signals,
     /// The directions that the source wants to be called for.
     pub(super) interest: Interest,
@@ -92,7 +95,8 @@ pub(super) struct SourceState {
     wanted: Signals,
     pub(super) flags: Flags,
     /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. The entry may
-    /// be earlier: if the source puts its deadline off, the reactor rearms the entry only when the entry falls due.
+    /// be earlier: if the source puts its deadline off, the entry stays, and the source sets the deadline again when
+    /// the entry falls due.
     pub(super) timer: Option<TimerHandle>,
 }
 
@@ -170,7 +174,7 @@ impl SourceState {
         self.signals & self.wanted == Signals::READABLE
     }
 
-    /// Returns the signals that are reports of the kernel.
+    /// Returns the signals that are readiness, reported by the kernel or assumed by the source.
     #[inline]
     pub(super) fn readiness(&self) -> Readiness {
         Readiness::from_bits(self.signals.bits())

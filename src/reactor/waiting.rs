@@ -90,7 +90,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Applies the events of the last [`wait`](Self::wait). If their batch was full, the kernel may hold further
-    /// events: fetches and applies these too, as long as `goes_on` returns `true` before each fetch.
+    /// events: fetches and applies these too, until a batch is not full, each source has had a place in a batch, or
+    /// `goes_on` returns `false` before a fetch.
     ///
     /// A source whose event was not fetched looks idle. So a source whose deadline has passed is served once more, even
     /// without a report of the kernel, before the deadline counts.
@@ -138,7 +139,8 @@ impl<T: Handler> Reactor<T> {
         self.selector.poll_busily(duration);
     }
 
-    /// Adds the kernel's events to the readiness of their sources, and returns the number of events.
+    /// Adds the kernel's events to the readiness of their sources. Returns the number of events, without those of the
+    /// waker and the alarm.
     fn apply_events(&mut self) -> usize {
         let Self {
             selector,
@@ -184,7 +186,7 @@ impl<T: Handler> Reactor<T> {
         self.schedule.len(phase)
     }
 
-    /// Returns the sources that are ready and wait to be served.
+    /// Returns the sources that wait to be served, without the one whose burst goes on.
     pub(crate) fn sources_to_serve(&self) -> impl Iterator<Item = &T> + '_ {
         let keys = self.schedule.all(Phase::Serve);
         keys.filter_map(|key| self.get(key))
@@ -222,7 +224,8 @@ impl<T: Handler> Reactor<T> {
         self.schedule.waiting(Phase::Close)
     }
 
-    /// Whether the timer wheel has an entry that is due by the reactor's time and that the caller has not taken.
+    /// Whether the timer wheel may have an entry that is due by the reactor's time and that the caller has not taken.
+    /// `false` is certain.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
         next.is_some_and(|tick| tick <= self.clock.wheel_tick())
