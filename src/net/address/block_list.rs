@@ -61,7 +61,7 @@ impl BlockList {
     /// address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
     ///
     /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
-    /// into its own network. The ranges come from the IANA special-purpose registries (RFC 6890).
+    /// into a private network. The ranges come from the IANA special-purpose registries (RFC 6890).
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {

@@ -47,8 +47,8 @@ pub trait IntoEndpoint {
 
 /// Returns the family of `text` if it is an IP address, and `None` otherwise: Node's `net.isIP`.
 ///
-/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. No part of an
-/// IPv4 address may begin with a zero.
+/// An IPv6 address may have a zone (`fe80::1%eth0`), which the parser of the standard library refuses. No number in an
+/// IPv4 address may have a leading zero.
 ///
 /// ```
 /// use netloop::{Family, ip_family};
@@ -97,8 +97,8 @@ pub fn is_ipv6(text: &str) -> bool {
     split_zone(text).is_some()
 }
 
-/// Parses an IP address with or without a port: Node's `SocketAddress.parse`. The port is 0 if `text` has none. `None`
-/// for any other text.
+/// Parses an IP address with or without a port: Node's `SocketAddress.parse`. An IPv6 address stands in brackets. The
+/// port is 0 if `text` has none. `None` for any other text.
 ///
 /// A zone must be a number (`[fe80::1%3]:80`), and is kept. For a named zone, the answer is `None`. Node parses the
 /// text as a URL, and so accepts `0x7f.1`, and reads port 80 as 0. This function does neither.
