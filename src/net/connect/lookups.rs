@@ -63,9 +63,9 @@ pub(crate) struct PendingLookups {
 /// The counters of the lookups of a loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LookupCounts {
-    /// The lookups for which a resolver was, or will be, asked.
+    /// The lookups that were started, also those given up before a resolver was asked.
     pub(crate) started: u64,
-    /// The sources that were refused because too many lookups waited for a thread.
+    /// The lookups that were not started because too many waited for a thread.
     pub(crate) refused: u64,
     /// The sources that waited until their timeout.
     pub(crate) timed_out: u64,
@@ -92,7 +92,8 @@ impl PendingLookups {
     }
 
     /// Returns the error for the source `asker`, whose timeout has passed, if no lookup that `asker` waits for has got
-    /// a thread. `None` if a resolver was asked: then the cause is not a lack of threads.
+    /// a thread. `None` if a resolver was asked, because then the cause is not a lack of threads, or if `asker` waits
+    /// for no lookup.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));

@@ -89,8 +89,8 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether all addresses of a name are tried, alternating between IPv6 and IPv4, or only the first. Default:
-    /// `true`.
+    /// Whether all addresses of a name (at most 16) are tried, alternating between IPv6 and IPv4, or only the first.
+    /// Default: `true`.
     #[doc(alias = "autoSelectFamily")]
     pub fn auto_select_family(mut self, select: bool) -> Self {
         self.auto_select_family = select;
@@ -110,8 +110,8 @@ impl ConnectOptions {
 
     /// Sets the resolver that looks up the name. Default: the system's ([`system_resolver`](crate::system_resolver)).
     ///
-    /// If two connects with the same `Arc` look up the same name at the same time, the resolver is asked once. If the
-    /// first has waited for 100 ms already, the resolver is asked anew.
+    /// If two connects with the same `Arc` look up the same name and family at the same time, the resolver is asked
+    /// once. If the first has waited for 100 ms already, the resolver is asked anew.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(SharedResolver::new(resolver));

@@ -14,9 +14,10 @@ use crate::net::values::Family;
 /// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
 /// resolver at once.
 ///
-/// Sockets that ask for the same name within 100 ms share one call. If that call takes longer, the loop asks again when
-/// a further socket joins, or when a waiting socket times out or closes. The first answer is for all waiting sockets. A
-/// slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, whichever is more.
+/// Sockets that ask for the same name and family within 100 ms share one call. If that call takes longer, the loop asks
+/// again when a further socket joins, or when a waiting socket times out or closes. The first answer is for all waiting
+/// sockets. A slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, whichever
+/// is more.
 ///
 /// A closure is a resolver too:
 ///
