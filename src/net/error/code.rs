@@ -7,7 +7,7 @@ use super::{Error, Syscall, inner};
 
 /// The codes of the errors that do not come from the system.
 impl Error {
-    /// `ERR_INVALID_ARGUMENT`: an argument that is never valid. The text shows a valid argument.
+    /// `ERR_INVALID_ARGUMENT`: an argument that is never valid. The text says why.
     pub const INVALID_ARGUMENT: &'static str = "ERR_INVALID_ARGUMENT";
     /// `ERR_SOCKET_BAD_PORT`: the port is not a number from 0 to 65535.
     pub const BAD_PORT: &'static str = "ERR_SOCKET_BAD_PORT";
@@ -38,7 +38,7 @@ impl Error {
     pub const LOOP_CLOSED: &'static str = "ERR_LOOP_CLOSED";
     /// `ERR_MAILBOX_FULL`: the number of posts that wait for the loop's thread is at its limit.
     pub const MAILBOX_FULL: &'static str = "ERR_MAILBOX_FULL";
-    /// `ERR_INVALID_HANDLE_TYPE`: the method works on TCP sockets only, and the socket is a Unix socket.
+    /// `ERR_INVALID_HANDLE_TYPE`: the method works on TCP sockets only, and the socket is of another kind.
     pub const INVALID_HANDLE_TYPE: &'static str = "ERR_INVALID_HANDLE_TYPE";
     /// `ERR_STREAM_WRITE_AFTER_END`: a write came after the end of this side.
     pub const WRITE_AFTER_END: &'static str = "ERR_STREAM_WRITE_AFTER_END";
@@ -50,8 +50,8 @@ impl Error {
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";
-    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. A certificate that is refused has a code of its own, as in
-    /// Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
+    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. A certificate that is refused mostly has a code of its
+    /// own, as in Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
     #[cfg(feature = "tls")]
     pub const TLS_HANDSHAKE: &'static str = "ERR_TLS_HANDSHAKE";
     /// `ERR_TLS_PROTOCOL`: TLS has failed after its handshake.
@@ -67,7 +67,7 @@ impl Error {
     pub const OTHER: &'static str = "ERR_OTHER";
 }
 
-/// The code of a system error that has no row in the table of [`Errno`].
+/// The code of an error of the system or of a failed call that has no row in the table of [`Errno`].
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// Returns the code of an error that the system, or a resolver of the user, has returned.
@@ -84,8 +84,8 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, from its number and kind. `None` if the error says nothing about the name (such
-/// as EMFILE).
+/// Returns the code of a failed lookup, from its number, its kind, or the resolver's own code. `None` if the error says
+/// nothing about the name (such as EMFILE).
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);

@@ -68,15 +68,16 @@ impl Error {
     /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, or a
     /// constant of this type. An error of the system without a name in this crate is `UNKNOWN`.
     ///
-    /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
-    /// On Unix the [`system_resolver`](crate::system_resolver) cannot distinguish the first two, and returns
-    /// `ENOTFOUND` for both. [`io`](Self::io) has the resolver's own text.
+    /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, the code of your own [`Resolver`](crate::Resolver), or
+    /// that of a limit or of the system, such as `ETIMEDOUT`. On Unix the [`system_resolver`](crate::system_resolver)
+    /// cannot distinguish the first two, and returns `ENOTFOUND` for both. [`io`](Self::io) has the resolver's own
+    /// text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code
     }
 
-    /// The call that failed; `None` if no call of the system was involved.
+    /// The call that failed; `None` if the error names none.
     #[must_use]
     pub fn syscall(&self) -> Option<Syscall> {
         self.0.syscall
@@ -190,7 +191,7 @@ impl Error {
     }
 
     /// Returns the error of a connect to a name whose addresses have all failed. The error has the code of the first
-    /// attempt (as in Node) and the user's endpoint.
+    /// attempt (as in Node; ENOTFOUND without attempts) and the user's endpoint.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -289,7 +290,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Copies an error, because several sources may get the answer of one lookup.
+/// Copies an error, for example because several sources may get the answer of one lookup.
 pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     if let Some(number) = error.raw_os_error() {
         return io::Error::from_raw_os_error(number);
