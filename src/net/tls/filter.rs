@@ -80,7 +80,8 @@ impl TlsFilter {
         Tls::new(&self.connection)
     }
 
-    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them.
+    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them; `false` also if
+    /// `output` is full.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {
