@@ -1,5 +1,5 @@
-//! Tests of the reactor alone, with two kinds of sources. Wires are real sockets. Probes have no object in the kernel:
-//! the test sets their readiness, and their time is virtual.
+//! Tests of the reactor alone, mainly with two kinds of sources. Wires are real sockets. Probes have no object in the
+//! kernel: the test sets their readiness, and their time is virtual.
 
 mod asking;
 mod closing;
@@ -68,7 +68,8 @@ impl Probe {
         Self::new(name, |_, _| true)
     }
 
-    /// Makes a probe that reports after each call that the next call would block.
+    /// Makes a probe that reports after each read and write that the next one would block, and gives every call as an
+    /// event.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {

@@ -20,7 +20,7 @@ fn wake_after(reactor: &mut Reactor<Probe>, key: Key, duration: Duration) {
     });
 }
 
-/// Sets the reactor's time to `now`, and returns the sources whose deadlines are due.
+/// Sets the reactor's time to `now`, and returns the sources and the timers whose deadlines are due.
 fn elapse(reactor: &mut Reactor<Probe>, now: Instant) -> Vec<Key> {
     reactor.set_now(now);
     reactor.advance();

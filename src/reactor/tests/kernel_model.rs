@@ -125,7 +125,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut world = Self {
-            // The batch has fewer events than there are sources, so that some events come one poll later.
+            // A batch has fewer events than there are sources, so that some polls have to fetch a second batch.
             reactor: Reactor::new(WIRES - 2).unwrap(),
             levels: Poll::new().unwrap(),
             random: fastrand::Rng::with_seed(seed),
