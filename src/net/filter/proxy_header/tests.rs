@@ -351,7 +351,7 @@ enum Content {
     Ipv4,
 }
 
-/// The input is random bytes, random changes of valid headers, and headers after headers.
+/// The input is valid headers with up to three random changes, then bytes that look like a header, then random bytes.
 #[test]
 fn a_verdict_never_changes_when_more_bytes_come() {
     let headers = valid();
