@@ -1,4 +1,4 @@
-//! The bars: what netloop may cost at most. One table for the three benches, and one judge.
+//! The bars: what netloop may cost at most. One table for all benches, and one judge.
 
 use std::borrow::Cow;
 
@@ -21,6 +21,8 @@ pub enum Bench {
     Count,
     /// The parts, by samples.
     Micro,
+    /// Echoes of datagrams beside other servers, by rounds.
+    Datagrams,
 }
 
 /// One line of the table.
@@ -159,7 +161,7 @@ const ONE: f64 = 1.02;
 /// The line that the bars of the timers are multiples of, so that they hold on other machines.
 const TOKIO_MOVES: &str = "timers, a million: move/tokio Sleep/1000000";
 
-const BARS: [Bar; 45] = [
+const BARS: [Bar; 48] = [
     // Resident memory of an idle connection, and no work while nothing happens.
     own("idle-10000", "wake-ups per second at rest", 0.0),
     own("idle-10000-idle30", "bytes per idle connection", 256.0),
@@ -209,6 +211,9 @@ const BARS: [Bar; 45] = [
     count("datagram", "system calls", 4.02),
     count("datagrams", "instructions", 500.0),
     count("datagrams", "system calls", 2.13),
+    datagrams("one at a time"),
+    datagrams("16 sockets with one each"),
+    datagrams("8 sockets with 8 each"),
     timer("timers, a million: arm/wheel/1000000", 0.12),
     timer("timers, a million: cancel/wheel/1000000", 0.18),
     timer("timers, a million: expire/wheel/1000000", 0.18),
@@ -246,6 +251,14 @@ const fn count(workload: &'static str, figure: &'static str, at_most: f64) -> Ba
     Bar {
         bench: Bench::Count,
         ..own(workload, figure, at_most)
+    }
+}
+
+/// The processor time of a datagram, as a multiple of that of the loop by hand on mio.
+const fn datagrams(workload: &'static str) -> Bar {
+    Bar {
+        bench: Bench::Datagrams,
+        ..cpu(workload, SUBJECT, "mio", 1.05)
     }
 }
 

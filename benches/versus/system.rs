@@ -11,9 +11,10 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
+use rustix::thread::set_current_timer_slack;
 use rustix::time::{ClockId, clock_gettime};
 
+pub(crate) use netloop_benches::cores::{cores, on_core, pin};
 pub(crate) use rustix::event::epoll::EventFlags;
 
 /// The interests of a connection that is served by edges.
@@ -100,32 +101,6 @@ pub(crate) fn process_cpu(process: u32) -> io::Result<Duration> {
 pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.try_into().unwrap_or_default()
-}
-
-/// Returns the cores that this process may run on.
-pub(crate) fn cores() -> Vec<usize> {
-    let set = sched_getaffinity(None).unwrap_or_default();
-    (0..CpuSet::MAX_CPU)
-        .filter(|core| set.is_set(*core))
-        .collect()
-}
-
-/// Pins the calling thread to one core. Where that is refused the scheduler places the thread, which the report's busy
-/// figures then show.
-pub(crate) fn pin(core: usize) {
-    let mut set = CpuSet::new();
-    set.set(core);
-    let _ = sched_setaffinity(None, &set);
-}
-
-/// Calls `call` on one core, and lets the calling thread run where it could before.
-pub(crate) fn on_core<T>(core: usize, call: impl FnOnce() -> T) -> T {
-    let before = sched_getaffinity(None);
-    pin(core);
-    let result = call();
-    // As for `pin`.
-    let _ = before.and_then(|before| sched_setaffinity(None, &before));
-    result
 }
 
 /// Makes the sleeps of the calling thread exact; by default they end 50 µs late.
