@@ -62,17 +62,18 @@ impl<T: Handler> Reactor<T> {
             };
             // Fast path: a source that has read everything and requests nothing needs no list.
             if state.has_work() || state.has_request() || self.burst.is_some() {
-                // Fast path: a burst goes on that delays no other source.
+                let is_exhausted = !state.has_work() && !state.has_request();
                 let may_go_on = event.is_some() && state.has_work() && !state.has_request();
-                let left = match &self.burst {
-                    Some(burst) if may_go_on && self.schedule.len(Phase::Serve) == 0 => {
-                        burst.left.min(source.burst()).saturating_sub(1)
-                    }
-                    _ => 0,
+                let left = match may_go_on && self.schedule.len(Phase::Serve) == 0 {
+                    true => left_of(self.burst, source.burst()),
+                    false => 0,
                 };
                 if left > 0 {
+                    // Fast path: the burst delays no other source.
                     self.burst = Some(Burst { key, left });
                     state.flags.insert(Flags::QUEUED);
+                } else if is_exhausted {
+                    self.burst = None;
                 } else {
                     self.continue_burst_or_update_lists(key, event.is_some());
                 }
@@ -137,8 +138,7 @@ impl<T: Handler> Reactor<T> {
                 0 => slot.source.burst(),
                 _ => slot.source.burst_beside_others(),
             };
-            let left = burst.map_or(u32::MAX, |burst| burst.left);
-            let left = left.min(most.max(1)) - 1;
+            let left = left_of(burst, most);
             slot.state.flags.insert(Flags::QUEUED);
             if left > 0 {
                 // The next call of `next` continues with this source, so this source must not enter the serve list too.
@@ -302,6 +302,14 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
+/// Returns the number of events that the source may still give in a row, after the one that it has just given. `most` is the
+/// limit on such a row.
+#[inline]
+fn left_of(burst: Option<Burst>, most: u32) -> u32 {
+    let left = burst.map_or(u32::MAX, |burst| burst.left);
+    left.min(most.max(1)) - 1
+}
+
 /// The number of ticks before the next try to register a source that the kernel has refused to register.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
@@ -354,8 +362,8 @@ pub(super) fn update_lists<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Fast path: a source that has read everything, or is on the serve list, and has no new request needs no list.
-    if state.needs_serve_entry() || state.has_new_request() {
+    // Fast path: a source that has read everything and has no new request needs no list.
+    if state.has_work() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }
 }
@@ -376,7 +384,7 @@ fn enqueue<T: Handler>(
         return;
     }
     let state = &mut slot.state;
-    if state.needs_serve_entry() {
+    if state.has_work() && !state.flags.contains(Flags::QUEUED) {
         state.flags.insert(Flags::QUEUED);
         schedule.push(Phase::Serve, key);
     }

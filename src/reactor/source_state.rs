@@ -131,12 +131,6 @@ impl SourceState {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether the source must be served, and is not on the serve list.
-    #[inline]
-    pub(super) fn needs_serve_entry(&self) -> bool {
-        self.has_work() && !self.flags.contains(Flags::QUEUED)
-    }
-
     /// Whether the source has begun something that the caller must finish, held or not. The source waits for the kernel
     /// to take bytes or to make a connection, waits for a flush, or has an event of its own to report.
     pub(super) fn is_under_way(&self) -> bool {
