@@ -24,11 +24,13 @@ pub(super) struct Meter {
     pub(super) called: Duration,
     timers: u64,
     timer_lag: Duration,
-    idle: Duration,
-    busy: Duration,
-    longest_turn: Duration,
+    /// In nanoseconds, as the next two, `worst_lag` and `Timing::tail`: a turn adds and compares them, which takes several
+    /// instructions more for each `Duration`.
+    idle: u64,
+    busy: u64,
+    longest_turn: u64,
     pub(super) longest_step: Duration,
-    worst_lag: Duration,
+    worst_lag: u64,
     worst_timer_lag: Duration,
     /// Whether a hook is told of stalls. Then the clock is read around each callback.
     watches: bool,
@@ -48,7 +50,7 @@ struct Timing {
     /// `None` before the poll of the turn.
     poll: Option<TimedPoll>,
     /// The time from the last poll to the end of the last turn. Zero if the host has worked since.
-    tail: Duration,
+    tail: u64,
     /// Whether the next turn begins where the last one has ended, so that its first reading of the clock is made already.
     goes_on: bool,
 }
@@ -75,11 +77,11 @@ impl Meter {
             called: Duration::ZERO,
             timers: 0,
             timer_lag: Duration::ZERO,
-            idle: Duration::ZERO,
-            busy: Duration::ZERO,
-            longest_turn: Duration::ZERO,
+            idle: 0,
+            busy: 0,
+            longest_turn: 0,
             longest_step: Duration::ZERO,
-            worst_lag: Duration::ZERO,
+            worst_lag: 0,
             worst_timer_lag: Duration::ZERO,
             watches: false,
             step_clock: None,
@@ -88,7 +90,7 @@ impl Meter {
             timing: Timing {
                 began: now,
                 poll: None,
-                tail: Duration::ZERO,
+                tail: 0,
                 goes_on: false,
             },
         }
@@ -125,7 +127,7 @@ impl Meter {
     /// Notes that the host works before the next turn. The time of that work is neither busy nor idle.
     #[inline]
     pub(super) fn leave_to_host(&mut self) {
-        self.timing.tail = Duration::ZERO;
+        self.timing.tail = 0;
         self.timing.goes_on = false;
     }
 
@@ -149,9 +151,9 @@ impl Meter {
         Some((poll.began, poll.ended))
     }
 
-    /// Ends a turn, and returns the time in which it worked.
+    /// Ends a turn, and returns the time in which it worked, in nanoseconds.
     #[inline]
-    fn end_turn(&mut self, now: Instant) -> Duration {
+    fn end_turn(&mut self, now: Instant) -> u64 {
         let Timing {
             began, poll, tail, ..
         } = self.timing;
@@ -161,11 +163,11 @@ impl Meter {
         };
         // The common case is spared a subtraction: most turns do nothing before their poll.
         let before = match poll.began == began {
-            true => Duration::ZERO,
-            false => poll.began.saturating_duration_since(began),
+            true => 0,
+            false => nanoseconds_between(began, poll.began),
         };
-        let polled = poll.ended.saturating_duration_since(poll.began);
-        let after = now.saturating_duration_since(poll.ended);
+        let polled = nanoseconds_between(poll.began, poll.ended);
+        let after = nanoseconds_between(poll.ended, now);
         let worked = before + after;
         self.busy += worked;
         match poll.may_wait {
@@ -179,8 +181,8 @@ impl Meter {
     }
 
     #[cold]
-    fn end_turn_without_poll(&mut self, now: Instant) -> Duration {
-        let worked = now.saturating_duration_since(self.timing.began);
+    fn end_turn_without_poll(&mut self, now: Instant) -> u64 {
+        let worked = nanoseconds_between(self.timing.began, now);
         self.busy += worked;
         self.longest_turn = self.longest_turn.max(worked);
         self.timing.tail += worked;
@@ -197,9 +199,9 @@ impl Meter {
     }
 
     fn reset_peaks(&mut self) {
-        self.longest_turn = Duration::ZERO;
+        self.longest_turn = 0;
         self.longest_step = Duration::ZERO;
-        self.worst_lag = Duration::ZERO;
+        self.worst_lag = 0;
         self.worst_timer_lag = Duration::ZERO;
     }
 
@@ -251,11 +253,11 @@ impl Meter {
             spins: self.spins,
             standstills: self.standstills,
             timer_lag: self.timer_lag,
-            idle: self.idle,
-            busy: self.busy,
-            longest_turn: self.longest_turn,
+            idle: Duration::from_nanos(self.idle),
+            busy: Duration::from_nanos(self.busy),
+            longest_turn: Duration::from_nanos(self.longest_turn),
             longest_step: self.longest_step,
-            worst_lag: self.worst_lag,
+            worst_lag: Duration::from_nanos(self.worst_lag),
             worst_timer_lag: self.worst_timer_lag,
             sockets: net.sockets,
             servers: net.servers,
@@ -263,6 +265,14 @@ impl Meter {
             queued_bytes: net.queued_bytes,
         }
     }
+}
+
+/// Returns the time from `earlier` to `later`; zero if it is negative. Enough for 584 years.
+#[inline]
+fn nanoseconds_between(earlier: Instant, later: Instant) -> u64 {
+    let between = later.saturating_duration_since(earlier);
+    let seconds = between.as_secs().wrapping_mul(1_000_000_000);
+    seconds.wrapping_add(u64::from(between.subsec_nanos()))
 }
 
 /// The measuring of turns.
@@ -295,7 +305,7 @@ impl<S> EventLoop<S> {
             meter.carried_over += self.net.carried_over();
             self.note_unfinished_turn(shared, turn);
         }
-        if self.agenda.meter.watches && self.tell_turn(shared, worked) {
+        if self.agenda.meter.watches && self.tell_turn(shared, Duration::from_nanos(worked)) {
             turn.more |= self.has_queued();
         }
     }
