@@ -142,6 +142,8 @@ pub use net::{
     StdStream, Syscall, TimerId, ip_family, is_ipv4, is_ipv6, parse_socket_address,
     system_resolver,
 };
+#[cfg(feature = "udp-batch")]
+pub use net::{Ecn, PacketInfo};
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};
 pub use reactor::{Interest, Readiness};

@@ -35,6 +35,8 @@ pub use values::{
     MinRate, MulticastInterface, Refusal, ServerId, SocketId, SocketOptions, SourceId, State,
     StdListener, StdStream, TimerId,
 };
+#[cfg(feature = "udp-batch")]
+pub use values::{Ecn, PacketInfo};
 pub use view::{DatagramSocket, Server, Socket, Sockets, Source};
 
 pub(crate) use self::core::{

@@ -22,6 +22,7 @@ mod native;
 mod options;
 mod owned_path;
 mod owner_process;
+mod packet_info;
 mod platform;
 mod reserve;
 mod selector;
@@ -48,6 +49,12 @@ pub use options::MulticastInterface;
 pub(crate) use options::{Binding, KeepAliveTimes, Membership, UdpBinding, UdpOption};
 pub(crate) use owned_path::OwnedPath;
 pub(crate) use owner_process::OwnerProcess;
+#[cfg(feature = "udp-batch")]
+pub use packet_info::Ecn;
+#[cfg(not(feature = "udp-batch"))]
+pub(crate) use packet_info::PacketInfo;
+#[cfg(feature = "udp-batch")]
+pub use packet_info::PacketInfo;
 pub(crate) use platform::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 pub(crate) use reserve::Reserve;
 pub(crate) use selector::Selector;

@@ -271,6 +271,14 @@ impl Udp {
             _ => None,
         }
     }
+
+    /// Returns the socket, to change it, if it sends and receives in batches.
+    pub(crate) fn batched_mut(&mut self) -> Option<&mut BatchedUdp> {
+        match self {
+            Self::Batched(batched) => Some(batched),
+            _ => None,
+        }
+    }
 }
 
 fn send(socket: &UdpSocket, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {

@@ -9,6 +9,8 @@ mod fairness;
 mod multicast;
 mod names;
 mod options;
+#[cfg(all(feature = "udp-batch", target_os = "linux"))]
+mod packet_info;
 mod receiving;
 mod rows;
 mod sending;

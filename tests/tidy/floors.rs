@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("system/errno", &[]),
     ("system/lookup", &[]),
     ("system/options", &[]),
+    ("system/packet_info", &[]),
     ("system/threading", &[]),
     // Behind the seam: the real kernel, faults in front of it, and the simulated one.
     ("system/native", &["readiness", SYSTEM_TERMS]),
@@ -190,11 +191,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Stands for all of [`TERMS`] in the lists of `ROOMS`.
 const SYSTEM_TERMS: &str = "the terms of the seam";
 
-const TERMS: [&str; 5] = [
+const TERMS: [&str; 6] = [
     "system/afd",
     "system/errno",
     "system/lookup",
     "system/options",
+    "system/packet_info",
     "system/threading",
 ];
 

@@ -13,6 +13,8 @@ use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::outbox::Outbox;
 use crate::net::values::{DatagramId, Endpoint, Family};
 use crate::reactor::{Interest, Readiness, Registration};
+#[cfg(feature = "udp-batch")]
+use crate::system::PacketInfo;
 use crate::system::{System, Udp, UdpOption};
 
 use super::Net;
@@ -203,6 +205,21 @@ impl Net {
         let sent = self.with_datagrams(id, |datagrams, registration, outbox| match error {
             Some(error) => datagrams.on_unsent(error, bytes, to, registration, outbox),
             None => datagrams.send(bytes, to, registration, outbox),
+        });
+        sent.unwrap_or(DatagramFlow::Closed)
+    }
+
+    /// Sends `bytes` to `to` as one datagram, with `info`.
+    #[cfg(feature = "udp-batch")]
+    pub(crate) fn send_datagram_with(
+        &mut self,
+        id: DatagramId,
+        bytes: &[u8],
+        to: SocketAddr,
+        info: PacketInfo,
+    ) -> DatagramFlow {
+        let sent = self.with_datagrams(id, |datagrams, registration, outbox| {
+            datagrams.send_with(bytes, to, info, registration, outbox)
         });
         sent.unwrap_or(DatagramFlow::Closed)
     }

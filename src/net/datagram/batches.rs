@@ -8,9 +8,10 @@ use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
-use crate::system::Udp;
+use crate::system::{PacketInfo, Udp};
 
 use super::DatagramFlow;
+use super::queue::Run;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
@@ -39,13 +40,14 @@ impl Datagrams {
     ) -> Option<Event> {
         let mut received = std::mem::take(&mut self.batch);
         let socket = self.socket().and_then(Udp::batched)?;
-        let result = socket.receive(buffer, |offset, length, from, is_truncated| {
-            received.push_back(Message {
+        let result = socket.receive(buffer, |offset, length, from, info, is_truncated| {
+            let message = Message {
                 from,
                 offset,
                 length,
                 is_truncated,
-            });
+            };
+            received.push_back((message, info));
         });
         if let Err(error) = result {
             self.batch = received;
@@ -53,10 +55,11 @@ impl Datagrams {
         }
         self.failures = 0;
         for _ in 0..received.len() {
-            let message = received.pop_front();
-            received.extend(message.and_then(|message| self.admit(message, outbox)));
+            if let Some((message, info)) = received.pop_front() {
+                let admitted = self.admit(message, outbox);
+                received.extend(admitted.map(|message| (message, info)));
+            }
         }
-        self.message = received.pop_front();
         self.batch = received;
         self.on_activated()
     }
@@ -72,12 +75,34 @@ impl Datagrams {
         Some(message)
     }
 
+    /// Sends `bytes` to `to` as one datagram, with `info`.
+    pub(crate) fn send_with(
+        &mut self,
+        bytes: &[u8],
+        to: SocketAddr,
+        info: PacketInfo,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> DatagramFlow {
+        if self.sends_in_batches() {
+            return self.gather(bytes, Some(to), info, registration, outbox);
+        }
+        // Another source address would be an answer that the peer does not take.
+        if info.local_address.is_some() && !self.is_closed() {
+            let error = io::Error::from(io::ErrorKind::Unsupported);
+            let error = self.send_error(error, Some(to));
+            return self.refuse(error, registration);
+        }
+        self.send(bytes, Some(to), registration, outbox)
+    }
+
     /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once. A socket that waits to be
     /// writable only queues the datagram.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
         to: Option<SocketAddr>,
+        info: PacketInfo,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> DatagramFlow {
@@ -88,7 +113,7 @@ impl Datagrams {
             return self.refuse(refusal, registration);
         }
         let is_blocked = registration.interest().contains(Interest::WRITABLE);
-        let flow = self.enqueue(bytes, to, registration, outbox);
+        let flow = self.enqueue(bytes, to, info, registration, outbox);
         if !is_blocked {
             // The flush phase sends the queue; the socket need not wait to be writable.
             registration.unwant(Interest::WRITABLE);
@@ -119,18 +144,24 @@ impl Datagrams {
             let can_run = self.peer.is_none() || cfg!(target_os = "linux");
             let most = if can_run { batched.most_segments() } else { 1 };
             let peer = self.peer;
-            let sent =
-                self.queue
-                    .with_oldest_run(most, LONGEST_RUN, |bytes, segment, count, to| {
-                        let run = || match (count, to.or(peer)) {
-                            (2.., Some(there)) => batched
-                                .send_run(bytes, segment, there)
-                                .map(|()| bytes.len()),
-                            _ => socket.send(bytes, to),
-                        };
-                        (past_error(run), count, to)
-                    });
-            let Some((Sent { earlier, result }, count, to)) = sent else {
+            let sent = self.queue.with_oldest_run(most, LONGEST_RUN, |run| {
+                let Run {
+                    bytes,
+                    segment,
+                    count,
+                    to,
+                    info,
+                } = run;
+                let is_plain = count == 1 && info == PacketInfo::default();
+                let send = || match to.or(peer) {
+                    Some(there) if !is_plain => batched
+                        .send_run(bytes, segment, there, info)
+                        .map(|()| bytes.len()),
+                    _ => socket.send(bytes, to),
+                };
+                (past_error(send), count, to, info)
+            });
+            let Some((Sent { earlier, result }, count, to, info)) = sent else {
                 break;
             };
             if let Some(earlier) = earlier {
@@ -147,7 +178,13 @@ impl Datagrams {
                 }
                 // `send_run` has found that the network card cannot cut a run: from now on each datagram is sent alone.
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
-                Err(error) => self.note_lost_run(error, count, to, registration),
+                Err(error) => {
+                    // Of one datagram alone, only the source address can be invalid.
+                    if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
+                        self.renew_batches();
+                    }
+                    self.note_lost_run(error, count, to, registration);
+                }
             }
             for _ in 0..count {
                 if let Some(length) = self.queue.pop() {
@@ -158,6 +195,12 @@ impl Datagrams {
         match self.queue.is_empty() {
             true => self.on_empty_queue(registration, outbox),
             false => registration.want(Interest::WRITABLE),
+        }
+    }
+
+    fn renew_batches(&mut self) {
+        if let Some(batched) = self.socket_mut().and_then(Udp::batched_mut) {
+            batched.renew();
         }
     }
 

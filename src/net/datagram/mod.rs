@@ -24,6 +24,8 @@ use crate::net::error::{Error, Result, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::{Endpoint, Event};
 use crate::reactor::{Interest, Registration};
+#[cfg(feature = "udp-batch")]
+use crate::system::PacketInfo;
 use crate::system::{Udp, UdpOption};
 
 use queue::SendQueue;
@@ -54,10 +56,12 @@ pub(crate) struct Datagrams {
     owes_drain: bool,
     /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
-    /// The further datagrams of a batch, which lie in the read buffer too. Invariant: empty while the reactor serves another
-    /// source.
+    /// The datagrams of a batch, which lie in the read buffer too. Invariant: empty while the reactor serves another source.
     #[cfg(feature = "udp-batch")]
-    batch: VecDeque<Message>,
+    batch: VecDeque<(Message, PacketInfo)>,
+    /// The packet info of the datagram of a batch that the handler was given last.
+    #[cfg(feature = "udp-batch")]
+    last_info: PacketInfo,
     /// The events that the handler gets before `message`.
     notices: VecDeque<DatagramEvent>,
     is_paused: bool,
@@ -129,6 +133,8 @@ impl Datagrams {
             message: None,
             #[cfg(feature = "udp-batch")]
             batch: VecDeque::new(),
+            #[cfg(feature = "udp-batch")]
+            last_info: PacketInfo::default(),
             notices: VecDeque::new(),
             is_paused: false,
             closes_soon: false,
@@ -187,17 +193,17 @@ impl Datagrams {
 
     /// Whether an event waits for the handler.
     fn has_news(&self) -> bool {
+        #[cfg(feature = "udp-batch")]
+        if !self.batch.is_empty() {
+            return true;
+        }
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message if it is the only news. `None` if there is no news, or more than a message: `take_event` then
-    /// returns all of it.
+    /// Takes the message of a socket without batches if it is the only news. `None` if there is no news, or more than a
+    /// message: `take_event` then returns all of it.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
-        #[cfg(feature = "udp-batch")]
-        if !self.batch.is_empty() {
-            return None;
-        }
         match self.notices.is_empty() {
             true => self.message.take(),
             false => None,
@@ -209,10 +215,12 @@ impl Datagrams {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        let message = self.message.take();
         #[cfg(feature = "udp-batch")]
-        let message = message.or_else(|| self.batch.pop_front());
-        message.map(DatagramEvent::Message)
+        if let Some((message, info)) = self.batch.pop_front() {
+            self.last_info = info;
+            return Some(DatagramEvent::Message(message));
+        }
+        self.message.take().map(DatagramEvent::Message)
     }
 
     /// Takes the next error for the handler of a socket that closes. Drops the other events before it.

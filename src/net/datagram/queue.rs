@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use crate::system::PacketInfo;
+
 /// The bytes that each queued datagram counts for in addition to its own: the memory of its entry. So a limit in bytes
 /// also bounds the number of empty datagrams.
 const ENTRY_BYTES: usize = size_of::<Entry>();
@@ -24,7 +26,27 @@ pub(super) struct SendQueue {
 struct Entry {
     /// The destination; `None` for the peer of a connected socket.
     to: Option<SocketAddr>,
+    #[cfg_attr(
+        not(feature = "udp-batch"),
+        expect(dead_code, reason = "empty without the feature")
+    )]
+    info: PacketInfo,
     length: usize,
+}
+
+/// Queued datagrams that can be sent as one run.
+#[cfg(feature = "udp-batch")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    /// The bytes of all datagrams, in one piece.
+    pub(super) bytes: &'a [u8],
+    /// The length of each datagram, of which the last may be shorter.
+    pub(super) segment: usize,
+    /// The number of datagrams.
+    pub(super) count: usize,
+    /// The destination; `None` for the peer of a connected socket.
+    pub(super) to: Option<SocketAddr>,
+    pub(super) info: PacketInfo,
 }
 
 impl SendQueue {
@@ -48,10 +70,11 @@ impl SendQueue {
         self.bytes.len() + further + (self.entries.len() + 1) * ENTRY_BYTES
     }
 
-    pub(super) fn push(&mut self, to: Option<SocketAddr>, bytes: &[u8]) {
+    pub(super) fn push(&mut self, to: Option<SocketAddr>, info: PacketInfo, bytes: &[u8]) {
         self.bytes.extend(bytes);
         self.entries.push_back(Entry {
             to,
+            info,
             length: bytes.len(),
         });
     }
@@ -61,7 +84,7 @@ impl SendQueue {
         &mut self,
         send: impl FnOnce(&[u8], Option<SocketAddr>) -> R,
     ) -> Option<R> {
-        let Entry { to, length } = *self.entries.front()?;
+        let Entry { to, length, .. } = *self.entries.front()?;
         let (first, _) = self.bytes.as_slices();
         let piece = match first.get(..length) {
             Some(piece) => piece,
@@ -71,20 +94,21 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
-    /// Calls `send` with the oldest datagrams in one piece, their length, their number and their common destination.
-    /// Takes successive datagrams of one length, of which the last may be shorter: at most `most`, and, if more than
-    /// one, at most `most_bytes` bytes.
+    /// Calls `send` with the oldest datagrams in one piece, their length, their number, and their common destination and
+    /// packet info. Takes successive datagrams of one length, of which the last may be shorter: at most `most`, and, if
+    /// more than one, at most `most_bytes` bytes.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,
         most: usize,
         most_bytes: usize,
-        send: impl FnOnce(&[u8], usize, usize, Option<SocketAddr>) -> R,
+        send: impl FnOnce(Run<'_>) -> R,
     ) -> Option<R> {
-        let Entry { to, length } = *self.entries.front()?;
+        let Entry { to, info, length } = *self.entries.front()?;
         let (mut count, mut bytes) = (1, length);
         for entry in self.entries.iter().skip(1).take(most.saturating_sub(1)) {
-            let fits = entry.to == to && entry.length > 0 && entry.length <= length;
+            let is_alike = entry.to == to && entry.info == info;
+            let fits = is_alike && entry.length > 0 && entry.length <= length;
             if !fits || bytes + entry.length > most_bytes {
                 break;
             }
@@ -99,7 +123,13 @@ impl SendQueue {
             Some(piece) => piece,
             None => &self.bytes.make_contiguous()[..bytes],
         };
-        Some(send(piece, length, count, to))
+        Some(send(Run {
+            bytes: piece,
+            segment: length,
+            count,
+            to,
+            info,
+        }))
     }
 
     /// Drops the oldest datagram, and returns the number of its bytes; `None` if there is none.
@@ -139,7 +169,7 @@ mod tests {
                     let to = random
                         .bool()
                         .then(|| SocketAddr::from(([10, 0, 0, 1], port)));
-                    queue.push(to, &bytes);
+                    queue.push(to, PacketInfo::default(), &bytes);
                     model.push_back((to, bytes));
                 }
                 2..4 => {
@@ -167,7 +197,7 @@ mod tests {
         let mut queue = SendQueue::default();
         let alone = queue.weight_with(0);
         assert!(alone > 0);
-        queue.push(None, b"");
+        queue.push(None, PacketInfo::default(), b"");
         assert_eq!(queue.weight_with(0), 2 * alone);
         assert_eq!(queue.bytes(), 0);
     }

@@ -8,8 +8,8 @@ use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
-use crate::system::Udp;
 use crate::system::errno::is_out_of_buffers;
+use crate::system::{PacketInfo, Udp};
 
 use super::DatagramFlow;
 use super::{
@@ -66,7 +66,7 @@ impl Datagrams {
     ) -> DatagramFlow {
         #[cfg(feature = "udp-batch")]
         if self.sends_in_batches() {
-            return self.gather(bytes, to, registration, outbox);
+            return self.gather(bytes, to, PacketInfo::default(), registration, outbox);
         }
         if self.is_closed() || self.closes_soon {
             return DatagramFlow::Closed;
@@ -76,7 +76,7 @@ impl Datagrams {
         }
         let socket = match &self.stage {
             Stage::Open(socket) if self.queue.is_empty() && !self.rests => socket,
-            _ => return self.enqueue(bytes, to, registration, outbox),
+            _ => return self.enqueue(bytes, to, PacketInfo::default(), registration, outbox),
         };
         let Sent { earlier, result } = send_past_error(socket, bytes, to);
         if let Some(earlier) = earlier {
@@ -126,7 +126,7 @@ impl Datagrams {
         outbox: &mut Outbox,
     ) -> DatagramFlow {
         match self.blocks_sending(&error, registration) {
-            true => self.enqueue(bytes, to, registration, outbox),
+            true => self.enqueue(bytes, to, PacketInfo::default(), registration, outbox),
             false => {
                 let error = self.send_error(error, to);
                 self.refuse(error, registration)
@@ -163,6 +163,7 @@ impl Datagrams {
         &mut self,
         bytes: &[u8],
         to: Option<SocketAddr>,
+        info: PacketInfo,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> DatagramFlow {
@@ -182,7 +183,7 @@ impl Datagrams {
                 outbox.forget_datagrams(length);
             }
         }
-        self.queue.push(to, bytes);
+        self.queue.push(to, info, bytes);
         outbox.keep_datagram(bytes.len());
         registration.want(Interest::WRITABLE);
         match self.queue.bytes() >= self.high_water_mark {

@@ -55,6 +55,11 @@ impl Datagrams {
         self.peer
     }
 
+    #[cfg(feature = "udp-batch")]
+    pub(crate) fn packet_info(&self) -> crate::system::PacketInfo {
+        self.last_info
+    }
+
     pub(crate) fn counts(&self) -> DatagramCounts {
         self.counts
     }

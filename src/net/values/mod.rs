@@ -15,6 +15,8 @@ mod status;
 #[cfg(unix)]
 pub use crate::system::Descriptor;
 pub use crate::system::MulticastInterface;
+#[cfg(feature = "udp-batch")]
+pub use crate::system::{Ecn, PacketInfo};
 pub use accept_limit::AcceptLimit;
 pub use endpoint::{Endpoint, Family};
 pub use ids::{DatagramId, ServerId, SocketId, SourceId, TimerId};

@@ -3,10 +3,12 @@
 
 use std::array::from_fn;
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::net::UdpSocket;
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+use crate::system::packet_info::{Ecn, PacketInfo};
 
 /// The length of a buffer for datagrams that the kernel has coalesced into one packet: that of the longest packet.
 const COALESCED: usize = 65_535;
@@ -27,13 +29,13 @@ impl BatchedUdp {
         Ok(Self { socket, state })
     }
 
-    /// Receives datagrams into `buffer`. Calls `each` with the place, the length and the sender of each datagram, and
-    /// with whether it may be cut. A datagram may be cut if it fills a buffer, shorter than the longest packet, to the
-    /// end. Datagrams that the kernel has coalesced after it are lost.
+    /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of each
+    /// datagram, and with whether it may be cut. A datagram may be cut if it fills a buffer, shorter than the longest
+    /// packet, to the end. Datagrams that the kernel has coalesced after it are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
-        mut each: impl FnMut(usize, usize, SocketAddr, bool),
+        mut each: impl FnMut(usize, usize, SocketAddr, PacketInfo, bool),
     ) -> io::Result<()> {
         let part = match buffer.len() / COALESCED {
             0 => buffer.len(),
@@ -53,11 +55,15 @@ impl BatchedUdp {
         )?;
         for (place, meta) in metas[..received].iter().enumerate() {
             let begin = place * part;
+            let info = PacketInfo {
+                local_address: meta.dst_ip,
+                ecn: meta.ecn.and_then(|mark| Ecn::from_bits(mark as u8)),
+            };
             let mut offset = 0;
             loop {
                 let length = meta.stride.min(meta.len - offset);
                 let fills_buffer = part < COALESCED && offset + length == part;
-                each(begin + offset, length, meta.addr, fills_buffer);
+                each(begin + offset, length, meta.addr, info, fills_buffer);
                 offset += length;
                 // An empty datagram has neither length nor stride.
                 if offset >= meta.len || length == 0 {
@@ -75,15 +81,42 @@ impl BatchedUdp {
     }
 
     /// Sends `bytes` as datagrams of `segment` bytes each, of which the last may be shorter.
-    pub(crate) fn send_run(&self, bytes: &[u8], segment: usize, to: SocketAddr) -> io::Result<()> {
+    pub(crate) fn send_run(
+        &self,
+        bytes: &[u8],
+        segment: usize,
+        to: SocketAddr,
+        info: PacketInfo,
+    ) -> io::Result<()> {
         let transmit = Transmit {
             destination: to,
-            ecn: None,
+            ecn: info
+                .ecn
+                .and_then(|mark| EcnCodepoint::from_bits(mark as u8)),
             contents: bytes,
             segment_size: Some(segment),
-            src_ip: None,
+            src_ip: info.local_address.filter(can_be_source),
         };
         self.state
             .try_send(UdpSockRef::from(&self.socket), &transmit)
     }
+
+    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system, and then sends
+    /// neither runs nor, over IPv4, marks of ECN. But Linux also returns EINVAL for an IPv6 source that is not its own.
+    pub(crate) fn renew(&mut self) {
+        if let Ok(state) = UdpSocketState::new(UdpSockRef::from(&self.socket)) {
+            self.state = state;
+        }
+    }
+}
+
+/// Whether a datagram can come from `address`: false for the address of a group or of all hosts, to which a datagram may
+/// have been sent.
+fn can_be_source(address: &IpAddr) -> bool {
+    let address = address.to_canonical();
+    let is_of_many = match address {
+        IpAddr::V4(address) => address.is_multicast() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_multicast(),
+    };
+    !is_of_many && !address.is_unspecified()
 }

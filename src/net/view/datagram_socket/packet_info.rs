@@ -1,0 +1,62 @@
+//! The methods of a UDP socket's view that tell and set parts of the IP header (feature `udp-batch`).
+
+use std::net::SocketAddr;
+
+use crate::net::datagram::{DatagramFlow, Datagrams};
+use crate::system::PacketInfo;
+
+use super::DatagramSocket;
+
+/// Packet info, on a socket with [`in_batches`](crate::DatagramOptions::in_batches). Available with the feature
+/// `udp-batch`.
+#[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
+impl DatagramSocket<'_> {
+    /// Returns the packet info of the datagram that the handler was given last. Every field is `None` where the system
+    /// does not tell, without `in_batches`, and in a simulation.
+    ///
+    /// A server that is bound to all addresses of a machine answers from the address that was asked. Otherwise the
+    /// system chooses an address, and the peer ignores the answer if the choice is another one:
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop, PacketInfo};
+    ///
+    /// struct Echo;
+    ///
+    /// impl DatagramHandler for Echo {
+    ///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, data: &[u8]) {
+    ///         let local_address = cx.socket.packet_info().local_address;
+    ///         let info = PacketInfo { local_address, ecn: None };
+    ///         cx.socket.send_with(from, info, data).ignore();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut event_loop: EventLoop = EventLoop::new()?;
+    /// event_loop.bind_udp("0.0.0.0:0", DatagramOptions::new().in_batches(true), Echo)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A datagram to a group has the address of the group. No answer can leave from such an address, so `send_with` lets
+    /// the system choose then.
+    pub fn packet_info(&self) -> PacketInfo {
+        self.datagrams()
+            .map(Datagrams::packet_info)
+            .unwrap_or_default()
+    }
+
+    /// Sends `bytes` to `to`, as [`send_to`](Self::send_to) does, from the address and with the mark of `info`.
+    ///
+    /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). The system
+    /// chooses the address if the address of `info` is that of a group or of all hosts. A socket without `in_batches`
+    /// fails with ENOTSUP if there is an address, and does not send a mark.
+    pub fn send_with(
+        &mut self,
+        to: impl Into<SocketAddr>,
+        info: PacketInfo,
+        bytes: &[u8],
+    ) -> DatagramFlow {
+        self.net.send_datagram_with(self.id, bytes, to.into(), info)
+    }
+}
