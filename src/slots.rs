@@ -429,8 +429,8 @@ fn growth<T>(length: usize) -> usize {
 
 /// Allocates memory for `length` entries of type `T`, and frees it again. Fails if the allocator has none.
 ///
-/// Allocates several small blocks for a long table. A freed block of mapped pages makes glibc take blocks of its size from the heap from
-/// then on (M_MMAP_THRESHOLD in mallopt(3)), where no table grows without a copy.
+/// For a long table, allocates several small blocks. A freed block of mapped pages makes glibc take blocks of its size
+/// from the heap from then on (M_MMAP_THRESHOLD in mallopt(3)), where no table grows without a copy.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
     if length <= entries {
