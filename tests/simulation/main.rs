@@ -32,6 +32,7 @@ mod differential;
 mod disturbed;
 mod effort;
 mod fairness;
+mod flights;
 mod gone;
 mod handshakes;
 mod heap;

@@ -325,7 +325,7 @@ impl Connection {
     }
 
     /// Notes a failed write of the filters. Asks to be served when the kernel has space, if bytes of the filters wait
-    /// for the kernel.
+    /// for the kernel. Asks for a flush if they wait for the handler.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
         let fault = self.filters_mut().and_then(Filters::take_write_fault);
         let may_pass = fault.is_some();
@@ -342,6 +342,8 @@ impl Connection {
                 registration.fell_short(Interest::WRITABLE);
             } else if !may_pass && filters.would_block() {
                 registration.would_block(Interest::WRITABLE);
+            } else if !may_pass && filters.holds_answers() {
+                return registration.flush_soon();
             }
             registration.want(Interest::WRITABLE);
         } else if self.stage.is_before_open() {
@@ -383,6 +385,16 @@ impl Connection {
         self.await_filters(registration);
         self.read_behind_answers(registration);
         !self.outbound.has_failed()
+    }
+
+    /// Offers the answers of the filters to the kernel, before a close drops them.
+    pub(super) fn send_answers(&mut self) {
+        if let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) {
+            if let Some(filters) = cold.filters.as_deref_mut() {
+                // The caller closes the connection for a reason of its own.
+                let _ = filters.flush(stream);
+            }
+        }
     }
 
     /// Reads again once fewer answers of the filters wait for the kernel.

@@ -266,7 +266,12 @@ impl Connection {
         }
         match flushed {
             Ok(true) => {}
-            Ok(false) => return self.note_queue(taken, registration),
+            Ok(false) => {
+                self.note_queue(taken, registration);
+                // A cork holds back the bytes of the handler alone: the peer waits for the end of a handshake.
+                self.flush_filters(registration);
+                return;
+            }
             Err(error) => {
                 self.write_failed(error, registration);
                 return;
@@ -377,8 +382,9 @@ impl Connection {
         self.flush(registration, outbox);
     }
 
-    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them. In
-    /// Node, a write has reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
+    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them, or the
+    /// answers of filters if nothing else is unsent. In Node, a write has reached the kernel before a later `destroy`.
+    /// Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
@@ -386,10 +392,14 @@ impl Connection {
     ) {
         if !self.stage.is_open()
             || self.outbound.has_failed()
-            || self.outbound.is_corked()
-            || self.outbound.unsent.is_empty()
             || !registration.readiness().serves(Interest::WRITABLE)
         {
+            return;
+        }
+        if self.outbound.unsent.is_empty() {
+            return self.send_answers();
+        }
+        if self.outbound.is_corked() {
             return;
         }
         // The error is dropped: the caller is about to close the socket for a reason of its own.

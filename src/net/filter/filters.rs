@@ -10,7 +10,7 @@ use crate::system::Stream;
 
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
-use super::passage::{MOST_READS, WireState, fill, is_full, read_into, send, write};
+use super::passage::{MOST_READS, WireState, answer, fill, is_full, read_into, send, write};
 use super::wire_buffer::WireBuffer;
 
 /// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the
@@ -130,6 +130,12 @@ impl Filters {
         self.wire.wrote_short
     }
 
+    /// Whether the last operation has held answers back. The caller flushes soon: they leave with the bytes that the
+    /// handler writes until then, in one call.
+    pub(crate) fn holds_answers(&self) -> bool {
+        self.wire.holds_answers
+    }
+
     /// Whether the last operation ended with a write that would block.
     pub(crate) fn would_block(&self) -> bool {
         self.wire.would_block
@@ -149,14 +155,17 @@ impl Filters {
         self.begin_call();
         let mut steps = 0;
         while self.ready < self.layers.len() {
-            let (here, _) = self.layers.split_at_mut(self.ready + 1);
+            let (here, above) = self.layers.split_at_mut(self.ready + 1);
             let Some((top, below)) = here.split_last_mut() else {
                 break;
             };
             top.begin();
             // A failure of this write is returned only after the read below: bytes that the peer has sent before come
             // first.
-            let sent = send(top, below, &mut self.wire, stream);
+            let sent = match above.is_empty() && top.may_hold_answers() {
+                true => Ok(false),
+                false => send(top, below, &mut self.wire, stream),
+            };
             if top.is_ready() {
                 // A failure of a ready filter is returned later, by the read that follows the decoded bytes.
                 let knows_peer = top.peer_address().is_some();
@@ -196,8 +205,11 @@ impl Filters {
                 Err(error) => return Err(error),
             }
         }
-        // If this flush fails, the first read or write after the handshake returns the error.
-        let _ = self.flush_on(stream);
+        self.wire.holds_answers = self.layers.last().is_some_and(Layer::may_hold_answers);
+        if !self.wire.holds_answers {
+            // If this flush fails, the first read or write after the handshake returns the error.
+            let _ = self.flush_on(stream);
+        }
         Ok(Advance::Ready)
     }
 
@@ -213,7 +225,12 @@ impl Filters {
             return stream.read(buffer);
         };
         let received = spare.of_length(buffer.len());
-        read_into(top, below, &mut self.wire, stream, buffer, received)
+        let read = read_into(top, below, &mut self.wire, stream, buffer, received);
+        self.wire.holds_answers = top.may_hold_answers();
+        if !self.wire.holds_answers {
+            answer(top, below, &mut self.wire, stream);
+        }
+        read
     }
 
     /// Looks for received bytes, as [`Stream::peek`] does: returns 1 if there are any, and 0 at the end of the peer.
@@ -238,7 +255,9 @@ impl Filters {
                     return Ok(0);
                 }
             }
-            fill(top, below, &mut self.wire, stream, &mut received)?;
+            let filled = fill(top, below, &mut self.wire, stream, &mut received);
+            answer(top, below, &mut self.wire, stream);
+            filled?;
         }
         match top.has_decoded() {
             true => Ok(1),

@@ -126,6 +126,12 @@ impl Layer {
         self.has_peer_ended
     }
 
+    /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or an end, which the
+    /// peer is to hear of even if the handler closes the connection. Nor behind written bytes, whose flush sends them.
+    pub(super) fn may_hold_answers(&self) -> bool {
+        self.is_ready() && self.failure.is_none() && !self.has_peer_ended && !self.out.has_batch()
+    }
+
     /// Moves decoded bytes into `space`, and returns their number, or 0 at the end of the peer. `None` if the filter
     /// has no bytes, no end and no error without further input.
     pub(super) fn give(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
@@ -206,7 +212,7 @@ impl Layer {
             .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
     }
 
-    /// Encodes bytes at the front of `bytes`. The caller has sent everything that was encoded before.
+    /// Encodes bytes at the front of `bytes`. The caller has sent all bytes that were written before.
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
         let offered: usize = bytes.iter().map(|slice| slice.len()).sum();
         let filter = &mut self.filter;

@@ -84,12 +84,12 @@ impl Outgoing {
     }
 
     /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller
-    /// has sent everything that was encoded before.
+    /// has sent all bytes that were written before.
     pub(super) fn encode<E>(
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        debug_assert!(self.batch.is_none(), "everything before was sent");
+        debug_assert!(self.batch.is_none(), "what was written before was sent");
         let start = self.bytes.len();
         let written = encode(&mut self.bytes)?;
         self.batch = Some(Batch {

@@ -48,6 +48,9 @@ pub(super) struct WireState {
     /// The reset that a write has met. The kernel reports it once: a later read would see a plain end, and a later
     /// write a broken pipe.
     pub(super) reset: Option<io::Error>,
+    /// The operation has kept answers of the top filter back, for the caller to flush soon. They leave in one call with
+    /// the bytes that the handler writes first.
+    pub(super) holds_answers: bool,
 }
 
 impl WireState {
@@ -58,6 +61,7 @@ impl WireState {
         self.wrote_short = false;
         self.would_block = false;
         self.write_fault = None;
+        self.holds_answers = false;
     }
 
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
@@ -140,16 +144,20 @@ fn read(
     let Some((top, below)) = layers.split_last_mut() else {
         return wire.read(stream, buffer);
     };
-    if buffer.len() < LEAST_BUFFER {
+    let read = if buffer.len() < LEAST_BUFFER {
         let mut received = [0; 4096];
-        return read_into(top, below, wire, stream, buffer, &mut received);
-    }
-    // The layer above has used the bytes of the last read, so the whole buffer is free.
-    let (space, received) = buffer.split_at_mut(buffer.len() / 2);
-    read_into(top, below, wire, stream, space, received)
+        read_into(top, below, wire, stream, buffer, &mut received)
+    } else {
+        // The layer above has used the bytes of the last read, so the whole buffer is free.
+        let (space, received) = buffer.split_at_mut(buffer.len() / 2);
+        read_into(top, below, wire, stream, space, received)
+    };
+    answer(top, below, wire, stream);
+    read
 }
 
-/// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`.
+/// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`. The
+/// caller sends the answers of `top` to the bytes that this returns.
 pub(super) fn read_into(
     top: &mut Layer,
     below: &mut [Layer],
@@ -169,7 +177,6 @@ pub(super) fn read_into(
             }
             length => top.decode_received(&mut received[..length], space),
         };
-        answer(top, below, wire, stream);
         if decoded >= LONG_READ {
             let space = &mut space[decoded..];
             return Ok(decoded + read_on(top, below, wire, stream, space, received));
@@ -177,6 +184,7 @@ pub(super) fn read_into(
         if decoded > 0 {
             return Ok(decoded);
         }
+        answer(top, below, wire, stream);
     }
     top.give(space)
         .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
@@ -199,9 +207,7 @@ fn read_on(
     match read(below, wire, stream, received) {
         Ok(0) => top.note_end_below(),
         Ok(length) => {
-            let decoded = top.decode_received(&mut received[..length], space);
-            answer(top, below, wire, stream);
-            return decoded;
+            return top.decode_received(&mut received[..length], space);
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => wire.read_short = true,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -211,7 +217,8 @@ fn read_on(
     0
 }
 
-/// Decodes once into the buffer of `top`, after a read into `received` if that is necessary.
+/// Decodes once into the buffer of `top`, after a read into `received` if that is necessary. The caller sends the answers
+/// of `top`.
 pub(super) fn fill(
     top: &mut Layer,
     below: &mut [Layer],
@@ -227,12 +234,11 @@ pub(super) fn fill(
             length => top.decode_ahead(&mut received[..length]),
         }
     }
-    answer(top, below, wire, stream);
     Ok(())
 }
 
 /// Sends the answers of the filter of `top` to received bytes.
-fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
+pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
     // If encoded bytes of the queue wait too, the kernel was full. The next flush sends them all, and takes the written
     // bytes out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
@@ -252,7 +258,11 @@ pub(super) fn write(
         return wire.write(stream, slices);
     };
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-    let mut taken = 0;
+    let mut taken = top.out.take_credit();
+    if taken < offered && !top.out.is_empty() && top.may_hold_answers() {
+        // Answers that were held back for these bytes leave with them. The loop tells a failure.
+        let _ = encode(top, slices, taken);
+    }
     loop {
         let sent = send(top, below, wire, stream);
         taken += top.out.take_credit();
