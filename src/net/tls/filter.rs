@@ -16,6 +16,12 @@ use super::words::{cannot_begin, failed, overlong, truncated};
 /// The text of the error that stands for a caught panic of rustls.
 const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
+/// The most bytes of a record before its encryption.
+const RECORD_BYTES: usize = 16 << 10;
+
+/// The bytes that a record adds at most: its header, its explicit nonce (TLS 1.2), its type (TLS 1.3) and its tag.
+const MOST_RECORD_OVERHEAD: usize = 32;
+
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
 /// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it. A
 /// program that stacks its filters in another order makes the `TlsFilter` itself.
@@ -163,6 +169,17 @@ impl Filter for TlsFilter {
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        let length: usize = bytes.iter().map(|slice| slice.len()).sum();
+        // Before rustls takes memory for a record: behind it, this long buffer would leave a gap with each record.
+        to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
+        if let ([slice], true) = (bytes, length > RECORD_BYTES) {
+            // One record at a time, while it is in the cache. Several small slices go into one record instead.
+            for record in slice.chunks(RECORD_BYTES) {
+                self.connection.writer().write_all(record)?;
+                self.take_encrypted(to_peer);
+            }
+            return Ok(length);
+        }
         let length = self.connection.writer().write_vectored(bytes)?;
         self.take_encrypted(to_peer);
         Ok(length)
