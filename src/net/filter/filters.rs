@@ -303,6 +303,7 @@ impl Filters {
             if !send(top, below, &mut self.wire, stream)? {
                 return Ok(false);
             }
+            top.out.release();
             layers = below;
         }
         Ok(true)

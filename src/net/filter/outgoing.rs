@@ -83,6 +83,13 @@ impl Outgoing {
         }
     }
 
+    /// Frees a long buffer that is empty: an idle connection holds none.
+    pub(super) fn release(&mut self) {
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
+    }
+
     /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller
     /// has sent all bytes that were written before.
     pub(super) fn encode<E>(

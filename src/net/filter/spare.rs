@@ -18,11 +18,36 @@ impl SpareBuffers {
         self.encoded.capacity() > KEPT_BYTES || self.received.has_memory()
     }
 
+    /// Frees the memory if no connection has received bytes since the last call. A load that goes on would take it again
+    /// at once.
+    pub(crate) fn reclaim(&mut self) {
+        if !self.received.take_use() {
+            self.free();
+        }
+    }
+
     /// Frees the memory.
     pub(crate) fn free(&mut self) {
         if self.has_slack() {
             self.encoded = Vec::new();
             self.received.free();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_freed_once_they_were_not_used_for_a_while() {
+        let mut spare = SpareBuffers::default();
+        let _ = spare.received.of_length(128 << 10);
+        spare.encoded.reserve(128 << 10);
+        spare.reclaim();
+        assert!(spare.has_slack(), "they were used");
+        spare.reclaim();
+        assert!(!spare.has_slack());
+        assert_eq!(spare.encoded.capacity(), 0);
     }
 }

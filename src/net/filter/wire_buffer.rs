@@ -7,11 +7,14 @@ const PAGE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct WireBuffer {
     bytes: Vec<u8>,
+    /// Whether the buffer was used since [`take_use`](Self::take_use).
+    is_used: bool,
 }
 
 impl WireBuffer {
     /// Returns `length` bytes. The first lies on a page boundary: the kernel's copy to most other places is slower (D8).
     pub(crate) fn of_length(&mut self, length: usize) -> &mut [u8] {
+        self.is_used = true;
         if self.bytes.len() < length + PAGE_BYTES {
             self.bytes = vec![0; length + PAGE_BYTES];
         }
@@ -23,6 +26,11 @@ impl WireBuffer {
     /// Whether the buffer has memory.
     pub(crate) fn has_memory(&self) -> bool {
         !self.bytes.is_empty()
+    }
+
+    /// Returns whether the buffer was used since the last call.
+    pub(crate) fn take_use(&mut self) -> bool {
+        std::mem::take(&mut self.is_used)
     }
 
     /// Frees the memory.

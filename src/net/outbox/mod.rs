@@ -401,7 +401,7 @@ impl Outbox {
         self.pool.reclaim();
         self.gathered.shrink();
         self.broadcast.shrink();
-        self.spare.free();
+        self.spare.reclaim();
     }
 }
 
