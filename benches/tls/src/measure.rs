@@ -7,12 +7,16 @@ use netloop_tls::Authority;
 use crate::loads::{LOADS, Load};
 use crate::options::Options;
 use crate::peers::{BASE, PEERS, command};
-use crate::process::{Cost, Server};
+use crate::process::{CLIENT_CORE, Cost, Server, pin};
 
 pub(crate) fn run(options: &Options) {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("load: {}", load.trim());
     println!("processor: {}", processor());
+    pin(
+        i32::try_from(std::process::id()).expect("a process"),
+        CLIENT_CORE,
+    );
     let found = found(options);
     let loads = LOADS.iter().filter(|it| it.name.contains(&options.load));
     let mut results: Vec<(&Load, Vec<Vec<Cost>>)> = loads.map(|it| (it, Vec::new())).collect();

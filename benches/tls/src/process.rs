@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use netloop_tls::{Authority, Identity};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 
 use crate::client;
 use crate::loads::Load;
 use crate::server::{CERTIFICATE, KEY};
+
+/// The core of the servers, and that of the client. Otherwise the kernel puts some servers on the core of the client, and
+/// others not, which halves the number of their sleeps.
+const SERVER_CORE: usize = 0;
+pub(crate) const CLIENT_CORE: usize = 1;
 
 /// A server that runs.
 pub(crate) struct Server {
@@ -33,6 +39,7 @@ pub(crate) struct Cost {
 }
 
 impl Server {
+    /// Starts a server by `command`, on a core of its own.
     pub(crate) fn start(mut command: Command, authority: &Authority, identity: &Identity) -> Self {
         let mut child = command
             .env(CERTIFICATE, &identity.certificate_pem)
@@ -49,6 +56,7 @@ impl Server {
         let mut number = || words.next().expect("two numbers");
         let pid = number().parse().expect("the number of a process");
         let port = number().parse().expect("a port");
+        pin(pid, SERVER_CORE);
         let mut config = authority.client();
         config.resumption = Resumption::disabled();
         Self {
@@ -96,6 +104,17 @@ impl Server {
             .lines()
             .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         [time, faults, sleeps.map_or(0, |it| number(it, 0))]
+    }
+}
+
+/// Keeps all threads of a process on `core`, unless the machine has no such core.
+pub(crate) fn pin(process: i32, core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter();
+    for thread in threads.flatten().flatten() {
+        let name = thread.file_name().to_string_lossy().parse();
+        let _ = sched_setaffinity(name.ok().and_then(Pid::from_raw), &cores);
     }
 }
 
