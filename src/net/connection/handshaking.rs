@@ -1,6 +1,5 @@
-//! Filters: the handshake that precedes the open connection, and what filters have to send by themselves.
+//! Filters: the handshake that precedes the open connection.
 
-use std::io;
 use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
@@ -114,7 +113,7 @@ impl Connection {
         self.cold.as_ref()?.filters.as_deref()
     }
 
-    fn filters_mut(&mut self) -> Option<&mut Filters> {
+    pub(super) fn filters_mut(&mut self) -> Option<&mut Filters> {
         self.cold.as_mut()?.filters.as_deref_mut()
     }
 
@@ -304,158 +303,4 @@ impl Connection {
             false => SocketEvent::Connected,
         }))
     }
-}
-
-/// The open connection.
-impl Connection {
-    /// Takes off the only filter if it has done its work, so that the connection is as fast as one without filters. The
-    /// bytes that the filter has decoded are delivered before the next read.
-    fn take_off_filters(&mut self, registration: &mut Registration<'_>) {
-        let Some(cold) = &mut self.cold else {
-            return;
-        };
-        let parts = cold.filters.as_mut().and_then(|it| it.take_apart());
-        if let Some((filter, decoded)) = parts {
-            cold.filters = None;
-            cold.past_filter = Some(filter);
-            self.stream = self.stream.take().map(Stream::into_unfiltered);
-            self.bytes_read += decoded.len() as u64;
-            self.keep_unread(&decoded, registration);
-        }
-    }
-
-    /// Notes a failed write of the filters. Asks to be served when the kernel has space, if bytes of the filters wait
-    /// for the kernel. Asks for a flush if they wait for the handler.
-    pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
-        let fault = self.filters_mut().and_then(Filters::take_write_fault);
-        let may_pass = fault.is_some();
-        if let Some(Err(error)) = fault.map(|it| self.outbound.note_unsent(it, registration)) {
-            self.write_failed(error, registration);
-            return;
-        }
-        let Some(filters) = self.filters() else {
-            return;
-        };
-        if filters.has_output() {
-            // If neither condition holds, no write was tried, or `note_unsent` has dealt with its failure.
-            if !may_pass && filters.has_written_short() {
-                registration.fell_short(Interest::WRITABLE);
-            } else if !may_pass && filters.would_block() {
-                registration.would_block(Interest::WRITABLE);
-            } else if !may_pass && filters.holds_answers() {
-                return registration.flush_soon();
-            }
-            registration.want(Interest::WRITABLE);
-        } else if self.stage.is_before_open() {
-            registration.unwant(Interest::WRITABLE);
-        }
-    }
-
-    /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.
-    pub(super) fn await_kept_input(&self, registration: &mut Registration<'_>) {
-        if self.filters().is_some_and(Filters::has_input) {
-            registration.assume(Readiness::READABLE);
-        }
-    }
-
-    /// Sends the bytes that the filters have made by themselves. Returns `false` if the connection has failed.
-    pub(super) fn flush_filters(&mut self, registration: &mut Registration<'_>) -> bool {
-        let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
-            return true;
-        };
-        let Some(filters) = cold.filters.as_deref_mut() else {
-            return true;
-        };
-        if !filters.has_output() {
-            self.read_behind_answers(registration);
-            return true;
-        }
-        if !registration.readiness().serves(Interest::WRITABLE) {
-            registration.want(Interest::WRITABLE);
-            return true;
-        }
-        match filters.flush(stream) {
-            Ok(_) => {}
-            Err(error) if is_retried(&error) => {}
-            Err(error) => {
-                self.write_failed(error, registration);
-                return false;
-            }
-        }
-        self.await_filters(registration);
-        self.read_behind_answers(registration);
-        !self.outbound.has_failed()
-    }
-
-    /// Offers the answers of the filters to the kernel, before a close drops them.
-    pub(super) fn send_answers(&mut self) {
-        if let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) {
-            if let Some(filters) = cold.filters.as_deref_mut() {
-                // The caller closes the connection for a reason of its own.
-                let _ = filters.flush(stream);
-            }
-        }
-    }
-
-    /// Reads again once fewer answers of the filters wait for the kernel.
-    pub(super) fn read_behind_answers(&mut self, registration: &mut Registration<'_>) {
-        let Some(cold) = &mut self.cold else {
-            return;
-        };
-        if cold.waits_for_answers && !cold.filters.as_ref().is_some_and(|it| it.is_clogged()) {
-            cold.waits_for_answers = false;
-            self.update_read_interest(registration);
-        }
-    }
-
-    /// Stops reading, and returns `true`, while too many answers of the filters wait for the kernel.
-    pub(super) fn waits_for_answers(&mut self, registration: &mut Registration<'_>) -> bool {
-        let is_clogged = self.filters().is_some_and(Filters::is_clogged);
-        if is_clogged {
-            self.cold_mut().waits_for_answers = true;
-            registration.unwant(Interest::READABLE);
-        }
-        is_clogged
-    }
-
-    /// Lets the filters send their own end, after everything that was written. Returns whether the FIN may follow.
-    /// Otherwise the next flush calls this again, or the connection has failed.
-    pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
-        let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
-            return true;
-        };
-        let Some(filters) = cold.filters.as_deref_mut() else {
-            return true;
-        };
-        match filters.end(stream) {
-            Ok(true) => return true,
-            Ok(false) => {}
-            Err(error) if is_retried(&error) => {}
-            Err(error) => {
-                self.write_failed(error, registration);
-                return false;
-            }
-        }
-        self.await_filters(registration);
-        false
-    }
-
-    /// The number of received bytes for the limits on time: with filters, the bytes on the wire.
-    pub(super) fn received_on_wire(&self) -> u64 {
-        self.filters().map_or(self.bytes_read, Filters::received)
-    }
-
-    /// Fails an accepted connection because its filters could not be made.
-    pub(crate) fn fail_unfiltered(&mut self, error: Error, registration: &mut Registration<'_>) {
-        self.cold_mut().is_untold = true;
-        self.fail(error, CloseReason::Error, registration);
-    }
-}
-
-/// Whether a failed write of the filters is tried again: it would block, was interrupted, or lacked memory.
-fn is_retried(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    ) || is_out_of_buffers(error)
 }

@@ -19,6 +19,7 @@ mod closing;
 mod cold;
 mod connecting;
 mod deadlines;
+mod filtered;
 mod handshaking;
 mod held;
 mod inbound;
