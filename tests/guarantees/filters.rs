@@ -1,6 +1,8 @@
 //! Filters between the wire and the handlers: what the handler sees is as without them, and the wire has what they make.
 
 mod contracts;
+#[cfg(target_os = "linux")]
+mod failures;
 mod handshakes;
 mod proxied;
 #[cfg(unix)]

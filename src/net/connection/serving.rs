@@ -190,6 +190,10 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
+            // The kernel tells a failure once, and then a filter sees an end that it takes for a truncation.
+            _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
+                self.report_held_back(registration);
+            }
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None

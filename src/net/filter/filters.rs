@@ -62,7 +62,7 @@ impl Filters {
     /// decoded; the caller then drops this value. Otherwise returns `None`, and changes nothing.
     pub(crate) fn take_apart(&mut self) -> Option<(Box<dyn AnyFilter>, Vec<u8>)> {
         match &self.layers[..] {
-            [layer] if layer.is_over() && self.wire.reset.is_none() && !self.has_plain() => {
+            [layer] if layer.is_over() && self.wire.cut.is_none() && !self.has_plain() => {
                 self.layers.pop().map(Layer::into_parts)
             }
             _ => None,

@@ -45,9 +45,9 @@ pub(super) struct WireState {
     pub(super) write_fault: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
-    /// The reset that a write has met. The kernel reports it once: a later read would see a plain end, and a later
-    /// write a broken pipe.
-    pub(super) reset: Option<io::Error>,
+    /// The failure that a write has met. The kernel reports it once: a later read would see a plain end, and a later write
+    /// a broken pipe.
+    pub(super) cut: Option<io::Error>,
     /// The operation has kept answers of the top filter back, for the caller to flush soon. They leave in one call with
     /// the bytes that the handler writes first.
     pub(super) holds_answers: bool,
@@ -72,8 +72,8 @@ impl WireState {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let length = stream.read(buffer)?;
-        if let (0, Some(reset)) = (length, &self.reset) {
-            return Err(copy_of_io(reset));
+        if let (0, Some(cut)) = (length, &self.cut) {
+            return Err(copy_of_io(cut));
         }
         self.received += length as u64;
         self.read_short = length > 0 && length < buffer.len() && stream.short_read_exhausts();
@@ -112,8 +112,8 @@ impl WireState {
     }
 
     fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        if let Some(reset) = &self.reset {
-            return Err(copy_of_io(reset));
+        if let Some(cut) = &self.cut {
+            return Err(copy_of_io(cut));
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         match stream.write(slices) {
@@ -125,8 +125,8 @@ impl WireState {
                 self.would_block = is_full(&error);
                 if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
                     self.write_fault = Some(copy_of_io(&error));
-                } else if error.kind() == io::ErrorKind::ConnectionReset {
-                    self.reset = Some(copy_of_io(&error));
+                } else if !self.would_block && error.kind() != io::ErrorKind::BrokenPipe {
+                    self.cut = Some(copy_of_io(&error));
                 }
                 Err(error)
             }
