@@ -119,6 +119,12 @@ impl Connection {
             match self.send(payload.as_bytes(), registration, outbox) {
                 Ok(of_payload) => sent = of_payload,
                 Err(error) => {
+                    if self.has_sent_in_part() && length <= outbox.room() {
+                        // The payload is accepted, so that the part that was not sent counts as lost.
+                        outbox.put(&mut self.outbound.unsent, payload, 0);
+                        let lost = outbox.take_lost();
+                        self.note_lost(lost);
+                    }
                     self.write_failed(error, registration);
                     return Ok(Flow::Closed);
                 }
@@ -132,6 +138,12 @@ impl Connection {
             });
         }
         Ok(self.queue_rest(payload, sent, taken, registration, outbox))
+    }
+
+    /// Whether the filters have sent more than the queue in a send that has failed: a part of the bytes behind it.
+    fn has_sent_in_part(&self) -> bool {
+        let queued = self.outbound.unsent.len();
+        self.filters().is_some_and(|it| it.credit() > queued)
     }
 
     /// Queues `payload` without its first `sent` bytes, which the kernel has taken, and returns the answer to the write.

@@ -291,6 +291,21 @@ impl Filters {
         written
     }
 
+    /// Returns the number of written bytes that were sent and that no write has returned, because it has failed.
+    pub(crate) fn credit(&self) -> usize {
+        self.layers.last().map_or(0, |top| top.out.untaken_credit())
+    }
+
+    /// Takes at most `most` of the [credit](Self::credit).
+    pub(crate) fn take_credit(&mut self, most: usize) -> usize {
+        let Some(top) = self.layers.last_mut() else {
+            return 0;
+        };
+        let credit = top.out.take_credit();
+        top.out.credit(credit.saturating_sub(most));
+        credit.min(most)
+    }
+
     /// Sends the bytes that wait in the filters. Returns whether all of them are sent.
     pub(crate) fn flush(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
