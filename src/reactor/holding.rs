@@ -39,10 +39,11 @@ impl<T: Handler> Reactor<T> {
         self.held
     }
 
-    /// Whether any source for which `counts` returns `true` has begun something that the caller must finish, such as a
-    /// connect or a send, even if no source is held. Walks over the sources, so the caller asks only if nothing is held.
-    pub(crate) fn has_under_way(&self, counts: impl Fn(&T) -> bool) -> bool {
+    /// Whether `counts` returns `true` for any source. Its second argument is whether the source has begun something that
+    /// the caller must finish, such as a connect or a send, even if no source is held. Walks over the sources, so the
+    /// caller asks only if nothing is held.
+    pub(crate) fn has_under_way(&self, counts: impl Fn(&T, bool) -> bool) -> bool {
         let mut slots = self.slots.iter();
-        slots.any(|(_, slot)| slot.state.is_under_way() && counts(&slot.source))
+        slots.any(|(_, slot)| counts(&slot.source, slot.state.is_under_way()))
     }
 }

@@ -121,6 +121,11 @@ impl Connection {
         self.filters().is_some()
     }
 
+    /// Whether the filters exchange bytes before the connection is open.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.stage.is_handshaking()
+    }
+
     /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
     pub(crate) fn is_untold(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.is_untold)

@@ -151,12 +151,15 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether any socket is connecting, has bytes that wait for a flush or for the kernel, or has an event of its own
-    /// to report. A socket that the user has released counts too, and sources of the user do not. Walks over all
-    /// sockets, so the caller asks only if no source is held.
+    /// Whether any socket is connecting, exchanges the bytes of a handshake, has bytes that wait for a flush or for the
+    /// kernel, or has an event of its own to report. A socket that the user has released counts too, and sources of the
+    /// user do not. Walks over all sockets, so the caller asks only if no source is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
-            .has_under_way(|source| source.custom().is_none())
+            .has_under_way(|source, is_under_way| match source.connection() {
+                Some(connection) => is_under_way || connection.is_handshaking(),
+                None => is_under_way && source.custom().is_none(),
+            })
     }
 
     /// Whether the socket `id` exists. A closed socket exists until its `on_close` has returned.

@@ -238,6 +238,41 @@ fn a_filter_starts_in_mid_stream() {
     assert_eq!(trace, ["STARTTLS\n", "connected", "echo"]);
 }
 
+// J2: as for a connect, of which it is a part.
+#[test]
+fn a_released_socket_keeps_run_going_within_its_handshake() {
+    for starts_late in [false, true] {
+        let mut scene = Scene::new();
+        let (id, mut peer) = match starts_late {
+            true => {
+                let (ours, peer) = Peer::roomy_pair();
+                let recorder = Recorder::new("ours");
+                let id = scene.event_loop.adopt(ours, SocketOptions::new(), recorder);
+                let id = id.unwrap();
+                let mut socket = scene.socket(id);
+                socket.start_filter(Records::default(), b"").unwrap();
+                (id, peer)
+            }
+            false => {
+                let (listener, address) = listener();
+                let options = ConnectOptions::new().filter(|| Ok(Records::default()));
+                let recorder = Recorder::new("ours");
+                let id = scene.event_loop.connect_with(address, options, recorder);
+                (id.unwrap(), scene.peer_accepts(&listener))
+            }
+        };
+        assert_eq!(scene.socket(id).end_with(b"last words"), Flow::Open);
+        scene.socket(id).release();
+        assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+        scene.settle();
+        assert!(scene.event_loop.is_alive(), "late: {starts_late}");
+        peer.write(HELLO);
+        let expected = [&Records::of(b"last words"), END].concat();
+        assert_eq!(scene.peer_reads(&mut peer, expected.len()), expected);
+        scene.drive_to_exit();
+    }
+}
+
 #[test]
 fn bytes_behind_a_handshake_come_before_a_later_failure() {
     let mut scene = Scene::new();
