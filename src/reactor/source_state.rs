@@ -53,9 +53,9 @@ bitflags! {
 }
 
 bitflags! {
-    /// Reasons to serve a source: the kernel's reports and the source's own request. Only
-    /// [`REARM_REFUSED`](Self::REARM_REFUSED) is none. The reactor asks several times for each message whether a source
-    /// must be served. All signals are bits of one byte, so each check is cheap.
+    /// Reasons to serve a source: the kernel's reports and the source's own request.
+    /// [`REARM_REFUSED`](Self::REARM_REFUSED) alone is no reason. The reactor asks several times for each message
+    /// whether a source must be served. All signals are bits of one byte, so each check is cheap.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
