@@ -122,8 +122,8 @@ impl ListenOptions {
     /// Reads a header of the PROXY protocol at the beginning of each connection of a trusted proxy. The header says
     /// from where the client comes. Default: `None`.
     ///
-    /// The server is told of a connection once its header is whole and its other filters are ready. The handler gets
-    /// the bytes after the header. [`peer_address`](crate::Socket::peer_address) and
+    /// The server is told of a connection once its header is whole and its filters are ready. The handler gets the
+    /// bytes after the header. [`peer_address`](crate::Socket::peer_address) and
     /// [`Accepted::peer_address`](crate::Accepted::peer_address) are then the client's. If the header names no IP
     /// address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the specification requires.
     /// [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's whichever header came, and

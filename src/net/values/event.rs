@@ -38,7 +38,7 @@ pub(crate) enum SocketEvent {
     Connected,
     /// The filters of an accepted connection are ready, and the handler of the server gets the connection.
     Accepted,
-    /// Received bytes lie at the front of the read buffer: their number.
+    /// The number of received bytes for the handler, which lie at the front of the read buffer.
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,
