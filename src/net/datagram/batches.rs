@@ -23,7 +23,7 @@ const MOST_GATHERED: usize = 60 << 10;
 const LONGEST_RUN: usize = 65_507;
 
 /// The limit on the runs that one call of `send_batch` sends. A run is one datagram, or several of one length to one
-/// destination, of which the last may be shorter. One system call sends it.
+/// destination with one packet info, of which the last may be shorter. One system call sends it.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {

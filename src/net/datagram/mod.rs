@@ -62,7 +62,7 @@ pub(crate) struct Datagrams {
     /// The packet info of the datagram of a batch that the handler was given last.
     #[cfg(feature = "udp-batch")]
     last_info: PacketInfo,
-    /// The events that the handler gets before `message`.
+    /// The events that the handler gets before the received datagrams.
     notices: VecDeque<DatagramEvent>,
     is_paused: bool,
     /// Whether the socket refuses further datagrams, and closes once its queue is sent.
@@ -200,8 +200,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message of a socket without batches if it is the only news. `None` if there is no news, or more than a
-    /// message: `take_event` then returns all of it.
+    /// Takes the message of a socket without batches if it is the only news. `None` if there is no news, or more than
+    /// such a message: `take_event` then returns all of it.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         match self.notices.is_empty() {

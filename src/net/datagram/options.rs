@@ -207,8 +207,8 @@ impl DatagramOptions {
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
     /// The datagrams that are sent in one turn leave in the flush of the turn, or before, once many bytes are queued.
-    /// Successive datagrams of one length to one address leave in one call. So a burst costs a fraction, and a single
-    /// datagram costs a little more. One receive may return more datagrams than
+    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. So a burst
+    /// costs a fraction, and a single datagram costs a little more. One receive may return more datagrams than
     /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
     /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in the buffer then comes
     /// to `on_truncated`. Those after it are lost. A datagram that is longer than the MTU of the network is refused
@@ -233,8 +233,8 @@ impl DatagramOptions {
 
     /// Limits the number of bytes that may be queued. Beyond the limit, the [policy](Self::drop_policy) decides which
     /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for its bytes and for its entry in the queue
-    /// (about 40 bytes). An empty queue takes a datagram of any length for which the
-    /// [loop](crate::Limits::max_total_queued_bytes) has space.
+    /// (about 40 bytes, and about 60 with the feature `udp-batch`). An empty queue takes a datagram of any length for
+    /// which the [loop](crate::Limits::max_total_queued_bytes) has space.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
