@@ -130,8 +130,8 @@ impl Filters {
         self.wire.wrote_short
     }
 
-    /// Whether the last operation has held answers back. The caller flushes soon: they leave with the bytes that the
-    /// handler writes until then, in one call.
+    /// Whether the last operation has held back the answers of the last filter, if there are any. The caller flushes
+    /// soon: the answers leave in one call with the bytes that the handler writes until then.
     pub(crate) fn holds_answers(&self) -> bool {
         self.wire.holds_answers
     }

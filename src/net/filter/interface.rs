@@ -263,9 +263,10 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the buffer of bytes for the peer, to which the filter appends. Bytes that are appended in a call that also
-    /// decodes bytes leave with the answer of the handler, at the latest at the end of the turn. All others leave at once.
-    /// What is appended after the [end](Filter::end) of this side is dropped.
+    /// Returns the buffer of bytes for the peer, to which the filter appends. Bytes that the filter next to the handler
+    /// appends in a call that also decodes bytes, or that completes the handshake, leave with the answer of the
+    /// handler, at the latest in the next flush. All others leave as soon as possible. What is appended after the
+    /// [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

@@ -48,8 +48,8 @@ pub(super) struct WireState {
     /// The failure that a write has met. The kernel reports it once: a later read would see a plain end, and a later write
     /// a broken pipe.
     pub(super) cut: Option<io::Error>,
-    /// The operation has kept answers of the top filter back, for the caller to flush soon. They leave in one call with
-    /// the bytes that the handler writes first.
+    /// Whether the operation has kept back the answers of the top filter, if there are any, for the caller to flush
+    /// soon. They leave in one call with the bytes that the handler writes first.
     pub(super) holds_answers: bool,
 }
 

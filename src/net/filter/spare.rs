@@ -18,8 +18,8 @@ impl SpareBuffers {
         self.encoded.capacity() > KEPT_BYTES || self.received.has_memory()
     }
 
-    /// Frees the memory if no connection has received bytes since the last call. A load that goes on would take it again
-    /// at once.
+    /// Frees the memory if no connection with filters has read since the last call. A load that goes on would take it
+    /// again at once.
     pub(crate) fn reclaim(&mut self) {
         if !self.received.take_use() {
             self.free();
