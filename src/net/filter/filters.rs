@@ -291,7 +291,7 @@ impl Filters {
         written
     }
 
-    /// Returns the number of written bytes that were sent and that no write has returned, because it has failed.
+    /// Returns the number of written bytes that were sent and that no write has returned, because the write has failed.
     pub(crate) fn credit(&self) -> usize {
         self.layers.last().map_or(0, |top| top.out.untaken_credit())
     }

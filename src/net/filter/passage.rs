@@ -45,8 +45,8 @@ pub(super) struct WireState {
     pub(super) write_fault: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
-    /// The failure that a write has met. The kernel reports it once: a later read would see a plain end, and a later write
-    /// a broken pipe.
+    /// The failure that a write has met, other than a broken pipe. The kernel reports it once: a later read would see a
+    /// plain end, and a later write a broken pipe.
     pub(super) cut: Option<io::Error>,
     /// Whether the operation has kept back the answers of the top filter, if there are any, for the caller to flush
     /// soon. They leave in one call with the bytes that the handler writes first.
