@@ -172,8 +172,8 @@ impl Socket<'_> {
     /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
-    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), and while bytes wait that
-    /// a replaced handler left unread.
+    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), for a socket with
+    /// [filters](crate::Filter), such as TLS, and while bytes wait that a handler left unread.
     ///
     /// ```
     /// use std::io::Write;

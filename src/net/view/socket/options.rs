@@ -259,8 +259,8 @@ impl Socket<'_> {
         self.set_option(|connection| connection.set_type_of_service(value))
     }
 
-    /// Returns the type of service or traffic class that the system reports. Before there is a connection, returns the
-    /// value that was set.
+    /// Returns the type of service or traffic class that the system reports. Before there is a connection and after the
+    /// close, returns the value that was set before the connection.
     #[doc(alias = "getTypeOfService")]
     pub fn type_of_service(&self) -> Option<u8> {
         self.connection().and_then(Connection::type_of_service)
