@@ -125,7 +125,7 @@ impl Datagrams {
         self.on_activated()
     }
 
-    /// Takes the error that the kernel has reported for a socket that is neither receiving nor sending.
+    /// Takes the error that the kernel has reported for a socket that does not receive.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if let Some(error) = self.socket()?.take_error() {
             let error = self.at_peer(Error::new(Syscall::Receive, error));
