@@ -59,6 +59,26 @@ fn datagrams_to_a_name_wait_for_its_lookup() {
 }
 
 #[test]
+fn a_second_socket_finds_the_address_of_a_name_for_the_first() {
+    let mut stage = Stage::new();
+    let (peer, peer_address) = peer();
+    let (bound, from) = stage.bind(DatagramOptions::new(), Watch::new("a"));
+    let options =
+        answering(vec![SocketAddr::new(peer_address.ip(), 0)]).local_address(loopback().ip());
+    let to = ("here.test", peer_address.port());
+    let asking = Watch::new("b").on_connect(move |cx| {
+        let to = cx.socket.peer_address().unwrap();
+        let mut sockets = cx.socket.sockets();
+        sockets.datagram_socket(bound).send_to(to, b"one").ignore();
+        cx.socket.close();
+    });
+    stage.event_loop.connect_udp(to, options, asking).unwrap();
+    stage.drive_to("b close");
+    let mut buffer = [0; 8];
+    assert_eq!(peer.recv_from(&mut buffer).unwrap(), (3, from));
+}
+
+#[test]
 fn a_name_that_is_not_found_closes_the_socket() {
     let mut stage = Stage::new();
     let handler = Watch::new("a").on_error(|cx, error| {
