@@ -56,6 +56,11 @@ impl Datagrams {
     }
 
     #[cfg(feature = "udp-batch")]
+    pub(crate) fn remaining_in_batch(&self) -> usize {
+        self.batch.len()
+    }
+
+    #[cfg(feature = "udp-batch")]
     pub(crate) fn packet_info(&self) -> crate::system::PacketInfo {
         self.last_info
     }

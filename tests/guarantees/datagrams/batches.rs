@@ -40,6 +40,30 @@ fn a_burst_arrives_exactly_once_and_whole() {
 }
 
 #[test]
+fn a_handler_knows_the_rest_of_its_batch() {
+    for (options, rests) in [
+        (batched(), ["4", "3", "2", "1", "0"]),
+        (DatagramOptions::new(), ["0"; 5]),
+    ] {
+        let mut stage = Stage::new();
+        let handler = Watch::new("a").on_message(|cx, _, _| {
+            let rest = cx.socket.remaining_in_batch();
+            cx.shared.push(rest.to_string());
+        });
+        let (_, to) = stage.bind(options, handler);
+        let (id, _) = stage.bind(batched(), Watch::new("b"));
+        stage.settle_for_a_while();
+        // The kernel joins a run of one length again on its way.
+        for _ in 0..5 {
+            stage.socket(id).send_to(to, &[0; 100]).ignore();
+        }
+        stage.drive("all", |stage| stage.count("a 100 bytes") == 5);
+        assert_eq!(stage.notes_but("a 100 bytes")[2..], rests);
+        assert_eq!(stage.socket(id).remaining_in_batch(), 0);
+    }
+}
+
+#[test]
 fn empty_short_and_long_datagrams_stay_apart() {
     let mut stage = Stage::new();
     let (_, to) = stage.bind(batched(), Watch::new("a"));

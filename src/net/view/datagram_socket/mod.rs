@@ -1,8 +1,8 @@
 //! The view of one UDP socket.
 
-mod options;
 #[cfg(feature = "udp-batch")]
-mod packet_info;
+mod batches;
+mod options;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The methods of a UDP socket's view that tell and set parts of the IP header (feature `udp-batch`).
+//! The methods of a UDP socket's view that tell of batches, and that tell and set parts of the IP header (feature
+//! `udp-batch`).
 
 use std::net::SocketAddr;
 
@@ -7,10 +8,38 @@ use crate::system::PacketInfo;
 
 use super::DatagramSocket;
 
-/// Packet info, on a socket with [`in_batches`](crate::DatagramOptions::in_batches). Available with the feature
+/// Batches and packet info, on a socket with [`in_batches`](crate::DatagramOptions::in_batches). Available with the feature
 /// `udp-batch`.
 #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
 impl DatagramSocket<'_> {
+    /// Returns the number of datagrams that were received in the same call as the last one and that the handler gets next.
+    /// 0 without `in_batches`, and in a simulation. The last one may come to
+    /// [`on_truncated`](crate::DatagramHandler::on_truncated).
+    ///
+    /// A handler can so do once for a batch what it need not do for each datagram:
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use netloop::{DatagramContext, DatagramHandler};
+    ///
+    /// /// Acknowledges the datagrams of one peer.
+    /// struct Acknowledging {
+    ///     received: u64,
+    /// }
+    ///
+    /// impl DatagramHandler for Acknowledging {
+    ///     fn on_message(&mut self, cx: &mut DatagramContext<'_>, from: SocketAddr, _: &[u8]) {
+    ///         self.received += 1;
+    ///         if cx.socket.remaining_in_batch() == 0 {
+    ///             cx.socket.send_to(from, &self.received.to_be_bytes()).ignore();
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn remaining_in_batch(&self) -> usize {
+        self.datagrams().map_or(0, Datagrams::remaining_in_batch)
+    }
+
     /// Returns the packet info of the datagram that the handler was given last. Every field is `None` where the system
     /// does not tell, without `in_batches`, and in a simulation.
     ///
