@@ -1,6 +1,6 @@
 //! A QUIC endpoint: the handler of the one UDP socket that all connections share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -22,6 +22,8 @@ type Context<'a> = DatagramContext<'a, Outcome>;
 pub(crate) struct Quic {
     endpoint: Endpoint,
     sessions: HashMap<ConnectionHandle, Session>,
+    /// The connections with news from the current batch of datagrams.
+    touched: HashSet<ConnectionHandle>,
     /// Whether the queue of the socket is full, so that all connections wait for `on_drain`.
     is_full: bool,
     buffer: Vec<u8>,
@@ -32,6 +34,7 @@ impl Quic {
         Self {
             endpoint,
             sessions: HashMap::new(),
+            touched: HashSet::new(),
             is_full: false,
             buffer: Vec::new(),
         }
@@ -51,6 +54,13 @@ impl Quic {
             answer: Vec::new(),
         };
         self.sessions.insert(handle, session);
+        self.touched.insert(handle);
+    }
+
+    fn drive_touched(&mut self, cx: &mut Context<'_>) {
+        for handle in std::mem::take(&mut self.touched) {
+            self.drive(cx, handle);
+        }
     }
 
     /// Does what an event may have made necessary: the streams, datagrams to send, the next deadline.
@@ -100,39 +110,34 @@ impl Quic {
 impl DatagramHandler<Outcome> for Quic {
     fn on_listening(&mut self, cx: &mut Context<'_>) {
         eprintln!("{:?}", cx.socket);
-        self.on_drain(cx);
+        self.drive_touched(cx);
     }
     fn on_message(&mut self, cx: &mut Context<'_>, from: SocketAddr, data: &[u8]) {
-        let (now, info, buffer) = (cx.now(), cx.socket.packet_info(), &mut self.buffer);
-        let ecn = info
-            .ecn
-            .and_then(|mark| EcnCodepoint::from_bits(mark as u8));
+        let (now, buffer) = (cx.now(), &mut self.buffer);
+        let PacketInfo { local_address, ecn } = cx.socket.packet_info();
+        let ecn = ecn.and_then(|mark| EcnCodepoint::from_bits(mark as u8));
         buffer.clear();
-        let response =
-            match self
-                .endpoint
-                .handle(now, from, info.local_address, ecn, data.into(), buffer)
-            {
-                Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                    if let Some(session) = self.sessions.get_mut(&handle) {
-                        session.connection.handle_event(event);
-                    }
-                    return self.drive(cx, handle);
+        match self
+            .endpoint
+            .handle(now, from, local_address, ecn, data.into(), buffer)
+        {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(session) = self.sessions.get_mut(&handle) {
+                    session.connection.handle_event(event);
                 }
-                Some(DatagramEvent::NewConnection(incoming)) => {
-                    match self.endpoint.accept(incoming, now, buffer, None) {
-                        Ok((handle, connection)) => {
-                            self.begin(handle, connection, Bytes::new());
-                            return self.drive(cx, handle);
-                        }
-                        Err(refused) => refused.response,
-                    }
+                self.touched.insert(handle);
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => {
+                match self.endpoint.accept(incoming, now, buffer, None) {
+                    Ok((handle, connection)) => self.begin(handle, connection, Bytes::new()),
+                    Err(refused) => respond(cx, refused.response, buffer),
                 }
-                Some(DatagramEvent::Response(response)) => Some(response),
-                None => None,
-            };
-        if let Some(response) = response {
-            send(cx, &response, buffer).ignore();
+            }
+            Some(DatagramEvent::Response(response)) => respond(cx, Some(response), buffer),
+            None => {}
+        }
+        if cx.socket.remaining_in_batch() == 0 {
+            self.drive_touched(cx);
         }
     }
     fn on_timer(&mut self, cx: &mut Context<'_>, timer: u64) {
@@ -144,9 +149,8 @@ impl DatagramHandler<Outcome> for Quic {
     }
     fn on_drain(&mut self, cx: &mut Context<'_>) {
         self.is_full = false;
-        for handle in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.drive(cx, handle);
-        }
+        self.touched.extend(self.sessions.keys());
+        self.drive_touched(cx);
     }
     fn on_error(&mut self, _: &mut Context<'_>, error: &Error) {
         // A probe for longer datagrams may be too long.
@@ -167,4 +171,10 @@ fn send(cx: &mut Context<'_>, transmit: &Transmit, buffer: &[u8]) -> DatagramFlo
         flow = cx.socket.send_with(transmit.destination, info, datagram);
     }
     flow
+}
+
+fn respond(cx: &mut Context<'_>, response: Option<Transmit>, buffer: &[u8]) {
+    if let Some(response) = response {
+        send(cx, &response, buffer).ignore();
+    }
 }
