@@ -135,6 +135,20 @@ fn a_filter_does_not_start_behind_unread_bytes() {
     assert_eq!(scene.world.notes, [Error::UNREAD_BYTES]);
 }
 
+// Nothing that the handler writes could leave before the filter is ready.
+#[test]
+fn a_deadline_within_a_handshake_asks_no_handler() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = ConnectOptions::new().filter(|| Ok(Records::default()));
+    let answering = Recorder::new("us").on("deadline", |cx, _| cx.socket.end());
+    let id = scene.connect(address, options, answering);
+    let _silent = scene.peer_accepts(&listener);
+    scene.socket(id).set_deadline(Duration::from_millis(5));
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "error:ETIMEDOUT close:TimedOut");
+}
+
 #[test]
 fn a_filter_does_not_start_behind_bytes_given_back() {
     let mut scene = Scene::new();
