@@ -310,7 +310,7 @@ pub trait SocketHandler<S = ()> {
     /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
     ///
     /// When this method returns, the socket fails with ETIMEDOUT and closes with
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut), unless the handler has done one of these things:
+    /// [`CloseReason::TimedOut`], unless the handler has done one of these things:
     ///
     /// - It has ended this side. The [`close_timeout`](crate::SocketOptions::close_timeout) and the
     ///   [`linger_timeout`](crate::Limits::linger_timeout) limit the rest.
