@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use netloop::{AcceptLimit, BlockList, Budget, Limits, ListenOptions, SocketOptions, Wait};
 
-use crate::accept_limits::{Door, connect, connect_from, drive_to_decided, serve, with_limits};
+use crate::accept_limits::{
+    Door, connect, connect_from, drive_to_decided, serve_plain as serve, with_limits,
+};
 use crate::support::{Peer, Recorder, Scene, client_host, host, loopback, unless_lost};
 
 // The rest stays in the backlog, and no edge comes for it.

@@ -92,10 +92,21 @@ pub(crate) fn serve(
     options: impl Into<ListenOptions>,
 ) -> (Door, ServerId, SocketAddr) {
     let door = Door::default();
-    let server = scene
-        .event_loop
-        .serve(loopback(), options, door.clone())
-        .unwrap();
+    let server = scene.serve(loopback(), options, door.clone());
+    listening(scene, door, server)
+}
+
+/// As [`serve`], for a test that counts connections in the turn of their accept: none has a handshake before.
+pub(crate) fn serve_plain(
+    scene: &mut Scene,
+    options: impl Into<ListenOptions>,
+) -> (Door, ServerId, SocketAddr) {
+    let door = Door::default();
+    let server = scene.event_loop.serve(loopback(), options, door.clone());
+    listening(scene, door, server.unwrap())
+}
+
+fn listening(scene: &mut Scene, door: Door, server: ServerId) -> (Door, ServerId, SocketAddr) {
     let address = scene.address_of(server);
     scene.settle();
     (door, server, address)

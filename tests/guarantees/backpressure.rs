@@ -221,6 +221,7 @@ fn full_comes_at_the_high_mark_and_drain_at_the_low_mark() {
         .event_loop
         .adopt(ours, options.clone(), draining)
         .unwrap();
+    scene.begin_filters(id, &mut peer);
     let mut written = 0;
     loop {
         let flow = scene.socket(id).write(&[0; 10_000]);

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, EventLoop, ListenOptions, SocketOptions, Wait};
 
 use crate::fairness::{Served, Sink, bulk, bytes_of, chatty, turn, wide_pair};
-use crate::support::{Arrival, PATIENCE, Peer, Recorder, Scene, Seen, let_time_pass, spend};
+use crate::support::{
+    Arrival, PATIENCE, Peer, Recorder, Scene, Seen, filtered, let_time_pass, spend,
+};
 
 // Decision 12: a turn with a budget makes progress, says that there is more, and forgets no source.
 // Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
@@ -18,11 +20,12 @@ fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
     let mut peers = Vec::new();
     for number in 0..SOCKETS {
         let (ours, mut peer) = wide_pair();
-        event_loop
-            .adopt(ours, SocketOptions::new(), Sink(number))
-            .unwrap();
-        peer.write(b"x");
+        let id = event_loop.adopt(ours, SocketOptions::new(), Sink(number));
+        filtered::begin(&mut event_loop, &mut Served::new(), id.unwrap(), &mut peer);
         peers.push(peer);
+    }
+    for peer in &mut peers {
+        peer.write(b"x");
     }
     for budget in [1, 3, 4] {
         let mut served = Served::new();
@@ -103,10 +106,9 @@ fn a_turn_begins_nothing_after_its_budget_of_time() {
 fn an_end_behind_the_last_byte_of_a_budget_is_not_lost() {
     let mut scene = Scene::new();
     let (ours, mut peer) = wide_pair();
-    scene
-        .event_loop
-        .adopt(ours, SocketOptions::new(), Recorder::new("socket"))
-        .unwrap();
+    let adopted = Recorder::new("socket");
+    let adopted = scene.event_loop.adopt(ours, SocketOptions::new(), adopted);
+    scene.begin_filters(adopted.unwrap(), &mut peer);
     peer.write(b"the end");
     peer.half_close();
     scene.drive_with("the close", |scene| {

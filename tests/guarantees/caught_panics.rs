@@ -12,7 +12,7 @@ use netloop::{
 };
 
 use crate::panics::{OWN_FAULT, assert_usable, bystander, panicking};
-use crate::support::{BlackHole, Peer, Recorder, Scene, Seen, World, loopback};
+use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, Seen, World, listener, loopback};
 
 type Told = Rc<RefCell<Vec<(StallOwner, Option<String>)>>>;
 
@@ -115,6 +115,7 @@ fn a_panic_in_any_callback_of_a_socket_closes_that_socket() {
         let handler = panicking("socket", move |seen| seen.word() == kind);
         let options = SocketOptions::new();
         let id = scene.event_loop.adopt(ours, options, handler).unwrap();
+        scene.begin_filters(id, &mut peer);
         scene.world.ids.insert("socket".to_owned(), id);
         provoke(&mut scene, &mut peer);
         scene.drive(kind, |_| !told.borrow().is_empty());
@@ -139,13 +140,15 @@ fn a_panic_while_connecting_closes_that_socket() {
     for kind in ["attempt", "connect", "attempt-failed"] {
         let (mut scene, told) = catching(Limits::new());
         let mut bystander = bystander(&mut scene);
-        let listener = std::net::TcpListener::bind(loopback()).unwrap();
-        let address = listener.local_addr().unwrap();
-        if kind == "attempt-failed" {
-            drop(listener);
-        }
+        let (listener, address) = listener();
+        let dead = DeadPort::new();
+        let address = match kind {
+            "attempt-failed" => dead.address(),
+            _ => address,
+        };
         let handler = Recorder::new("us").on(kind, |_, _| std::panic::panic_any(OWN_FAULT));
         scene.connect(address, ConnectOptions::new(), handler);
+        let _peer = (kind == "connect").then(|| scene.peer_accepts(&listener));
         scene.drive_to_close("us");
         assert!(!told.borrow().is_empty(), "{kind}");
         assert_usable(&mut scene, &mut bystander);

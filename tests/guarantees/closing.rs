@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netloop::{Budget, Error, Flow, SocketOptions, State};
+use netloop::{Budget, ConnectOptions, Error, Flow, SocketOptions, State};
 
 use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, loopback};
 
@@ -408,7 +408,7 @@ fn both_ends_of_one_loop_may_end_at_once_many_times() {
     let times = 200;
     for n in 0..times {
         let client = Recorder::new(format!("client {n}"));
-        let id = scene.event_loop.connect(address, client).unwrap();
+        let id = scene.connect(address, ConnectOptions::new(), client);
         scene.socket(id).end();
     }
     scene.drive("all closes", |world| {

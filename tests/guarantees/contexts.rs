@@ -8,7 +8,7 @@ use netloop::{
     Wait,
 };
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, World, loopback};
+use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, World, filtered, loopback};
 
 const FAR: Duration = Duration::from_secs(60);
 
@@ -50,7 +50,9 @@ fn a_closure_that_accepts_can_refuse_write_and_connect() {
                 return None;
             }
             let _ = cx.sockets.socket(accepted.id).write(b"welcome");
-            cx.connect(upstream, Recorder::new("downstream")).ok()?;
+            let options = filtered::options_to(upstream);
+            let downstream = Recorder::new("downstream");
+            cx.connect_with(upstream, options, downstream).ok()?;
             Some(Recorder::new("accepted"))
         })
         .unwrap();

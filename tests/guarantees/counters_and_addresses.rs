@@ -143,10 +143,7 @@ fn from_on_connect_on_both_addresses_are_known_at_both_ends() {
         })
     };
     let (_, address) = scene.listen(SocketOptions::new(), move |_| telling("server"));
-    scene
-        .event_loop
-        .connect(address, telling("client"))
-        .unwrap();
+    scene.connect(address, ConnectOptions::new(), telling("client"));
     scene.drive("both ends", |world| world.notes.len() == 2);
     let one: Vec<&str> = scene.world.notes[0].split(" to ").collect();
     let other: Vec<&str> = scene.world.notes[1].split(" to ").collect();

@@ -274,6 +274,7 @@ fn a_source_that_closed_cleanly_is_whole_despite_its_reset() {
         let options = SocketOptions::new().pause_on_connect(true);
         let source = Recorder::new("source");
         let source = scene.event_loop.adopt(ours, options, source).unwrap();
+        scene.begin_filters(source, &mut from);
         from.write(&bytes);
         from.close();
         let mut cx = scene.event_loop.context(&mut scene.world);

@@ -325,6 +325,7 @@ fn a_flood_puts_off_no_timer_by_more_than_one_read() {
             .event_loop
             .adopt(ours, SocketOptions::new(), Recorder::new("us"))
             .unwrap();
+        scene.begin_filters(id, &mut peer);
         scene.socket(id).after(TIMEOUT, 1);
         let flood = vec![b'x'; 256 << 10];
         while peer.write_some(&flood) > 0 {}
@@ -352,13 +353,13 @@ fn busy_neighbours_keep_no_deadline_from_coming() {
     let mut scene = Scene::new();
     let nobody = crate::support::BlackHole::new();
     let options = ConnectOptions::new().connect_timeout(TIMEOUT);
+    let begun = Instant::now();
     scene.connect(nobody.address(), options, Recorder::new("dialing"));
     let (ours, mut peer) = Peer::roomy_pair();
     scene
         .event_loop
         .adopt(ours, SocketOptions::new(), Recorder::new("busy"))
         .unwrap();
-    let begun = Instant::now();
     drive_within(&mut scene, Budget::new().events(1), |scene| {
         peer.write_some(b"x");
         scene.world.has("dialing", "close")

@@ -282,7 +282,7 @@ fn a_listener_that_blocks_elsewhere_holds_up_no_accept() {
             other_lent.set_nonblocking(false).unwrap();
             let _peers = (
                 TcpStream::connect(address).unwrap(),
-                TcpStream::connect(lent_address).unwrap(),
+                Peer::connect(lent_address),
                 UnixStream::connect(&scratch.path).unwrap(),
             );
             scene.drive("the connections", |world| {

@@ -284,12 +284,12 @@ fn a_game_of_fixed_steps_gives_the_network_the_rest() {
     const STEP: Duration = Duration::from_millis(10);
     const PLAYERS: usize = 3;
     let mut scene = Scene::new();
-    let (server, address) = scene.listen(ListenOptions::new(), |number| {
+    let (_, address) = scene.listen(ListenOptions::new(), |number| {
         Recorder::new(format!("player {number}"))
     });
     let mut peers: Vec<Peer> = (0..PLAYERS).map(|_| Peer::connect(address)).collect();
-    scene.drive_with("all players", |scene| {
-        scene.event_loop.server(server).connection_count() == PLAYERS
+    scene.drive("all players", |world| {
+        (0..PLAYERS).all(|number| world.has(&format!("player {number}"), "connect"))
     });
     let begun = Instant::now();
     let mut next_step = begun + STEP;

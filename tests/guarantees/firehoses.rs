@@ -3,7 +3,7 @@
 use netloop::{Budget, EventLoop, EventLoopOptions, SocketOptions, Wait};
 
 use crate::fairness::{Served, Sink, bytes_of, fill, turn, wide_pair};
-use crate::support::Peer;
+use crate::support::{Peer, filtered};
 
 /// The length of the loop's read buffer, of which each sink has many times as much unread: every read is a full one.
 const READ: usize = 16 << 10;
@@ -16,15 +16,13 @@ pub(crate) fn bulk_with(
 ) -> (EventLoop<Served>, Vec<Peer>, Vec<usize>) {
     let mut event_loop = EventLoop::with_options(options).unwrap();
     let mut peers = Vec::new();
-    let mut filled = Vec::new();
     for number in 0..count {
         let (ours, mut peer) = wide_pair();
-        event_loop
-            .adopt(ours, SocketOptions::new(), Sink(number))
-            .unwrap();
-        filled.push(fill(&mut peer));
+        let id = event_loop.adopt(ours, SocketOptions::new(), Sink(number));
+        filtered::begin(&mut event_loop, &mut Served::new(), id.unwrap(), &mut peer);
         peers.push(peer);
     }
+    let filled = peers.iter_mut().map(fill).collect();
     (event_loop, peers, filled)
 }
 

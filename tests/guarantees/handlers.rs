@@ -250,7 +250,7 @@ fn play(within: Within, deed: Deed, case: &str) {
                 })
             };
             let options = SocketOptions::new().allow_half_open(true);
-            cast.own = scene.event_loop.connect_with(to, options, client).unwrap();
+            cast.own = scene.connect(to, options, client);
             plot.cast.set(Some(cast));
             extra = Some(scene.peer_accepts(&listener));
         }
@@ -336,10 +336,7 @@ fn play(within: Within, deed: Deed, case: &str) {
 fn couple(scene: &mut Scene, options: SocketOptions, one: Recorder, other: Recorder) -> SocketId {
     let mut other = Some(other);
     let (server, address) = scene.listen(options.clone(), move |_| other.take().unwrap());
-    let id = scene
-        .event_loop
-        .connect_with(address, options, one)
-        .unwrap();
+    let id = scene.connect(address, options, one);
     scene.world.newest = None;
     scene.drive("the connection", |world| world.newest.is_some());
     scene.event_loop.server(server).close();

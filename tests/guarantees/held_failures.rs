@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, CloseReason, Flow, RunEnd, SocketId, SocketOptions, StdStream, Wait};
 
 use crate::support::{
-    Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, let_time_pass, pattern,
+    Arrival, Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, filtered, let_time_pass,
+    pattern,
 };
 
 /// The number of bytes that are unread when the peer goes.
@@ -86,9 +87,17 @@ pub(crate) fn paused(
     recorder: Recorder,
     bytes: &[u8],
 ) -> (SocketId, Far) {
-    let (ours, far) = Far::having_sent(kind, bytes);
+    let over_tls = filtered::is_tls() && kind == Kind::Tcp;
+    let (ours, mut far) = Far::having_sent(kind, if over_tls { b"" } else { bytes });
     let options = options.pause_on_connect(true);
     let id = scene.event_loop.adopt(ours, options, recorder).unwrap();
+    if let (true, Far::Tcp(peer)) = (over_tls, &mut far) {
+        scene.begin_filters(id, peer);
+        peer.write(bytes);
+        if !bytes.is_empty() {
+            scene.await_arrival(Arrival::Bytes, [id]);
+        }
+    }
     (id, far)
 }
 

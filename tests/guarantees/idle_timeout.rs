@@ -203,6 +203,7 @@ fn a_reader_that_trickles_never_times_out() {
             .event_loop
             .adopt(ours, idle(timeout), Recorder::new("us"))
             .unwrap();
+        scene.begin_filters(id, &mut peer);
         assert_eq!(scene.socket(id).write(&[0; 4 << 20]), Flow::Full);
         let begun = Instant::now();
         let mut moved = begun;

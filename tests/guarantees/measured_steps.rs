@@ -57,7 +57,9 @@ fn each_send_of_a_flush_is_a_step() {
     for number in 0..SOCKETS {
         let recorder = Recorder::new(format!("{number}"));
         let (id, peer) = scene.adopted(SocketOptions::new(), recorder);
-        peers.push(peer);
+        peers.push((id, peer));
+    }
+    for &(id, _) in &peers {
         let _ = scene.socket(id).write(b"!");
     }
     // A clock that moves by 1 ms whenever it is read.

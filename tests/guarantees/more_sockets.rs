@@ -84,6 +84,7 @@ fn a_handler_reads_text_and_lines_however_the_network_cuts_them() {
             .event_loop
             .adopt(ours, SocketOptions::new(), reader)
             .unwrap();
+        scene.begin_filters(id, &mut peer);
         let mut rest = sent.as_slice();
         while !rest.is_empty() {
             let (cut, later) = rest.split_at(random.usize(1..=rest.len().min(7)));

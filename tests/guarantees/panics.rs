@@ -93,10 +93,10 @@ fn assert_only_its_own_socket_goes(
 ) {
     let mut scene = Scene::new();
     let mut bystander = bystander(&mut scene);
-    let options = SocketOptions::new().idle_timeout(Duration::from_millis(20));
-    let (ours, mut peer) = Peer::pair();
     let handler = panicking("socket", is_it);
-    let id = scene.event_loop.adopt(ours, options, handler).unwrap();
+    let (id, mut peer) = scene.adopted(SocketOptions::new(), handler);
+    let idle = Duration::from_millis(20);
+    scene.socket(id).set_idle_timeout(idle);
     scene.world.ids.insert("socket".to_owned(), id);
     provoke(&mut scene, &mut peer);
     drive_to_panic_with(&mut scene, what, || {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use netloop::{CloseReason, Flow, SocketId, SocketOptions};
 
 use crate::support::{
-    Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, let_time_pass, pattern,
+    Peer, PeerEnd, Recorder, Scene, Seen, assert_same_bytes, filtered, let_time_pass, pattern,
 };
 
 /// Much more than the buffers of both connections hold.
@@ -344,7 +344,9 @@ fn a_server_can_pipe_a_connection_to_one_that_it_makes() {
     let proxy = scene
         .event_loop
         .listen(crate::support::loopback(), move |cx, accepted| {
-            let to = cx.connect(upstream, Recorder::new("to upstream")).ok()?;
+            let options = filtered::options_to(upstream);
+            let to = Recorder::new("to upstream");
+            let to = cx.connect_with(upstream, options, to).ok()?;
             assert!(cx.pipe_both(accepted.id, to), "it may still be connecting");
             Some(Recorder::new("proxied"))
         })

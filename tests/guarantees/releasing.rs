@@ -2,7 +2,7 @@
 //! (J1). The peers here are threads, because `run` blocks.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use netloop::{
 };
 use socket2::SockRef;
 
-use crate::support::{BlackHole, PATIENCE, Recorder, Scene, answering, loopback};
+use crate::support::{BlackHole, PATIENCE, Peer, Recorder, Scene, answering, loopback};
 
 /// More than the kernel takes for a peer that does not read.
 const MUCH: usize = 20 << 20;
@@ -34,9 +34,10 @@ impl SlowPeer {
         let address = listener.local_addr().unwrap();
         let (begin, may_begin) = mpsc::channel();
         let reads = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            let peer = Peer::from(stream);
             may_begin.recv_timeout(PATIENCE).unwrap();
-            read_to_end(&mut stream)
+            read_to_end(peer)
         });
         Self {
             address,
@@ -54,7 +55,8 @@ impl SlowPeer {
     }
 }
 
-fn read_to_end(stream: &mut TcpStream) -> usize {
+fn read_to_end(peer: Peer) -> usize {
+    let mut stream = peer.into_stream();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -159,7 +161,7 @@ fn an_accepted_socket_sends_its_queue_before_run_returns() {
             cx.socket.server(server).close();
         })
     });
-    let reads = thread::spawn(move || read_to_end(&mut TcpStream::connect(address).unwrap()));
+    let reads = thread::spawn(move || read_to_end(Peer::connect(address)));
     run(&mut scene);
     assert!(!scene.event_loop.server(server).is_listening());
     drop(scene);

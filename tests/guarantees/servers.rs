@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use netloop::{CloseReason, Flow, ListenOptions, ServerId, SocketId, Syscall};
+use netloop::{CloseReason, Flow, ListenOptions, ServerId, SocketId, SocketOptions, Syscall};
 
 use crate::support::{Peer, PeerEnd, Reception, Recorder, Scene, Seen, listener, loopback};
 
@@ -13,12 +13,8 @@ pub(crate) fn serve(
     options: impl Into<ListenOptions>,
     reception: Reception,
 ) -> (ServerId, SocketAddr) {
-    let server = scene
-        .event_loop
-        .serve(loopback(), options, reception)
-        .unwrap();
-    let address = scene.event_loop.server(server).address().unwrap();
-    (server, address)
+    let server = scene.serve(loopback(), options, reception);
+    (server, scene.address_of(server))
 }
 
 /// A reception that welcomes connections as `socket 0`, `socket 1`, .., each of which sends its bytes back.
@@ -299,10 +295,7 @@ fn iteration_gives_the_connections_of_this_server_only() {
         Peer::connect(address),
         Peer::connect(other),
     ];
-    let dialed = scene
-        .event_loop
-        .connect(address, Recorder::new("dialed"))
-        .unwrap();
+    let dialed = scene.connect(address, SocketOptions::new(), Recorder::new("dialed"));
     scene.drive("all connections", |world| {
         world.count("server", "connection") == 3
             && world.count("other", "connection") == 1

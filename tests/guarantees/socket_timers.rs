@@ -194,6 +194,7 @@ fn a_write_in_on_timer_leaves_with_the_callback() {
         .event_loop
         .adopt(ours, options.clone(), pinging)
         .unwrap();
+    scene.begin_filters(id, &mut peer);
     scene.socket(id).after(SOON, 1);
     assert_eq!(scene.peer_reads(&mut peer, 4), b"PING");
 }

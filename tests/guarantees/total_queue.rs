@@ -32,10 +32,8 @@ fn a_thousand_never_readers_stay_within_the_total() {
     let mut scene = scene_with(LIMIT);
     let hogs: Vec<(SocketId, Peer)> = (0..1000)
         .map(|number| {
-            let (ours, peer) = Peer::pair();
             let hog = Recorder::new(format!("hog {number}"));
-            let options = SocketOptions::new();
-            (scene.event_loop.adopt(ours, options, hog).unwrap(), peer)
+            scene.adopted(SocketOptions::new(), hog)
         })
         .collect();
     let mut healthy: Vec<(SocketId, Peer, Vec<u8>)> = (0..5)
@@ -219,6 +217,7 @@ fn a_part_that_left_before_the_total_is_no_whole() {
         .event_loop
         .adopt(ours, SocketOptions::new(), Recorder::new("us"))
         .unwrap();
+    scene.begin_filters(id, &mut peer);
     assert_eq!(scene.socket(id).write(&vec![1; 4 << 20]), Flow::Closed);
     scene.drive_to_close("us");
     let received = scene.peer_reads_to_end(&mut peer);

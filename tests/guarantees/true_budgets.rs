@@ -244,9 +244,10 @@ fn a_budget_of_bytes_bounds_reads_and_sends_together() {
                 assert_eq!(cx.socket.write(bytes), Flow::Open);
             }
         });
-        let (_, mut peer) = scene.adopted(SocketOptions::new(), echoing);
+        peers.push(scene.adopted(SocketOptions::new(), echoing).1);
+    }
+    for peer in &mut peers {
         peer.write(&[b'x'; 100]);
-        peers.push(peer);
     }
     // 100 bytes each way are one step of 200.
     for (bytes, events) in [(0, 1), (1, 1), (200, 1), (201, 2), (1_000, 5)] {
@@ -324,10 +325,10 @@ fn every_kind_of_work_makes_a_step_within_eight_turns() {
         budget.events(5),
     ] {
         let mut scene = Scene::new();
-        let mut busy = Busy::new(&mut scene);
         let remote = scene.event_loop.remote();
         let (targets, mut readers) = sockets(&mut scene, 6);
         let (mut doomed, mut doomed_peers) = sockets(&mut scene, 200);
+        let mut busy = Busy::new(&mut scene);
         // Till the timers are due: more of them than one turn fires.
         let_time_pass(Duration::from_millis(3));
         let mut last = [0; 6];

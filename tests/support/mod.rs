@@ -16,6 +16,8 @@ pub(crate) mod filtered;
 mod life;
 mod loopback;
 mod losses;
+#[cfg(feature = "over_tls")]
+mod over_tls;
 mod peer;
 mod places;
 mod program;
@@ -27,6 +29,7 @@ mod scene;
 mod scratch;
 mod seen;
 mod time;
+mod wire;
 
 pub(crate) use arrivals::Arrival;
 pub(crate) use bytes::{assert_same_bytes, pattern};

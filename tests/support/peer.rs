@@ -1,12 +1,13 @@
-//! The other end: a plain socket of the standard library, with which a test does what real peers do.
+//! The other end: a plain socket of the standard library, or TLS over one, with which a test does what real peers do.
 //!
 //! It does not block, so that one thread can play both ends; [`Scene`](super::Scene) turns the loop between its steps.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::wire::Wire;
 use super::{PATIENCE, loopback};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -39,7 +40,7 @@ pub(crate) struct Received {
 /// A raw peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    stream: TcpStream,
+    wire: Wire,
 }
 
 impl Peer {
@@ -84,6 +85,12 @@ impl Peer {
         (ours, peer)
     }
 
+    /// Speaks TLS from here on, as a server.
+    #[cfg(feature = "over_tls")]
+    pub(crate) fn begin_tls(&mut self) {
+        self.wire.begin_tls();
+    }
+
     /// The next connection to `listener`, made elsewhere.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
         let deadline = Instant::now() + PATIENCE;
@@ -102,21 +109,21 @@ impl Peer {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.wire.socket().local_addr().unwrap()
     }
 
     pub(crate) fn peer_address(&self) -> SocketAddr {
-        self.stream.peer_addr().unwrap()
+        self.wire.socket().peer_addr().unwrap()
     }
 
     /// Sends all of it; it must fit into the kernel.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        self.wire.write_all(bytes).unwrap();
     }
 
     /// Sends what the kernel takes at once, and says how much.
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> usize {
-        match self.stream.write(bytes) {
+        match self.wire.write(bytes) {
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => panic!("the peer cannot write: {error}"),
@@ -126,7 +133,7 @@ impl Peer {
     /// Reads what is there, at most `most`: `Ok(None)` if there is nothing.
     pub(crate) fn read_some(&mut self, most: usize) -> Result<Option<Vec<u8>>, PeerEnd> {
         let mut bytes = vec![0; most.min(READ_BYTES)];
-        match self.stream.read(&mut bytes) {
+        match self.wire.read(&mut bytes) {
             Ok(0) => Err(PeerEnd::Fin),
             Ok(length) => {
                 bytes.truncate(length);
@@ -140,24 +147,22 @@ impl Peer {
 
     /// Whether a write still succeeds at the peer.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
+        self.wire.write(bytes)
     }
 
     /// Sends a FIN and goes on reading: `nc -N`.
     pub(crate) fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.half_close_if_open().unwrap();
     }
 
     /// The same of a connection that may be over already.
     pub(crate) fn half_close_if_open(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
+        self.wire.half_close()
     }
 
     /// Goes away with a RST.
     pub(crate) fn reset(self) {
-        SockRef::from(&self.stream)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
+        self.wire.reset();
     }
 
     /// Goes away as a program does that ends: FIN if it has read everything, RST if not.
@@ -165,8 +170,9 @@ impl Peer {
 
     /// The plain socket, which blocks again.
     pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream.set_nonblocking(false).unwrap();
-        self.stream
+        let stream = self.wire.into_stream();
+        stream.set_nonblocking(false).unwrap();
+        stream
     }
 }
 
@@ -174,6 +180,8 @@ impl From<TcpStream> for Peer {
     fn from(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_nonblocking(true).unwrap();
-        Self { stream }
+        Self {
+            wire: Wire::new(stream),
+        }
     }
 }

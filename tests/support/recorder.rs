@@ -98,7 +98,9 @@ impl SocketHandler<World> for Recorder {
         self.see(cx, Seen::AttemptTimeout(address));
     }
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
-        self.see(cx, Seen::Connect);
+        if !cx.shared.unheard.remove(&cx.socket.id()) {
+            self.see(cx, Seen::Connect);
+        }
     }
     fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
         self.see(cx, Seen::Data(data.to_vec()));

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, ConnectOptions, EventLoop, IntoEndpoint, ListenOptions, ServerId, Socket, SocketId,
-    SocketOptions, Turn, Wait,
+    Budget, ConnectOptions, EventLoop, IntoEndpoint, ListenOptions, ServerHandler, ServerId,
+    Socket, SocketHandler, SocketId, SocketOptions, Turn, Wait,
 };
 
 use super::{Peer, PeerEnd, Received, Reception, Recorder, World, filtered, loopback};
@@ -38,10 +38,14 @@ impl Scene {
         &mut self,
         to: impl IntoEndpoint,
         options: impl Into<ListenOptions>,
-        reception: Reception,
+        reception: impl ServerHandler<World> + 'static,
     ) -> ServerId {
-        let options = filtered::of_server(options.into());
-        self.event_loop.serve(to, options, reception).unwrap()
+        let to = to.into_endpoint().unwrap();
+        let options = filtered::of_server_at(&to, options.into());
+        let server = self.event_loop.serve(&to, options, reception).unwrap();
+        let address = self.event_loop.server(server).address();
+        filtered::note_server(&to, address);
+        server
     }
 
     /// Listens on a port of `host1` with `make` for each connection, as the server called `server`.
@@ -83,10 +87,13 @@ impl Scene {
         &mut self,
         to: impl IntoEndpoint,
         options: impl Into<ConnectOptions>,
-        recorder: Recorder,
+        recorder: impl SocketHandler<World> + 'static,
     ) -> SocketId {
-        let options = filtered::of_client(options.into());
-        self.event_loop.connect_with(to, options, recorder).unwrap()
+        let to = to.into_endpoint().unwrap();
+        let options = filtered::of_client_to(&to, options.into());
+        self.event_loop
+            .connect_with(&to, options, recorder)
+            .unwrap()
     }
 
     pub(crate) fn socket(&mut self, id: SocketId) -> Socket<'_> {
@@ -103,9 +110,12 @@ impl Scene {
     }
 
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Turn {
-        self.event_loop
+        let turn = self
+            .event_loop
             .turn(&mut self.world, wait, Budget::UNLIMITED)
-            .unwrap()
+            .unwrap();
+        filtered::pump();
+        turn
     }
 
     /// Turns until `done`; `what` says in a panic what did not come.
@@ -263,12 +273,19 @@ impl Scene {
         options: SocketOptions,
         recorder: Recorder,
     ) -> (SocketId, Peer) {
-        let (ours, peer) = Peer::pair();
-        let id = self
-            .event_loop
-            .adopt(ours, options.clone(), recorder)
-            .unwrap();
+        let (ours, mut peer) = Peer::pair();
+        let id = self.event_loop.adopt(ours, options, recorder).unwrap();
+        self.begin_filters(id, &mut peer);
         (id, peer)
+    }
+
+    /// Puts TLS between an adopted socket and its peer, if the other sockets of the scene speak it. A recorder does not
+    /// note that it is told so.
+    pub(crate) fn begin_filters(&mut self, id: SocketId, peer: &mut Peer) {
+        if filtered::is_tls() {
+            self.world.unheard.insert(id);
+        }
+        filtered::begin(&mut self.event_loop, &mut self.world, id, peer);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The log of the events that handlers were told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -148,6 +148,8 @@ pub(crate) struct World {
     pub(crate) newest: Option<SocketId>,
     /// The events that each socket was told, to check that the next one may follow.
     pub(crate) lives: HashMap<SocketId, Life>,
+    /// The sockets whose next `on_connect` is not noted, because a plain socket has none.
+    pub(crate) unheard: HashSet<SocketId>,
     /// Notes of a test's reactions.
     pub(crate) notes: Vec<String>,
     errors: HashMap<String, Error>,

@@ -14,7 +14,9 @@ use rcgen::{
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{
+    ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 
 /// An authority that a test trusts.
 pub struct Authority {
@@ -106,8 +108,13 @@ impl Authority {
 
     /// Returns the configuration of a client that trusts this authority.
     pub fn client(&self) -> ClientConfig {
+        self.client_of(DEFAULT_VERSIONS)
+    }
+
+    /// Returns the configuration of a client that trusts this authority, and speaks `versions` of TLS.
+    pub fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the versions of the provider")
             .with_root_certificates(self.roots())
             .with_no_client_auth()
@@ -147,8 +154,13 @@ impl Default for Authority {
 impl Identity {
     /// Returns the configuration of a server with this identity.
     pub fn server(&self) -> ServerConfig {
+        self.server_of(DEFAULT_VERSIONS)
+    }
+
+    /// Returns the configuration of a server with this identity that speaks `versions` of TLS.
+    pub fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
         ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the versions of the provider")
             .with_no_client_auth()
             .with_single_cert(self.chain(), self.key())

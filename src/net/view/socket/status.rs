@@ -119,7 +119,8 @@ impl Socket<'_> {
 
     /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, and after a failure, returns
     /// the number of bytes that were lost. At least so many are lost: a reset also discards bytes that the kernel had
-    /// taken, and nothing reports their number.
+    /// taken, and nothing reports their number. Filters encode up to 64 KiB together; if these have left in part, a
+    /// proportional number counts as taken.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
