@@ -18,7 +18,6 @@ use netloop_tls::Authority;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "../../support/mod.rs"]
 mod support;
 
