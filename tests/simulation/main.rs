@@ -31,6 +31,7 @@ mod dialing;
 mod differential;
 mod disturbed;
 mod effort;
+mod failed_filters;
 mod fairness;
 mod flights;
 mod gone;

@@ -40,11 +40,13 @@ impl Connection {
         let Some(filters) = self.filters() else {
             return;
         };
+        // In a handshake, the read that follows tells the failure of a write. It may be resting.
+        let waits_for_read = self.stage.is_before_open() && filters.has_write_failed();
         if filters.has_output() {
             // If neither condition holds, no write was tried, or `note_unsent` has dealt with its failure.
             if !may_pass && filters.has_written_short() {
                 registration.fell_short(Interest::WRITABLE);
-            } else if !may_pass && filters.would_block() {
+            } else if !may_pass && (filters.would_block() || waits_for_read) {
                 registration.would_block(Interest::WRITABLE);
             } else if !may_pass && filters.holds_answers() {
                 return registration.flush_soon();
@@ -98,6 +100,18 @@ impl Connection {
                 // The caller closes the connection for a reason of its own.
                 let _ = filters.flush(stream);
             }
+        }
+    }
+
+    /// Drops what the filters have to send, because nothing more can be sent. A wait for the kernel would never end, and
+    /// the answers that wait must not keep the connection from reading.
+    pub(super) fn drop_filter_output(&mut self) {
+        let Some(cold) = &mut self.cold else {
+            return;
+        };
+        if let Some(filters) = cold.filters.as_deref_mut() {
+            filters.drop_output();
+            cold.waits_for_answers = false;
         }
     }
 

@@ -46,6 +46,7 @@ impl Connection {
         let cold = self.cold_mut();
         cold.failed_tick = registration.latest_tick();
         cold.is_failed_behind_end = is_behind_end;
+        self.drop_filter_output();
         registration.unwant(Interest::WRITABLE);
         // The flush of a failed connection drops its queue.
         registration.flush_soon();

@@ -109,6 +109,16 @@ impl Filters {
         self.layers.iter().any(has_many_answers)
     }
 
+    /// Drops the bytes that wait for the kernel, and all further ones, because a write has failed for good. The filters go
+    /// on decoding.
+    pub(crate) fn drop_output(&mut self) {
+        self.wire.drops_output = true;
+        self.wire.plain = 0;
+        for layer in &mut self.layers {
+            layer.out.drop_all();
+        }
+    }
+
     /// Takes the transient failure of a write in the last operation: a signal, or a lack of memory.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
         self.wire.write_fault.take()
@@ -134,6 +144,11 @@ impl Filters {
     /// soon: the answers leave in one call with the bytes that the handler writes until then.
     pub(crate) fn holds_answers(&self) -> bool {
         self.wire.holds_answers
+    }
+
+    /// Whether a write of the last operation has failed for good.
+    pub(crate) fn has_write_failed(&self) -> bool {
+        self.wire.write_failed
     }
 
     /// Whether the last operation ended with a write that would block.
@@ -182,6 +197,13 @@ impl Filters {
             if top.has_peer_ended() {
                 top.note_early_end();
                 continue;
+            }
+            if has_many_answers(top) && self.wire.write_fault.is_none() {
+                // No read tells of the failure while the answers wait.
+                match sent {
+                    Err(error) if !is_full(&error) => return Err(error),
+                    _ => {}
+                }
             }
             let Some(received) = received.as_deref_mut() else {
                 return Ok(Advance::Waits);

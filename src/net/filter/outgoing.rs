@@ -59,6 +59,13 @@ impl Outgoing {
         self.bytes.truncate(length);
     }
 
+    /// Drops all bytes, because the layer below takes no more.
+    pub(super) fn drop_all(&mut self) {
+        self.bytes = Vec::new();
+        self.sent = 0;
+        self.batch = None;
+    }
+
     /// Returns the bytes that are not sent.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]

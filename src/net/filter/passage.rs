@@ -41,6 +41,11 @@ pub(super) struct WireState {
     pub(super) wrote_short: bool,
     /// Whether the last write would have blocked.
     pub(super) would_block: bool,
+    /// Whether the last write has failed for good.
+    pub(super) write_failed: bool,
+    /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
+    /// filters are dropped.
+    pub(super) drops_output: bool,
     /// The transient failure of a write: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
@@ -60,6 +65,7 @@ impl WireState {
         self.spares_reads = true;
         self.wrote_short = false;
         self.would_block = false;
+        self.write_failed = false;
         self.write_fault = None;
         self.holds_answers = false;
     }
@@ -113,6 +119,7 @@ impl WireState {
 
     fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if let Some(cut) = &self.cut {
+            self.write_failed = true;
             return Err(copy_of_io(cut));
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -125,8 +132,11 @@ impl WireState {
                 self.would_block = is_full(&error);
                 if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
                     self.write_fault = Some(copy_of_io(&error));
-                } else if !self.would_block && error.kind() != io::ErrorKind::BrokenPipe {
-                    self.cut = Some(copy_of_io(&error));
+                } else if !self.would_block {
+                    self.write_failed = true;
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        self.cut = Some(copy_of_io(&error));
+                    }
                 }
                 Err(error)
             }
@@ -313,6 +323,9 @@ pub(super) fn send(
     wire: &mut WireState,
     stream: &Stream,
 ) -> io::Result<bool> {
+    if wire.drops_output {
+        top.out.drop_all();
+    }
     while !top.out.is_empty() {
         match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
             0 => return Ok(false),

@@ -1,0 +1,204 @@
+//! Filtered sockets whose writes fail while their filters have bytes for the peer.
+
+use std::io::IoSlice;
+use std::time::Duration;
+
+use netloop::simulation::{Flavour, Host, Options, Simulation};
+use netloop::{
+    Accepted, CloseReason, Context, Decoded, Error, FailedHandshake, Filter, FilterOutput,
+    ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
+};
+
+const SERVER: &str = "10.0.0.1:7";
+const BYTES: usize = 200;
+
+/// Answers each byte with many, and is ready after some bytes.
+struct Loud {
+    /// The length of an answer.
+    answers: usize,
+    awaits: usize,
+}
+
+impl Filter for Loud {
+    fn is_ready(&self) -> bool {
+        self.awaits == 0
+    }
+    fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+        let to_peer = output.to_peer();
+        to_peer.resize(to_peer.len() + self.answers * input.len(), 0);
+        self.awaits = self.awaits.saturating_sub(input.len());
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
+/// The events of the server's machine.
+#[derive(Default)]
+struct World {
+    received: usize,
+    events: Vec<String>,
+}
+
+struct Front {
+    /// The pieces that each socket writes at its beginning, and their length.
+    writes: (usize, usize),
+    /// Whether each socket pauses for a second before it reads, and once more while bytes are unread.
+    pauses: bool,
+}
+
+impl ServerHandler<World> for Front {
+    fn on_connection(
+        &mut self,
+        _: &mut LoopContext<'_, World>,
+        _: &Accepted,
+    ) -> Option<Box<dyn SocketHandler<World>>> {
+        Some(Box::new(Told {
+            writes: self.writes,
+            pauses: self.pauses,
+        }))
+    }
+    fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, World>, failed: &FailedHandshake) {
+        let text = format!("handshake: {}", failed.error.code());
+        cx.shared.events.push(text);
+    }
+}
+
+struct Told {
+    writes: (usize, usize),
+    pauses: bool,
+}
+
+impl SocketHandler<World> for Told {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        let (pieces, length) = self.writes;
+        for _ in 0..pieces {
+            cx.socket.write(&vec![0; length]).ignore();
+        }
+        if self.pauses {
+            pause(cx);
+        }
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
+        cx.shared.received += 1;
+        if !self.pauses {
+            cx.shared.received += data.len() - 1;
+            return;
+        }
+        // The write has failed before this read. The rest is unread while the socket is paused.
+        let next = Self {
+            writes: (0, 0),
+            pauses: false,
+        };
+        let id = cx.socket.id();
+        assert!(cx.replace_handler(id, next, &data[1..]));
+        pause(cx);
+    }
+    fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
+        cx.shared.events.push(error.code().to_owned());
+    }
+    fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
+        cx.shared.events.push(format!("{reason:?}"));
+    }
+}
+
+/// Pauses the socket for a second.
+fn pause(cx: &mut Context<'_, World>) {
+    let id = cx.socket.id();
+    cx.socket.pause();
+    cx.after(Duration::from_secs(1), move |cx| {
+        cx.sockets.socket(id).resume();
+    });
+}
+
+/// Sends some bytes, reads none, and resets the connection later.
+struct Rude;
+
+impl SocketHandler<World> for Rude {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        cx.socket.pause();
+        cx.socket.write(&[1; BYTES]).ignore();
+        let id = cx.socket.id();
+        cx.after(Duration::from_millis(100), move |cx| {
+            let _ = cx.sockets.socket(id).reset();
+        });
+    }
+    fn on_data(&mut self, _: &mut Context<'_, World>, _: &[u8]) {}
+}
+
+/// Runs a server with filters and a rude client to the end, and returns the world of the server and the time.
+fn run(flavour: Flavour, filter: fn() -> Loud, front: Front) -> (World, Duration) {
+    let options = Options {
+        capacity: 4096,
+        flavour,
+        ..Options::new()
+    };
+    let mut simulation = Simulation::new(1, options).unwrap();
+    let mut server: Host<World> = simulation.host(World::default()).unwrap();
+    let mut client = simulation.host(World::default()).unwrap();
+    let listen = ListenOptions::new().filter(move || Ok(filter()));
+    let id = server.event_loop.serve(SERVER, listen, front).unwrap();
+    client.event_loop.connect(SERVER, Rude).unwrap();
+    simulation.run(&mut [&mut server, &mut client]).unwrap();
+    assert_eq!(
+        server.event_loop.server(id).connection_count(),
+        0,
+        "{flavour:?}: {:?}",
+        server.shared.events
+    );
+    (server.shared, simulation.elapsed())
+}
+
+#[test]
+fn a_paused_socket_with_filters_sleeps_after_a_failed_write() {
+    for flavour in Flavour::ALL {
+        let filter = || Loud {
+            answers: 0,
+            awaits: 0,
+        };
+        let front = Front {
+            writes: (1, 1 << 20),
+            pauses: true,
+        };
+        let (world, elapsed) = run(flavour, filter, front);
+        assert_eq!(world.received, BYTES, "{flavour:?}");
+        assert_eq!(world.events, ["ECONNRESET", "Reset"], "{flavour:?}");
+        assert!(elapsed >= Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn answers_of_a_filter_that_cannot_leave_end_with_their_socket() {
+    for flavour in Flavour::ALL {
+        let filter = || Loud {
+            answers: 1024,
+            awaits: 0,
+        };
+        let front = Front {
+            writes: (0, 0),
+            pauses: false,
+        };
+        let (world, _) = run(flavour, filter, front);
+        assert_eq!(world.received, BYTES, "{flavour:?}");
+        assert_eq!(world.events, ["ECONNRESET", "Reset"], "{flavour:?}");
+    }
+}
+
+#[test]
+fn a_handshake_whose_answers_cannot_leave_fails_at_once() {
+    for flavour in Flavour::ALL {
+        let filter = || Loud {
+            answers: 1024,
+            awaits: 2 * BYTES,
+        };
+        let front = Front {
+            writes: (0, 0),
+            pauses: false,
+        };
+        let (world, elapsed) = run(flavour, filter, front);
+        assert_eq!(world.events, ["handshake: ECONNRESET"], "{flavour:?}");
+        assert!(elapsed < Duration::from_secs(1), "{flavour:?}: {elapsed:?}");
+    }
+}
