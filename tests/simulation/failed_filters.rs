@@ -1,16 +1,20 @@
-//! Filtered sockets whose writes fail while their filters have bytes for the peer.
+//! Filtered sockets whose calls fail: writes, while their filters have bytes for the peer, and filters between two writes.
 
 use std::io::IoSlice;
 use std::time::Duration;
 
 use netloop::simulation::{Flavour, Host, Options, Simulation};
 use netloop::{
-    Accepted, CloseReason, Context, Decoded, Error, FailedHandshake, Filter, FilterOutput,
-    ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
+    Accepted, CloseReason, ConnectOptions, Context, Decoded, Error, FailedHandshake, Filter,
+    FilterOutput, ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
 };
 
 const SERVER: &str = "10.0.0.1:7";
 const BYTES: usize = 200;
+
+/// The most bytes that [`Broken`] encodes at a time, and all that it ever encodes.
+const PIECE: usize = 1_000;
+const MOST_ENCODED: usize = 50_000;
 
 /// Answers each byte with many, and is ready after some bytes.
 struct Loud {
@@ -35,10 +39,44 @@ impl Filter for Loud {
     }
 }
 
+/// Encodes a few bytes at a time, and fails after many. It is ready when it has heard a byte.
+#[derive(Default)]
+struct Broken {
+    is_ready: bool,
+    encoded: usize,
+}
+
+impl Filter for Broken {
+    fn begin(&mut self, to_peer: &mut Vec<u8>) -> Result<()> {
+        to_peer.push(b'!');
+        Ok(())
+    }
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        let start = usize::from(!self.is_ready);
+        self.is_ready = true;
+        Ok(Decoded::used(input.len()).in_place(start..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        let length = bytes[0].len().min(PIECE);
+        self.encoded += length;
+        if self.encoded > MOST_ENCODED {
+            return Err(Error::with_code("ERR_BROKEN", "no more is encoded"));
+        }
+        to_peer.extend_from_slice(&bytes[0][..length]);
+        Ok(length)
+    }
+}
+
 /// The events of the server's machine.
 #[derive(Default)]
 struct World {
     received: usize,
+    /// The bytes that count as written at the close, and those of them that count as lost.
+    written: u64,
+    lost: u64,
     events: Vec<String>,
 }
 
@@ -100,6 +138,8 @@ impl SocketHandler<World> for Told {
         cx.shared.events.push(error.code().to_owned());
     }
     fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
+        cx.shared.written = cx.socket.bytes_written();
+        cx.shared.lost = cx.socket.queued_bytes() as u64;
         cx.shared.events.push(format!("{reason:?}"));
     }
 }
@@ -200,5 +240,42 @@ fn a_handshake_whose_answers_cannot_leave_fails_at_once() {
         let (world, elapsed) = run(flavour, filter, front);
         assert_eq!(world.events, ["handshake: ECONNRESET"], "{flavour:?}");
         assert!(elapsed < Duration::from_secs(1), "{flavour:?}: {elapsed:?}");
+    }
+}
+
+/// Counts what it receives.
+struct Reader;
+
+impl SocketHandler<World> for Reader {
+    fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
+        cx.shared.received += data.len();
+    }
+}
+
+#[test]
+fn bytes_that_left_before_a_filter_failed_are_not_lost() {
+    // A write that is offered to the kernel at once, and many that wait in the queue.
+    for writes in [(1, 100_000), (100, 1_000), (10_000, 10)] {
+        let mut simulation = Simulation::new(1, Options::new()).unwrap();
+        let mut server = simulation.host(World::default()).unwrap();
+        let mut client = simulation.host(World::default()).unwrap();
+        let front = Front {
+            writes,
+            pauses: false,
+        };
+        let listen = ListenOptions::new().filter(|| Ok(Broken::default()));
+        server.event_loop.serve(SERVER, listen, front).unwrap();
+        let options = ConnectOptions::new().filter(|| Ok(Broken::default()));
+        let connected = client.event_loop.connect_with(SERVER, options, Reader);
+        connected.unwrap();
+        simulation.run(&mut [&mut server, &mut client]).unwrap();
+        assert_eq!(server.shared.events, ["ERR_BROKEN", "Error"]);
+        assert_eq!(client.shared.received, MOST_ENCODED);
+        let World { written, lost, .. } = server.shared;
+        assert_eq!(
+            written - lost,
+            MOST_ENCODED as u64,
+            "{writes:?}: {lost} of {written}"
+        );
     }
 }

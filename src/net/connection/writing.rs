@@ -255,7 +255,10 @@ impl Connection {
                 // marker and no `end`. Each of these three moves the span to the queue first.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
-                    sent => self.sent_in_part(sent, offered, registration, outbox),
+                    sent => {
+                        let sent = transport.take_late_failure().map_or(sent, Err);
+                        self.sent_in_part(sent, offered, registration, outbox);
+                    }
                 }
                 return;
             }
@@ -350,6 +353,7 @@ impl Connection {
             sent.unwrap_or_else(|| transport.write(&[IoSlice::new(bytes)], spare))
         });
         if !matches!(sent, Ok(sent) if sent == offered) {
+            let sent = transport.take_late_failure().map_or(sent, Err);
             self.sent_in_part(sent, offered, registration, outbox);
         } else {
             self.activity.touch(registration);

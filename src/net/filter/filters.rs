@@ -156,6 +156,11 @@ impl Filters {
         self.wire.would_block
     }
 
+    /// Takes the failure of the last write, if it came after some bytes were taken.
+    pub(crate) fn take_late_failure(&mut self) -> Option<io::Error> {
+        self.wire.late_failure.take()
+    }
+
     /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
     ///
     /// # Errors

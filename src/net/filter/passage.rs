@@ -48,6 +48,8 @@ pub(super) struct WireState {
     pub(super) drops_output: bool,
     /// The transient failure of a write: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
+    /// The failure of a write after some bytes were taken. The caller asks for it, or the next write returns it.
+    pub(super) late_failure: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
     /// The failure that a write has met, other than a broken pipe. The kernel reports it once: a later read would see a
@@ -68,6 +70,18 @@ impl WireState {
         self.write_failed = false;
         self.write_fault = None;
         self.holds_answers = false;
+    }
+
+    /// Returns the result of a write that has failed with `error` after `taken` bytes were taken: these have left the
+    /// queue, and are not lost.
+    fn fail(&mut self, error: io::Error, taken: usize) -> io::Result<usize> {
+        if taken == 0 {
+            return Err(error);
+        }
+        if !is_full(&error) {
+            self.late_failure = Some(error);
+        }
+        Ok(taken)
     }
 
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
@@ -257,13 +271,16 @@ pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState,
     }
 }
 
-/// Writes through `layers`, whose last is the top. If bytes were taken before an error, the next call counts them.
+/// Writes through `layers`, whose last is the top. Bytes that were taken before an error are returned first.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
     stream: &Stream,
     slices: &[IoSlice<'_>],
 ) -> io::Result<usize> {
+    if let Some(error) = wire.late_failure.take() {
+        return Err(error);
+    }
     let Some((top, below)) = layers.split_last_mut() else {
         return wire.write(stream, slices);
     };
@@ -279,18 +296,15 @@ pub(super) fn write(
         match sent {
             Ok(true) if taken < offered => {}
             Ok(_) => return Ok(taken),
-            Err(error) if is_full(&error) && taken > 0 => {
-                return Ok(taken);
-            }
-            Err(error) => {
-                top.out.credit(taken);
-                return Err(error);
-            }
+            Err(error) => return wire.fail(error, taken),
         }
-        if let Some(error) = top.failure() {
-            return Err(error);
+        let encoded = match top.failure() {
+            Some(error) => Err(error),
+            None => encode(top, slices, taken),
+        };
+        if let Err(error) = encoded {
+            return wire.fail(error, taken);
         }
-        encode(top, slices, taken)?;
     }
 }
 
