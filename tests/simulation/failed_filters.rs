@@ -1,12 +1,14 @@
-//! Filtered sockets whose calls fail: writes, while their filters have bytes for the peer, and filters between two writes.
+//! Filtered sockets whose calls fail: writes, while their filters have bytes for the peer, filters between two writes, and
+//! reads of a handshake whose time is over.
 
 use std::io::IoSlice;
 use std::time::Duration;
 
-use netloop::simulation::{Flavour, Host, Options, Simulation};
+use netloop::simulation::{Flavour, Handle, Host, Options, Simulation};
 use netloop::{
-    Accepted, CloseReason, ConnectOptions, Context, Decoded, Error, FailedHandshake, Filter,
-    FilterOutput, ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
+    Accepted, CloseReason, ConnectOptions, Context, Decoded, Error, EventLoopOptions,
+    FailedHandshake, Filter, FilterOutput, Limits, ListenOptions, LoopContext, Result,
+    ServerHandler, SocketHandler,
 };
 
 const SERVER: &str = "10.0.0.1:7";
@@ -277,5 +279,57 @@ fn bytes_that_left_before_a_filter_failed_are_not_lost() {
             MOST_ENCODED as u64,
             "{writes:?}: {lost} of {written}"
         );
+    }
+}
+
+#[test]
+fn a_hello_that_came_in_time_counts_behind_interrupted_reads() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    for seed in 0..100 {
+        let mut options = Options::new();
+        options.faults.interruptions = 500;
+        let mut simulation = Simulation::new(seed, options).unwrap();
+        let limits = Limits::new().handshake_timeout(TIMEOUT);
+        let loop_options = EventLoopOptions::new().limits(limits);
+        let made = simulation.host_with(World::default(), loop_options);
+        let mut server = made.unwrap();
+        let mut client = simulation.host(World::default()).unwrap();
+        let listen = ListenOptions::new().filter(|| Ok(Broken::default()));
+        let front = Front {
+            writes: (0, 0),
+            pauses: false,
+        };
+        server.event_loop.serve(SERVER, listen, front).unwrap();
+        client
+            .event_loop
+            .connect(SERVER, Hello(simulation.handle()))
+            .unwrap();
+        simulation.run(&mut [&mut server, &mut client]).unwrap();
+        let events = &server.shared.events;
+        assert!(
+            !events.iter().any(|it| it.contains("ETIMEDOUT")),
+            "{seed}: {events:?}"
+        );
+    }
+}
+
+/// Sends a byte within the time of a handshake. Then no machine runs until that time is over.
+struct Hello(Handle);
+
+impl SocketHandler<World> for Hello {
+    fn on_connect(&mut self, cx: &mut Context<'_, World>) {
+        // The second comes in the same turn, after the byte of the first has left.
+        cx.socket.after(Duration::from_millis(50), 0);
+        cx.socket.after(Duration::from_millis(50), 1);
+    }
+    fn on_data(&mut self, _: &mut Context<'_, World>, _: &[u8]) {}
+    fn on_timer(&mut self, cx: &mut Context<'_, World>, token: u64) {
+        match token {
+            0 => cx.socket.write(b"!").ignore(),
+            _ => {
+                self.0.pass(Duration::from_millis(200));
+                cx.socket.end();
+            }
+        }
     }
 }

@@ -243,7 +243,10 @@ impl Connection {
             Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
             // The readiness stays, so that the reactor serves the connection again.
             Ok(Advance::Waits | Advance::Unfinished) => {}
-            // A lack of memory is transient at first, as in any other read.
+            // A signal is transient, and a lack of memory at first, as in any other read.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.retry_read(true, registration);
+            }
             Err(error) if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }

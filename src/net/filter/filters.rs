@@ -226,9 +226,6 @@ impl Filters {
                         _ => Ok(Advance::Waits),
                     };
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return Ok(Advance::Unfinished);
-                }
                 Err(error) => return Err(error),
             }
         }
