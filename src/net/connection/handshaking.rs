@@ -1,5 +1,6 @@
 //! Filters: the handshake that precedes the open connection.
 
+use std::io;
 use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
