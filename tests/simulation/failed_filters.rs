@@ -272,11 +272,12 @@ fn bytes_that_left_before_a_filter_failed_are_not_lost() {
         connected.unwrap();
         simulation.run(&mut [&mut server, &mut client]).unwrap();
         assert_eq!(server.shared.events, ["ERR_BROKEN", "Error"]);
-        assert_eq!(client.shared.received, MOST_ENCODED);
+        let received = client.shared.received;
+        assert!(received > MOST_ENCODED - PIECE, "{received} were received");
         let World { written, lost, .. } = server.shared;
         assert_eq!(
             written - lost,
-            MOST_ENCODED as u64,
+            received as u64,
             "{writes:?}: {lost} of {written}"
         );
     }

@@ -186,13 +186,8 @@ impl Connection {
         }
     }
 
-    /// Counts unsent bytes as lost, but for those whose encoding the kernel had taken before a write failed. The queue
-    /// still held them.
     pub(super) fn note_lost(&mut self, bytes: usize) {
-        let cold = self.cold_mut();
-        let filters = cold.filters.as_deref_mut();
-        let sent = filters.map_or(0, |filters| filters.take_credit(bytes));
-        cold.lost_bytes += bytes - sent;
+        self.cold_mut().lost_bytes += bytes;
     }
 
     pub(super) fn lost_bytes(&self) -> usize {

@@ -252,13 +252,6 @@ impl Outbound {
         match taken {
             Ok(taken) => {
                 let Taken { offered, sent, .. } = taken;
-                if sent < offered {
-                    if let Some(error) = transport.take_late_failure() {
-                        wire.activity.touch(wire.registration);
-                        self.note_unsent(error, wire.registration)?;
-                        return Ok(taken.of_tail);
-                    }
-                }
                 note_sent(
                     sent,
                     offered,

@@ -38,10 +38,4 @@ impl<'a> Transport<'a> {
             Some(filters) => filters.write(self.stream, slices, spare),
         }
     }
-
-    /// Takes the failure of the last write, if it came after some bytes were taken: a filter or the kernel has failed
-    /// between two calls of the kernel.
-    pub(super) fn take_late_failure(&mut self) -> Option<io::Error> {
-        self.filters.as_mut()?.take_late_failure()
-    }
 }

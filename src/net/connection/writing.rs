@@ -119,12 +119,6 @@ impl Connection {
             match self.send(payload.as_bytes(), registration, outbox) {
                 Ok(of_payload) => sent = of_payload,
                 Err(error) => {
-                    if self.has_sent_in_part() && length <= outbox.room() {
-                        // The payload is accepted, so that the part that was not sent counts as lost.
-                        outbox.put(&mut self.outbound.unsent, payload, 0);
-                        let lost = outbox.take_lost();
-                        self.note_lost(lost);
-                    }
                     self.write_failed(error, registration);
                     return Ok(Flow::Closed);
                 }
@@ -138,12 +132,6 @@ impl Connection {
             });
         }
         Ok(self.queue_rest(payload, sent, taken, registration, outbox))
-    }
-
-    /// Whether the filters have sent more than the queue in a send that has failed: a part of the bytes behind it.
-    fn has_sent_in_part(&self) -> bool {
-        let queued = self.outbound.unsent.len();
-        self.filters().is_some_and(|it| it.credit() > queued)
     }
 
     /// Queues `payload` without its first `sent` bytes, which the kernel has taken, and returns the answer to the write.
@@ -255,10 +243,7 @@ impl Connection {
                 // marker and no `end`. Each of these three moves the span to the queue first.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
-                    sent => {
-                        let sent = transport.take_late_failure().map_or(sent, Err);
-                        self.sent_in_part(sent, offered, registration, outbox);
-                    }
+                    sent => self.sent_in_part(sent, offered, registration, outbox),
                 }
                 return;
             }
@@ -353,7 +338,6 @@ impl Connection {
             sent.unwrap_or_else(|| transport.write(&[IoSlice::new(bytes)], spare))
         });
         if !matches!(sent, Ok(sent) if sent == offered) {
-            let sent = transport.take_late_failure().map_or(sent, Err);
             self.sent_in_part(sent, offered, registration, outbox);
         } else {
             self.activity.touch(registration);

@@ -156,11 +156,6 @@ impl Filters {
         self.wire.would_block
     }
 
-    /// Takes the failure of the last write, if it came after some bytes were taken.
-    pub(crate) fn take_late_failure(&mut self) -> Option<io::Error> {
-        self.wire.late_failure.take()
-    }
-
     /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
     ///
     /// # Errors
@@ -313,21 +308,6 @@ impl Filters {
             top.out.give_back(spare);
         }
         written
-    }
-
-    /// Returns the number of written bytes that were sent and that no write has returned, because the write has failed.
-    pub(crate) fn credit(&self) -> usize {
-        self.layers.last().map_or(0, |top| top.out.untaken_credit())
-    }
-
-    /// Takes at most `most` of the [credit](Self::credit).
-    pub(crate) fn take_credit(&mut self, most: usize) -> usize {
-        let Some(top) = self.layers.last_mut() else {
-            return 0;
-        };
-        let credit = top.out.take_credit();
-        top.out.credit(credit.saturating_sub(most));
-        credit.min(most)
     }
 
     /// Sends the bytes that wait in the filters. Returns whether all of them are sent.

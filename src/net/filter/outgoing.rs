@@ -152,11 +152,6 @@ impl Outgoing {
         self.credit += bytes;
     }
 
-    /// Returns the number that the next [`take_credit`](Self::take_credit) takes.
-    pub(super) fn untaken_credit(&self) -> usize {
-        self.credit
-    }
-
     /// Takes the number of written bytes that were sent since the last call.
     pub(super) fn take_credit(&mut self) -> usize {
         std::mem::take(&mut self.credit)

@@ -48,7 +48,7 @@ pub(super) struct WireState {
     pub(super) drops_output: bool,
     /// The transient failure of a write: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
-    /// The failure of a write after some bytes were taken. The caller asks for it, or the next write returns it.
+    /// The failure of a write after some bytes were taken. The next write returns it.
     pub(super) late_failure: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
