@@ -1,4 +1,5 @@
-//! The requests of user code that the loop has still to fulfil: handlers to install, deferred calls, timers, a stop.
+//! The requests of user code that the loop has still to fulfil: handlers to install, deferred calls, timers, hooks,
+//! shutdowns, handlers of signals, a stop.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -56,8 +57,8 @@ bitflags! {
 
 /// The requests of user code that wait for the loop.
 pub(super) struct Agenda<S> {
-    /// The handlers that callbacks have given to sockets and servers. The tables cannot take these handlers yet,
-    /// because the running callback borrows its handler from a table.
+    /// The handlers and sources that wait to be put into their tables. A callback cannot put them there itself, because
+    /// it borrows its own handler from a table.
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
@@ -67,7 +68,7 @@ pub(super) struct Agenda<S> {
     #[cfg(all(unix, feature = "signals"))]
     pub(super) signals: Signals<S>,
     pub(super) mailbox: Arc<Mailbox<S>>,
-    /// Stands in the agenda and not in the loop: a context returns the statistics, and borrows the agenda alone.
+    /// Stands in the agenda, because a context returns the statistics, and borrows the agenda but not the loop.
     pub(super) meter: Meter,
 }
 

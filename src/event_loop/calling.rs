@@ -8,14 +8,16 @@ use super::panics::PanicPolicy;
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// A callback of this socket. If the callback panics, the socket is destroyed.
+    /// A callback of this socket, or the `on_connection` that is told of it. If the callback panics, the socket is
+    /// destroyed.
     Socket(SocketId),
     /// A callback of a closed socket before `on_close`: a notice, `on_error` or `on_sent`. If it panics, `on_close`
     /// still follows in the next turn.
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// A callback of a server. If it panics, the policy of the loop decides whether the server closes.
+    /// A callback of a server other than `on_connection` and `on_close`. If it panics, the policy of the loop decides
+    /// whether the server closes.
     Server(ServerId),
     /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),

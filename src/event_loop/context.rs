@@ -15,7 +15,8 @@ use super::timer::Timer;
 /// `socket` and `shared` are fields, not methods, so that a callback can use both at once:
 /// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.
 ///
-/// This type has the methods that callbacks need most; [`as_loop`](Self::as_loop) leads to all methods of the loop.
+/// This type has the methods that callbacks need most; [`as_loop`](Self::as_loop) leads to all methods of
+/// [`LoopContext`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -149,7 +150,8 @@ impl<S> Context<'_, S> {
     /// impl SocketHandler<u32> for Session {
     ///     fn on_data(&mut self, cx: &mut Context<'_, u32>, _: &[u8]) {
     ///         let id = cx.socket.id();
-    ///         // Of the loop: it comes also if the socket has closed by then. `cx.socket.after` is of the socket.
+    ///         // A timer of the loop: the call comes even if the socket has closed by then. `cx.socket.after` arms a
+    ///         // timer of the socket.
     ///         cx.after(Duration::from_secs(1), move |cx| {
     ///             *cx.shared += 1;
     ///             writeln!(cx.sockets.socket(id), "{}", cx.shared);

@@ -30,8 +30,10 @@ impl<S> EventLoop<S> {
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
     ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
-    /// - **At the deadline** the rest is closed. A socket that has not sent everything, or has not ended, gets a RST, so that
-    ///   its peer does not mistake a cut response for a complete one.
+    /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a UDP
+    ///   socket closes after its queue.
+    /// - **At the deadline** the rest is closed. A TCP connection that has not sent everything, or has not ended, gets a RST,
+    ///   so that its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.
@@ -93,8 +95,9 @@ impl<S> EventLoop<S> {
     /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`.
     ///
     /// The calls come in the loop, after the ready sockets of the turn and before its timers. A `call` may therefore do
-    /// everything that other callbacks may. No delivery is lost. The kernel itself merges signals of one number that
-    /// arrive before the first of them is delivered.
+    /// everything that other callbacks may. Each delivery waits as a byte in a pipe, and is lost only if the pipe is
+    /// full (64 KiB on Linux). The kernel itself merges signals of one number that arrive before the first of them is
+    /// delivered.
     ///
     /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
     /// signals that came before it was added. It does not keep [`run`](Self::run) going, as in Node, unless it is
@@ -103,7 +106,7 @@ impl<S> EventLoop<S> {
     /// While a handler is there, the default action of the signal does not happen. When the last handler of the
     /// process closes, the default holds again. So a program that handles the first SIGINT by
     /// [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code of the process has
-    /// set without this library is called too.
+    /// set before, without this library, is called too.
     ///
     /// A forked child that does not `exec` shares the pipes of the signals: its signals reach the loop of the parent.
     ///

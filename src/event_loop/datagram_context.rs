@@ -11,7 +11,7 @@ use super::loop_context::LoopContext;
 /// The UDP socket, the shared state and the loop, which each callback of a [UDP socket](super::DatagramHandler) borrows.
 ///
 /// `socket` and `shared` are fields, so that a callback can use both at once. [`as_loop`](Self::as_loop) leads to all other
-/// sockets, and to all methods of the loop:
+/// sockets, and to all methods of [`LoopContext`]:
 ///
 /// ```
 /// use std::net::SocketAddr;

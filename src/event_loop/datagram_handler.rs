@@ -13,11 +13,11 @@ use super::shutdown_report::AtShutdown;
 /// A datagram counts as an event of the turn's [`Budget`](crate::Budget). The order:
 ///
 /// ```text
-/// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer )* ─▶ on_close
+/// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer | on_shutdown )* ─▶ on_close
 /// ```
 ///
-/// `on_listening` does not come if a name was not found: then `on_error` and `on_close` come alone. `on_connect` comes only
-/// to a connected socket. `on_close` comes exactly once, and last, for every socket that was made.
+/// `on_listening` does not come if a name was not found or could not be bound: then `on_error` and `on_close` come alone.
+/// Nor does it come if the socket is closed before: then `on_close` comes alone. `on_connect` comes only to a connected socket. `on_close` comes exactly once, and last, for every socket that was made.
 ///
 /// If a method panics, the socket is closed: `on_error` gets
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The
@@ -84,9 +84,10 @@ pub trait DatagramHandler<S = ()> {
 
     /// A system call has failed, or the network has refused a datagram: ECONNREFUSED and the like, which the system
     /// reports to connected sockets alone. The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed):
-    /// then its name was not found, its descriptor is broken, or its handler has panicked, and `on_close` follows.
+    /// then its name was not found or could not be bound, its descriptor is broken, or its handler has panicked, and
+    /// `on_close` follows.
     ///
-    /// At most 32 errors wait for this method; further ones are only counted, in
+    /// While 32 events wait for the handler, further errors are only counted, in
     /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut DatagramContext<'_, S>, error: &Error) {

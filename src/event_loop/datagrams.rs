@@ -11,8 +11,8 @@ use super::shutdown_report::AtShutdown;
 use super::stall::Watched;
 
 impl<S> EventLoop<S> {
-    /// Calls the handler of a UDP socket for each event that waits, while no callback is watched. The bytes of a message lie
-    /// in `buffer`.
+    /// Calls the handler of a UDP socket for each event that waits. The form for a loop without a hook for stalls or
+    /// pressure. The bytes of a message lie in `buffer`.
     #[inline(never)]
     pub(super) fn deliver_datagram(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         match self.net.take_only_message(id) {
@@ -23,7 +23,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls the handler of a UDP socket as [`deliver_datagram`](Self::deliver_datagram) does, and watches each callback.
+    /// Calls the handler of a UDP socket as [`deliver_datagram`](Self::deliver_datagram) does, and tells the hooks after each
+    /// callback.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         // By far the most common case: one message waits, and no other event. An event that the callback causes puts

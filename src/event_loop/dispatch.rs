@@ -1,5 +1,5 @@
-//! The dispatch of events: each event is a value, and this module calls the handler of its socket or server. `datagrams` does
-//! the same for UDP sockets.
+//! The dispatch of events: each event is a value, and this module calls the handler of its socket, server or source.
+//! `datagrams` does the same for UDP sockets.
 
 use crate::net::{
     CloseReason, Error, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets, SourceEvent,
@@ -80,7 +80,7 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    /// Delivers `event` to its handler. If the event is a datagram, `buffer` has its bytes. Received bytes of a stream
+    /// Delivers `event` to its handler. If the event is of a UDP socket, `buffer` has the bytes of its messages. Received bytes of a stream
     /// go through [`deliver_data`](Self::deliver_data) instead.
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent, buffer: &[u8]) {
@@ -133,7 +133,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Tells a server of the connections that were refused, and then of the event that waited after these refusals.
+    /// Tells a server of the connections that were refused, and then of the next event, if one waits.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
@@ -268,6 +268,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`.
+    /// Destroys the socket if `on_connection` returns no handler.
     pub(super) fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
         let watched = self.watch();
@@ -357,7 +358,7 @@ impl<S> EventLoop<S> {
                     "on_error"
                 });
             }
-            // The marks are counted before the first call: a mark that `on_sent` sets here is not reported. Otherwise a
+            // The marks are counted before the first call: a mark that `on_sent` sets is not reported. Otherwise a
             // handler that always sets another mark would keep the close going for ever.
             for _ in 0..cx.socket.missed_marks() {
                 let Some((token, closed)) = cx.socket.next_missed_mark() else {

@@ -20,7 +20,7 @@ impl<S> EventLoop<S> {
         self.deliver_connection(shared, accepted);
     }
 
-    /// Closes a socket that its server was not told of, because the filters failed before the connection was open. The
+    /// Closes a socket that its server was not told of, because the socket closed before its filters were ready. The
     /// server is told of the error, if there is one.
     pub(super) fn close_untold_socket(
         &mut self,

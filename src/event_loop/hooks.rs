@@ -18,7 +18,7 @@ use super::{EventLoop, LoopContext, Turn, Wait};
 ///
 /// let mut event_loop: EventLoop = EventLoop::new()?;
 /// let hook = event_loop.on_check(|_| println!("a turn"));
-/// // The hook counts turns, and is no reason for `run` to go on.
+/// // The hook is no reason for `run` to go on.
 /// event_loop.hook(hook).release();
 /// event_loop.run(&mut ())?;
 /// event_loop.hook(hook).remove();
@@ -47,7 +47,7 @@ impl HookPlace {
 }
 
 struct Entry<S> {
-    /// `None` while the call runs, and for ever if the call has panicked.
+    /// `None` while the call runs, and after it has panicked.
     call: Option<RepeatedCall<S>>,
     place: HookPlace,
     is_held: bool,
@@ -56,7 +56,8 @@ struct Entry<S> {
 /// All hooks of a loop, in the order in which they were added.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of each place, in calling order. A removed hook stays here until the calls of its place are made.
+    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until
+    /// the calls of its place are made.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
@@ -171,8 +172,8 @@ impl<S> Hooks<S> {
 /// Hooks before the wait and after the sockets.
 impl<S> EventLoop<S> {
     /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
-    /// makes the turn not wait. Hooks are called in the order in which they were added; a hook that is added by another
-    /// is first called in the next turn.
+    /// makes the turn not wait. The hooks of one method are called in the order in which they were added.
+    /// A hook that another hook of the same method adds is first called in the next turn.
     ///
     /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
     /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps.
@@ -200,8 +201,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` once a turn, after the sockets and before the timers: what it writes leaves in the same turn. All
-    /// else is as for [`on_prepare`](Self::on_prepare). In a turn whose budget is used up earlier, the call comes at the
-    /// end.
+    /// else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come at
+    /// the end.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)
@@ -220,8 +221,8 @@ impl<S> EventLoop<S> {
         self.parts().1.set_busy(busy);
     }
 
-    /// Calls the prepare hooks, and sends what the hooks wrote if `limit` permits. Returns the wait of the turn:
-    /// [`Wait::No`] if the loop is busy or to be stopped.
+    /// Calls the prepare hooks, and sends the bytes that the hooks wrote if `limit` permits. Returns the wait of the turn:
+    /// [`Wait::No`] if the loop is busy or to be stopped, otherwise the result of `wait`.
     #[cold]
     #[inline(never)]
     pub(super) fn prepare(

@@ -43,7 +43,7 @@ impl<S> EventLoop<S> {
         Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
     }
 
-    /// Returns the time at which the loop has something to do without a report of the kernel. The time is now if
+    /// Returns the time from which the loop may have something to do without a report of the kernel. The time is now if
     /// anything is queued, and `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.must_turn() {
@@ -52,9 +52,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Returns the next deadline if the host must set its timer to it: the deadline that this method returned last was
-    /// later, or has passed. Otherwise `None`. For a host that keeps one timer for the loop: ask after each turn, and
-    /// after each call that may have changed the loop.
+    /// Returns the next deadline if the host must set its timer to it. `None` if no deadline is armed, or if the deadline
+    /// that this method returned last is still to come and is not later. For a host that keeps one timer for the loop:
+    /// ask after each turn, and after each call that may have changed the loop.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ impl<S> EventLoop<S> {
         Some(next)
     }
 
-    /// Makes each wake by another thread call `call`, on that thread. Such a wake comes from a
+    /// Makes a wake by another thread call `call`, on that thread. Such a wake comes from a
     /// [`Remote`](crate::Remote), from a [`Hold`](crate::Hold) that is dropped, or from the answer of a name lookup. So
     /// a host that cannot wait on a descriptor, such as winit, learns that the loop has something to do. Of several
     /// wakes between two turns, some may make no call. A second use of this method replaces the first `call`.
@@ -121,9 +121,9 @@ impl<S> EventLoop<S> {
 
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
-    /// Lends the descriptor that becomes readable when the kernel has a report for the loop. The descriptor does not
-    /// show work that the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`], and call `turn`
-    /// whenever the descriptor is readable.
+    /// Lends the descriptor that becomes readable when the kernel has a report for the loop. Call `turn` whenever the
+    /// descriptor is readable. Without the option `descriptor_only`, the descriptor shows neither deadlines nor work that
+    /// the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`].
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.net.as_fd()
     }

@@ -6,7 +6,7 @@ use super::wait::Limit;
 use super::{Budget, EventLoop, Turn, Wait};
 
 /// A part of a turn with work of its own. If the budget is used up within a part, the turn ends, and the next turn
-/// begins with the part after that one.
+/// with a budget begins with the part after that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Calls,
@@ -135,16 +135,15 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // The bytes that a part wrote leave before the next part, if the budget permits. Those of Posts, Serve and
-        // Signals wait for the part Flush.
+        // The bytes that wait after a part leave before the next part, if the budget permits. After Posts, Serve and
+        // Signals they wait for the part Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(shared, limit, turn);
         }
         Ok(())
     }
 
-    /// Polls as [`poll`](Self::poll) does. Fetches the kernel's events batch by batch, until none is left or the time
-    /// is up.
+    /// Polls as [`poll`](Self::poll) does, but fetches no further batch of the kernel's events once the time is up.
     fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
         self.net.refresh_now();
         let began = self.net.now();

@@ -1,5 +1,5 @@
-//! The context of callbacks without a socket: all sockets, the shared state, and every method of the loop. This file is long
-//! because each method is documented for its user.
+//! The context of callbacks without a socket: all sockets, the shared state, and the methods of the loop that callbacks
+//! may call. This file is long because each method is documented for its user.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -27,10 +27,10 @@ use super::source_handler::SourceHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
-/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: timers, deferred calls,
-/// posts, and the callbacks of a server.
+/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers, deferred
+/// calls, posts, hooks, signals and servers.
 ///
-/// A `LoopContext` is a [`Context`](crate::Context) with all sockets in the place of one, and has every method. A
+/// A `LoopContext` has all sockets in the place of the one that a [`Context`](crate::Context) has, and more methods. A
 /// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
 /// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` works everywhere.
 ///
@@ -208,9 +208,9 @@ impl<S> LoopContext<'_, S> {
     /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait. To give bytes
     /// back without another handler, see [`Socket::unread`](crate::Socket::unread).
     ///
-    /// Returns whether the handler was replaced. Returns `false` if the socket is gone. Also returns `false` if
+    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false` if
     /// `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
-    /// reported already.
+    /// reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};

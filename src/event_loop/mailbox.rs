@@ -13,8 +13,8 @@ use super::call::Post;
 use super::loop_context::LoopContext;
 use super::post_error::PostError;
 
-/// The part of a loop that other threads reach. A wake and a stop take no lock, because a signal handler may interrupt
-/// the thread that holds the lock.
+/// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`, because a signal
+/// handler may interrupt the thread that holds it.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     waker: WakeHandle,
@@ -114,7 +114,7 @@ impl<S> Mailbox<S> {
     /// Wakes the loop, and queues `call` if the wake has succeeded. If the call were queued in spite of a failed wake, a wake
     /// of another thread could have the loop make a call whose poster got an error.
     ///
-    /// A call that is refused is returned as it came, without an allocation.
+    /// A call that is refused is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>
     where
         F: FnOnce(&mut LoopContext<'_, S>) + Send + 'static,

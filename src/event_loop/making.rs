@@ -1,4 +1,4 @@
-//! The constructors of a loop, and the views of its sockets, servers and sources.
+//! The constructors of a loop, and the views of its sockets, servers, UDP sockets and sources.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new), and [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of its range.
     pub fn with_options(options: EventLoopOptions) -> Result<Self> {
         Self::on(System::Kernel, options)
     }
@@ -111,7 +111,7 @@ impl<S> EventLoop<S> {
 /// The sockets, servers and sources of the loop.
 impl<S> EventLoop<S> {
     /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
-    /// through the view leave in the next turn, or with [`flush`](Self::flush).
+    /// through the view wait for the next turn, for [`flush`](Self::flush), or until the queue reaches its high watermark.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};

@@ -295,7 +295,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.note_poll(began, ended, could_wait);
     }
 
-    /// Ends the measuring of a turn, and tells the hook for stalls if the turn worked for long.
+    /// Ends the measuring of a turn. Tells the hook for stalls of a long turn, a standstill or a spin.
     pub(super) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.refresh_now();
         let meter = &mut self.agenda.meter;

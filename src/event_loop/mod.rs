@@ -1,7 +1,7 @@
 //! The event loop itself: the top floor, and the only floor that calls user code.
 //!
-//! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of
-//! callbacks. `verbs` implements the methods that the loop and its two contexts share.
+//! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of the
+//! host and of callbacks. `verbs` implements the methods that the loop and its contexts share.
 
 // Rustdoc shows the methods of a type in the order of its modules. So the module of the constructors comes first, and
 // the methods that most programs need come before the others.
@@ -177,6 +177,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// | 11 | closes | `on_error` and `on_close` of all that has closed; then as 8 | those that had closed |
 ///
 /// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
+/// Before 64 sends or more, the phases 4 and 6 may come again, within a bound.
 /// The loop never calls a callback within another callback.
 ///
 /// # Owning the thread, or being a guest
@@ -222,7 +223,7 @@ pub struct EventLoop<S = ()> {
     sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
-    /// The buffer into which the kernel copies received bytes. `None` while `with_read_buffer` lends it, so that a
+    /// The buffer in which handlers get received bytes. `None` while `with_read_buffer` lends it, so that a
     /// handler can borrow the bytes in it and the whole net at once. After a callback that panicked, the next loan
     /// makes another buffer.
     read_buffer: Option<ReadBuffer>,
@@ -231,7 +232,7 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket of which a callback or hook before `on_close` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A UDP socket whose `on_error` panicked. Its `on_close` follows in the next close phase.
+    /// A closed UDP socket whose `on_error`, or a hook after it, panicked. Its `on_close` follows in the next close phase.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,
@@ -316,8 +317,9 @@ impl<S> EventLoop<S> {
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook or timer, a deferred call, a
-    /// post, a [`Hold`], or an `on_close` that is still to come. A socket that is connecting or has unsent bytes keeps
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or handler of
+    /// a signal, [`set_busy`](Self::set_busy), a deferred call, a post, a [`Hold`], or an `on_close` that is still to come.
+    /// A socket that is connecting or has unsent bytes keeps
     /// `run` going too, although it is [released](Socket::release).
     #[inline]
     pub fn is_alive(&self) -> bool {
@@ -340,8 +342,8 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event: deferred calls, posts, signals, or the cleanup after
-    /// a callback that panicked.
+    /// Whether the loop has work that comes from no socket event: deferred calls, signals, posts, wakes and stops of other
+    /// threads, or the cleanup after a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()

@@ -11,8 +11,7 @@ use super::stall::Watched;
 use super::wait::Wait;
 use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};
 
-/// The limit on the panics that one turn catches. The turn ends at this limit, so that calls that always panic cannot
-/// keep it going.
+/// The number of panicked callbacks after which a turn ends, so that calls that always panic cannot keep it going.
 const CATCHES_A_TURN: u32 = 64;
 
 /// The effect of a panic in a callback, on the loop: an option of the loop
@@ -30,14 +29,14 @@ const CATCHES_A_TURN: u32 = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PanicPolicy {
-    /// The panic goes on through [`run`](EventLoop::run) or [`turn`](EventLoop::turn). The next turn destroys the socket, or
-    /// closes the source, whose callback has panicked. All others live on.
+    /// The panic goes on through [`run`](EventLoop::run) or [`turn`](EventLoop::turn). The next turn closes the socket
+    /// (TCP, Unix or UDP) or the source whose callback has panicked. All others live on, and so do servers.
     #[default]
     Propagate,
     /// The loop catches the panic, goes on, and closes the socket, server or source whose callback has panicked. A
     /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without
-    /// its connections. A panic in `on_connection` closes the new socket, and the server stays. A timer or hook that
-    /// panics is over; a deferred call or a post has no owner to close. The hook of [`EventLoop::on_panic`] is told of
+    /// its connections. A panic in `on_connection` closes the new socket, and the server stays. A timer, hook or
+    /// handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of [`EventLoop::on_panic`] is told of
     /// each panic.
     ///
     /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
@@ -72,7 +71,7 @@ pub struct CaughtPanic<'a> {
 }
 
 impl<'a> CaughtPanic<'a> {
-    /// Returns the owner of the callback. Unless the owner is the loop, it is closed, or closes in this turn.
+    /// Returns the owner of the callback. Unless the owner is the loop, it is closed; its `on_close` may be still to come.
     #[must_use]
     pub fn owner(&self) -> StallOwner {
         self.owner

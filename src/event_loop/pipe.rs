@@ -1,8 +1,8 @@
-//! Pipes: two joined sockets, each of which sends the bytes that the other receives. The end and the failure of one are
-//! passed on to the other.
+//! Pipes: two joined sockets. One of them, or each, sends the bytes that the other receives. The end and the failure of
+//! one are passed on to the other.
 //!
-//! Each of the two sockets gets a [`Piped`] that wraps its handler. `Piped` writes received bytes to the other socket,
-//! and passes every other event to the wrapped handler.
+//! Each of the two sockets gets a [`Piped`] that wraps its handler. In the directions of the
+//! pipe, `Piped` writes received bytes to the other socket. It passes every other event to the wrapped handler.
 
 use std::net::SocketAddr;
 
@@ -80,7 +80,7 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
 /// The handler of a joined socket.
 pub(super) struct Piped<S> {
     end: End,
-    /// The handler that the socket had; `None` if the socket has lost its handler to a panic.
+    /// The handler that the socket had; `None` if it had none, because its `on_connection` refused it or panicked.
     handler: Option<Box<dyn SocketHandler<S>>>,
     /// The error that `on_error` reported for the socket.
     error: Option<Error>,
@@ -101,7 +101,8 @@ impl<S: 'static> Piped<S> {
 }
 
 impl<S> Piped<S> {
-    /// Closes the other socket after the close of this socket. The other socket first sends its queued bytes.
+    /// Closes the other socket if this one has failed, or if the other may still receive bytes for it. The other socket
+    /// first sends its queued bytes.
     fn carry_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
         let Directions { gives, takes } = self.end.directions;
         let mut other = cx.socket.socket(self.end.other);

@@ -1,4 +1,5 @@
-//! The read buffer of a loop, into which the kernel copies every byte that the loop reads.
+//! The read buffer of a loop, in which handlers get received bytes. The kernel copies the bytes into it, or the filters of
+//! a connection decode them into it.
 
 use std::ops::{Deref, DerefMut};
 

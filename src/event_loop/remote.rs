@@ -42,7 +42,8 @@ impl<S> Remote<S> {
         }
     }
 
-    /// Makes the loop's thread call `call` in its next turn. If the loop is waiting, this ends the wait. Calls that one
+    /// Makes the loop's thread call `call` in one of its next turns, which make up to 1,024 posts each. If the loop is
+    /// waiting, this ends the wait. Calls that one
     /// thread posts are made in the order of the posts.
     ///
     /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
@@ -70,8 +71,8 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
-    /// posts wait already. Also the system's error of the wake-up (`write(2)` on an eventfd), which was tried a few
-    /// times. In each case `call` is dropped, and never made; [`try_post`](Self::try_post) gives it back.
+    /// posts wait already. Also the system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was
+    /// tried a few times. In each case `call` is dropped, and never made; [`try_post`](Self::try_post) gives it back.
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         Ok(self.mailbox.post(call)?)
     }
@@ -111,20 +112,21 @@ impl<S> Remote<S> {
     /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one. If the
     /// loop is gone, this does nothing.
     ///
-    /// On Linux a signal handler may call this: it neither takes a lock nor allocates or frees memory, not even when it
-    /// fails. It may change `errno`, as every call of the system does. On other systems it must not be called from a
+    /// On Linux a signal handler may call this, unless the host uses
+    /// [`on_remote_wake`](crate::EventLoop::on_remote_wake): it neither takes a lock nor allocates or frees memory, not
+    /// even when it fails. It may change `errno`, as every call of the system does. On other systems it must not be called from a
     /// signal handler. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up (`write(2)` on an eventfd), which was tried a few times. No wake of another
+    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. No wake of another
     /// thread relies on the failed one.
     pub fn wake(&self) -> io::Result<()> {
         self.mailbox.wake()
     }
 
-    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn. As for [`wake`](Self::wake), a signal
-    /// handler may call this on Linux.
+    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn or of the next one. A signal handler may
+    /// call this where it may call [`wake`](Self::wake).
     ///
     /// ```
     /// use netloop::EventLoop;

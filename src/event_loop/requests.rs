@@ -1,4 +1,4 @@
-//! The methods with which the owner of a loop makes sources, calls and handles. Each method forwards to `verbs`.
+//! The methods with which the owner of a loop makes servers, connections and sources. Most forward to `verbs`.
 
 use crate::net::{
     ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId,
@@ -271,7 +271,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a stream socket or a file. The handler
-    /// gets `on_data`, `on_end` and `on_close`, and cannot write.
+    /// gets `on_data`, `on_end`, `on_error` and `on_close`, and cannot write.
     ///
     /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
     /// this setting. Several programs may read the same input: the loop asks the kernel right before each read whether

@@ -68,8 +68,8 @@ pub trait ServerHandler<S = ()> {
 
     /// A connection was accepted, and its [filters](crate::Filter), if it has any, are ready. Returns the handler of
     /// the connection, or `None` to refuse the connection, which closes it at once. The socket already has its id and
-    /// its options, and this method may write to it or destroy it. This comes before every event of the socket, and
-    /// `on_connect` follows.
+    /// its options, and this method may write to it or destroy it. This comes before every event of the socket.
+    /// `on_connect` follows, unless this method has closed the socket.
     #[doc(alias = "connection")]
     fn on_connection(
         &mut self,

@@ -24,7 +24,7 @@ pub(super) use domain::Domain;
 
 use done::Done;
 
-/// The token of the socket timer that asks a handler. `on_timer` is not called for this token.
+/// The token of the timer of a socket or UDP socket that asks its handler. `on_timer` is not called for this token.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
 /// The time in which a new socket must get its first bytes, and the time in which a peer must end after this side.
@@ -73,7 +73,7 @@ pub(super) struct Shutdowns<S> {
     active: Vec<Shutdown<S>>,
     /// The progress of each socket that was noted so far.
     fates: SideTable<Fate>,
-    /// The sockets that were not ready to be asked at the last step. The next step looks at them again.
+    /// The sockets that the next step looks at, to ask their handlers: new ones, and those that were not ready before.
     unasked: Vec<SocketId>,
     /// The sockets that the shutdown waits for: each has a handler that ends it, or bytes to send after its end.
     busy: Vec<SocketId>,
@@ -352,7 +352,7 @@ impl Question {
 }
 
 impl<S> Agenda<S> {
-    /// Begins a shutdown, or brings the deadline of one that is under way nearer.
+    /// Begins a shutdown. If one of `domain` is under way, adds `done` to it, and takes the earlier of the two deadlines.
     pub(super) fn begin_shutdown(
         &mut self,
         net: &mut Net,

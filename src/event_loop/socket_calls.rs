@@ -7,7 +7,8 @@ use crate::net::{Notice, SocketEvent};
 use super::Context;
 use super::socket_handler::SocketHandler;
 
-/// The callback that took longest, of several that are made in a row. The clock is read only while callbacks are watched.
+/// The callback that took longest, of several that are made in a row. While callbacks are not watched, the clock is not
+/// read, and this is the last callback.
 #[derive(Default)]
 pub(super) struct Slowest {
     pub(super) name: &'static str,
@@ -15,7 +16,8 @@ pub(super) struct Slowest {
 }
 
 impl Slowest {
-    /// Makes `call`, which returns the name of its callback. Keeps the name if no callback before took longer.
+    /// Makes `call`, which returns the name of its callback. Keeps the name if no callback before took longer,
+    /// or if the clock is not read.
     pub(super) fn time<S>(
         &mut self,
         cx: &mut Context<'_, S>,

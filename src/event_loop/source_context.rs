@@ -14,7 +14,8 @@ use super::loop_context::LoopContext;
 /// The source, the shared state and the loop, which each callback of a [source](super::SourceHandler) borrows.
 ///
 /// `source` is the object that was added to the loop, with its own type. `sockets` and `shared` are fields beside it,
-/// so that a callback can use all three at once. [`as_loop`](Self::as_loop) leads to all methods of the loop.
+/// so that a callback can use all three at once. [`as_loop`](Self::as_loop) leads to all methods of
+/// [`LoopContext`].
 ///
 /// ```
 /// use mio::net::UdpSocket;

@@ -36,8 +36,8 @@ pub struct Stall {
     /// The kind of the stall.
     pub kind: StallKind,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
-    /// `defer`, `after`, `every`, `post`, `on_signal`, `on_prepare`, `on_check`. The other kinds are named `turn`,
-    /// `spin` and `process`.
+    /// `defer`, `after`, `every`, `post`, `on_signal`, `on_prepare`, `on_check`. A closure of `on_signal_once` counts as one
+    /// of `on_signal`, and one of `shutdown` as one of `defer`. The other kinds are named `turn`, `spin` and `process`.
     pub callback: &'static str,
     /// The owner of the callback, or of the queued work that keeps the loop awake.
     pub owner: StallOwner,
@@ -119,7 +119,7 @@ pub enum StallOwner {
         /// The source.
         id: SourceId,
     },
-    /// The loop itself: a timer, a deferred call, a post, or a whole turn.
+    /// The loop itself: a timer of the loop, a deferred call, a post, a hook, a handler of a signal, or a whole turn.
     Loop,
 }
 
@@ -185,7 +185,7 @@ pub(super) struct StallHook<S> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
     Socket(SocketId),
-    /// A socket in `on_connection`, which has no handler yet. If the hook panics, the socket is destroyed.
+    /// A socket between its `on_connection` and its `on_connect`. If the hook panics, the socket is destroyed.
     Accepting(SocketId),
     /// A socket that is gone, with the address of its peer.
     Closed(SocketId, Option<SocketAddr>),

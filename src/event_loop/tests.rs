@@ -1,4 +1,4 @@
-//! The loop of a parent in a forked child, and turns that do nothing.
+//! The loop of a parent in a forked child, turns that do nothing, and standstills.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn nothing_is_closed_or_detached_in_a_forked_child() {
     assert!(event_loop.server(server).detach().is_some());
 }
 
-/// A handler of every kind that is never called.
+/// A handler of a socket or of a source, which is never called.
 struct Never;
 
 impl SocketHandler for Never {

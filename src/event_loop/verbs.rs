@@ -1,4 +1,5 @@
-//! The methods that the loop and its two contexts share, implemented once: all three forward to these.
+//! The methods that the loop and its contexts share, implemented once: `EventLoop` and `LoopContext` forward to these, and
+//! the other contexts to `LoopContext`.
 
 use std::time::Duration;
 

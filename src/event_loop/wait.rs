@@ -129,7 +129,7 @@ pub(super) struct Limit {
     read: u64,
     /// The value of [`Net::moved_bytes`] before the first step.
     sent_before: u64,
-    /// Whether a step was made. Kept up to date only if there is a limit of time or bytes.
+    /// Whether a step was made. Kept up to date only if there is a limit of time or bytes, or if steps are measured.
     has_stepped: bool,
     /// The measure of the steps, if the host asks for it.
     steps: Option<StepMeter>,

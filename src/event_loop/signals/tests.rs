@@ -50,7 +50,7 @@ impl Stage {
         self.event_loop.on_signal_once(signal, note).unwrap()
     }
 
-    /// Turns until the loop has nothing to do. A signal that was raised in this thread is in its pipe already.
+    /// Makes three turns. A signal that was raised in this thread is in its pipe already.
     fn turn(&mut self) {
         for _ in 0..3 {
             self.event_loop
