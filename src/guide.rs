@@ -1,4 +1,4 @@
-//! Chapters for one kind of program each: recipes whose code is compiled and run as tests.
+//! Chapters, each about one subject. Their code is compiled and run as tests.
 
 #[doc = include_str!("guide/first_server.md")]
 pub mod first_server {}

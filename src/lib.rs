@@ -48,6 +48,7 @@
 //! | `signals` | `EventLoop::on_signal`: signals of the operating system as calls of the loop, and the crate signal-hook | Unix |
 //! | `tls` | [`ListenOptions`] and [`ConnectOptions`] with TLS: [`guide::tls`], and the crate rustls | all |
 //! | `precise` | `EventLoopOptions::precise`: waits and timers finer than a millisecond, and the crate rustix | Linux |
+//! | `udp-batch` | datagrams that the kernel takes and gives several at a time, and the crate quinn-udp | all |
 //!
 //! A test needs `simulation` only under `[dev-dependencies]`: `cargo add --dev netloop --features simulation`.
 //!
@@ -58,8 +59,8 @@
 //!
 //! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. This floor decides which handler is
 //!   called, and when.
-//! - **net**: connections and servers as state machines, seen through [`Socket`], [`Server`] and [`Sockets`]. This floor
-//!   calls no user code.
+//! - **net**: connections, servers and UDP sockets as state machines, seen through [`Socket`], [`Server`],
+//!   [`DatagramSocket`] and [`Sockets`]. This floor calls no handler.
 //! - **[`reactor`]**: level-triggered readiness on top of the kernel's edge-triggered reports, for any source that mio
 //!   can poll.
 //! - **ground**: data structures without I/O and without a clock: slots whose old keys never find a later entry, the

@@ -204,7 +204,7 @@ pub enum SimulationEnd {
 }
 
 impl Simulation {
-    /// Returns the machine of a loop; `None` for a loop of another simulation.
+    /// Returns the machine of a loop; `None` for a loop that is not of this simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         self.machine_handle_of(event_loop)
             .map(simulated::MachineHandle::id)

@@ -114,7 +114,7 @@ impl Simulation {
         deadlines.chain(arrival).min()
     }
 
-    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run ends here,
+    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run is over,
     /// otherwise `None`. Call `advance` when [`step`](Self::step) has found nothing to do.
     ///
     /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every turn can do the
@@ -282,7 +282,7 @@ impl Simulation {
     }
 
     /// Returns the numbers of system calls that the loop has made, for a test that limits the calls for a message. All
-    /// numbers are 0 for a loop of another simulation.
+    /// numbers are 0 for a loop that is not of this simulation.
     pub fn call_counts<S>(&self, event_loop: &EventLoop<S>) -> CallCounts {
         let machine = self.machine_of(event_loop);
         machine.map_or_else(CallCounts::default, |machine| {
