@@ -54,7 +54,7 @@
 //!
 //! # The floors, top to bottom
 //!
-//! Calls go down, events come back up as values, and only the top floor calls user code. [`guide::architecture`] has the
+//! Calls go down, events come back up as values, and only the top floor calls handlers. [`guide::architecture`] has the
 //! picture, one turn of the loop phase by phase, and the invariants.
 //!
 //! - **event loop**: [`EventLoop`], the handlers, timers, deferred calls, posts. This floor decides which handler is

@@ -30,10 +30,10 @@ impl<S> EventLoop<S> {
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
     ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
-    /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a UDP
-    ///   socket closes after its queue.
-    /// - **At the deadline** the rest is closed. A TCP connection that has not sent everything, or has not ended, gets a RST,
-    ///   so that its peer does not mistake a cut response for a complete one.
+    /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
+    ///   UDP socket closes after its queue.
+    /// - **At the deadline** the rest is closed. A TCP connection that has not sent everything, or has not ended, gets
+    ///   a RST, so that its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.

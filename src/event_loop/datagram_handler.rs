@@ -16,8 +16,9 @@ use super::shutdown_report::AtShutdown;
 /// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer | on_shutdown )* ─▶ on_close
 /// ```
 ///
-/// `on_listening` does not come if a name was not found or could not be bound: then `on_error` and `on_close` come alone.
-/// Nor does it come if the socket is closed before: then `on_close` comes alone. `on_connect` comes only to a connected socket. `on_close` comes exactly once, and last, for every socket that was made.
+/// `on_listening` does not come if a name was not found or could not be bound: then `on_error` and `on_close` come
+/// alone. Nor does it come if the socket is closed before: then `on_close` comes alone. `on_connect` comes only to a
+/// connected socket. `on_close` comes exactly once, and last, for every socket that was made.
 ///
 /// If a method panics, the socket is closed: `on_error` gets
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The

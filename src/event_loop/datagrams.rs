@@ -23,8 +23,8 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls the handler of a UDP socket as [`deliver_datagram`](Self::deliver_datagram) does, and tells the hooks after each
-    /// callback.
+    /// Calls the handler of a UDP socket as [`deliver_datagram`](Self::deliver_datagram) does, and tells the hooks
+    /// after each callback.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         // By far the most common case: one message waits, and no other event. An event that the callback causes puts

@@ -80,8 +80,8 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    /// Delivers `event` to its handler. If the event is of a UDP socket, `buffer` has the bytes of its messages. Received bytes of a stream
-    /// go through [`deliver_data`](Self::deliver_data) instead.
+    /// Delivers `event` to its handler. If the event is of a UDP socket, `buffer` has the bytes of its messages.
+    /// Received bytes of a stream go through [`deliver_data`](Self::deliver_data) instead.
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent, buffer: &[u8]) {
         match event {

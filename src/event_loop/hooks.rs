@@ -201,8 +201,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` once a turn, after the sockets and before the timers: what it writes leaves in the same turn. All
-    /// else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come at
-    /// the end.
+    /// else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come
+    /// at the end.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)
@@ -221,8 +221,8 @@ impl<S> EventLoop<S> {
         self.parts().1.set_busy(busy);
     }
 
-    /// Calls the prepare hooks, and sends the bytes that the hooks wrote if `limit` permits. Returns the wait of the turn:
-    /// [`Wait::No`] if the loop is busy or to be stopped, otherwise the result of `wait`.
+    /// Calls the prepare hooks, and sends the bytes that the hooks wrote if `limit` permits. Returns the wait of the
+    /// turn: [`Wait::No`] if the loop is busy or to be stopped, otherwise the result of `wait`.
     #[cold]
     #[inline(never)]
     pub(super) fn prepare(

@@ -52,9 +52,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Returns the next deadline if the host must set its timer to it. `None` if no deadline is armed, or if the deadline
-    /// that this method returned last is still to come and is not later. For a host that keeps one timer for the loop:
-    /// ask after each turn, and after each call that may have changed the loop.
+    /// Returns the next deadline if the host must set its timer to it. `None` if no deadline is armed, or if the
+    /// deadline that this method returned last is still to come and is not later. For a host that keeps one timer for
+    /// the loop: ask after each turn, and after each call that may have changed the loop.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -122,8 +122,8 @@ impl<S> EventLoop<S> {
 #[cfg(all(unix, not(mio_unsupported_force_poll_poll)))]
 impl<S> std::os::fd::AsFd for EventLoop<S> {
     /// Lends the descriptor that becomes readable when the kernel has a report for the loop. Call `turn` whenever the
-    /// descriptor is readable. Without the option `descriptor_only`, the descriptor shows neither deadlines nor work that
-    /// the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`].
+    /// descriptor is readable. Without the option `descriptor_only`, the descriptor shows neither deadlines nor work
+    /// that the loop has queued itself. So wait no longer than [`EventLoop::poll_timeout`].
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.net.as_fd()
     }

@@ -27,8 +27,8 @@ use super::source_handler::SourceHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 
-/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers, deferred
-/// calls, posts, hooks, signals and servers.
+/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers,
+/// deferred calls, posts, hooks, signals and servers.
 ///
 /// A `LoopContext` has all sockets in the place of the one that a [`Context`](crate::Context) has, and more methods. A
 /// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
@@ -208,8 +208,8 @@ impl<S> LoopContext<'_, S> {
     /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait. To give bytes
     /// back without another handler, see [`Socket::unread`](crate::Socket::unread).
     ///
-    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false` if
-    /// `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
+    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
+    /// if `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
     /// reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
     ///
     /// ```

@@ -55,7 +55,8 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of its range.
+    /// As [`new`](Self::new), and [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of its
+    /// range.
     pub fn with_options(options: EventLoopOptions) -> Result<Self> {
         Self::on(System::Kernel, options)
     }
@@ -111,7 +112,8 @@ impl<S> EventLoop<S> {
 /// The sockets, servers and sources of the loop.
 impl<S> EventLoop<S> {
     /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
-    /// through the view wait for the next turn, for [`flush`](Self::flush), or until the queue reaches its high watermark.
+    /// through the view wait for the next turn, for [`flush`](Self::flush), or until the queue reaches its high
+    /// watermark.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};

@@ -1,4 +1,4 @@
-//! The event loop itself: the top floor, and the only floor that calls user code.
+//! The event loop itself: the top floor, and the only floor that calls handlers.
 //!
 //! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of the
 //! host and of callbacks. `verbs` implements the methods that the loop and its contexts share.
@@ -232,7 +232,8 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket of which a callback or hook before `on_close` panicked. Its `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A closed UDP socket whose `on_error`, or a hook after it, panicked. Its `on_close` follows in the next close phase.
+    /// A closed UDP socket whose `on_error`, or a hook after it, panicked. Its `on_close` follows in the next close
+    /// phase.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,
@@ -317,10 +318,10 @@ impl<S> EventLoop<S> {
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or handler of
-    /// a signal, [`set_busy`](Self::set_busy), a deferred call, a post, a [`Hold`], or an `on_close` that is still to come.
-    /// A socket that is connecting or has unsent bytes keeps
-    /// `run` going too, although it is [released](Socket::release).
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
+    /// handler of a signal, [`set_busy`](Self::set_busy), a deferred call, a post, a [`Hold`], or an `on_close` that is
+    /// still to come. A socket that is connecting or has unsent bytes keeps `run` going too, although it is
+    /// [released](Socket::release).
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
@@ -342,8 +343,8 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event: deferred calls, signals, posts, wakes and stops of other
-    /// threads, or the cleanup after a callback that panicked.
+    /// Whether the loop has work that comes from no socket event: deferred calls, signals, posts, wakes and stops of
+    /// other threads, or the cleanup after a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()

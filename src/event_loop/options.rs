@@ -15,8 +15,8 @@ const LONGEST_READ_BUFFER: usize = 1 << 30;
 /// The smallest length of the read buffer. A socket with unsent bytes reads into half of it, which must not be empty.
 const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 
-/// The options of a whole loop, such as the sizes of its buffers, its limits and its policy for panics. The defaults suit
-/// nearly every program ([`performance`](crate::performance) has figures).
+/// The options of a whole loop, such as the sizes of its buffers, its limits and its policy for panics. The defaults
+/// suit nearly every program ([`performance`](crate::performance) has figures).
 ///
 /// ```
 /// use std::time::Duration;

@@ -36,8 +36,8 @@ pub enum PanicPolicy {
     /// The loop catches the panic, goes on, and closes the socket, server or source whose callback has panicked. A
     /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without
     /// its connections. A panic in `on_connection` closes the new socket, and the server stays. A timer, hook or
-    /// handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of [`EventLoop::on_panic`] is told of
-    /// each panic.
+    /// handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
+    /// [`EventLoop::on_panic`] is told of each panic.
     ///
     /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
     Close,
@@ -71,7 +71,8 @@ pub struct CaughtPanic<'a> {
 }
 
 impl<'a> CaughtPanic<'a> {
-    /// Returns the owner of the callback. Unless the owner is the loop, it is closed; its `on_close` may be still to come.
+    /// Returns the owner of the callback. Unless the owner is the loop, it is closed; its `on_close` may be still to
+    /// come.
     #[must_use]
     pub fn owner(&self) -> StallOwner {
         self.owner

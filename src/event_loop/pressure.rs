@@ -51,7 +51,8 @@ impl<S> EventLoop<S> {
     /// others first, or stop the sources of the bytes. A hook that was set before is replaced. If one callback makes the
     /// bytes rise, fall and rise again, the hook is called once.
     ///
-    /// The hook is called after the callback that has written the bytes, or in the next turn if the host has written them. If `hook` panics, it is dropped. A loop without a hook pays nothing for it.
+    /// The hook is called after the callback that has written the bytes, or in the next turn if the host has written
+    /// them. If `hook` panics, it is dropped. A loop without a hook pays nothing for it.
     ///
     /// ```
     /// use netloop::{EventLoop, EventLoopOptions, Limits};

@@ -1,5 +1,5 @@
-//! The read buffer of a loop, in which handlers get received bytes. The kernel copies the bytes into it, or the filters of
-//! a connection decode them into it.
+//! The read buffer of a loop, in which handlers get received bytes. The kernel copies the bytes into it, or the filters
+//! of a connection decode them into it.
 
 use std::ops::{Deref, DerefMut};
 

@@ -114,19 +114,19 @@ impl<S> Remote<S> {
     ///
     /// On Linux a signal handler may call this, unless the host uses
     /// [`on_remote_wake`](crate::EventLoop::on_remote_wake): it neither takes a lock nor allocates or frees memory, not
-    /// even when it fails. It may change `errno`, as every call of the system does. On other systems it must not be called from a
-    /// signal handler. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
+    /// even when it fails. It may change `errno`, as every call of the system does. On other systems it must not be
+    /// called from a signal handler. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. No wake of another
-    /// thread relies on the failed one.
+    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. No wake of
+    /// another thread relies on the failed one.
     pub fn wake(&self) -> io::Result<()> {
         self.mailbox.wake()
     }
 
-    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn or of the next one. A signal handler may
-    /// call this where it may call [`wake`](Self::wake).
+    /// Makes [`run`](crate::EventLoop::run) return at the end of the running turn or of the next one. A signal handler
+    /// may call this where it may call [`wake`](Self::wake).
     ///
     /// ```
     /// use netloop::EventLoop;

@@ -24,8 +24,8 @@ impl<S> EventLoop<S> {
     /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
     /// peers some time.
     ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late, and
-    /// later by the work of the last turn. A running callback is not interrupted.
+    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late,
+    /// and later by the work of the last turn. A running callback is not interrupted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,8 +99,8 @@ impl<S> EventLoop<S> {
     /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
     /// that works in steps of a fixed length, like a game, can give the rest of each step to the network.
     ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late, and
-    /// later by the work of the last turn.
+    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late,
+    /// and later by the work of the last turn.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -352,7 +352,8 @@ impl Question {
 }
 
 impl<S> Agenda<S> {
-    /// Begins a shutdown. If one of `domain` is under way, adds `done` to it, and takes the earlier of the two deadlines.
+    /// Begins a shutdown. If one of `domain` is under way, adds `done` to it, and takes the earlier of the two
+    /// deadlines.
     pub(super) fn begin_shutdown(
         &mut self,
         net: &mut Net,

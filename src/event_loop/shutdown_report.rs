@@ -20,8 +20,8 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtShutdown {
-    /// The loop ends this side after the queued bytes, as by [`Socket::end`](crate::Socket::end). A UDP socket closes after
-    /// its queue.
+    /// The loop ends this side after the queued bytes, as by [`Socket::end`](crate::Socket::end). A UDP socket closes
+    /// after its queue.
     End,
     /// The handler has work for this peer, and ends the socket itself. At the deadline the socket is closed in any case.
     Keep,
@@ -60,8 +60,8 @@ pub struct ShutdownReport {
     /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
     /// were lost, for instance.
     pub failed: usize,
-    /// The number of sockets that had not sent everything, or had not ended, at the deadline. They were closed with a RST,
-    /// if they were TCP connections that were open.
+    /// The number of sockets that had not sent everything, or had not ended, at the deadline. They were closed with a
+    /// RST, if they were TCP connections that were open.
     pub forced: usize,
 }
 

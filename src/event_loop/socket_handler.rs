@@ -153,8 +153,8 @@ pub trait SocketHandler<S = ()> {
     }
 
     /// The connection is established. For an accepted socket, this comes directly after
-    /// [`on_connection`](crate::ServerHandler::on_connection). For an [adopted](crate::EventLoop::adopt) socket it does not
-    /// come. Bytes that were written before are sent ahead of bytes written here.
+    /// [`on_connection`](crate::ServerHandler::on_connection). For an [adopted](crate::EventLoop::adopt) socket it does
+    /// not come. Bytes that were written before are sent ahead of bytes written here.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};

@@ -57,8 +57,8 @@ pub struct Statistics {
     pub calls: u64,
     /// Counter: the timers, timeouts and deadlines that were told.
     pub timers: u64,
-    /// Counter: the system calls by which a [`Remote`](crate::Remote) or a [`Hold`](crate::Hold) has woken the loop. Of many
-    /// posts, only the first needs one.
+    /// Counter: the system calls by which a [`Remote`](crate::Remote) or a [`Hold`](crate::Hold) has woken the loop. Of
+    /// many posts, only the first needs one.
     pub wakes: u64,
     /// Counter: the bytes that sockets have received. Sources of the program are not counted.
     pub bytes_received: u64,
@@ -149,8 +149,8 @@ pub struct Statistics {
     pub spins: u64,
     /// Counter: the [standstills](crate::StallKind::Standstill) that the hook for stalls was told of.
     pub standstills: u64,
-    /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline to the call. The deadline is rounded
-    /// up to whole milliseconds, or to microseconds with the option `precise`.
+    /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline to the call. The deadline is
+    /// rounded up to whole milliseconds, or to microseconds with the option `precise`.
     pub timer_lag: Duration,
 
     /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not

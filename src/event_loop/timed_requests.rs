@@ -155,9 +155,9 @@ impl<S> EventLoop<S> {
     }
 
     /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait,
-    /// and when it ends; the next turn of the same `run` begins with the last reading. A turn also reads the clock after
-    /// calls, sends and hooks before the wait, and when it polls again before many sends. Requests of the host read it
-    /// too.
+    /// and when it ends; the next turn of the same `run` begins with the last reading. A turn also reads the clock
+    /// after calls, sends and hooks before the wait, and when it polls again before many sends. Requests of the host
+    /// read it too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

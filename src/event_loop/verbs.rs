@@ -1,5 +1,5 @@
-//! The methods that the loop and its contexts share, implemented once: `EventLoop` and `LoopContext` forward to these, and
-//! the other contexts to `LoopContext`.
+//! The methods that the loop and its contexts share, implemented once: `EventLoop` and `LoopContext` forward to these,
+//! and the other contexts to `LoopContext`.
 
 use std::time::Duration;
 

@@ -47,8 +47,8 @@ impl Simulation {
     /// handlers comes: they are dropped with the loop.
     ///
     /// No packet tells the peers. A peer that has bytes to send sends them again, and a peer with
-    /// [keep-alive](crate::KeepAlive) sends probes. Such a peer fails with ETIMEDOUT if the machine stays down for
-    /// too long. After a [`restart`](Self::restart) it gets a RST, because the new kernel knows no such connection. A peer
+    /// [keep-alive](crate::KeepAlive) sends probes. Such a peer fails with ETIMEDOUT if the machine stays down for too
+    /// long. After a [`restart`](Self::restart) it gets a RST, because the new kernel knows no such connection. A peer
     /// that only waits learns nothing. Connects to the machine are tried again with backoff while it is down, and are
     /// refused while it is up and does not listen.
     ///

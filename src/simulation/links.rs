@@ -44,7 +44,8 @@ impl Simulation {
         self.names.set(name, addresses);
     }
 
-    /// Makes all connects and datagrams to `address` from now on slow, lost or impossible, or [normal](Route::Normal) again.
+    /// Makes all connects and datagrams to `address` from now on slow, lost or impossible, or [normal](Route::Normal)
+    /// again.
     ///
     /// So a test can make one address of a name worse than the others.
     pub fn set_route(&mut self, address: IpAddr, route: Route) {

@@ -52,7 +52,8 @@ const LOG_LINES: usize = 200;
 /// ```
 ///
 /// A seed that fails prints its number, its options, the last lines of its [log](Simulation::log), and the command that
-/// runs it alone: `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`. With this variable the test runs that seed only.
+/// runs it alone: `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`. With this variable the test
+/// runs that seed only.
 #[derive(Clone, Debug)]
 pub struct Seeds {
     seeds: Range<u64>,
@@ -122,8 +123,8 @@ impl Seeds {
     ///
     /// # Errors
     ///
-    /// The error of the first seed that fails, or of [`Simulation::new`], and an error if `SEED` is no number. A panic of `test` continues after
-    /// the report.
+    /// The error of the first seed that fails, or of [`Simulation::new`], and an error if `SEED` is no number. A panic
+    /// of `test` continues after the report.
     pub fn run(&self, mut test: impl FnMut(&mut Simulation) -> Result<()>) -> Result<SeedRun> {
         let seeds = match env::var(VARIABLE) {
             Ok(text) => {

@@ -120,8 +120,8 @@ impl Lines {
     }
 
     /// Returns the last line of the stream, if this line has no end. A CR as its last byte counts as half of CR LF, and
-    /// is removed. `None` also if this line was too long, which [`push`](Self::push) has reported. The next push begins a
-    /// new stream.
+    /// is removed. `None` also if this line was too long, which [`push`](Self::push) has reported. The next push begins
+    /// a new stream.
     ///
     /// ```
     /// use netloop::text::Lines;
