@@ -29,7 +29,8 @@ impl<S> EventLoop<S> {
     /// - **Every other socket is busy.** With the answer `End` it ends after its queued bytes. With
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
-    ///   [pipe](LoopContext::pipe_both), and sockets that handlers make during the shutdown, are busy too.
+    ///   [pipe](LoopContext::pipe_both) are busy too. So are sockets that handlers make during the shutdown, which are not
+    ///   asked.
     /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
     ///   UDP socket closes after its queue.
     /// - **At the deadline** the rest is closed. A TCP connection that has not sent everything, or has not ended, gets

@@ -56,8 +56,8 @@ struct Entry<S> {
 /// All hooks of a loop, in the order in which they were added.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until
-    /// the calls of its place are made.
+    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until the calls of its place
+    /// are made.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
@@ -172,8 +172,8 @@ impl<S> Hooks<S> {
 /// Hooks before the wait and after the sockets.
 impl<S> EventLoop<S> {
     /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
-    /// makes the turn not wait. The hooks of one method are called in the order in which they were added.
-    /// A hook that another hook of the same method adds is first called in the next turn.
+    /// makes the turn not wait. The hooks of one method are called in the order in which they were added. A hook that
+    /// another hook of the same method adds is first called in the next turn.
     ///
     /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
     /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps.

@@ -1,8 +1,8 @@
 //! The handlers of signals, and the pipes through which the signals come.
 //!
 //! A signal handler of the operating system can do hardly more than write to a descriptor. So each signal of a loop has
-//! a pipe, into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler here
-//! counts the bytes, and the turn calls the handlers of the user after the ready sockets.
+//! a pipe, into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler
+//! `Reading` counts the bytes, and the turn calls the handlers of the user after the ready sockets.
 //!
 //! Not signalfd: it needs a signal to be blocked, and child processes inherit blocked signals.
 
@@ -42,7 +42,7 @@ pub(super) enum SignalCall<S> {
 /// A handler of the user.
 struct Watcher<S> {
     signal: Signal,
-    /// `None` while the call runs, and for ever if the call has panicked.
+    /// `None` while the call runs, and after it has panicked.
     call: Option<SignalCall<S>>,
     /// The number of deliveries of the signal that came before the handler, or that the handler was called for.
     told: u64,

@@ -202,7 +202,8 @@ impl<S> EventLoop<S> {
     /// after the callback, or at the end of the turn. A hook that was set before is replaced.
     ///
     /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics
-    /// is not reported. With a limit of zero, every callback that took time at all is. If `hook` panics, it is dropped.
+    /// is not reported. With a limit of zero, every callback whose time is not zero is reported. If `hook` panics, it is
+    /// dropped.
     ///
     /// The hook is also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process
     /// [stood still](StallKind::Standstill).

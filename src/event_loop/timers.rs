@@ -13,7 +13,7 @@ use super::call::{Call, RepeatedCall};
 pub(super) enum Action<S> {
     /// A call after which the timer is over.
     Once(Call<S>),
-    /// A call that the loop makes each period. `None` while the call runs, and for ever if the call has panicked.
+    /// A call that the loop makes each period. `None` while the call runs, and after it has panicked.
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
