@@ -33,8 +33,8 @@ impl<S> EventLoop<S> {
     ///   asked.
     /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
     ///   UDP socket closes after its queue.
-    /// - **At the deadline** the rest is closed. A TCP connection that has not sent everything, or has not ended, gets
-    ///   a RST, so that its peer does not mistake a cut response for a complete one.
+    /// - **At the deadline** the rest is closed. An open TCP connection that has still bytes to send, or has still to end,
+    ///   gets a RST. So its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.

@@ -5,7 +5,7 @@ use crate::net::Result;
 use super::wait::Limit;
 use super::{Budget, EventLoop, Turn, Wait};
 
-/// A part of a turn with work of its own. If the budget is used up within a part, the turn ends, and the next turn
+/// A part of a turn with work of its own. If the budget is used up within a part, the turn ends. The next turn
 /// with a budget begins with the part after that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {

@@ -111,8 +111,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Wakes the loop, and queues `call` if the wake has succeeded. If the call were queued in spite of a failed wake, a wake
-    /// of another thread could have the loop make a call whose poster got an error.
+    /// Wakes the loop, and queues `call` if the wake has succeeded. Otherwise a
+    /// wake of another thread could have the loop make a call whose poster got an error.
     ///
     /// A call that is refused is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>

@@ -319,8 +319,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
-    /// handler of a signal, [`set_busy`](Self::set_busy), a deferred call, a post, a [`Hold`], or an `on_close` that is
-    /// still to come. A socket that is connecting or has unsent bytes keeps `run` going too, although it is
+    /// handler of a signal, or an `on_close` that is still to come. A deferred call, a post, a [`Hold`] and
+    /// [`set_busy`](Self::set_busy) do so too. So does a socket that is connecting or has unsent bytes, although it is
     /// [released](Socket::release).
     #[inline]
     pub fn is_alive(&self) -> bool {

@@ -92,8 +92,8 @@ pub trait ServerHandler<S = ()> {
     }
 
     /// The [filters](crate::Filter) of an accepted connection, such as TLS, have failed before the connection was open,
-    /// or have taken longer than [`Limits::handshake_timeout`](crate::Limits::handshake_timeout). `on_connection` did
-    /// not come for this connection, and no other event does. The default ignores the failure, which any peer can
+    /// or have taken longer than [`Limits::handshake_timeout`](crate::Limits::handshake_timeout). No other
+    /// event of this connection comes, not even `on_connection`. The default ignores the failure, which any peer can
     /// cause.
     #[doc(alias = "tlsClientError")]
     fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, S>, failed: &FailedHandshake) {

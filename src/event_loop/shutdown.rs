@@ -188,8 +188,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Arms a timer that asks the handler, for each socket that is ready. A socket that a server has accepted, and that
-    /// has moved no byte yet, is not ready until `GRACE` is over.
+    /// Arms a timer that asks the handler, for each socket that is ready. A socket that a server has accepted is
+    /// ready only after its first byte, after the end of its peer, or when `GRACE` is over.
     fn ask(&mut self, net: &mut Net, now: Instant) {
         let began = self.active.iter().map(|it| it.began).max();
         for id in std::mem::take(&mut self.unasked) {

@@ -60,8 +60,8 @@ pub struct ShutdownReport {
     /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
     /// were lost, for instance.
     pub failed: usize,
-    /// The number of sockets that had not sent everything, or had not ended, at the deadline. They were closed with a
-    /// RST, if they were TCP connections that were open.
+    /// The number of sockets that still had bytes to send, or had still to end, at the deadline. Of these, open TCP
+    /// connections were closed with a RST.
     pub forced: usize,
 }
 

@@ -8,10 +8,10 @@ use super::stall::{Stall, StallKind, Watched};
 use super::{EventLoop, StallOwner, Turn};
 
 /// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, but
-/// made no callback and moved no byte.
+/// moved no byte, and made no callback except for hooks.
 const SPIN_TURNS: u32 = 1000;
 
-/// The time by which a wait may end late, or which a turn may take beside its callbacks, before the process is said to
+/// The limit on the lateness of a wait, and on the time of a turn beside its callbacks. Beyond it, the process is said to
 /// have stood still.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
@@ -101,7 +101,7 @@ impl<S> EventLoop<S> {
             return;
         };
         let Some(deadline) = self.net.next_deadline() else {
-            // The wait had no end, so it cannot be late.
+            // No deadline was armed, by which a late end of the wait could be measured.
             return;
         };
         let late = ended.saturating_duration_since(deadline.max(began));

@@ -65,7 +65,7 @@ pub enum StallKind {
     Callback,
     /// A turn worked for longer than the limit, with all of its callbacks.
     Turn,
-    /// Turns in a row had work queued and did none: no callback came, and no byte moved. The loop would go on so for
+    /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop would go on so for
     /// ever, at the full speed of the processor. A socket or server that keeps the loop awake is closed, with
     /// [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. A spin is reported whatever the limit.
     Spin {

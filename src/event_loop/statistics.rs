@@ -154,7 +154,7 @@ pub struct Statistics {
     pub timer_lag: Duration,
 
     /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not
-    /// wait is no wait.
+    /// wait counts as `busy`.
     pub idle: Duration,
     /// Time: the turns, without `idle`. The time of a host between two turns is neither busy nor idle.
     pub busy: Duration,

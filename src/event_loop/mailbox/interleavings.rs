@@ -161,7 +161,7 @@ fn a_post_before_the_release_of_the_last_hold_keeps_the_loop() {
                 room.mailbox.release();
             })
         };
-        // The post waits until the turn below, so the loop is not over before, whether or not the hold was released.
+        // Until the turn below takes the post, the loop is not over, whether the hold was released or not.
         assert!(room.mailbox.holds_loop());
         poster.join().unwrap();
         assert!(room.mailbox.holds_loop());
