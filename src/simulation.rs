@@ -80,8 +80,8 @@
 //! # The absent part
 //!
 //! Unix sockets, which are left for a later version; standard input and adopted descriptors; sources of the program and
-//! signals; other threads; loss, reordering and duplication under TCP, which hides them; congestion; fragments of UDP that
-//! arrive late, or fill a buffer.
+//! signals; other threads; loss, reordering and duplication under TCP, which hides them; congestion; fragments of UDP
+//! that arrive late, or fill a buffer.
 //!
 //! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
 //! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already

@@ -29,12 +29,12 @@ impl<S> EventLoop<S> {
     /// - **Every other socket is busy.** With the answer `End` it ends after its queued bytes. With
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
-    ///   [pipe](LoopContext::pipe_both) are busy too. So are sockets that handlers make during the shutdown, which are not
-    ///   asked.
+    ///   [pipe](LoopContext::pipe_both) are busy too. So are sockets that handlers make during the shutdown, which are
+    ///   not asked.
     /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
     ///   UDP socket closes after its queue.
-    /// - **At the deadline** the rest is closed. An open TCP connection that has still bytes to send, or has still to end,
-    ///   gets a RST. So its peer does not mistake a cut response for a complete one.
+    /// - **At the deadline** the rest is closed. An open TCP connection that has still bytes to send, or has still to
+    ///   end, gets a RST. So its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
     /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.

@@ -56,8 +56,8 @@ struct Entry<S> {
 /// All hooks of a loop, in the order in which they were added.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until the calls of its place
-    /// are made.
+    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until the calls of its
+    /// place are made.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.

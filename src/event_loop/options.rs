@@ -163,8 +163,8 @@ impl EventLoopOptions {
     /// epoll alone counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay in
     /// milliseconds.
     ///
-    /// A wait that must end before the time of the timerfd costs one more system call (`timerfd_settime(2)`). A loop of a
-    /// simulation ignores the option.
+    /// A wait that must end before the time of the timerfd costs one more system call (`timerfd_settime(2)`). A loop of
+    /// a simulation ignores the option.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! Pipes: two joined sockets. One of them, or each, sends the bytes that the other receives. The end and the failure of
 //! one are passed on to the other.
 //!
-//! Each of the two sockets gets a [`Piped`] that wraps its handler. In the directions of the
-//! pipe, `Piped` writes received bytes to the other socket. It passes every other event to the wrapped handler.
+//! Each of the two sockets gets a [`Piped`] that wraps its handler. In the directions of the pipe, `Piped` writes received
+//! bytes to the other socket. It passes every other event to the wrapped handler.
 
 use std::net::SocketAddr;
 
@@ -80,7 +80,7 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
 /// The handler of a joined socket.
 pub(super) struct Piped<S> {
     end: End,
-    /// The handler that the socket had; `None` if it had none, because its `on_connection` refused it or panicked.
+    /// The handler that the socket had; `None` if it had none, because its `on_connection` returned none or panicked.
     handler: Option<Box<dyn SocketHandler<S>>>,
     /// The error that `on_error` reported for the socket.
     error: Option<Error>,

@@ -43,8 +43,7 @@ impl<S> Remote<S> {
     }
 
     /// Makes the loop's thread call `call` in one of its next turns, which make up to 1,024 posts each. If the loop is
-    /// waiting, this ends the wait. Calls that one
-    /// thread posts are made in the order of the posts.
+    /// waiting, this ends the wait. Calls that one thread posts are made in the order of the posts.
     ///
     /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
     ///

@@ -55,8 +55,8 @@ use super::shutdown_report::AtShutdown;
 /// # What it costs
 ///
 /// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
-/// returns. Those to other sockets are sent together later in the turn: one system call for each socket, and no allocation
-/// while the kernel takes the bytes.
+/// returns. Those to other sockets are sent together later in the turn: one system call for each socket, and no
+/// allocation while the kernel takes the bytes.
 ///
 /// # What differs by system
 ///

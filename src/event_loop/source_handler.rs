@@ -24,8 +24,8 @@ use super::source_context::SourceContext;
 /// called when the kernel reports the source anew. [`try_io`](SourceContext::try_io) does that by itself;
 /// [`would_block`](SourceContext::would_block) is for calls that have other forms.
 ///
-/// A method keeps the loop busy if it makes no progress, but neither says that its call would have blocked nor drops the
-/// interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source.
+/// A method keeps the loop busy if it makes no progress, but neither says that its call would have blocked nor drops
+/// the interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source.
 ///
 /// The kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes
 /// would block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.

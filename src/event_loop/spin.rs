@@ -11,8 +11,8 @@ use super::{EventLoop, StallOwner, Turn};
 /// moved no byte, and made no callback except for hooks.
 const SPIN_TURNS: u32 = 1000;
 
-/// The limit on the lateness of a wait, and on the time of a turn beside its callbacks. Beyond it, the process is said to
-/// have stood still.
+/// The limit on the lateness of a wait, and on the time of a turn beside its callbacks. Beyond it, the process is said
+/// to have stood still.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The turns in a row that did nothing although work was queued.

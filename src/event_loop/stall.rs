@@ -65,9 +65,10 @@ pub enum StallKind {
     Callback,
     /// A turn worked for longer than the limit, with all of its callbacks.
     Turn,
-    /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop would go on so for
-    /// ever, at the full speed of the processor. A socket or server that keeps the loop awake is closed, with
-    /// [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. A spin is reported whatever the limit.
+    /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop
+    /// would go on so for ever, at the full speed of the processor. A socket or server that keeps the loop awake is
+    /// closed, with [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. A spin is reported
+    /// whatever the limit.
     Spin {
         /// The number of the turns.
         turns: u32,
@@ -202,8 +203,8 @@ impl<S> EventLoop<S> {
     /// after the callback, or at the end of the turn. A hook that was set before is replaced.
     ///
     /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics
-    /// is not reported. With a limit of zero, every callback whose time is not zero is reported. If `hook` panics, it is
-    /// dropped.
+    /// is not reported. With a limit of zero, every callback whose time is not zero is reported. If `hook` panics, it
+    /// is dropped.
     ///
     /// The hook is also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process
     /// [stood still](StallKind::Standstill).

@@ -37,13 +37,14 @@ pub enum Wait {
 ///
 /// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, every send, and
 /// every close. Only the wait is not, because nothing is done meanwhile. The work is done in *steps*. A step is one
-/// event of a socket, server or source, with the bytes that its callback sends. One deferred call, post, signal, timer or
-/// close is a step too, and so is a system call that causes no callback. The budget is looked at between steps, so a turn overruns by one step at
-/// most.
+/// event of a socket, server or source, with the bytes that its callback sends. One deferred call, post, signal, timer
+/// or close is a step too, and so is a system call that causes no callback. The budget is looked at between steps, so a
+/// turn overruns by one step at most.
 ///
 /// A turn or a flush that has something to do makes at least one step, whatever its budget: a time of zero is no harm.
-/// Work that is left over stays queued, in order, and [`more`](Turn::more) is set. The next turn with a budget begins with the next kind of work. So each
-/// kind makes a step within eight turns, however small the budget, and however much there is of the other kinds.
+/// Work that is left over stays queued, in order, and [`more`](Turn::more) is set. The next turn with a budget begins
+/// with the next kind of work. So each kind makes a step within eight turns, however small the budget, and however much
+/// there is of the other kinds.
 ///
 /// ```
 /// use std::time::Duration;
