@@ -208,7 +208,7 @@ const BARS: [Bar; 48] = [
     count("broadcast", "sends", ONE),
     // Alone, a datagram takes a wait, a receive, a send, and a receive that would block, as in a loop by hand.
     count("datagram", "instructions", 1_900.0),
-    count("datagram", "system calls", 4.02),
+    count("datagram", "system calls", 4.1),
     count("datagrams", "instructions", 540.0),
     count("datagrams", "system calls", 2.13),
     datagrams("one at a time"),
