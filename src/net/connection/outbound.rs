@@ -9,7 +9,6 @@ use bitflags::bitflags;
 use crate::net::outbox::{Outbox, Taken, Unsent};
 use crate::net::values::{Flow, SocketId, SocketSettings};
 use crate::reactor::{Interest, Registration};
-use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
@@ -255,7 +254,7 @@ impl Outbound {
                 note_sent(
                     sent,
                     offered,
-                    wire.transport.stream,
+                    &wire.transport,
                     wire.activity,
                     wire.registration,
                 );
@@ -303,11 +302,11 @@ impl Outbound {
 pub(super) fn note_sent(
     sent: usize,
     offered: usize,
-    stream: &Stream,
+    transport: &Transport<'_>,
     activity: &mut Activity,
     registration: &mut Registration<'_>,
 ) {
-    if sent < offered && stream.short_write_exhausts() {
+    if sent < offered && transport.short_write_exhausts() {
         registration.fell_short(Interest::WRITABLE);
     }
     if sent > 0 {

@@ -38,4 +38,13 @@ impl<'a> Transport<'a> {
             Some(filters) => filters.write(self.stream, slices, spare),
         }
     }
+
+    /// Whether a write that took too few bytes proves that the send buffer is full. It does not if the next write returns
+    /// a failure: no event of the kernel would announce that write.
+    #[inline]
+    pub(super) fn short_write_exhausts(&self) -> bool {
+        let filters = self.filters.as_deref();
+        self.stream.short_write_exhausts()
+            && !filters.is_some_and(|filters| filters.has_late_failure())
+    }
 }

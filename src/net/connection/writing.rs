@@ -360,7 +360,8 @@ impl Connection {
         }
         let noted = match (sent, &self.stream) {
             (Ok(sent), Some(stream)) => {
-                note_sent(sent, offered, stream, &mut self.activity, registration);
+                let transport = Transport::new(stream, &mut self.cold);
+                note_sent(sent, offered, &transport, &mut self.activity, registration);
                 Ok(())
             }
             (Ok(_), None) => Ok(()),

@@ -156,6 +156,11 @@ impl Filters {
         self.wire.would_block
     }
 
+    /// Whether the next write returns the failure of an earlier one.
+    pub(crate) fn has_late_failure(&self) -> bool {
+        self.wire.late_failure.is_some()
+    }
+
     /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
     ///
     /// # Errors

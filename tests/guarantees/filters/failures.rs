@@ -1,7 +1,9 @@
 //! Failures of the connection below filters, which the kernel tells once: the handler gets the true cause, and a true count
 //! of the lost bytes.
 
-use netloop::{ListenOptions, SocketOptions};
+use std::io::IoSlice;
+
+use netloop::{Decoded, Error, Filter, FilterOutput, ListenOptions, Result, SocketOptions};
 
 use super::contracts::Pong;
 use super::{accepted, records};
@@ -55,6 +57,53 @@ fn batches_that_left_before_a_failed_one_are_not_lost() {
         assert_eq!(received.len() + lost, BYTES);
         assert_same_bytes(&received, &pattern(BYTES, 4)[..received.len()]);
     });
+}
+
+/// Encodes small pieces, and fails after eight mebibytes.
+#[derive(Default)]
+struct Exhausted {
+    encoded: usize,
+}
+
+impl Filter for Exhausted {
+    fn is_ready(&self) -> bool {
+        true
+    }
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        let length = bytes[0].len().min(1_000);
+        self.encoded += length;
+        if self.encoded > 8 << 20 {
+            return Err(Error::with_code("ERR_EXHAUSTED", "no more is encoded"));
+        }
+        to_peer.extend_from_slice(&bytes[0][..length]);
+        Ok(length)
+    }
+}
+
+// The kernel was full before, and announces space only once. The call that meets the failure is not announced.
+#[test]
+fn a_failure_behind_bytes_that_left_needs_no_event_of_the_kernel() {
+    let mut scene = Scene::new();
+    let writing = Recorder::new("theirs").on("connect", |cx, _| {
+        cx.socket.write(&pattern(10 << 20, 4)).ignore();
+    });
+    let mut writing = Some(writing);
+    let options = ListenOptions::new().filter(|| Ok(Exhausted::default()));
+    let (_, address) = scene.listen(options, move |_| writing.take().unwrap());
+    let mut peer = Peer::connect(address);
+    scene.drive_until("theirs", "connect");
+    scene.settle();
+    let received = scene.peer_reads_to_end(&mut peer).bytes;
+    scene.drive_to_close("theirs");
+    assert!(received.len() > (8 << 20) - 1_000);
+    let trace = scene.world.trace("theirs");
+    assert!(
+        trace.ends_with("error:ERR_EXHAUSTED close:Error"),
+        "{trace}"
+    );
 }
 
 #[test]
