@@ -7,7 +7,7 @@ use netloop::{Budget, EventLoop, ServerId, SocketId, SocketOptions, Sockets, Sta
 use super::calls::end;
 use super::checker::{World, moved_bytes};
 use super::crowd::{Besieger, Probe};
-use super::effort::check_rests;
+use super::effort::{check_rests, count_untold};
 use super::ledger::{Ledger, Phase, Side};
 use super::requests::Request;
 use super::run::{Outcome, Scene};
@@ -21,6 +21,11 @@ impl Scene {
             host.shared.deferred.check_rest();
             host.shared.posted.check_rest();
             check_life(&mut host.event_loop, &self.servers, host.shared.number);
+            assert_eq!(
+                count_untold(host, &ledger),
+                0,
+                "L: a handshake without an end"
+            );
         }
         let is_open = |side: &&Side| side.reason.is_none();
         assert_eq!(
@@ -114,7 +119,7 @@ impl Scene {
             let request = Request::to(self.hosts[0].shared.server);
             guests.push(self.connect_with(1, request, SocketOptions::new(), Besieger));
             // One after the other, as the backlog may be short.
-            self.run_for(Duration::from_millis(20));
+            self.run_for(self.patience());
         }
         self.run_for(Duration::from_millis(1_500));
         {
@@ -148,6 +153,14 @@ impl Scene {
         self.settle();
     }
 
+    /// The time in which a connection is there in calm weather.
+    fn patience(&self) -> Duration {
+        match self.filters.are_there() {
+            true => Duration::from_millis(60),
+            false => Duration::from_millis(20),
+        }
+    }
+
     /// One of `guests` leaves while the server rests for a second, and another one comes: it is served at once.
     fn replace_a_guest(&mut self, guests: &[(SocketId, usize)]) -> (SocketId, usize) {
         let leaves = {
@@ -158,10 +171,10 @@ impl Scene {
         if let Some((id, side)) = leaves {
             end(&mut self.hosts[1].event_loop.socket(id), &self.ledger, side);
         }
-        self.run_for(Duration::from_millis(20));
+        self.run_for(self.patience());
         let request = Request::to(self.hosts[0].shared.server);
         let guest = self.connect_with(1, request, SocketOptions::new(), Besieger);
-        self.run_for(Duration::from_millis(20));
+        self.run_for(self.patience());
         let ledger = self.ledger.borrow();
         assert!(
             ledger.peer_of(guest.1).is_some(),
@@ -179,6 +192,7 @@ impl Scene {
             ledger,
             servers,
             idle_turns,
+            filters,
             ..
         } = self;
         {
@@ -210,6 +224,8 @@ impl Scene {
             connections: ledger.sides.len(),
             virtual_time: simulation.elapsed(),
             idle_turns,
+            filter_calls: filters.calls(),
+            failed_handshakes: ledger.failed_handshakes,
         }
     }
 }
@@ -276,8 +292,10 @@ fn check_rest(sockets: &mut Sockets<'_>, ledger: &Ledger, sides: &[(SocketId, us
             "L3: its peer is gone, and it does not know: {it:?}"
         );
         let Some(peer) = peer else {
-            // One that was reset in the queue of the server may not know while it is paused.
-            let was_refused = ledger.refused > 0 && it.saw_end;
+            // One that was reset in the queue of the server may not know while it is paused. One whose handshake has
+            // failed at the server has seen an end.
+            let refused = ledger.refused + ledger.failed_handshakes;
+            let was_refused = refused > 0 && it.saw_end;
             assert!(
                 it.end == 1 || socket.is_paused() || was_refused,
                 "L: it was never accepted: {it:?}"

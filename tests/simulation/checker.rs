@@ -11,6 +11,7 @@ use netloop::{CloseReason, Context, Error, Flow, Socket, SocketHandler, SocketId
 
 use super::calls::destroy;
 use super::dialed::Dialed;
+use super::filtering::seen;
 use super::ledger::Ledger;
 use super::ledger::Phase::{self, Connected, Ended, Failed, New};
 
@@ -89,6 +90,8 @@ impl<B: Behaviour> Checked<B> {
         ledger.is_calling = true;
         let id = cx.socket.id();
         assert_eq!(*self.id.get_or_insert(id), id, "S6: another socket's event");
+        let seen = seen(&cx.socket);
+        ledger.sides[self.side].seen = seen;
         let side = &ledger.sides[self.side];
         let side_is_accepted = side.end == 1;
         assert!(
@@ -107,7 +110,7 @@ impl<B: Behaviour> Checked<B> {
         );
         if let Some(peer) = ledger.peer_of(self.side).filter(|_| !side.is_piped) {
             assert!(
-                peer.received + queued <= side.sent + side.refused,
+                peer.received + queued <= side.sent + side.refused + cx.shared.filters.most_ahead(),
                 "S4: {queued} bytes are queued of {side:?}, {peer:?}"
             );
         }
@@ -306,7 +309,7 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
         );
         {
             let mut ledger = self.ledger.borrow_mut();
-            ledger.check_end(self.side);
+            ledger.check_end(self.side, cx.shared.filters.mark_the_end());
             let side = &mut ledger.sides[self.side];
             side.saw_end = true;
             side.idling.restart(cx.now());
@@ -322,10 +325,13 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
     fn on_timeout(&mut self, cx: &mut Context<'_, World>) {
         self.enter(cx, "on_timeout", &[New, Connected, Ended]);
         {
-            let (timeout, moved) = (cx.socket.idle_timeout(), moved_bytes(&cx.socket));
+            let timeout = cx.socket.idle_timeout();
+            // Bytes on the wire are activity too, and nothing need come of them.
+            let is_exact = !cx.shared.filters.mark_the_end();
+            let moved = moved_bytes(&cx.socket);
             let mut ledger = self.ledger.borrow_mut();
             let side = &mut ledger.sides[self.side];
-            side.idling.told(cx.shared.time(), timeout, moved);
+            side.idling.told(cx.shared.time(), timeout, moved, is_exact);
             ledger.timed_out.push(self.side);
         }
         self.behaviour.borrow_mut().timed_out(cx, self.side);
@@ -353,7 +359,9 @@ impl<B: Behaviour> SocketHandler<World> for Checked<B> {
             let side = &mut ledger.sides[self.side];
             side.has_error = true;
             if let Some(dialed) = side.dialed.as_ref().filter(|_| side.phase == New) {
-                dialed.failed(error, cx.now());
+                if !cx.shared.filters.may_fail_with(error) {
+                    dialed.failed(error, cx.now());
+                }
             }
         }
         self.advance(Failed);

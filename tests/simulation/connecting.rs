@@ -21,6 +21,7 @@ pub(crate) fn connect<B: Behaviour>(
     let ledger = Rc::clone(&world.ledger);
     let (link, port) = ledger.borrow_mut().new_link();
     let (endpoint, options) = request.to_options(port, options);
+    let options = world.filters.of_client(options);
     let stalled = ledger.borrow().stalled;
     let dialed = Dialed::new(request, &world.book, port, now, stalled);
     let side = ledger.borrow_mut().open_client(link, dialed, world.time());

@@ -15,6 +15,7 @@ use netloop::{
 use super::calls::end;
 use super::checker::{self, Behaviour, Checked, LONGEST_WRITE};
 use super::dialed::Dialed;
+use super::filtering::Filters;
 use super::in_order::InOrder;
 use super::ledger::{FIRST_PORT, Ledger};
 use super::pattern::Pattern;
@@ -237,6 +238,7 @@ impl Scene {
             server: address,
             book: Rc::default(),
             options,
+            filters: Filters::none(),
             max_queued,
             high_water: high,
             longest: LONGEST_WRITE,

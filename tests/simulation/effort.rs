@@ -1,6 +1,6 @@
 //! The bounds of a turn's work (L4, L5), and of the loops' memory (R3).
 
-use netloop::simulation::{CallCounts, Host, Simulation};
+use netloop::simulation::{CallCounts, Flavour, Host, Simulation};
 
 use super::checker::World;
 use super::ledger::{Ledger, MOST_LOOPS, Side};
@@ -15,25 +15,42 @@ const ACCEPTS_A_TURN: u64 = 32;
 /// timers and behind the closes.
 const FLUSHES: u64 = 5;
 
+/// The sockets of a loop that no handler knows: their server is told of them when their filters are ready.
+pub(crate) fn count_untold(host: &mut Host<World>, ledger: &Ledger) -> u64 {
+    match host.shared.filters.are_there() {
+        true => host.event_loop.sockets().ids().count() as u64 - ledger.live[host.shared.number],
+        false => 0,
+    }
+}
+
 /// The state at the begin of a turn.
 pub(crate) struct Before {
     calls: [CallCounts; MOST_LOOPS],
+    /// The sockets of each loop that no handler knows.
+    untold: [u64; MOST_LOOPS],
+    /// Those that have a handler.
     sockets: [u64; MOST_LOOPS],
     callbacks: u64,
     asked: u64,
+    filter_calls: u64,
 }
 
 impl Before {
-    pub(crate) fn new(simulation: &Simulation, hosts: &[Host<World>], ledger: &Ledger) -> Self {
+    pub(crate) fn new(simulation: &Simulation, hosts: &mut [Host<World>], ledger: &Ledger) -> Self {
         let mut calls = [CallCounts::default(); MOST_LOOPS];
-        for (calls, host) in calls.iter_mut().zip(hosts) {
-            *calls = simulation.call_counts(&host.event_loop);
+        let mut untold = [0; MOST_LOOPS];
+        let filter_calls = hosts[0].shared.filters.calls();
+        for (number, host) in hosts.iter_mut().enumerate() {
+            calls[number] = simulation.call_counts(&host.event_loop);
+            untold[number] = count_untold(host, ledger);
         }
         Self {
             calls,
+            untold,
             sockets: ledger.live,
             callbacks: ledger.callbacks,
             asked: ledger.calls,
+            filter_calls,
         }
     }
 
@@ -44,11 +61,18 @@ impl Before {
         simulation: &Simulation,
         hosts: &[Host<World>],
         listeners: usize,
-        batch: usize,
+        (flavour, batch): (Flavour, usize),
         ledger: &Ledger,
     ) {
         let callbacks = ledger.callbacks - self.callbacks;
         let asked = ledger.calls - self.asked;
+        // A filter is called for the bytes of a read, and sends what it has made of others. Where a short write proves
+        // nothing, the rest is offered at once.
+        let writes_a_call = match flavour {
+            Flavour::Epoll | Flavour::Kqueue => 1,
+            Flavour::Afd | Flavour::Adversary => 4,
+        };
+        let filtered = hosts[0].shared.filters.calls() - self.filter_calls;
         for (number, host) in hosts.iter().enumerate() {
             let (before, now) = (self.calls[number], simulation.call_counts(&host.event_loop));
             let polls = now.polls - before.polls;
@@ -57,7 +81,8 @@ impl Before {
             let writes = now.writes - before.writes;
             let connects = now.connects - before.connects;
             // Attempts are sources of their own, which are written of here as what asked for them.
-            let sources = self.sockets[number] + listeners as u64 + accepts + connects + asked;
+            let sockets = self.sockets[number] + self.untold[number];
+            let sources = sockets + listeners as u64 + accepts + connects + asked;
             let most_polls = 2 + 17 * sources / batch.max(1) as u64;
             assert!(
                 polls <= most_polls,
@@ -69,12 +94,13 @@ impl Before {
                 "L5: {accepts} accepts in a turn of {polls} polls"
             );
             assert!(
-                reads <= sources * READ_BURST,
-                "L5: {reads} reads in a turn of {sources} sources"
+                reads <= sources * READ_BURST + filtered,
+                "L5: {reads} reads in a turn of {sources} sources and {filtered} calls of filters"
             );
             assert!(
-                writes <= sources * FLUSHES + callbacks + 2 * asked,
-                "L5: {writes} writes in a turn of {sources} sources, {callbacks} callbacks and {asked} calls"
+                writes <= sources * FLUSHES + callbacks + 2 * asked + writes_a_call * filtered,
+                "L5: {writes} writes in a turn of {sources} sources, {callbacks} callbacks, {asked} calls and \
+                 {filtered} calls of filters"
             );
         }
     }
@@ -96,14 +122,25 @@ impl Before {
 }
 
 /// R1 during a run: the open descriptors are those of servers and of sockets that are not closed. Each socket has one,
-/// or one for each attempt while it connects.
-pub(crate) fn check_descriptors(simulation: &Simulation, listeners: usize, ledger: &Ledger) {
+/// or one for each attempt while it connects. So has each in a handshake.
+pub(crate) fn check_descriptors(
+    simulation: &Simulation,
+    hosts: &mut [Host<World>],
+    listeners: usize,
+    ledger: &Ledger,
+) {
+    let untold: u64 = hosts
+        .iter_mut()
+        .map(|host| count_untold(host, ledger))
+        .sum();
+    let untold = usize::try_from(untold).unwrap();
     let open = ledger.sides.iter().filter(|side| side.reason.is_none());
     let most: usize = open.map(Side::most_descriptors).sum();
     let open = simulation.open_sockets();
     assert!(
-        open <= listeners + most,
-        "R1: {open} descriptors are open, of which {listeners} are servers' and at most {most} are sockets'"
+        open <= listeners + most + untold,
+        "R1: {open} descriptors are open, of which {listeners} are servers', at most {most} are sockets' and {untold} \
+         are in a handshake"
     );
 }
 
@@ -173,11 +210,12 @@ impl Heap {
     pub(crate) fn check(
         &mut self,
         simulation: &Simulation,
-        hosts: &[Host<World>],
+        hosts: &mut [Host<World>],
         ledger: &mut Ledger,
     ) {
         let queued = ledger.held.end_turn();
-        let sockets = ledger.live.iter().sum::<u64>();
+        let untold = hosts.iter_mut().map(|host| count_untold(host, ledger));
+        let sockets = untold.sum::<u64>() + ledger.live.iter().sum::<u64>();
         self.sockets = self.sockets.max(usize::try_from(sockets).unwrap());
         let live = (self.live)().saturating_sub(self.base);
         let most = simulation.kernel_bytes()
@@ -187,7 +225,11 @@ impl Heap {
             + self.sockets * SOCKET_BYTES
             + ledger.sides.len() * BOOK_BYTES
             + ledger.said_bytes()
-            + ledger.carried_bytes();
+            + ledger.carried_bytes()
+            + hosts[0]
+                .shared
+                .filters
+                .most_bytes(hosts.len(), self.sockets, queued);
         assert!(
             live <= most,
             "R3: {live} bytes are on the heap and at most {most} are due to what is queued: {} sockets, {} in all",

@@ -52,6 +52,8 @@ pub(crate) struct Side {
     pub(crate) refused: u64,
     /// Bytes that were delivered.
     pub(crate) received: u64,
+    /// Bytes that its filter had seen at its last callback.
+    pub(crate) seen: u64,
     /// `end` was called, and nothing since that throws bytes away.
     pub(crate) has_ended: bool,
     /// Something was called that may throw bytes away.
@@ -92,6 +94,7 @@ impl Side {
             sent: 0,
             refused: 0,
             received: 0,
+            seen: 0,
             has_ended: false,
             was_cut: false,
             saw_end: false,
@@ -171,6 +174,7 @@ pub(crate) struct Ledger {
     pub(crate) live: [u64; MOST_LOOPS],
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
+    pub(crate) failed_handshakes: usize,
     pub(crate) servers_closed: usize,
     pub(crate) accepted_closed: usize,
     pub(crate) callbacks: u64,
@@ -210,6 +214,7 @@ impl Ledger {
             live: [0; MOST_LOOPS],
             accepted: 0,
             refused: 0,
+            failed_handshakes: 0,
             servers_closed: 0,
             accepted_closed: 0,
             callbacks: 0,
@@ -416,11 +421,12 @@ impl Ledger {
         self.delivered += data.len() as u64;
     }
 
-    /// S1, at the end of a stream: a clean end comes behind every byte.
-    pub(crate) fn check_end(&self, side: usize) {
+    /// S1, at the end of a stream: a clean end comes behind every byte. If it `is_marked`, nothing but the end of the peer
+    /// looks like one.
+    pub(crate) fn check_end(&self, side: usize, is_marked: bool) {
         let it = &self.sides[side];
         let peer = self.speaker_to(side).filter(|_| !it.is_piped);
-        if let Some(peer) = peer.filter(|peer| !peer.was_cut) {
+        if let Some(peer) = peer.filter(|peer| !peer.was_cut || is_marked) {
             assert!(
                 peer.has_ended,
                 "S1: an end that the peer did not send: {it:?} {peer:?}"

@@ -7,11 +7,12 @@ use super::crowd::Besieger;
 use super::requests::Request;
 use super::run::Scene;
 
-/// The sockets of `server` that take a place.
+/// The sockets of `server` that take a place: those that are open, and those that it was not told of.
 pub(crate) fn places_taken(sockets: &mut Sockets<'_>, server: ServerId) -> usize {
     let ids: Vec<_> = sockets.server(server).sockets().collect();
+    let untold = sockets.server(server).connection_count() - ids.len();
     let mut is_open = |id: &_| !sockets.socket(*id).is_destroyed();
-    ids.iter().filter(|&id| is_open(id)).count()
+    ids.iter().filter(|&id| is_open(id)).count() + untold
 }
 
 /// S8: a connection was taken, which there was a place for.

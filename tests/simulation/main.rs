@@ -1,6 +1,8 @@
 //! Whole servers in a simulated network. Thousands of seeds are each another order of events and another set of faults,
 //! and one checker knows the events that must never happen.
 //!
+//! In half of the runs, all sockets have filters.
+//!
 //! `SEEDS=200000 cargo test --release --features simulation --test simulation -- --ignored` runs as many as one likes;
 //! `SEED=17` runs that one alone, in all workloads and flavours.
 #![allow(
@@ -34,6 +36,8 @@ mod effort;
 mod failed_filters;
 mod fairness;
 mod flights;
+mod filtering;
+mod framed;
 mod gone;
 mod handshakes;
 mod heap;
@@ -50,6 +54,7 @@ mod paused;
 mod piping;
 mod proxied;
 mod proxy;
+mod reporter;
 mod requests;
 mod room;
 mod run;

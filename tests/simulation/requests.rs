@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use netloop::simulation::{Route, Simulation};
 
-use crate::support::filtered::of_client;
 use netloop::{BlockList, ConnectOptions, Endpoint, Family, SocketOptions};
 
 /// Where the servers listen, on every address that they have.
@@ -267,6 +266,6 @@ impl Request {
             list.add_address(blocked);
             options = options.block_list(Rc::new(list));
         }
-        (endpoint, of_client(options))
+        (endpoint, options)
     }
 }

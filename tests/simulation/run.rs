@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use netloop::simulation::{AnyHost, Flavour, Handle, Host, Options, Simulation, SimulationEnd};
-use netloop::{ListenOptions, ServerId, SocketId, SocketOptions};
+use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation, SimulationEnd};
+use netloop::{EventLoopOptions, Limits, ListenOptions, ServerId, SocketId, SocketOptions};
 
 use super::calls::end;
 use super::chaos::Chaos;
@@ -14,16 +14,17 @@ use super::checker::{Behaviour, LONGEST_WRITE, World};
 use super::connecting::{FromOutside, connect};
 use super::crowd::Guest;
 use super::effort::{Before, Heap, Live, check_descriptors};
+use super::filtering::Filters;
 use super::hooking::Hooked;
 use super::in_order::InOrder;
 use super::ledger::{Ledger, MOST_LOOPS};
 use super::pattern::Pattern;
 use super::piping::note_queues;
+use super::reporter::{LOG_LINES, Reporter};
 use super::requests::{Book, Request, SERVICE};
 use super::room::Visitor;
 use super::serving::Counter;
 use super::stalling::{Ping, Waiting, truthful};
-use super::support::filtered::of_server;
 use super::workload::Workload;
 use super::workloads::{Ask, Flood, Sip};
 
@@ -37,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) connections: usize,
     pub(crate) virtual_time: Duration,
     pub(crate) idle_turns: u64,
+    pub(crate) filter_calls: u64,
+    pub(crate) failed_handshakes: usize,
 }
 
 /// Everything of one run.
@@ -50,6 +53,8 @@ pub(super) struct Scene {
     /// The servers, with the loops that they are on.
     pub(super) servers: Vec<(usize, ServerId)>,
     pub(super) book: Rc<Book>,
+    pub(super) filters: Filters,
+    pub(super) flavour: Flavour,
     /// The most events that the kernels tell of at a time.
     pub(super) batch: usize,
     /// The most descriptors that each loop may have, if there is a limit.
@@ -76,9 +81,10 @@ pub(crate) fn run(
         // Enough for a server, and for one connection with both ends on one machine.
         options.descriptors = Some(4 + usize::try_from(seed % 7).unwrap());
     }
-    let description = format!("{workload:?}, seed {seed}, {options:?}");
-    let mut scene = Scene::new(workload, seed, options, pattern);
-    let reporter = Reporter(&description, scene.simulation.handle());
+    let filters = Filters::draw(seed, options.capacity);
+    let description = format!("{workload:?}, seed {seed}, {filters:?}, {options:?}");
+    let mut scene = Scene::new(workload, seed, options, filters, pattern);
+    let reporter = Reporter::new(&description, scene.simulation.handle());
     if std::env::var_os("SEED").is_some() {
         scene.simulation.keep_log(LOG_LINES);
     }
@@ -86,6 +92,7 @@ pub(crate) fn run(
     scene.start(seed);
     scene.disturb();
     scene.simulation.end_faults();
+    scene.filters.end_faults();
     scene.simulation.set_options(|options| {
         options.latency = options.latency.min(Duration::from_millis(1));
         options.jitter = options.jitter.min(Duration::from_millis(1));
@@ -99,30 +106,14 @@ pub(crate) fn run(
     outcome
 }
 
-/// Prints what is needed to have the run again, if it fails.
-struct Reporter<'a>(&'a str, Handle);
-
-/// The lines of the log that a run with a seed of the caller's choice prints, if it fails.
-const LOG_LINES: usize = 300;
-
-impl Reporter<'_> {
-    /// The run has not failed.
-    fn forget(mut self) {
-        self.0 = "";
-    }
-}
-
-impl Drop for Reporter<'_> {
-    fn drop(&mut self) {
-        if self.0.is_empty() {
-            return;
-        }
-        eprintln!("{}failed: {}", self.1.log(), self.0);
-    }
-}
-
 impl Scene {
-    fn new(workload: Workload, seed: u64, options: Options, pattern: &Rc<Pattern>) -> Self {
+    fn new(
+        workload: Workload,
+        seed: u64,
+        options: Options,
+        filters: Filters,
+        pattern: &Rc<Pattern>,
+    ) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut ledger = Ledger::new(Rc::clone(pattern), workload.is_echo());
         ledger.is_room = workload == Workload::Room;
@@ -135,7 +126,7 @@ impl Scene {
             _ => 3_000,
         };
         let fuel = u32::try_from((capacity * 20).clamp(30, most_fuel)).unwrap();
-        let (batch, descriptors) = (options.batch, options.descriptors);
+        let (flavour, batch, descriptors) = (options.flavour, options.batch, options.descriptors);
         let is_unreliable = options.faults.failed_lookups > 0;
         let is_short_of_memory = options.faults.missing_buffers > 0;
         let mut simulation = Simulation::new(seed, options).unwrap();
@@ -169,29 +160,31 @@ impl Scene {
                     .allow_half_open(random.bool())
                     .idle_timeout(idle_timeout)
                     .close_timeout(Duration::from_secs(40));
-                simulation
-                    .host(World {
-                        ledger: Rc::clone(&ledger),
-                        number,
-                        random: random.fork(),
-                        server,
-                        book: Rc::clone(&book),
-                        options: socket_options,
-                        max_queued,
-                        high_water: high,
-                        longest,
-                        sides: Vec::new(),
-                        handle: Some(handle.clone()),
-                        stalls,
-                        is_punctual: !stalls,
-                        is_short_of_memory,
-                        hooked: None,
-                        deferred: InOrder::default(),
-                        posted: InOrder::default(),
-                        stalled: Duration::ZERO,
-                        fuel,
-                    })
-                    .unwrap()
+                let limits = Limits::new().handshake_timeout(filters.handshake_timeout());
+                let loop_options = EventLoopOptions::new().limits(limits);
+                let world = World {
+                    ledger: Rc::clone(&ledger),
+                    number,
+                    random: random.fork(),
+                    server,
+                    book: Rc::clone(&book),
+                    options: socket_options,
+                    filters: filters.clone(),
+                    max_queued,
+                    high_water: high,
+                    longest,
+                    sides: Vec::new(),
+                    handle: Some(handle.clone()),
+                    stalls,
+                    is_punctual: !stalls,
+                    is_short_of_memory,
+                    hooked: None,
+                    deferred: InOrder::default(),
+                    posted: InOrder::default(),
+                    stalled: Duration::ZERO,
+                    fuel,
+                };
+                simulation.host_with(world, loop_options).unwrap()
             })
             .collect();
         Self {
@@ -203,6 +196,8 @@ impl Scene {
             longest,
             servers: Vec::new(),
             book,
+            filters,
+            flavour,
             batch,
             descriptors,
             heap: None,
@@ -267,7 +262,7 @@ impl Scene {
             is_backend,
             is_closed: false,
         };
-        let listen = of_server(listen);
+        let listen = self.filters.of_server(listen);
         let server = self.hosts[host].event_loop.serve(address, listen, counter);
         self.servers.push((host, server.unwrap()));
     }
@@ -353,7 +348,7 @@ impl Scene {
 
     /// One turn of each loop that has something to do.
     fn step(&mut self) -> bool {
-        let before = Before::new(&self.simulation, &self.hosts, &self.ledger.borrow());
+        let before = Before::new(&self.simulation, &mut self.hosts, &self.ledger.borrow());
         let waiting = match self.workload {
             Workload::Stalled => {
                 let ledger = &mut self.ledger.borrow_mut();
@@ -375,18 +370,19 @@ impl Scene {
             &self.simulation,
             &self.hosts,
             self.servers.len(),
-            self.batch,
+            (self.flavour, self.batch),
             &ledger,
         );
         if self.workload == Workload::Dialing {
-            check_descriptors(&self.simulation, self.servers.len(), &ledger);
+            let listeners = self.servers.len();
+            check_descriptors(&self.simulation, &mut self.hosts, listeners, &ledger);
         }
         if self.workload == Workload::Chaos {
             Hooked::check_turns(&self.simulation, &self.hosts);
         }
         self.idle_turns += u64::from(before.did_nothing(&self.simulation, &self.hosts, &ledger));
         if let Some(heap) = &mut self.heap {
-            heap.check(&self.simulation, &self.hosts, &mut ledger);
+            heap.check(&self.simulation, &mut self.hosts, &mut ledger);
         }
         true
     }
@@ -401,7 +397,7 @@ impl Scene {
     pub(super) fn settle(&mut self) {
         let before = self.simulation.turns();
         let idle_before = self.idle_turns;
-        let calls_before = self.ledger.borrow().calls;
+        let calls_before = self.ledger.borrow().calls + self.filters.calls();
         let under_way = self.simulation.packets_in_flight() as u64;
         let rest = self.run_for(Duration::from_secs(3600));
         assert_eq!(rest, SimulationEnd::Quiescent, "it never comes to rest");
@@ -410,7 +406,7 @@ impl Scene {
         let idle = self.idle_turns - idle_before;
         // Bytes for a paused socket wake its loop in vain: the kernel tells of them all the same. So do bytes that had
         // been sent to it before, and were slow to arrive.
-        let sent = self.ledger.borrow().calls - calls_before;
+        let sent = self.ledger.borrow().calls + self.filters.calls() - calls_before;
         let most = 100 + 2 * (turns - idle) + sent + under_way;
         assert!(
             idle <= most,

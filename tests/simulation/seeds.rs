@@ -39,15 +39,19 @@ fn run_seeds(seeds: std::ops::Range<u64>, run: Run) -> Outcome {
         all.connections += outcome.connections;
         all.virtual_time += outcome.virtual_time;
         all.idle_turns += outcome.idle_turns;
+        all.filter_calls += outcome.filter_calls;
+        all.failed_handshakes += outcome.failed_handshakes;
     }
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "{count} seeds, {} turns, {} callbacks, {} connections, {} bytes, {:.0} virtual seconds in {seconds:.1} s: \
-         {:.0} turns/s",
+        "{count} seeds, {} turns, {} callbacks, {} connections, {} bytes, {} calls of filters, {} failed handshakes, \
+         {:.0} virtual seconds in {seconds:.1} s: {:.0} turns/s",
         all.turns,
         all.callbacks,
         all.connections,
         all.bytes,
+        all.filter_calls,
+        all.failed_handshakes,
         all.virtual_time.as_secs_f64(),
         all.turns as f64 / seconds,
     );
@@ -69,6 +73,8 @@ fn two_thousand_seeds_keep_every_promise() {
     }
     let outcome = run_seeds(0..2_000, run_alone);
     assert!(outcome.bytes > 1_000_000, "the workloads do something");
+    assert!(outcome.filter_calls > 100_000, "filters are called");
+    assert!(outcome.failed_handshakes > 100, "handshakes fail");
 }
 
 // Each was the only one of many thousands. What a seed draws changes with the workloads, so this keeps them for a while only.

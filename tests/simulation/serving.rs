@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use netloop::{Accepted, Error, LoopContext, OverLimit, ServerHandler, SocketHandler};
+use netloop::{
+    Accepted, Error, FailedHandshake, LoopContext, OverLimit, ServerHandler, SocketHandler,
+};
 
 use super::chaos::Chaos;
 use super::checker::{Behaviour, Checked, World};
@@ -89,6 +91,25 @@ impl ServerHandler<World> for Counter {
         check_refused(cx, refused);
         let count = usize::try_from(refused.refused).unwrap();
         cx.shared.ledger.borrow_mut().refused += count;
+    }
+
+    fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, World>, failed: &FailedHandshake) {
+        cx.shared.work();
+        let mut ledger = cx.shared.ledger.borrow_mut();
+        assert!(
+            !ledger.is_calling,
+            "S9: on_handshake_failed within a callback"
+        );
+        assert!(!self.is_closed, "S2: a handshake of a closed server");
+        let error = &failed.error;
+        let code = error.code();
+        assert!(
+            cx.shared.filters.may_fail_with(error)
+                || matches!(code, "ECONNRESET" | "EPIPE" | "ETIMEDOUT" | "ENOBUFS"),
+            "S2: a handshake fails with {error}"
+        );
+        ledger.callbacks += 1;
+        ledger.failed_handshakes += 1;
     }
 
     fn on_close(&mut self, cx: &mut LoopContext<'_, World>) {

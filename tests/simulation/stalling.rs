@@ -8,6 +8,7 @@ use netloop::simulation::{Faults, Flavour, Host, Options, Simulation};
 
 use super::calls::{arm, destroy, end, write};
 use super::checker::{Behaviour, World};
+use super::filtering::seen;
 use super::ledger::Ledger;
 
 /// A network in which each arrival is told at once: then a loop can know all that has arrived.
@@ -83,7 +84,8 @@ impl Behaviour for Ping {
     }
 }
 
-/// The bytes that waited for each side when a step began: those in its kernel, and those that it had received.
+/// The bytes that waited for each side when a step began: those in its kernel, and those that it or its filter had
+/// received.
 #[derive(Default)]
 pub(crate) struct Waiting(BTreeMap<usize, (usize, u64)>);
 
@@ -103,7 +105,8 @@ impl Waiting {
                 }
                 if let (Some(local), Some(peer)) = (socket.local_address(), socket.peer_address()) {
                     let unread = simulation.unread_bytes(local, peer);
-                    waiting.insert(side, (unread, ledger.sides[side].received));
+                    let received = ledger.sides[side].received + seen(&socket);
+                    waiting.insert(side, (unread, received));
                 }
             }
         }
@@ -116,7 +119,7 @@ impl Waiting {
             let it = &ledger.sides[*side];
             if let Some(&(unread, received)) = self.0.get(side) {
                 assert!(
-                    unread == 0 || it.received > received,
+                    unread == 0 || it.received + it.seen > received,
                     "I8: a timeout, and {unread} bytes had arrived: {it:?}"
                 );
             }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use netloop::simulation::Handle;
 use netloop::{SocketId, SocketOptions};
 
+use super::filtering::Filters;
 use super::hooking::Hooked;
 use super::in_order::InOrder;
 use super::ledger::Ledger;
@@ -31,6 +32,8 @@ pub(crate) struct World {
     /// The other places to connect to.
     pub(crate) book: Rc<Book>,
     pub(crate) options: SocketOptions,
+    /// The filters of all sockets of the run.
+    pub(crate) filters: Filters,
     pub(crate) max_queued: usize,
     /// From how many queued bytes on a write answers `Full`.
     pub(crate) high_water: usize,
