@@ -35,6 +35,7 @@ mod disturbed;
 mod effort;
 mod failed_filters;
 mod fairness;
+mod filters;
 mod flights;
 mod filtering;
 mod framed;

@@ -200,6 +200,7 @@ impl Connection {
             registration.unwant(Interest::READABLE);
             return None;
         }
+        let before = self.received_on_wire();
         match self.peek() {
             Ok(0) => return self.peer_ended(registration),
             Ok(_) => registration.unwant(Interest::READABLE),
@@ -207,6 +208,11 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
+            // The bytes on the wire have decoded to nothing so far. The readiness stays, so that the reactor serves the
+            // connection again.
+            Err(error)
+                if error.kind() == io::ErrorKind::Interrupted
+                    && self.received_on_wire() > before => {}
             Err(error) if is_transient(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
             }

@@ -75,7 +75,10 @@ impl Connection {
             return self.advance_handshake(Some(&mut received[..length]), registration);
         }
         if self.inbound.is_paused() {
-            return self.look_for_end(registration);
+            let before = self.received_on_wire();
+            let event = self.look_for_end(registration);
+            outbox.count_received(self.received_on_wire() - before);
+            return event;
         }
         let space = self.read_space(buffer.len());
         let has_failed = self.outbound.has_failed();
@@ -89,10 +92,10 @@ impl Connection {
             None => None,
         };
         if let Some(filters) = filters {
-            let received = filters.received();
+            let before = filters.received();
             let read = filters.read(stream, buffer, &mut outbox.spare.received);
-            let has_received = filters.received() > received;
-            return self.read_filtered(read, has_received, registration, outbox);
+            let received = filters.received() - before;
+            return self.read_filtered(read, received, registration, outbox);
         }
         let read = stream.read(buffer);
         if read.is_ok() {
@@ -120,15 +123,15 @@ impl Connection {
         }
     }
 
-    /// Handles a read through filters.
+    /// Handles a read through filters, which has received `received` bytes on the wire.
     fn read_filtered(
         &mut self,
         read: io::Result<usize>,
-        has_received: bool,
+        received: u64,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        if has_received || matches!(read, Ok(length) if length > 0) {
+        if received > 0 || matches!(read, Ok(length) if length > 0) {
             // Bytes on the wire are activity, even if they decode to nothing. So is the delivery of bytes that the
             // filters held.
             self.activity.touch(registration);
@@ -159,6 +162,14 @@ impl Connection {
                     true => registration.assume(crate::reactor::Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
                 }
+                None
+            }
+            // A long step: the bytes have decoded to nothing so far. The readiness stays, so that the reactor serves the
+            // connection again, after others.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && received > 0 => {
+                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
+                self.inbound.retry = Retry::default();
+                outbox.count_received(received);
                 None
             }
             Err(error) => self.read_failed(error, registration),

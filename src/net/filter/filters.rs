@@ -10,7 +10,7 @@ use crate::system::Stream;
 
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
-use super::passage::{MOST_READS, WireState, answer, fill, is_full, read_into, send, write};
+use super::passage::{MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, write};
 use super::wire_buffer::WireBuffer;
 
 /// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the
@@ -186,6 +186,9 @@ impl Filters {
                 true => Ok(false),
                 false => send(top, below, &mut self.wire, stream),
             };
+            // Answers of the filters below wait for the kernel too.
+            let sent =
+                sent.and_then(|is_sent| Ok(flush(below, &mut self.wire, stream)? && is_sent));
             if top.is_ready() {
                 // A failure of a ready filter is returned later, by the read that follows the decoded bytes.
                 let knows_peer = top.peer_address().is_some();
@@ -250,7 +253,8 @@ impl Filters {
         };
         let received = spare.of_length(buffer.len());
         let read = read_into(top, below, &mut self.wire, stream, buffer, received);
-        self.wire.holds_answers = top.may_hold_answers();
+        // Answers that are dropped wait for no flush: they would stop the reads in the end.
+        self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
         if !self.wire.holds_answers {
             answer(top, below, &mut self.wire, stream);
         }
@@ -322,15 +326,7 @@ impl Filters {
     }
 
     fn flush_on(&mut self, stream: &Stream) -> io::Result<bool> {
-        let mut layers = &mut self.layers[..];
-        while let Some((top, below)) = layers.split_last_mut() {
-            if !send(top, below, &mut self.wire, stream)? {
-                return Ok(false);
-            }
-            top.out.release();
-            layers = below;
-        }
-        Ok(true)
+        flush(&mut self.layers, &mut self.wire, stream)
     }
 
     /// Ends this side, once all written bytes are encoded: sends the end of each filter. Returns whether everything is

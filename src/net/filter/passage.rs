@@ -349,6 +349,23 @@ pub(super) fn send(
     Ok(true)
 }
 
+/// Sends the encoded bytes of all `layers`, the uppermost first. Returns whether the kernel has taken all of them.
+pub(super) fn flush(
+    layers: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+) -> io::Result<bool> {
+    let mut layers = layers;
+    while let Some((top, below)) = layers.split_last_mut() {
+        if !send(top, below, wire, stream)? {
+            return Ok(false);
+        }
+        top.out.release();
+        layers = below;
+    }
+    Ok(true)
+}
+
 /// Whether the kernel had no space, which is no failure.
 pub(super) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock

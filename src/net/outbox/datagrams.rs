@@ -13,13 +13,19 @@ impl Outbox {
     /// [moves](Self::moved_bytes).
     #[inline]
     pub(crate) fn count_received_datagram(&mut self, bytes: usize) {
-        self.received_datagrams += bytes as u64;
+        self.received += bytes as u64;
     }
 
-    /// Returns the number of bytes that the kernel has taken, plus those of received datagrams, since the outbox was
-    /// made.
+    /// Counts bytes on the wire that filters have decoded to nothing. Without an event, only this count shows the
+    /// progress of a turn.
+    pub(crate) fn count_received(&mut self, bytes: u64) {
+        self.received += bytes;
+    }
+
+    /// Returns the number of bytes that the kernel has taken, plus the received bytes that are counted here, since the
+    /// outbox was made.
     pub(crate) fn moved_bytes(&self) -> u64 {
-        self.sent + self.received_datagrams
+        self.sent + self.received
     }
 
     /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is

@@ -67,8 +67,9 @@ pub(crate) struct Outbox {
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
-    /// The number of bytes of received datagrams since the outbox was made.
-    received_datagrams: u64,
+    /// The number of bytes of received datagrams, and of bytes that filters have decoded to nothing, since the outbox was
+    /// made.
+    received: u64,
 }
 
 /// Putting bytes in.
@@ -84,7 +85,7 @@ impl Outbox {
             spare: SpareBuffers::default(),
             datagrams: 0,
             sent: 0,
-            received_datagrams: 0,
+            received: 0,
         };
         outbox.note_low_level();
         outbox
