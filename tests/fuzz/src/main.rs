@@ -11,6 +11,7 @@
 mod found;
 mod targets;
 
+use std::alloc::System;
 use std::cell::Cell;
 use std::error::Error;
 use std::path::PathBuf;
@@ -19,8 +20,13 @@ use std::time::{Duration, Instant};
 use arbitrary::Unstructured;
 use arbtest::arbtest;
 use lexopt::prelude::*;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use targets::{TARGETS, Target};
+
+/// Counts, for the targets that bound the memory of a run.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The least and the greatest length of a random input. Longer ones would be few in the same time, and hard to read.
 const SHORTEST: u32 = 16;

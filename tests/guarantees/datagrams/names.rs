@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use netloop::{DatagramFlow, DatagramOptions, Error, Family, HostQuery, Syscall};
+use netloop::{
+    DatagramFlow, DatagramOptions, DropPolicy, Error, EventLoop, EventLoopOptions, Family,
+    HostQuery, Limits, Syscall,
+};
 
 use super::{Stage, Watch, loopback, peer};
 
@@ -130,6 +133,35 @@ fn a_socket_that_closes_in_its_lookup_is_never_bound() {
     assert_eq!(stage.event_loop.statistics().queued_bytes, 0);
     stage.run_to_its_end();
     assert_eq!(stage.notes, ["a close"]);
+}
+
+#[test]
+fn datagrams_of_closed_sockets_leave_their_space_to_others() {
+    let limits = Limits::new().max_total_queued_bytes(10_000);
+    let options = EventLoopOptions::new().limits(limits);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    for (round, name) in ["here.test:0", "nowhere.test:0"]
+        .iter()
+        .cycle()
+        .take(8)
+        .enumerate()
+    {
+        let options = answering(vec![loopback()]).drop_policy(DropPolicy::Newest);
+        let bound = stage.event_loop.bind_udp(*name, options, Watch::new("a"));
+        let id = bound.unwrap();
+        for _ in 0..2 {
+            let flow = stage.socket(id).send_to(loopback(), &[7; 4000]);
+            assert!(flow.is_accepted(), "round {round}: {flow:?}");
+        }
+        let flow = stage.socket(id).send_to(loopback(), &[7; 4000]);
+        assert_eq!(flow, DatagramFlow::Dropped);
+        match *name {
+            "here.test:0" => stage.socket(id).close(),
+            // The lookup fails, which closes the socket.
+            _ => stage.drive("the end", |stage| !stage.event_loop.is_alive()),
+        }
+    }
+    stage.run_to_its_end();
 }
 
 #[cfg(unix)]

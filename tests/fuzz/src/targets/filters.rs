@@ -14,9 +14,10 @@ use arbitrary::{Result, Unstructured};
 use netloop::simulation::{Host, Simulation, SimulationEnd};
 use netloop::{CloseReason, ConnectOptions, EventLoopOptions, Limits, ListenOptions};
 
+use super::text::text;
 use code::{Kind, Outcome, Stream};
 use coder::{Coder, MOST_AHEAD};
-use ends::{Filtered, Phase, RawPeer, Shared, State, text};
+use ends::{Filtered, Phase, RawPeer, Shared, State};
 use script::{Action, Plan, Start};
 
 const ADDRESS: &str = "10.0.0.2:1000";
@@ -259,7 +260,13 @@ impl Run {
         if top.outcome == Outcome::Open && !state.filtered.has_ended && !state.loses_output() {
             let on_wire = state.decode_output();
             for (received, sent) in decoded.iter().zip(&on_wire) {
-                assert_eq!(received.pings, sent.pongs, "answers: {}", context());
+                assert!(
+                    received.pings == sent.pongs,
+                    "{} bytes of pings, and {} of answers: {}",
+                    received.pings.len(),
+                    sent.pongs.len(),
+                    context()
+                );
             }
         }
     }

@@ -9,6 +9,9 @@ mod lines;
 mod proxy_header;
 mod send_buffer;
 mod slots;
+mod text;
+#[cfg(feature = "tls")]
+mod tls;
 mod utf8;
 mod wheel;
 
@@ -25,7 +28,7 @@ pub(crate) struct Target {
 }
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: &[Target] = &[
     Target {
         name: "lines",
         play: lines::play,
@@ -66,13 +69,19 @@ pub(crate) const TARGETS: [Target; 10] = [
         name: "filters",
         play: filters::play,
     },
+    #[cfg(feature = "tls")]
+    Target {
+        name: "tls",
+        play: tls::play,
+    },
 ];
 
 /// Returns the target of this name.
 pub(crate) fn named(name: &str) -> std::result::Result<Target, Box<dyn Error>> {
-    let target = TARGETS.into_iter().find(|target| target.name == name);
-    target.ok_or_else(|| {
-        let names = TARGETS.map(|target| target.name).join(", ");
+    let target = TARGETS.iter().find(|target| target.name == name);
+    target.copied().ok_or_else(|| {
+        let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+        let names = names.join(", ");
         format!("no target is called {name}; there are {names}").into()
     })
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::LazyLock;
 
 use netloop::{CloseReason, Context, Error, ServerId, SocketHandler, SocketId};
 
@@ -59,6 +58,7 @@ pub(crate) struct FilteredSide {
     /// Whether a call has given up bytes.
     pub(crate) was_cut: bool,
     pub(crate) saw_end: bool,
+    error: String,
     pub(crate) reason: Option<CloseReason>,
 }
 
@@ -96,6 +96,7 @@ impl State {
                 is_corked: false,
                 was_cut: false,
                 saw_end: false,
+                error: String::new(),
                 reason: None,
             },
             decoded: Vec::new(),
@@ -167,30 +168,6 @@ impl fmt::Debug for State {
             plan.start,
             plan.is_server,
         )
-    }
-}
-
-/// Returns `length` bytes of the text, from the byte `start` on: lines of short runs.
-pub(crate) fn text(start: u64, length: usize) -> Vec<u8> {
-    // The lengths of a line and of a round of the runs have no common divisor.
-    const PERIOD: u64 = 61 * 55;
-    static PERIODS: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let byte = |place: u64| match place % 61 {
-            60 => b'\n',
-            _ => b"abcdefghijk"[usize::try_from(place / 5 % 11).expect("it is small")],
-        };
-        (0..64 * PERIOD).map(byte).collect()
-    });
-    let start = usize::try_from(start % PERIOD).expect("a period is short");
-    match PERIODS.get(start..start + length) {
-        Some(text) => text.to_vec(),
-        None => PERIODS
-            .iter()
-            .copied()
-            .cycle()
-            .skip(start)
-            .take(length)
-            .collect(),
     }
 }
 
@@ -331,7 +308,8 @@ impl SocketHandler<Shared> for Filtered {
         self.see(cx, &[Phase::Open], Some(Phase::Ended));
     }
 
-    fn on_error(&mut self, cx: &mut Context<'_, Shared>, _: &Error) {
+    fn on_error(&mut self, cx: &mut Context<'_, Shared>, error: &Error) {
+        self.state.borrow_mut().filtered.error = error.to_string();
         let allowed = [Phase::New, Phase::Plain, Phase::Open, Phase::Ended];
         self.see(cx, &allowed, Some(Phase::Failed));
     }

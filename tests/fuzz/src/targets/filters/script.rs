@@ -6,9 +6,10 @@ use arbitrary::{Result, Unstructured};
 use netloop::simulation::{Flavour, Options as Network};
 use netloop::{Socket, SocketOptions};
 
+use super::super::text::text;
 use super::code::{Code, Kind};
 use super::coder::{Flaw, Options};
-use super::ends::{State, text};
+use super::ends::State;
 
 const MOST_ACTIONS: usize = 300;
 const LONGEST_STREAM: usize = 16 << 10;
@@ -141,7 +142,7 @@ fn options(input: &mut Unstructured<'_>) -> Result<Options> {
 
 /// Encodes a text, and damages the result.
 fn stream(stack: &[Options], longest: usize, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let is_flood = longest == LONGEST_STREAM && input.ratio(1, 32)?;
+    let is_flood = longest == LONGEST_STREAM && input.ratio(1, 4)?;
     if let (true, Kind::Frames, [bottom]) = (is_flood, stack[0].code.kind, stack) {
         // Nothing but pings, which are more than the kernels hold.
         let mut wire = bottom.code.greeting().to_vec();
