@@ -1,6 +1,7 @@
 //! UDP in the simulated network: what its options do, and thousands of seeds under a checker of its own.
 
 mod checker;
+mod drains;
 mod workload;
 
 use std::net::SocketAddr;

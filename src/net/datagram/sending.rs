@@ -177,6 +177,9 @@ impl Datagrams {
             let drops_newest = self.drop_policy == DropPolicy::Newest || self.queue.is_empty();
             self.counts.dropped += 1;
             if drops_newest {
+                // The limit of all queues may drop a datagram although this queue is empty. The drain is told once the
+                // kernel has space.
+                registration.want(Interest::WRITABLE);
                 return DatagramFlow::Dropped;
             }
             if let Some(length) = self.queue.pop() {
