@@ -3,6 +3,8 @@
 mod addresses;
 mod block_list;
 mod connection;
+mod datagram_batches;
+mod datagrams;
 mod drawing;
 mod filters;
 mod lines;
@@ -68,6 +70,14 @@ pub(crate) const TARGETS: &[Target] = &[
     Target {
         name: "filters",
         play: filters::play,
+    },
+    Target {
+        name: "datagrams",
+        play: datagrams::play,
+    },
+    Target {
+        name: "datagram_batches",
+        play: datagram_batches::play,
     },
     #[cfg(feature = "tls")]
     Target {

@@ -263,9 +263,9 @@ impl Filtered {
         let filter = super::coder(state, 0);
         let started = cx.socket.start_filter(filter, &[]);
         if let Err(error) = started {
-            // A fault or the peer may have ended the connection.
-            let is_calm = state.plan.is_calm && !state.raw.was_cut;
-            assert!(!is_calm, "{error}: {state:?}");
+            // A fault, the peer or a call may have ended the connection.
+            let is_over = state.raw.was_cut || state.filtered.was_cut || state.filtered.has_ended;
+            assert!(is_over || !state.plan.is_calm, "{error}: {state:?}");
             state.filtered.was_cut = true;
             cx.socket.destroy();
         }
