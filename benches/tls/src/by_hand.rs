@@ -52,7 +52,11 @@ impl Peer {
             }
             loop {
                 match self.tls.reader().read(buffer) {
-                    Ok(0) => return false,
+                    Ok(0) => {
+                        self.tls.send_close_notify();
+                        self.write();
+                        return false;
+                    }
                     Ok(length) => {
                         if self.tls.writer().write_all(&buffer[..length]).is_err() {
                             return false;

@@ -16,6 +16,9 @@ pub(crate) fn echo(port: u16, config: &Arc<ClientConfig>, length: usize, count: 
         stream.read_exact(&mut answer).expect("the server echoes");
         assert!(answer == bytes, "the echo is another");
     }
+    // Without a close_notify, a server has to take what it has received for a part.
+    stream.conn.send_close_notify();
+    stream.flush().expect("the server takes it");
 }
 
 /// Makes `count` connections with a whole handshake and one byte each.

@@ -4,7 +4,8 @@
 //! The servers are processes of their own, and take turns. The client, the loads and the certificate are the same for all.
 //! Each round gives the ratio of a server's processor time to that of the loop by hand; the median and the middle half of
 //! the rounds are printed. All servers start anew several times, because the place of their buffers is another after each
-//! start. Beside the time stand the page faults of an operation, and the times that the server has slept.
+//! start. Beside the time stand the rate of the operations that one client makes one after the other, the page faults of an
+//! operation, and the times that the server has slept.
 //!
 //! ```console
 //! $ cargo run --release -p netloop-benches-tls

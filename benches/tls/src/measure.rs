@@ -74,9 +74,9 @@ fn round(servers: &[Server], load: &Load, number: usize) -> Vec<Cost> {
 fn print(load: &Load, peers: &[&str], rounds: &[Vec<Cost>]) {
     println!("\n{}, {} rounds\n", load.name, rounds.len());
     println!(
-        "| server | time | times that of the loop by hand (middle half) | page faults | sleeps |"
+        "| server | time | times that of the loop by hand (middle half) | rate, as multiple | page faults | sleeps |"
     );
-    println!("|---|--:|---|--:|--:|");
+    println!("|---|--:|---|---|--:|--:|");
     let base = peers.iter().position(|&peer| peer == BASE);
     let base = base.expect("the loop by hand always takes part");
     for (place, peer) in peers.iter().enumerate() {
@@ -86,12 +86,16 @@ fn print(load: &Load, peers: &[&str], rounds: &[Vec<Cost>]) {
             values[(values.len() - 1) * quarter / 4]
         };
         let ratio = |round: &Vec<Cost>| round[place].nanoseconds / round[base].nanoseconds;
+        let rate = |round: &Vec<Cost>| round[base].elapsed / round[place].elapsed;
         println!(
-            "| {peer} | {:.1} µs | {:.3} ({:.3} to {:.3}) | {:.1} | {:.2} |",
+            "| {peer} | {:.1} µs | {:.3} ({:.3} to {:.3}) | {:.3} ({:.3} to {:.3}) | {:.1} | {:.2} |",
             at(2, &|round| round[place].nanoseconds) / 1e3,
             at(2, &ratio),
             at(1, &ratio),
             at(3, &ratio),
+            at(2, &rate),
+            at(1, &rate),
+            at(3, &rate),
             at(2, &|round| round[place].page_faults),
             at(2, &|round| round[place].sleeps),
         );

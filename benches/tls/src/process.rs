@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Instant;
 
 use netloop_tls::{Authority, Identity};
 use rustix::process::{Pid, Signal, kill_process};
@@ -33,6 +34,8 @@ pub(crate) struct Server {
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) nanoseconds: f64,
+    /// The time of the client for it, in seconds.
+    pub(crate) elapsed: f64,
     pub(crate) page_faults: f64,
     /// The times that the server has slept, mostly for the next event.
     pub(crate) sleeps: f64,
@@ -70,14 +73,17 @@ impl Server {
     /// Returns the cost of the server for each of `count` operations.
     pub(crate) fn cost(&self, load: &Load, count: usize) -> Cost {
         let before = self.counts();
+        let begin = Instant::now();
         match load.length {
             Some(length) => client::echo(self.port, &self.config, length, count),
             None => client::handshakes(self.port, &self.config, count),
         }
+        let elapsed = begin.elapsed().as_secs_f64() / count as f64;
         let after = self.counts();
         let each = |place: usize| (after[place] - before[place]) as f64 / count as f64;
         Cost {
             nanoseconds: each(0),
+            elapsed,
             page_faults: each(1),
             sleeps: each(2),
         }
