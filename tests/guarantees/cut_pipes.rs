@@ -157,8 +157,8 @@ fn a_held_source_that_times_out_resets_the_target() {
 
 #[test]
 fn a_target_that_is_idle_in_a_message_resets_its_peer() {
-    let idle = SocketOptions::new().idle_timeout(BRIEF);
-    let mut pipe = Pipe::new(false, SocketOptions::new(), idle);
+    let mut pipe = Pipe::plain(false);
+    pipe.scene.socket(pipe.target).set_idle_timeout(BRIEF);
     pipe.pass_a_part();
     assert_eq!(pipe.received().end, PeerEnd::Reset);
     let reason = pipe.scene.world.close_reason("target");
@@ -303,8 +303,8 @@ fn a_source_that_closed_cleanly_is_whole_despite_its_reset() {
 fn the_idle_timeout_rests_while_the_pipe_is_full() {
     for both in [false, true] {
         let timeout = Duration::from_millis(100);
-        let idle = SocketOptions::new().idle_timeout(timeout);
-        let mut pipe = Pipe::new(both, idle, SocketOptions::new());
+        let mut pipe = Pipe::plain(both);
+        pipe.scene.socket(pipe.source).set_idle_timeout(timeout);
         let sent = pipe.fill();
         pipe.scene.let_pass(timeout * 2);
         assert_eq!(pipe.scene.world.trace("source"), "", "it could not send");
@@ -328,8 +328,8 @@ fn the_idle_timeout_rests_while_the_pipe_is_full() {
 
 #[test]
 fn the_idle_timeout_goes_on_while_the_user_pauses_a_source() {
-    let idle = SocketOptions::new().idle_timeout(BRIEF);
-    let mut pipe = Pipe::new(true, idle, SocketOptions::new());
+    let mut pipe = Pipe::plain(true);
+    pipe.scene.socket(pipe.source).set_idle_timeout(BRIEF);
     pipe.fill();
     pipe.scene.socket(pipe.source).pause();
     pipe.scene.drive_until("source", "timeout");

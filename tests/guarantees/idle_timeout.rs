@@ -96,8 +96,8 @@ fn bytes_in_either_direction_put_it_off() {
     until_undisturbed_with_more_time(|stretch| {
         let idle_time = IDLE * stretch;
         let mut scene = Scene::new();
-        let (id, mut peer) = scene.accepted(idle(idle_time), Recorder::new("us"));
         let mut last = Instant::now();
+        let (id, mut peer) = scene.accepted(idle(idle_time), Recorder::new("us"));
         for round in 0..8 {
             scene.let_pass(idle_time / 4);
             if last.elapsed() >= idle_time {
