@@ -24,6 +24,10 @@ pub(crate) fn bridge(link: Link) -> TcpStream {
 }
 
 /// Carries bytes in both directions until both have ended, or the plain side is gone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a rest between two looks, in a thread of its own; no test waits for it by time"
+)]
 fn carry(link: Link, mut plain: TcpStream) {
     let mut out = Way::default();
     let mut back = Way::default();

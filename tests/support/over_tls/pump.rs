@@ -51,6 +51,10 @@ pub(crate) fn pump() {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a rest between two looks, in a thread of its own; no test waits for it by time"
+)]
 fn step_for_ever(busy: &Busy) {
     loop {
         let mut engines = busy.engines.lock().unwrap();
