@@ -85,7 +85,7 @@ impl Filter for Exhausted {
 
 // The kernel was full before, and announces space only once. The call that meets the failure is not announced.
 #[test]
-fn a_failure_behind_bytes_that_left_needs_no_event_of_the_kernel() {
+fn a_failure_behind_bytes_that_left_needs_no_kernel_event() {
     let mut scene = Scene::new();
     let writing = Recorder::new("theirs").on("connect", |cx, _| {
         cx.socket.write(&pattern(10 << 20, 4)).ignore();
