@@ -18,8 +18,8 @@
 //!
 //! So every deadline has a bucket, at any uptime: there is no overflow list. When the current tick enters a bucket, the
 //! entries of the bucket cascade to lower levels, at most thirteen times after each arming. The lowest two levels are
-//! the widest, so that a timeout of up to a minute cascades once or twice. Three facts follow, and the code relies on
-//! all of them:
+//! the widest, so that at 1 ms a tick a timeout of up to a minute cascades at most twice. Three facts follow, and the
+//! code relies on all of them:
 //!
 //! 1. All entries of a level are earlier than all entries of the levels above it, and within a level lower buckets are
 //!    earlier. The first set bit of the occupancy bitmap is therefore the nearest bucket.
@@ -57,9 +57,10 @@ pub const NEVER: u64 = u64::MAX;
 
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
-/// Arming, cancelling and rearming cost the same for any number of timers. The wheel allocates only when more timers
-/// are armed than at any time since it was made or last [shrunk](Wheel::shrink). Timers fire in the order of their
-/// deadlines and, for the same deadline, in the order in which they were armed. No timer fires early.
+/// Arming, cancelling and rearming cost the same for any number of timers. The tables grow only when more timers are
+/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink); the buffer that sorts overdue
+/// timers grows with their number. Timers that fall due in the same [`advance`](Wheel::advance) fire in the order of
+/// their deadlines and, for the same deadline, in the order in which they were armed. No timer fires early.
 pub struct Wheel<T> {
     /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
     /// the tick of the latest `advance`.
@@ -168,9 +169,9 @@ impl<T: Copy> Wheel<T> {
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
     /// While a timer is due, this is the current tick. Otherwise it is the earliest deadline, or in one case an earlier
-    /// tick. If the nearest bucket has more than sixteen timers and its earliest timer was cancelled or rearmed, the
-    /// result may still be that timer's deadline. An exact result would need a search of the whole bucket in each such
-    /// cancel or rearm. Instead one early `advance` cascades the bucket to the level below.
+    /// tick. If the nearest bucket has, or had, more than sixteen timers, the result may be the deadline of a timer
+    /// that was cancelled or rearmed. An exact result would need a search of the whole bucket in each such cancel or
+    /// rearm. Instead one early `advance` cascades the bucket to lower levels.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -318,8 +319,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Recomputes the earliest deadline of the nearest bucket, whose earliest entry may have left.
     ///
-    /// The wheel calls this when a bucket becomes the nearest, and when the nearest bucket loses its earliest entry.
-    /// Other buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest bucket.
+    /// The wheel calls this when a bucket is cleared, so that another may become the nearest, and when the nearest
+    /// bucket loses its earliest entry and has at most [`SEARCH_LIMIT`] left. Other buckets may keep a deadline that is
+    /// too early, because `next_deadline` reads only the nearest bucket.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
         // On the lowest level `earliest` is exact, because all entries of a bucket have the same deadline.

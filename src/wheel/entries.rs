@@ -121,8 +121,8 @@ impl<T: Copy> Entries<T> {
         used.map_or(0, |last| last + 1)
     }
 
-    /// Frees the entries from the number `used` on, none of which has a timer. Returns `false` if there is no memory
-    /// for the smaller table.
+    /// Frees the entries from the number `used` on, none of which has a timer. Returns `false`, and frees nothing, if
+    /// there is no memory for the smaller table or for `first_generations`.
     pub(super) fn shrink(&mut self, used: usize) -> bool {
         let kept = used.max(SMALLEST);
         let blocks = self.table.len().div_ceil(BLOCK);
@@ -181,8 +181,8 @@ impl<T: Copy> Entries<T> {
         (entry.generation == handle.generation).then(|| entry.deadline.tick())
     }
 
-    /// Ends a timer, and returns its deadline and payload. From now on the timer's handle is dead, its cell is stale
-    /// and its entry is free.
+    /// Ends a timer, and returns its deadline and payload; `None` if the handle is dead. From now on the timer's handle
+    /// is dead, its cell is stale and its entry is free.
     #[inline]
     pub(super) fn release(&mut self, handle: TimerHandle) -> Option<(u64, T)> {
         let entry = self.table.get_mut(handle.number as usize)?;

@@ -1,7 +1,7 @@
 //! The growth of the tables of a wheel.
 
-/// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
-/// (`mremap(2)`), and its pages take no memory before they are used.
+/// The size from which on an allocator such as glibc's gives a table pages that hold nothing else. Such a table grows
+/// without a copy (`mremap(2)`), and its pages take no memory before they are used.
 pub(super) const MAPPED_BYTES: usize = 128 << 10;
 
 /// The size up to which a table doubles. A table that grows is copied elsewhere and leaves a hole in the heap, so a

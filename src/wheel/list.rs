@@ -9,8 +9,7 @@ use super::entries::Entries;
 /// deadlines.
 #[derive(Clone, Copy)]
 pub(super) struct List {
-    /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick, unless the list is
-    /// empty.
+    /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick.
     pub(super) earliest: u64,
     pub(super) chain: Chain,
     /// The number of timers in the list. Invariant: a list without timers is [`EMPTY`](Self::EMPTY).
@@ -41,7 +40,7 @@ impl List {
     }
 
     /// Removes the stale cells (those of timers that have left the list) and recomputes `earliest`, because the
-    /// earliest timer may be among them. Does nothing if no cell is stale.
+    /// earliest timer may have left. Does nothing if no cell is stale.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
         if self.stale > 0 {
             self.earliest = compact(&mut self.chain, chains, entries);
@@ -50,8 +49,8 @@ impl List {
     }
 }
 
-/// Removes the stale cells from a chain, and returns the earliest deadline that is left. Allocates nothing, because the
-/// emptied chunks serve for the new chain.
+/// Removes the stale cells from a chain, and returns the earliest deadline that is left; [`NEVER`] if none is.
+/// Allocates nothing, because the emptied chunks serve for the new chain.
 pub(super) fn compact<T: Copy>(
     chain: &mut Chain,
     chains: &mut Chains,
