@@ -78,10 +78,10 @@ impl Key {
     /// back into a key.
     ///
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation. On such a machine, a token whose slot has had exactly 4095 further entries counts as the token of
-    /// the present entry. This costs a spurious wake-up. Sources from index 1,048,576 on would share tokens with lower
-    /// indexes, but memory does not suffice for so many. No key has the token `usize::MAX`, which is free for other
-    /// uses.
+    /// generation. On such a machine, a token whose slot has had 4095 further entries, or a multiple of 4095, counts as
+    /// the token of the present entry. This costs a spurious wake-up. Sources from index 1,048,576 on would share
+    /// tokens with lower indexes, but memory does not suffice for so many. No key has the token `usize::MAX`, which is
+    /// free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -138,8 +138,8 @@ pub struct Slots<T> {
 // instructions and another cache line.
 #[repr(u32)]
 enum Slot<T> {
-    /// A slot whose generations were all given out. The slot stays occupied for ever: if it were vacant, the slab would
-    /// reuse the slot, and an old key could name the new entry.
+    /// A slot that has no generation left. The slot stays occupied for ever: if it were vacant, the slab would reuse
+    /// the slot, and an old key could name the new entry.
     // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
     // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
     Retired,
@@ -193,9 +193,9 @@ impl<T> Slots<T> {
     ///
     /// # Errors
     ///
-    /// If there is no memory. The table has no further slot.
+    /// If there is no memory. The entries are unchanged.
     // A slab without memory aborts the process. So `ask_for_memory` allocates as much first and frees it, and the slab
-    // takes the memory before any other call can.
+    // then takes the freed memory.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         let index = self.slab.vacant_key();
         if index == self.next_generations.len() && index == self.next_generations.capacity() {
@@ -243,7 +243,8 @@ impl<T> Slots<T> {
 
     /// Returns the key whose [`Key::to_token`] is `token`, if the table still has the entry of this key.
     ///
-    /// Any number may be passed: the token of a removed entry, and a number that is no key's token, give `None`.
+    /// Any number may be passed: the token of a removed entry, and a number that is no key's token, give `None` (for 32
+    /// bits see [`Key::to_token`]).
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
@@ -407,8 +408,8 @@ impl<T> fmt::Debug for Slots<T> {
     }
 }
 
-/// The size from which on an allocator gives a table pages that hold nothing else. Such a table grows without a copy
-/// (`mremap(2)`), and its pages take no memory before they are used.
+/// The size from which on an allocator such as glibc's gives a table pages that hold nothing else. Such a table grows
+/// without a copy (`mremap(2)`), and its pages take no memory before they are used.
 const MAPPED_BYTES: usize = 128 << 10;
 
 /// The size up to which a table doubles. A table that grows is copied elsewhere and leaves a hole in the heap, so a
@@ -434,7 +435,7 @@ fn growth<T>(length: usize) -> usize {
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
     if length <= entries {
-        // Freed last, so that the slab finds this very block.
+        // A single block, which the slab can take as it is once this function has freed it.
         let mut memory = Vec::<T>::new();
         memory.try_reserve_exact(length)?;
         black_box(&memory);

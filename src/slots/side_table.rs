@@ -9,8 +9,8 @@ use super::{Key, SMALLEST, growth};
 /// A table of values under the keys of a [`Slots`](super::Slots). Each value belongs to one entry of the `Slots`, but
 /// is borrowed apart from the entry.
 ///
-/// The table holds at most one value for each index, and only the key that put a value there reaches it. The table's
-/// length is the highest index of a value plus one, so box a large `T`.
+/// The table holds at most one value for each index, and only the key that put a value there reaches it. The table has
+/// space for a `T` at each index up to the highest that was used, so box a large `T`.
 pub struct SideTable<T> {
     entries: Vec<Option<(NonZeroU32, T)>>,
     /// Invariant: the number of `Some` in `entries`.
