@@ -1,4 +1,4 @@
-//! The order in which sources are served. All fairness between sources is decided here.
+//! The order in which sources are served, in rounds. The caller limits the share of one source in a round.
 //!
 //! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
 //! that is pushed while a phase runs waits for the next round of that phase. So one busy source cannot delay the
@@ -77,7 +77,8 @@ impl<K: Copy> Schedule<K> {
         waiting.push(key);
     }
 
-    /// Pushes a key for which the list must grow. Without memory, `key` is lost, and the gap replaces the last key.
+    /// Pushes a key for which the list must grow. Without memory, `key` and the last waiting key are lost, and the gap
+    /// takes their place.
     #[cold]
     fn push_in_longer(&mut self, phase: Phase, key: K) {
         let gap = self.gap;
@@ -91,7 +92,7 @@ impl<K: Copy> Schedule<K> {
 
     /// Puts `key` at the back of the list of `phase`, because its source was served in this round and has more to do.
     /// In the next round, such keys come after all keys that were [pushed](Self::push): a short task does not wait
-    /// behind long ones.
+    /// behind long ones. Without memory for the list of such keys, `key` is [pushed](Self::push).
     #[inline]
     pub fn push_again(&mut self, phase: Phase, key: K) {
         let again = &mut self.lane_mut(phase).again;
@@ -198,9 +199,9 @@ const SMALLEST: usize = 16;
 /// The first capacity of an array: space for the gap, if there is no memory for more.
 const FIRST: usize = 4;
 
-/// The list of one phase. No key enters a running round: new keys go to `waiting`. If the last round is finished,
-/// `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few more
-/// instructions for each entry.
+/// The list of one phase. No key enters a running round: new keys go to `waiting` or `again`. If the last round is
+/// finished, `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few
+/// more instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
     /// The keys of the running round, or of the last one if none runs. Invariant: never without capacity, because the
@@ -226,7 +227,7 @@ impl<K: Copy> Lane<K> {
 
     #[inline]
     fn begin(&mut self) {
-        // Fast path: usually nothing was pushed since the last round.
+        // Fast path: usually nothing was pushed since the last round began.
         if self.waiting.len() + self.again.len() > 0 {
             self.begin_with_more();
         }
