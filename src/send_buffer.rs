@@ -30,9 +30,10 @@ const TINY_BYTES: usize = 64;
 /// The unsent bytes of one socket, first in, first out.
 ///
 /// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
-/// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) when the kernel has taken them. Storage
-/// comes from a [`Pool`] that all sockets of a loop share, and an empty buffer has returned all of it. Pass the same
-/// pool to every call; with two pools, storage from one pool would be returned to the other.
+/// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) or [`flush_with`](Self::flush_with) when
+/// the kernel has taken them, or by [`take_bytes`](Self::take_bytes) or [`discard`](Self::discard). Storage comes from
+/// a [`Pool`] that all sockets of a loop share, and an empty buffer has returned all of it. Pass the same pool to every
+/// call; with two pools, storage from one pool would be returned to the other.
 ///
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 ///
@@ -51,7 +52,7 @@ impl SendBuffer {
         Self { queue: None }
     }
 
-    /// Returns the number of bytes that were appended and that the kernel has not taken yet.
+    /// Returns the number of unsent bytes.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Storage that send buffers return when they are empty, for other buffers to use.
+//! Storage that send buffers return when its bytes are sent, for other buffers to use.
 //!
 //! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
 //! that it has taken. Dropping a send buffer frees its storage, and does not return the storage to the pool.
@@ -22,21 +22,22 @@ const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
-/// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue; otherwise one
-/// spike in the load would make the pool large for ever.
+/// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue, because a spike in
+/// the load may have made it large.
 const QUEUE_SEGMENTS: usize = 128;
 
 /// Free chunks and free queues, shared by all send buffers of one loop.
 ///
 /// A buffer that has sent its last byte returns its storage here, and the next buffer takes this storage. So a loop in
-/// a steady state allocates nothing. Beyond its limits the pool frees returned storage, so a spike leaves no memory.
+/// a steady state allocates nothing. Beyond its limits the pool frees returned storage.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
 )]
 pub struct Pool {
     /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. `chunks` and `ready` together have
-    /// at most `chunk_limit` chunks.
+    /// at most `chunk_limit` chunks, apart from those that [`reserve_chunks`](Self::reserve_chunks) has added for an
+    /// append.
     chunks: Vec<Vec<u8>>,
     /// Free queues with a chunk to copy bytes into. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
@@ -45,10 +46,11 @@ pub struct Pool {
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
-    /// The smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were not
-    /// needed.
+    /// At most the smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were
+    /// not needed.
     unused: usize,
-    /// Invariant: the sum of the lengths of all buffers that were given this pool.
+    /// Invariant: the sum of the lengths of all buffers that were given this pool, including those that were dropped
+    /// and not [discarded](super::SendBuffer::discard).
     pub(super) queued_bytes: usize,
     /// The number of bytes that were lost because there was no memory, until [`take_lost`](Self::take_lost).
     lost: usize,
@@ -134,8 +136,8 @@ impl Pool {
         self.free() > KEPT
     }
 
-    /// Frees the storage that was not taken since the last call. So a pool that is used keeps the storage for its load.
-    /// Two calls without a use in between leave at most one free chunk or queue.
+    /// Frees all but one of the chunks and queues that were not needed since the last call. So a pool that is used
+    /// keeps the storage for its load. Two calls without a use in between leave at most one free chunk or queue.
     pub(crate) fn reclaim(&mut self) {
         for _ in KEPT..self.unused {
             let _ = self.chunks.pop().is_some()
@@ -222,8 +224,8 @@ impl Pool {
         queue
     }
 
-    /// Keeps a queue whose bytes are all sent, with its chunk, for the next buffer. Beyond the limits, the pool frees
-    /// the queue, the chunk or both.
+    /// Keeps a queue without unsent bytes, with its chunk, for the next buffer. Beyond the limits, the pool frees the
+    /// queue, the chunk or both.
     #[inline]
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();
@@ -263,7 +265,8 @@ fn put<T>(storage: T, free: &mut Vec<T>) {
     }
 }
 
-/// Frees the spare capacity of a list of free queues. If there is no memory for the smaller list, keeps the larger one.
+/// Frees the spare capacity of a list of free queues, if that is more than half. If there is no memory for the smaller
+/// list, keeps the larger one.
 #[expect(clippy::vec_box, reason = "as in `Pool`")]
 fn fit(queues: &mut Vec<Box<Queue>>) {
     let mut fitting = Vec::new();

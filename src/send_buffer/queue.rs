@@ -128,7 +128,7 @@ impl Queue {
         self.open_start += count;
     }
 
-    /// Resets a queue whose bytes are all sent. The next copied bytes then fill the open chunk from its start.
+    /// Resets a queue without unsent bytes. The next copied bytes then fill the open chunk from its start.
     #[inline]
     pub(super) fn reset(&mut self) {
         self.open.clear();
@@ -313,9 +313,9 @@ impl Segment {
 }
 
 enum Storage {
-    /// Copied bytes, in a chunk that returns to the pool.
+    /// Copied bytes, in a chunk that returns to the pool, or is freed if it was shrunk.
     Chunk(Vec<u8>),
-    /// A vector that the caller has given away. The vector is freed when its last byte is sent.
+    /// A vector that the caller has given away. The vector is freed when its last byte is sent or dropped.
     Owned(Vec<u8>),
     /// A shared reference: other sockets may refer to the same bytes.
     Shared(Rc<[u8]>),
