@@ -111,7 +111,7 @@ fn is(error: &io::Error, number: Option<i32>) -> bool {
     number.is_some() && error.raw_os_error() == number
 }
 
-/// The number of times that an interrupted call is made.
+/// The limit on the times that a call is made while signals interrupt it.
 const TRIES: u32 = 8;
 
 /// Makes `call`, and repeats it while a signal interrupts it. Returns EINTR after [`TRIES`] interrupted calls.

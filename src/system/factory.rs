@@ -34,8 +34,8 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// Opens a selector whose wait fetches at most `capacity` events. A simulation ignores `capacity`, because the
-    /// simulation's options limit the batch.
+    /// Opens a selector whose wait fetches at most `capacity` events from the kernel. A simulation ignores `capacity`,
+    /// because the simulation's options limit the batch.
     pub(crate) fn selector(&self, capacity: usize) -> io::Result<Selector> {
         match self {
             Self::Kernel => Selector::new(capacity),
@@ -98,7 +98,8 @@ impl System {
         }
     }
 
-    /// Connects the stream that [`open`](Self::open) opened for `address` and `local`, as [`Stream::connect`] does.
+    /// Connects the stream that [`open`](Self::open) opened for `address` and `local`, as [`Stream::connect`] does. If
+    /// `opened` is `None`, opens a stream first.
     pub(crate) fn connect(
         &self,
         opened: Option<Stream>,

@@ -35,7 +35,8 @@ pub(crate) struct LookupLimits {
 }
 
 impl LookupLimits {
-    /// Whether a further lookup may be asked, while `waiting` lookups wait for a thread and `free` threads are free.
+    /// Whether a further lookup may be asked, while `waiting` lookups wait for a thread. `free` is the number of
+    /// threads, started or not, that run no lookup.
     pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
         self.waiting
             .is_none_or(|most| waiting < most.saturating_add(free))

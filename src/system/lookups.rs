@@ -39,8 +39,8 @@ impl Lookups {
         }
     }
 
-    /// Gives up a lookup. A lookup that waits for a thread is removed. A lookup that runs goes on, while another thread
-    /// replaces its thread. The caller drops the answer if one comes.
+    /// Gives up a lookup. A lookup that waits for a thread is removed. A lookup that runs goes on, and another thread
+    /// may replace its thread. The caller drops the answer if one comes.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         match self {
             Self::Threads(threads) => threads.cancel(ticket),

@@ -1,4 +1,5 @@
-//! The seam: every use of the operating system goes through this module.
+//! The seam: every use of the operating system goes through this module, except the handlers of signals (feature
+//! `signals`).
 //!
 //! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`], UDP sockets in
 //! [`Udp`]. Each of these types is one flat enum of all its kinds. So a simulated network under a virtual clock can

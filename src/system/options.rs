@@ -28,7 +28,8 @@ pub(crate) struct Binding {
 pub(crate) struct UdpBinding {
     /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
     pub(crate) ipv6_only: bool,
-    /// Whether several sockets may bind the same address, if each of them has this option (SO_REUSEADDR).
+    /// Whether several sockets may bind the same address, if each of them has this option (SO_REUSEADDR; on the BSDs
+    /// and macOS SO_REUSEPORT).
     pub(crate) reuse_address: bool,
     /// Whether the kernel distributes the datagrams among all sockets of the address (SO_REUSEPORT).
     pub(crate) reuse_port: bool,

@@ -35,7 +35,7 @@ impl Selector {
         native::Selector::new(capacity).map(Self::Kernel)
     }
 
-    /// Makes each wait begin with `duration` of polling before the thread sleeps.
+    /// Makes each wait begin with at most `duration` of polling before the thread sleeps.
     ///
     /// A simulated machine ignores `duration`, because its waits take no real time.
     pub(crate) fn poll_busily(&mut self, duration: Duration) {
@@ -154,7 +154,8 @@ impl Selector {
         }
     }
 
-    /// Waits until a source is ready or `timeout` has passed since `asked_at`, a reading of the clock.
+    /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`, a reading of
+    /// the clock.
     ///
     /// `None` waits without end. After a Unix signal the wait continues with the rest of the time.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
@@ -169,7 +170,7 @@ impl Selector {
 
     /// Passes the token and the readiness of each event of the last batch to `take`. Returns the number of events.
     ///
-    /// Leaves out the waker's own event, which only ends the wait.
+    /// Leaves out the events of the waker and of the alarm, which only end the wait.
     // Takes a closure instead of returning an iterator, because an iterator would match on the variant for each event.
     #[inline(always)]
     pub(crate) fn for_each(&self, take: impl FnMut(usize, Readiness)) -> usize {
@@ -182,7 +183,8 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, the waker's own included. More may be waiting.
+    /// Whether the last wait fetched as many events as fit. More may be waiting. The operating system's selector also
+    /// counts the events of the waker and of the alarm.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),

@@ -217,9 +217,9 @@ impl Stream {
     }
 
     /// Returns whether received bytes wait in the kernel (MSG_PEEK): 1 if they do, 0 if the end of the peer's bytes is
-    /// next. If no byte precedes an error of the socket, returns the error, which the kernel then forgets. Returns
-    /// ErrorKind::Unsupported for an input, whose bytes can only be read. If a signal interrupts the call again and
-    /// again, returns EINTR.
+    /// next. Returns WouldBlock if nothing has arrived. If no byte precedes an error of the socket, returns the error,
+    /// which the kernel then forgets. Returns ErrorKind::Unsupported for an input, whose bytes can only be read. If a
+    /// signal interrupts the call again and again, returns EINTR.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         retry_interrupted(|| match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::peek(stream),
@@ -487,7 +487,7 @@ impl Stream {
     }
 
     /// Whether the stream is ready for reading without a report of the kernel. True for a file that the kernel cannot
-    /// poll, and for a pipe whose writers had gone before the loop opened it.
+    /// poll, and for a named pipe whose writers had gone before the loop opened it.
     pub(crate) fn is_ready_at_first(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

@@ -60,8 +60,8 @@ impl Udp {
     }
 
     /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-    /// `buffer` is cut. Returns EINTR if a signal interrupts the call, on a descriptor that may have duplicates only after
-    /// several tries: the caller calls again.
+    /// `buffer` is cut. Returns EINTR if a signal interrupts the call, for kinds other than [`Own`](Self::Own) only
+    /// after several tries. The caller then calls again.
     #[inline]
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match self {
@@ -209,7 +209,8 @@ impl Udp {
         self.kernel().map(AsFd::as_fd)
     }
 
-    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor.
+    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor. A
+    /// batched socket stays as it is.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {

@@ -18,7 +18,8 @@ pub(crate) use scripted::ScriptedWaker;
 /// because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// The waker of a selector. Dropping the waker closes the descriptor: no [`WakeHandle`] has an effect from then on.
+/// The waker of a selector. Dropping the kernel's waker closes the descriptor, or the end of a wake under way does. A
+/// [`WakeHandle`] that is called later has no effect.
 #[derive(Debug)]
 pub(crate) enum Waker {
     /// The waker of the kernel's selector.

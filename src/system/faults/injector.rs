@@ -17,7 +17,7 @@ pub(crate) struct Injector(Rc<RefCell<State>>);
 struct State {
     random: Random,
     faults: Faults,
-    /// Events that the next poll must report, because a fault has hidden or invented them.
+    /// Events that a later poll must report, because a fault has hidden or invented them.
     owed: Vec<(usize, Readiness)>,
     /// The registered tokens. The set is ordered, so that no run depends on a hash.
     tokens: BTreeSet<usize>,
@@ -45,7 +45,7 @@ impl Injector {
         1 + self.0.borrow_mut().random.index(length)
     }
 
-    /// Makes the next poll report `readiness` again, because a fault made the caller forget this readiness.
+    /// Makes a later poll report `readiness` again, because a fault made the caller forget this readiness.
     pub(super) fn owe(&self, token: Option<usize>, readiness: Readiness) {
         if let Some(token) = token {
             self.0.borrow_mut().owed.push((token, readiness));

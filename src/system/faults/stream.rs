@@ -15,10 +15,11 @@ use crate::system::options::KeepAliveTimes;
 use super::call_error::CallError;
 use super::injector::Injector;
 
-/// The readiness that the next poll reports again after a fault in a read.
+/// The readiness that a later poll reports again after a fault in a read.
 ///
 /// After a read that would block, the loop also forgets a reported end of the stream. This code does not know whether
-/// the kernel had reported an end. So the next poll always reports an end; the next read shows whether the end is real.
+/// the kernel had reported an end. So the later poll always reports an end; the next read shows whether the end is
+/// real.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
 /// A connection of the kernel whose calls meet faults.

@@ -29,9 +29,9 @@ impl BatchedUdp {
         Ok(Self { socket, state })
     }
 
-    /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of each
-    /// datagram, and with whether it may be cut. A datagram may be cut if it fills a buffer, shorter than the longest
-    /// packet, to the end. Datagrams that the kernel has coalesced after it are lost.
+    /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of
+    /// each datagram, and with whether it may be cut. A datagram may be cut if it reaches the end of its buffer and the
+    /// buffer is shorter than the longest packet. Datagrams that the kernel has coalesced after it are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
@@ -110,8 +110,8 @@ impl BatchedUdp {
     }
 }
 
-/// Whether a datagram can come from `address`: false for the address of a group or of all hosts, to which a datagram may
-/// have been sent.
+/// Whether a datagram can come from `address`: false for the unspecified address, and for the address of a group or of
+/// all hosts, to which a datagram may have been sent.
 fn can_be_source(address: &IpAddr) -> bool {
     let address = address.to_canonical();
     let is_of_many = match address {

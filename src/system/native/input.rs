@@ -32,8 +32,8 @@ enum Kind {
     /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. The loop reads until a read would
     /// block.
     OwnPipe {
-        /// Whether all writers had gone before the pipe was opened anew. The kernel does not report their end on a
-        /// descriptor that is opened later.
+        /// Whether the pipe has a name, and all its writers had gone before it was opened anew. On a descriptor of a
+        /// named pipe that is opened later, the kernel does not report their end.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
@@ -51,7 +51,8 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// The error of `dup(2)`; EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read.
+    /// The error of `dup(2)`; EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read; EINVAL for a
+    /// descriptor of events (eventfd, inotify) that is blocking.
     pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         let file = File::from(descriptor.try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
@@ -134,7 +135,8 @@ impl Drop for Input {
     }
 }
 
-/// Checks that a socket gives a stream of bytes: an empty datagram would look like the end.
+/// Checks that a socket gives a stream of bytes, because an empty datagram would look like the end, and that it does
+/// not listen.
 fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     check_stream(socket)?;
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]

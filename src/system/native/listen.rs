@@ -24,8 +24,7 @@ pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_o
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // Windows does without SO_REUSEADDR: any process could then steal the port, and TIME_WAIT prevents no bind there
-    // anyway.
+    // Not on Windows: with SO_REUSEADDR, any process could steal the port there, and TIME_WAIT prevents no bind anyway.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     if domain == Domain::IPV6 {
@@ -104,8 +103,8 @@ fn backlog(binding: &Binding) -> i32 {
     i32::try_from(binding.backlog).unwrap_or(i32::MAX)
 }
 
-/// Sets SO_REUSEPORT on systems whose kernel distributes the connections. Returns an error on other systems, as libuv
-/// does: there the newest socket would get all connections.
+/// Sets SO_REUSEPORT (on FreeBSD SO_REUSEPORT_LB) on systems whose kernel distributes the connections or datagrams.
+/// Returns an error on other systems, as libuv does: one socket would get all of them there.
 pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return socket.set_reuse_port(true);

@@ -1,7 +1,7 @@
 //! Helper threads for name lookups, which are started on demand and never joined.
 //!
 //! A lookup that hangs keeps its thread. When no source waits for the lookup any more, the lookup is given up. Another
-//! thread then takes the place of the stuck thread, which ends with its lookup.
+//! thread may then take the place of the stuck thread. After its lookup, a stuck thread ends if it is not needed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -93,7 +93,8 @@ impl LookupThreads {
         }
     }
 
-    /// Queues `job`. Starts a thread if all threads are busy and there are fewer threads than the limit.
+    /// Queues `job`. Starts a thread if the waiting jobs need all idle threads and there are fewer threads than the
+    /// limit.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ impl LookupThreads {
     }
 
     /// Gives up a job. A job that would have to wait for a thread is removed, so that it takes no thread's time. A job
-    /// that runs goes on, and its thread is replaced.
+    /// that runs, or that a thread is about to take, goes on, and its thread is replaced if possible.
     pub(crate) fn cancel(&self, ticket: Ticket) {
         let mut state = self.shared.lock();
         // Each thread that runs no job is about to take a job: these threads get the first jobs of the queue.

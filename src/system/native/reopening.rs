@@ -8,8 +8,8 @@ use std::os::fd::AsRawFd;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 use std::os::unix::fs::FileTypeExt;
 
-/// Opens the same pipe or terminal for reading once more, with O_NONBLOCK. `None` where the system refuses: `/proc` is
-/// not there, or another user owns the file.
+/// Opens the same pipe or terminal for reading once more, with O_NONBLOCK. `None` if the system refuses, for example
+/// because `/proc` is not there or another user owns the file.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) fn reopen(file: &File) -> Option<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};

@@ -64,9 +64,9 @@ impl Selector {
         self.poll.registry()
     }
 
-    /// Waits until a source is ready or `timeout` has passed since `asked_at`. After a Unix signal the wait continues
-    /// with the rest of the time. Polls that are interrupted at once, again and again, do not keep the caller for
-    /// longer than `timeout`, and become an error in the end.
+    /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`. After a Unix
+    /// signal the wait continues with the rest of the time. Polls that are interrupted at once, again and again, do not
+    /// keep the caller for longer than `timeout`, and become an error in the end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
@@ -116,7 +116,8 @@ impl Selector {
         }
     }
 
-    /// Waits until a source is ready or `deadline` has come. The alarm, which is set to `deadline`, ends the wait.
+    /// Waits until a source is ready, the waker ends the wait, or `deadline` has come. At `deadline` the alarm ends the
+    /// wait, or the timeout of epoll if the alarm cannot be set.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     fn poll_finely(&mut self, deadline: Instant) -> io::Result<()> {
         loop {
@@ -156,7 +157,8 @@ impl Selector {
         }
     }
 
-    /// Polls without sleeping until a source is ready or `deadline` has come. Returns whether a source is ready.
+    /// Polls without sleeping until there are events, the waker's own included, or `deadline` has come. Returns whether
+    /// there are events.
     ///
     /// `None` stands for a deadline beyond the range of the clock.
     fn poll_until(&mut self, deadline: Option<Instant>) -> io::Result<bool> {

@@ -72,8 +72,8 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Sets O_NONBLOCK, which another holder may have cleared. The caller calls this before a read or an accept, which
-    /// would otherwise wait if yet another holder has taken what the kernel reported.
+    /// Sets O_NONBLOCK, which another holder may have cleared. The caller calls this before a call that must not wait,
+    /// such as a read or an accept: another holder may have taken what the kernel reported.
     // Costs a system call for each read: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
@@ -81,7 +81,7 @@ impl<T: Descriptor> Shared<T> {
 }
 
 impl Shared<TcpListener> {
-    /// Accepts a connection. The inner `Err` is a connection of a protocol above TCP or beside it (MPTCP, SCTP).
+    /// Accepts a connection. The inner `Err` is a connection of a listener that is not plain TCP (MPTCP, SCTP).
     pub(crate) fn accept(&self) -> io::Result<(Result<TcpStream, Shared<TcpStream>>, SocketAddr)> {
         self.forbid_blocking()?;
         let (stream, peer) = self.get().accept()?;

@@ -17,7 +17,7 @@ use super::tcp;
 /// The limit on the ports that one connect tries. Few ports already have a connection to the same destination.
 const MOST_TRIES: usize = 128;
 
-/// Binds `socket` to `local`, whose port is 0. Shares a port if the kernel has none left.
+/// Binds `socket` to `local`. If `local` has port 0 and the kernel has no free port left, shares a port (Linux only).
 pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     match socket.bind(&SockAddr::from(local)) {
         Err(error) if can_share(local) && error.kind() == io::ErrorKind::AddrInUse => {
@@ -28,8 +28,8 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Connects `stream`, which is bound to `local`, to `address`. If the port of `stream` is taken for this destination,
-/// connects another socket from another port.
+/// Connects `stream`, which is bound to `local` if that is given, to `address`. If `local` has port 0, and the port
+/// that the kernel chose is taken for this destination, connects another socket from another port (Linux only).
 pub(super) fn connect(
     stream: TcpStream,
     address: SocketAddr,
@@ -57,7 +57,8 @@ pub(super) fn connect(
     Err(error)
 }
 
-/// Whether the system may choose the port, and this module knows the system's range of ports.
+/// Whether `local` names an address and leaves the port to the system, and this module knows the system's range of
+/// ports.
 fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0

@@ -12,7 +12,7 @@ use super::{Adopted, Shared, shared_ports, socket};
 use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
-/// The system call of `connect` that failed.
+/// The step of a connect that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectStep {
     /// Binding the local address.
@@ -48,8 +48,8 @@ pub(crate) fn open(
     Ok(TcpStream::from_std(socket.into()))
 }
 
-/// Starts to connect a socket, which is [open] for `address` and `local`. If the port of the socket is taken for this
-/// destination, connects another socket from another port instead.
+/// Starts to connect a socket, which is [open] for `address` and `local`. If `local` has port 0, and the port that
+/// Linux chose is taken for this destination, connects another socket from another port instead.
 pub(crate) fn connect(
     stream: TcpStream,
     address: SocketAddr,

@@ -28,11 +28,13 @@ pub struct Options {
     pub jitter: Duration,
     /// The time of a name lookup, to which up to `jitter` is added.
     pub lookup_time: Duration,
-    /// The bandwidth of each direction of a connection; `None` for no limit.
+    /// The bandwidth of each direction of a connection, and of the sends of a UDP socket; `None` for no limit.
     pub bytes_per_second: Option<u64>,
-    /// The number of bytes in each direction that may be under way or unread before writing blocks.
+    /// The number of bytes in each direction that may be under way or unread before writing blocks. For a UDP socket,
+    /// the size of its receive buffer and of its send buffer.
     pub capacity: usize,
-    /// The limit on the number of events of one poll.
+    /// The limit on the number of events of one poll. A source with two events, and the fault `spurious_events`, may
+    /// each add one more.
     pub batch: usize,
     /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None`: no
     /// limit.
@@ -41,7 +43,8 @@ pub struct Options {
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,
-    /// The number of datagrams in a thousand that the network loses. TCP would hide losses, so only UDP meets them.
+    /// The number of datagrams, or of fragments of a long one, in a thousand that the network loses. TCP would hide
+    /// losses, so only UDP meets them.
     pub datagram_loss: u16,
     /// The number of datagrams in a thousand that arrive twice.
     pub datagram_duplication: u16,

@@ -46,11 +46,13 @@ impl Selector {
         self.machine.registry()
     }
 
-    /// Waits for events: moves the clock on from arrival to arrival, until there is an event or `timeout` has passed.
+    /// Waits for events: moves the clock on from arrival to arrival, until there is an event or a wake, or `timeout`
+    /// has passed.
     ///
     /// # Errors
     ///
-    /// An error if `timeout` is `None` and nothing is under way in the network: the wait would never end.
+    /// An error if nothing is under way in the network, and `timeout` is `None` or ends beyond the range of the clock:
+    /// the wait would never end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut network = self.machine.network().borrow_mut();
         let id = self.machine.id();

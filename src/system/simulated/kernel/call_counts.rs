@@ -40,8 +40,8 @@ pub struct CallCounts {
     pub accepts: u64,
     /// Accepts that failed because no descriptor was free.
     pub exhausted_accepts: u64,
-    /// Reads, with and without success.
+    /// Reads, and receives of UDP sockets, with and without success.
     pub reads: u64,
-    /// Writes, with and without success.
+    /// Writes, and sends of UDP sockets, with and without success.
     pub writes: u64,
 }

@@ -118,7 +118,7 @@ impl Ord for Flight {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     flights: BinaryHeap<Flight>,
-    /// The packets that partitions hold back, in the order of sending.
+    /// The packets that partitions and machines that are down hold back, in the order of sending.
     held: Vec<Flight>,
     sequence: u64,
 }
@@ -161,7 +161,7 @@ impl Wire {
         self.held.push(flight);
     }
 
-    /// Drops the held packets of the socket `from`, which has given up its connection.
+    /// Drops the held packets of the socket `from`, which has given up its connection or whose machine has crashed.
     pub(super) fn drop_held(&mut self, from: Key) {
         self.held.retain(|flight| flight.from != from);
     }

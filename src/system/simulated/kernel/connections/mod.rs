@@ -289,8 +289,8 @@ impl Connections {
         }
     }
 
-    /// Holds a packet back until the partition heals. If the packet needs an acknowledgement, its sender begins to
-    /// retransmit.
+    /// Holds a packet back until the next change of the machines that reach each other. If the packet needs an
+    /// acknowledgement, its sender begins to retransmit.
     pub(super) fn hold(&mut self, world: &World, flight: Flight) {
         self.wire.hold(flight);
         self.retransmit(world, &flight);
@@ -325,8 +325,8 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles a change of the partitions, when a machine was cut off or reconnected: sends the held packets again, and
-    /// begins or ends keep-alive probes.
+    /// Handles a change of the machines that reach each other, by a partition, a blocked link, a crash or a restart:
+    /// sends the held packets again, and begins or ends keep-alive probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
@@ -336,7 +336,8 @@ impl Connections {
         }
     }
 
-    /// Begins or ends the keep-alive probes of a socket, after a change of the partitions or of its options.
+    /// Begins or ends the keep-alive probes of a socket, after [`on_partition_change`](Self::on_partition_change) or a
+    /// change of its options.
     fn update_probing(&mut self, world: &World, key: Key) {
         let now = world.clock.nanoseconds();
         let is_lost = self.lost_its_peer(world, key);

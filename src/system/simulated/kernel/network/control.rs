@@ -80,7 +80,8 @@ impl Network {
         self.world.record(machine, None, || "crashes".to_owned());
     }
 
-    /// Starts `machine` again after a crash. Packets of TCP that its peers have sent meanwhile arrive now.
+    /// Starts `machine` again after a crash. Packets of TCP that its peers have sent meanwhile arrive now, except each
+    /// SYN, which is sent again after a backoff.
     pub(crate) fn restart(&mut self, machine: MachineId) {
         self.deliver();
         self.world.machines.get_mut(machine).is_down = false;
@@ -89,7 +90,7 @@ impl Network {
             .record(machine, None, || "starts again".to_owned());
     }
 
-    /// Ends all faults and all partitions.
+    /// Sets the rates of all [`Faults`] to 0, and ends all partitions.
     pub(crate) fn end_faults(&mut self) {
         self.deliver();
         self.world.options.faults = Faults::NONE;
