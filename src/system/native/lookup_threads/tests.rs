@@ -70,7 +70,7 @@ fn a_thread_that_cannot_wake_the_loop_ends_with_the_loop() {
     lookups.ask(quick()).unwrap();
     wait_for(|| wakes.load(Ordering::SeqCst) > 3);
     drop(lookups);
-    // The closure of the thread holds a reference to `wakes`, until the thread ends.
+    // A wake that a thread could still repeat would hold another reference to `wakes`.
     wait_for(|| Arc::strong_count(&wakes) == 1);
 }
 
