@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// The options that are set on a socket before it listens.
+/// The options that are set on a socket before it listens. An adopted socket gets the backlog alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
     /// The limit on the number of connections that wait to be accepted. The kernel also has a limit of its own

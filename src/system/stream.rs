@@ -263,7 +263,8 @@ impl Stream {
         })
     }
 
-    /// Sends a FIN after all written bytes. Succeeds also if the peer has gone.
+    /// Ends writing: a TCP socket sends a FIN after all written bytes. Succeeds also if the peer has gone. Does nothing
+    /// for an input.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = retry_interrupted(|| match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.shutdown(Shutdown::Write),
@@ -446,7 +447,7 @@ impl Stream {
         }
     }
 
-    /// Whether closing the stream also deregisters it, because its descriptor has no duplicate.
+    /// Whether the loop may close the stream without deregistering it first, because its descriptor has no duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,

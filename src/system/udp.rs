@@ -120,7 +120,8 @@ impl Udp {
         })
     }
 
-    /// Connects the socket: from now on it sends to `peer`, and receives from `peer` alone.
+    /// Connects the socket: from now on it sends to `peer`, and takes in datagrams from `peer` alone. Datagrams that
+    /// have arrived already stay.
     pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         match self {
             #[cfg(feature = "simulation")]

@@ -1,4 +1,4 @@
-//! The host's callback for wakes, which threads call that have something for the loop.
+//! The host's callback for wakes. A thread that has something for the loop calls it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
