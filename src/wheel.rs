@@ -58,9 +58,9 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The tables grow only when more timers are
-/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink); the buffer that sorts overdue
-/// timers grows with their number. Timers that fall due in the same [`advance`](Wheel::advance) fire in the order of
-/// their deadlines and, for the same deadline, in the order in which they were armed. No timer fires early.
+/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink). The buffer that sorts overdue
+/// timers grows with their number. Timers that fall due in one [`advance`](Wheel::advance) fire in the order of their
+/// deadlines, and for the same deadline in arming order. No timer fires early.
 pub struct Wheel<T> {
     /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
     /// the tick of the latest `advance`.
@@ -319,9 +319,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Recomputes the earliest deadline of the nearest bucket, whose earliest entry may have left.
     ///
-    /// The wheel calls this when a bucket is cleared, so that another may become the nearest, and when the nearest
-    /// bucket loses its earliest entry and has at most [`SEARCH_LIMIT`] left. Other buckets may keep a deadline that is
-    /// too early, because `next_deadline` reads only the nearest bucket.
+    /// The wheel calls this when a bucket is cleared, because another may then be the nearest. The wheel also calls
+    /// this when the nearest bucket has lost its earliest entry, and has at most [`SEARCH_LIMIT`] entries left. Other
+    /// buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest bucket.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
         // On the lowest level `earliest` is exact, because all entries of a bucket have the same deadline.

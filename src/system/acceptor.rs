@@ -152,7 +152,7 @@ impl Acceptor {
         }
     }
 
-    /// Whether the loop may rely on accepted connections to inherit the options of [`Binding`] from this socket;
+    /// Whether the loop may rely on accepted connections to inherit the options of [`Binding`] from this socket.
     /// `false` for a simulated or faulty acceptor.
     pub(crate) fn passes_on_options(&self) -> bool {
         native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_) | Self::SharedTcp(_))

@@ -18,8 +18,8 @@ use super::injector::Injector;
 /// The readiness that a later poll reports again after a fault in a read.
 ///
 /// After a read that would block, the loop also forgets a reported end of the stream. This code does not know whether
-/// the kernel had reported an end. So the later poll always reports an end; the next read shows whether the end is
-/// real.
+/// the kernel had reported an end. So a later poll always reports an end, and the read after it shows whether the end
+/// is real.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
 /// A connection of the kernel whose calls meet faults.

@@ -28,8 +28,8 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Connects `stream`, which is bound to `local` if that is given, to `address`. If `local` has port 0, and the port
-/// that the kernel chose is taken for this destination, connects another socket from another port (Linux only).
+/// Connects `stream`, which is bound to `local` if that is given, to `address`. If the kernel chose the port for
+/// `local`, and the port is taken for this destination, connects another socket from another port (Linux only).
 pub(super) fn connect(
     stream: TcpStream,
     address: SocketAddr,

@@ -14,8 +14,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavour {
-    /// Linux: one event for a socket, with its whole readiness, after anything has happened that may change it, such as
-    /// the arrival of further bytes (edge-triggered).
+    /// Linux: one event for a socket, with its whole readiness, whenever something happens that may change it, such as
+    /// an arrival of bytes (edge-triggered).
     Epoll,
     /// macOS and the BSDs: separate events for reading and for writing. Each event reports its direction's end too.
     Kqueue,

@@ -33,8 +33,8 @@ pub struct Options {
     /// The number of bytes in each direction that may be under way or unread before writing blocks. For a UDP socket,
     /// the size of its receive buffer and of its send buffer.
     pub capacity: usize,
-    /// The limit on the number of events of one poll. A source with two events, and the fault `spurious_events`, may
-    /// each add one more.
+    /// The limit on the number of events of one poll. The flavour `Kqueue` and the fault `spurious_events` may each add
+    /// one more.
     pub batch: usize,
     /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None`: no
     /// limit.

@@ -289,8 +289,8 @@ impl Connections {
         }
     }
 
-    /// Holds a packet back until the next change of the machines that reach each other. If the packet needs an
-    /// acknowledgement, its sender begins to retransmit.
+    /// Holds a packet back until [`on_partition_change`](Self::on_partition_change) sends it again. If the packet needs
+    /// an acknowledgement, its sender begins to retransmit.
     pub(super) fn hold(&mut self, world: &World, flight: Flight) {
         self.wire.hold(flight);
         self.retransmit(world, &flight);
@@ -325,8 +325,8 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles a change of the machines that reach each other, by a partition, a blocked link, a crash or a restart:
-    /// sends the held packets again, and begins or ends keep-alive probes.
+    /// Handles the begin or the end of a partition, of a blocked link or of a crash: sends the held packets again, and
+    /// begins or ends keep-alive probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
