@@ -67,8 +67,8 @@ impl Pool {
     }
 
     /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of
-    /// `CHUNK_BYTES`, and at most four free queues for each of these chunks. If `bytes` is less than one chunk, the
-    /// pool keeps nothing, and every empty buffer that queues bytes allocates.
+    /// `CHUNK_BYTES`. For each of these chunks it will keep at most four free queues. If `bytes` is less than one
+    /// chunk, the pool keeps nothing, and every empty buffer that queues bytes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;

@@ -218,8 +218,8 @@ impl<T: Copy> Entries<T> {
         self.table[number as usize].cell = cell;
     }
 
-    /// Returns the deadline of the entry `number`, and the cell of the chain in which the number of this entry stands,
-    /// which is [`NONE`] for an entry in no chain. `None` if `number` is [`NONE`].
+    /// Returns the deadline of the entry `number`, and the cell in which this number stands. The cell is [`NONE`] for
+    /// an entry in no chain. `None` if `number` is [`NONE`].
     #[inline]
     pub(super) fn location(&self, number: u32) -> Option<(u64, u32)> {
         let entry = self.table.get(number as usize)?;

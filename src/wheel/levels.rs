@@ -13,9 +13,9 @@ pub(super) struct Levels {
 
 /// The number of bits of each digit of a tick, lowest digit first.
 ///
-/// The two lowest digits cover a minute of milliseconds, so that at 1 ms a tick an idle timeout of up to a minute
-/// cascades at most twice. The levels above hold few timers and seldom cascade. These levels have few buckets, because
-/// each bucket costs memory.
+/// At 1 ms a tick, the two lowest digits cover a minute, so that an idle timeout of up to a minute cascades at most
+/// twice. The levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs
+/// memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
 /// The number of buckets of all levels together.

@@ -1,5 +1,4 @@
-//! The memory of a wheel. The wheel grows before a timer is armed, or reports that it cannot, and shrinks after a
-//! spike.
+//! The memory of a wheel, which grows before a timer is armed and shrinks after a spike.
 
 use std::collections::TryReserveError;
 

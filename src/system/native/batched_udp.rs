@@ -110,8 +110,8 @@ impl BatchedUdp {
     }
 }
 
-/// Whether a datagram can come from `address`: false for the unspecified address, and for the address of a group or of
-/// all hosts, to which a datagram may have been sent.
+/// Whether a datagram can come from `address`: false for the unspecified address, a group and the broadcast address.
+/// The packet info of a received datagram names such an address if the datagram was sent to it.
 fn can_be_source(address: &IpAddr) -> bool {
     let address = address.to_canonical();
     let is_of_many = match address {

@@ -17,7 +17,7 @@ pub(super) struct Trace {
 pub(super) enum Note {
     /// The clock moved. The entry has the new number of nanoseconds.
     Time,
-    /// A packet arrived at a socket.
+    /// A packet or datagram arrived, or a timer of a socket fell due.
     Arrival,
     /// An event was given to a loop.
     Event,
