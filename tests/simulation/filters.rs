@@ -135,7 +135,8 @@ impl Pair {
         };
         let mut server = simulation.host_with(Vec::new(), options()).unwrap();
         let mut peer = simulation.host_with(0, options()).unwrap();
-        let mut listen = ListenOptions::new();
+        let socket = SocketOptions::new().high_water_mark(1);
+        let mut listen = ListenOptions::new().socket(socket);
         for &filter in filters {
             listen = listen.filter(move || Ok(filter));
         }
@@ -221,6 +222,29 @@ fn answers_of_a_lower_filter_leave_during_the_handshake_above() {
     let mut pair = Pair::new(7, &[lower, upper], Behind::default(), plain);
     pair.run_for(Duration::from_secs(1));
     assert_eq!((pair.peer.shared, pair.server.shared.len()), (500, 0));
+}
+
+#[test]
+fn answers_leave_behind_a_queue_that_has_drained() {
+    let filter = Odd {
+        answers: 10,
+        ..Odd::default()
+    };
+    // Five bytes come before the queue has left, and are answered behind it.
+    for writes in 0..40 {
+        let behind = Behind {
+            writes,
+            ..Behind::default()
+        };
+        let plain = Plain {
+            sends: 5,
+            reads: true,
+            ..Plain::default()
+        };
+        let mut pair = Pair::new(7, &[filter], behind, plain);
+        pair.run_for(Duration::from_secs(1));
+        assert_eq!(pair.peer.shared, writes + 50);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::net::error::Syscall;
+use crate::net::filter::Filters;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
 use crate::reactor::{Interest, Registration};
@@ -326,6 +327,10 @@ impl Connection {
             self.outbound.retry = Retry::default();
         }
         let is_drained = self.outbound.take_drain(&self.settings, registration);
+        if is_drained && self.filters().is_some_and(Filters::has_output) {
+            // The queue is empty, and answers of the filters still wait for the kernel.
+            registration.want(Interest::WRITABLE);
+        }
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
