@@ -11,7 +11,7 @@ use arbitrary::{Result, Unstructured};
 use netloop::simulation::{Flavour, Host, Options, Simulation, SimulationEnd};
 use netloop::{
     Budget, DatagramContext, DatagramFlow, DatagramHandler, DatagramId, DatagramOptions,
-    DropPolicy, Error, EventLoopOptions, Limits,
+    DropPolicy, Error, EventLoopOptions, Limits, PacketInfo,
 };
 
 const SINK: &str = "10.0.0.1:7000";
@@ -20,7 +20,7 @@ const SINK: &str = "10.0.0.1:7000";
 const LONGEST: usize = 65_507;
 
 /// The bytes that the entry of a queued datagram counts for.
-const ENTRY: usize = size_of::<(Option<SocketAddr>, usize)>();
+const ENTRY: usize = size_of::<(Option<SocketAddr>, PacketInfo, usize)>();
 
 const MOST_SENDS: usize = 400;
 
