@@ -274,10 +274,11 @@ impl Datagrams {
         set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
     }
 
-    /// Stops receiving, or receives again. During a pause, the kernel keeps as many datagrams as its buffer holds.
+    /// Stops receiving, or receives again. During a pause, the kernel keeps as many datagrams as its buffer holds. A call
+    /// during the lookup counts from the bind on.
     pub(crate) fn set_paused(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         self.is_paused = is_paused;
-        match is_paused || !matches!(self.stage, Stage::Open(_)) {
+        match is_paused || self.closes_soon || self.is_closed() {
             true => registration.unwant(Interest::READABLE),
             false => registration.want(Interest::READABLE),
         }
@@ -312,6 +313,9 @@ impl Datagrams {
         }
         if !self.is_closed() {
             self.closes_soon = true;
+            self.message = None;
+            #[cfg(feature = "udp-batch")]
+            self.batch.clear();
             self.set_paused(true, registration);
         }
     }

@@ -176,6 +176,28 @@ fn a_handler_that_closes_hears_no_rest_of_its_batch() {
     assert_eq!(stage.count("a burst"), 1);
 }
 
+// The answer waits for the flush, so that the socket does not close at once.
+#[test]
+fn a_handler_that_closes_soon_hears_no_rest_of_its_batch() {
+    let mut stage = Stage::new();
+    let handler = Watch::new("a").on_message(|cx, from, data| {
+        assert_eq!(cx.socket.send_to(from, data), DatagramFlow::Open);
+        cx.socket.close_soon();
+        cx.socket.resume();
+        assert!(!cx.socket.is_closed());
+        assert_eq!(cx.socket.remaining_in_batch(), 0);
+    });
+    let (_, to) = stage.bind(batched(), handler);
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    stage.settle_for_a_while();
+    for _ in 0..20 {
+        assert_eq!(stage.socket(id).send_to(to, b"burst"), DatagramFlow::Open);
+    }
+    stage.drive_to("b burst");
+    stage.drive_to("a close");
+    assert_eq!(stage.count("a burst"), 1);
+}
+
 #[test]
 fn a_connected_socket_sends_its_bursts_too() {
     let mut stage = Stage::new();

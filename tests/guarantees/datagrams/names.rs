@@ -164,6 +164,54 @@ fn datagrams_of_closed_sockets_leave_their_space_to_others() {
     stage.run_to_its_end();
 }
 
+// The queue takes several services to leave, and the datagram has arrived before the first of them.
+#[test]
+fn a_socket_that_closes_soon_receives_nothing() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let handler = Watch::new("a").on_listening(move |cx| {
+        let address = cx.socket.local_address().unwrap();
+        peer.send_to(b"late", address).unwrap();
+        cx.socket.close_soon();
+        cx.socket.resume();
+        assert!(!cx.socket.is_closed(), "the queue is not sent yet");
+    });
+    let options = answering(vec![SocketAddr::new(to.ip(), 0)]);
+    let bound = stage.event_loop.bind_udp("here.test:0", options, handler);
+    let id = bound.unwrap();
+    for _ in 0..500 {
+        assert!(stage.socket(id).send_to(to, b"x").is_accepted());
+    }
+    stage.run_to_its_end();
+    assert_eq!(stage.notes, ["a listening", "a close"]);
+    assert_eq!(stage.event_loop.statistics().datagrams_sent, 500);
+}
+
+#[test]
+fn a_pause_within_the_lookup_ends_with_its_resume_alone() {
+    for resumes in [false, true] {
+        let mut stage = Stage::new();
+        let options = answering(vec![SocketAddr::new(loopback().ip(), 0)]);
+        let bound = stage
+            .event_loop
+            .bind_udp("here.test:0", options, Watch::new("a"));
+        let id = bound.unwrap();
+        stage.socket(id).pause();
+        if resumes {
+            stage.socket(id).resume();
+        }
+        stage.drive_to("a listening");
+        let address = stage.socket(id).local_address().unwrap();
+        peer().0.send_to(b"x", address).unwrap();
+        if !resumes {
+            stage.settle_for_a_while();
+            assert!(!stage.has("a x"));
+            stage.socket(id).resume();
+        }
+        stage.drive_to("a x");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_is_no_place_for_a_udp_socket() {
