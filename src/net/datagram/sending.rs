@@ -13,7 +13,8 @@ use crate::system::{PacketInfo, Udp};
 
 use super::DatagramFlow;
 use super::{
-    DatagramEvent, Datagrams, DropPolicy, Stage, check_sendable, is_connected, is_not_connected,
+    DatagramEvent, Datagrams, DropPolicy, Purpose, Stage, check_sendable, is_connected,
+    is_not_connected,
 };
 
 /// The limit on the datagrams that one call of `on_writable` sends.
@@ -96,12 +97,15 @@ impl Datagrams {
     /// Returns the error of a send to `to` that the socket may not make.
     pub(super) fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
         // A socket that will be connected has no peer until the lookup is answered.
-        let is_pending = self.pending().is_some();
-        match (to, self.peer) {
-            (Some(to), None) => check_sendable(self.send_block_list.as_deref(), to).err(),
-            (Some(to), Some(_)) => Some(is_connected().at(to.into())),
-            (None, None) if !is_pending => Some(is_not_connected()),
-            (None, _) => None,
+        let has_peer = match self.pending() {
+            Some((_, purpose)) => purpose == Purpose::Connect,
+            None => self.peer.is_some(),
+        };
+        match (to, has_peer) {
+            (Some(to), false) => check_sendable(self.send_block_list.as_deref(), to).err(),
+            (Some(to), true) => Some(is_connected().at(to.into())),
+            (None, false) => Some(is_not_connected()),
+            (None, true) => None,
         }
     }
 

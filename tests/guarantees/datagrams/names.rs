@@ -212,6 +212,40 @@ fn a_pause_within_the_lookup_ends_with_its_resume_alone() {
     }
 }
 
+// A send that does not fit the purpose of the lookup is refused within the call, as it is once the socket is open.
+#[test]
+fn a_send_within_the_lookup_fits_its_purpose() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let options = || answering(vec![SocketAddr::new(to.ip(), 0)]).local_address(to.ip());
+    let named = ("here.test", to.port());
+    let event_loop = &mut stage.event_loop;
+    let bound = event_loop.bind_udp("here.test:0", options(), Watch::new("a"));
+    let connected = event_loop.connect_udp(named, options(), Watch::new("b"));
+    let (bound, connected) = (bound.unwrap(), connected.unwrap());
+    assert_eq!(stage.socket(bound).send(b"lost"), DatagramFlow::Dropped);
+    let flow = stage.socket(connected).send_to(loopback(), b"lost");
+    assert_eq!(flow, DatagramFlow::Dropped);
+    assert_eq!(stage.event_loop.statistics().queued_bytes, 0);
+    let flow = stage.socket(bound).send_to(to, b"one");
+    assert_eq!(flow, DatagramFlow::Open);
+    assert_eq!(stage.socket(connected).send(b"two"), DatagramFlow::Open);
+    stage.settle_for_a_while();
+    stage.drive_to("a listening");
+    stage.drive_to("b connect");
+    let mut words = [[0; 3]; 2];
+    for word in &mut words {
+        assert_eq!(peer.recv(word).unwrap(), 3);
+    }
+    words.sort_unstable();
+    assert_eq!(&words, &[*b"one", *b"two"]);
+    let not_connected = format!("a {}", Error::DATAGRAM_NOT_CONNECTED);
+    let is_connected = format!("b {}", Error::DATAGRAM_IS_CONNECTED);
+    assert_eq!(stage.count(&not_connected), 1);
+    assert_eq!(stage.count(&is_connected), 1);
+    assert_eq!(stage.event_loop.statistics().datagrams_dropped, 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_path_is_no_place_for_a_udp_socket() {

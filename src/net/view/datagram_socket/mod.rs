@@ -99,7 +99,8 @@ impl DatagramSocket<'_> {
     /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
     /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
     /// [`send`](Self::send), the call answers `Dropped`, with
-    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED).
+    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED). A socket of `connect_udp` counts as
+    /// connected from the call on.
     ///
     /// ```
     /// use netloop::{DatagramContext, DatagramHandler, DatagramFlow};
