@@ -80,7 +80,10 @@ impl Udp {
             }
             // Datagrams that the kernel has coalesced look like one here, so the caller calls `receive_batch` instead.
             #[cfg(feature = "udp-batch")]
-            Self::Batched(batched) => udp::receive(&batched.socket, buffer),
+            Self::Batched(batched) => {
+                batched.forbid_blocking()?;
+                udp::receive(&batched.socket, buffer)
+            }
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.receive(buffer),
             #[cfg(feature = "simulation")]
@@ -112,7 +115,10 @@ impl Udp {
                 send(shared.get(), bytes, to)
             }
             #[cfg(feature = "udp-batch")]
-            Self::Batched(batched) => send(&batched.socket, bytes, to),
+            Self::Batched(batched) => {
+                batched.forbid_blocking()?;
+                send(&batched.socket, bytes, to)
+            }
             #[cfg(feature = "simulation")]
             Self::Simulated(socket) => socket.send(bytes, to),
             #[cfg(feature = "simulation")]
@@ -216,6 +222,11 @@ impl Udp {
     pub(crate) fn into_shared(self) -> Self {
         match self {
             Self::Own(socket) => Self::Shared(Shared::new(socket)),
+            #[cfg(feature = "udp-batch")]
+            Self::Batched(mut batched) => {
+                batched.share();
+                Self::Batched(batched)
+            }
             other => other,
         }
     }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mio::net::UdpSocket;
 use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::SockRef;
 
 use crate::system::packet_info::{Ecn, PacketInfo};
 
@@ -21,12 +22,32 @@ const MOST_BUFFERS: usize = 8;
 pub(crate) struct BatchedUdp {
     pub(crate) socket: UdpSocket,
     state: UdpSocketState,
+    /// Whether the descriptor may have duplicates, whose holders may clear O_NONBLOCK.
+    is_shared: bool,
 }
 
 impl BatchedUdp {
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        Ok(Self { socket, state })
+        Ok(Self {
+            socket,
+            state,
+            is_shared: false,
+        })
+    }
+
+    /// Notes that the descriptor may have duplicates from now on.
+    #[cfg(unix)]
+    pub(crate) fn share(&mut self) {
+        self.is_shared = true;
+    }
+
+    /// Sets O_NONBLOCK, as [`Shared`](super::Shared) does. A blocking `recvmmsg` waits until all of its buffers are full.
+    pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
+        match self.is_shared {
+            true => SockRef::from(&self.socket).set_nonblocking(true),
+            false => Ok(()),
+        }
     }
 
     /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of
@@ -37,6 +58,7 @@ impl BatchedUdp {
         buffer: &mut [u8],
         mut each: impl FnMut(usize, usize, SocketAddr, PacketInfo, bool),
     ) -> io::Result<()> {
+        self.forbid_blocking()?;
         let part = match buffer.len() / COALESCED {
             0 => buffer.len(),
             _ => COALESCED,
@@ -88,6 +110,7 @@ impl BatchedUdp {
         to: SocketAddr,
         info: PacketInfo,
     ) -> io::Result<()> {
+        self.forbid_blocking()?;
         let transmit = Transmit {
             destination: to,
             ecn: info

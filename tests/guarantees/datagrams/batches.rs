@@ -1,8 +1,9 @@
 //! Batches (feature `udp-batch`): what is sent in a turn leaves in few calls, and arrives as it was sent.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use netloop::{DatagramFlow, DatagramOptions, EventLoop, EventLoopOptions};
+use socket2::SockRef;
 
 use super::{Stage, Watch, peer};
 
@@ -259,4 +260,36 @@ fn a_simulated_socket_sends_its_batches_one_by_one() {
     simulation.run(&mut [&mut host]).unwrap();
     let arrived = host.shared.iter().filter(|note| *note == "a x").count();
     assert_eq!(arrived, 20);
+}
+
+// Another holder clears O_NONBLOCK. A blocking `recvmmsg` waits until all of its buffers are full.
+#[test]
+fn a_duplicate_in_blocking_mode_does_not_block_a_batch() {
+    let mut stage = Stage::new();
+    let (id, address) = stage.bind(batched(), Watch::echo("a"));
+    let duplicate = UdpSocket::from(stage.socket(id).try_clone_descriptor().unwrap());
+    stage.settle_for_a_while();
+    let is_nonblocking = || SockRef::from(&duplicate).nonblocking().unwrap();
+    let (peer, peer_address) = peer();
+    for _ in 0..5 {
+        duplicate.set_nonblocking(false).unwrap();
+        peer.send_to(b"x", address).unwrap();
+        assert_eq!(duplicate.peek(&mut [0; 8]).unwrap(), 1);
+        stage.settle_for_a_while();
+        assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
+        assert!(is_nonblocking(), "a receive");
+        for count in 1..=2 {
+            duplicate.set_nonblocking(false).unwrap();
+            for _ in 0..count {
+                let flow = stage.socket(id).send_to(peer_address, b"y");
+                assert_eq!(flow, DatagramFlow::Open);
+            }
+            stage.settle_for_a_while();
+            assert!(is_nonblocking(), "a send of {count}");
+            for _ in 0..count {
+                assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
+            }
+        }
+    }
+    assert_eq!(stage.count("a x"), 5);
 }
