@@ -2,8 +2,9 @@
 
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 
-use netloop::{DatagramFlow, DatagramOptions, Error};
+use netloop::{BlockList, DatagramFlow, DatagramOptions, Error};
 
 use super::{Stage, Watch, loopback, peer};
 
@@ -98,4 +99,28 @@ fn an_adopted_socket_may_be_connected_already() {
     assert_eq!(stage.socket(id).send(b"hello"), DatagramFlow::Open);
     assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 5);
     stage.drive_to("a connect");
+}
+
+#[test]
+fn an_adopted_socket_has_no_peer_that_is_blocked() {
+    let mut stage = Stage::new();
+    let (_peer, peer_address) = peer();
+    let mut list = BlockList::new();
+    list.add_address(peer_address.ip());
+    let options = DatagramOptions::new().send_block_list(Rc::new(list));
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    let address = socket.local_addr().unwrap();
+    socket.connect(peer_address).unwrap();
+    let refused = stage
+        .event_loop
+        .adopt_udp(socket, options.clone(), Watch::new("a"));
+    assert_eq!(refused.unwrap_err().code(), Error::IP_BLOCKED);
+    assert!(!stage.event_loop.is_alive());
+    // The refused socket is closed, and one without a peer is adopted.
+    let socket = UdpSocket::bind(address).unwrap();
+    let adopted = stage.event_loop.adopt_udp(socket, options, Watch::new("b"));
+    let id = adopted.unwrap();
+    let flow = stage.socket(id).send_to(peer_address, b"x");
+    assert_eq!(flow, DatagramFlow::Dropped);
+    stage.drive_to("b ERR_IP_BLOCKED");
 }
