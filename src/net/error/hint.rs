@@ -25,7 +25,10 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
         }
         // The user has left the choice to the system (port 0), and no port is free.
         "EADDRINUSE" if error.port() == Some(0) => NO_LOCAL_PORT,
-        "EADDRINUSE" => return Some(Cow::Owned(holder_of(error.port()?))),
+        "EADDRINUSE" => {
+            let listens = error.syscall() != Some(Syscall::Bind);
+            return Some(Cow::Owned(holder_of(error.port()?, listens)));
+        }
         "EADDRNOTAVAIL" if is_listening => {
             "no interface of this machine has the address; `[::]` and `0.0.0.0` are all it has"
         }
@@ -92,13 +95,18 @@ fn is_undecided(error: &io::Error) -> bool {
     error.get_ref().is_some()
 }
 
-/// Returns the command that finds the process that already listens on `port`.
-fn holder_of(port: u16) -> String {
-    if cfg!(windows) {
-        format!("`netstat -ano | findstr :{port}` shows the process; port 0 takes a free one")
+/// Returns the command that finds the process that already has `port`. For a port to listen on, this process listens.
+/// For any other bind, the process may have a UDP socket, or a TCP socket in any state.
+fn holder_of(port: u16, listens: bool) -> String {
+    let command = if cfg!(windows) {
+        format!("netstat -ano | findstr :{port}")
     } else if cfg!(any(target_os = "linux", target_os = "android")) {
-        format!("`ss -ltnp 'sport = :{port}'` shows the process; port 0 takes a free one")
+        let kinds = if listens { "-ltnp" } else { "-tuanp" };
+        format!("ss {kinds} 'sport = :{port}'")
+    } else if listens {
+        format!("lsof -nP -iTCP:{port} -sTCP:LISTEN")
     } else {
-        format!("`lsof -nP -iTCP:{port} -sTCP:LISTEN` shows the process; port 0 takes a free one")
-    }
+        format!("lsof -nP -i:{port}")
+    };
+    format!("`{command}` shows the process; port 0 takes a free one")
 }

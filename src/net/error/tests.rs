@@ -122,6 +122,15 @@ fn the_alternate_text_adds_one_line_with_advice() {
         hint.contains(":3000") && hint.contains("shows the process"),
         "{hint}"
     );
+    // The process may have a UDP socket, or a TCP socket that does not listen.
+    let bound = Error::new(Syscall::Bind, system("EADDRINUSE")).at(socket("[::]:53"));
+    let bound = format!("{bound:#}");
+    let (_, hint_of_bind) = bound.split_once('\n').expect("there are two lines");
+    assert!(hint_of_bind.contains(":53") && hint_of_bind.contains("shows the process"));
+    if cfg!(target_os = "linux") {
+        assert!(hint.contains("`ss -ltnp "), "{hint}");
+        assert!(hint_of_bind.contains("`ss -tuanp "), "{hint_of_bind}");
+    }
     let high_port = Error::new(Syscall::Listen, system("EACCES")).at(socket("0.0.0.0:8080"));
     assert_eq!(
         format!("{high_port:#}"),
