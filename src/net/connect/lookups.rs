@@ -65,7 +65,8 @@ pub(crate) struct PendingLookups {
 pub(crate) struct LookupCounts {
     /// The lookups that were started, also those given up before a resolver was asked.
     pub(crate) started: u64,
-    /// The lookups that were not started because too many waited for a thread.
+    /// The lookups that were not started because too many waited for a thread. A second lookup of a slow name does not
+    /// count, because its sources still wait for the first.
     pub(crate) refused: u64,
     /// The sources that waited until their timeout.
     pub(crate) timed_out: u64,
@@ -132,13 +133,9 @@ impl PendingLookups {
             }
         }
         let Some(newest) = newest else {
-            return self.start(
-                host.to_owned(),
-                query.family,
-                resolver.clone(),
-                vec![asker],
-                now,
-            );
+            let (host, askers) = (host.to_owned(), vec![asker]);
+            let started = self.start(host, query.family, resolver.clone(), askers, now);
+            return started.map_err(|unasked| self.refuse(unasked));
         };
         self.look_up_again_if_slow(newest, now);
         Ok(())
@@ -151,7 +148,7 @@ impl PendingLookups {
         resolver: SharedResolver,
         askers: Vec<Key>,
         now: Instant,
-    ) -> io::Result<()> {
+    ) -> Result<(), Unasked> {
         let job: Job = {
             let (host, resolver) = (host.clone(), resolver.clone());
             Box::new(move || {
@@ -159,14 +156,7 @@ impl PendingLookups {
                 resolver.resolve(&query).map_err(to_io)
             })
         };
-        let ticket = match self.lookups.ask(job) {
-            Ok(ticket) => ticket,
-            Err(Unasked::NoThread(error)) => return Err(error),
-            Err(Unasked::QueueIsFull) => {
-                self.counts.refused += 1;
-                return Err(self.queue_is_full());
-            }
-        };
+        let ticket = self.lookups.ask(job)?;
         self.counts.started += 1;
         self.pending.push(PendingLookup {
             ticket,
@@ -180,8 +170,13 @@ impl PendingLookups {
         Ok(())
     }
 
+    /// Returns the error for the only source of a lookup that was not started, and counts the refusal.
     #[cold]
-    fn queue_is_full(&self) -> io::Error {
+    fn refuse(&mut self, unasked: Unasked) -> io::Error {
+        if let Unasked::NoThread(error) = unasked {
+            return error;
+        }
+        self.counts.refused += 1;
         let most = self.limits.waiting.unwrap_or(usize::MAX);
         let text =
             format!("{most} lookups wait for a thread already (`Limits::max_waiting_lookups`)");

@@ -1,7 +1,8 @@
 //! Tests of the age at which a lookup counts as slow, with a clock that the tests set. No test waits for a resolver.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
+use crate::net::connect::Resolver;
 use crate::slots::Slots;
 use crate::system::{ScriptedWaker, System, WakeHandle, WakeListener};
 
@@ -23,11 +24,14 @@ struct Lookup {
 
 impl Lookup {
     fn new() -> Self {
+        Self::within(LIMITS, |_: &HostQuery<'_>| Ok(Vec::new()))
+    }
+
+    fn within(limits: LookupLimits, found: impl Resolver + 'static) -> Self {
         let waker = WakeHandle::Scripted(Arc::new(ScriptedWaker::default()));
-        let lookups = System::Kernel.lookups(waker, WakeListener::default(), LIMITS);
-        let found = |_: &HostQuery<'_>| Ok(Vec::new());
+        let lookups = System::Kernel.lookups(waker, WakeListener::default(), limits);
         Self {
-            lookups: PendingLookups::new(lookups, LIMITS),
+            lookups: PendingLookups::new(lookups, limits),
             resolver: SharedResolver::new(Arc::new(found)),
             keys: Slots::default(),
             begun: Instant::now(),
@@ -104,4 +108,33 @@ fn a_source_that_leaves_a_fast_lookup_asks_no_more() {
     assert_eq!(lookup.waiting(), [2]);
     lookup.depart(second, Departure::Left, SLOW);
     assert_eq!(lookup.waiting(), [1, 1]);
+}
+
+// The second lookup finds the queue full, and its sources go on to wait for the first.
+#[test]
+fn a_second_lookup_that_is_refused_refuses_no_source() {
+    let (open, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    let limits = LookupLimits {
+        threads: 1,
+        waiting: Some(0),
+    };
+    let mut lookup = Lookup::within(limits, move |_: &HostQuery<'_>| {
+        let _ = opened.lock().unwrap().recv();
+        Ok(Vec::new())
+    });
+    lookup.ask(Duration::ZERO);
+    let impatient = lookup.ask(SLOW);
+    lookup.depart(impatient, Departure::TimedOut, SLOW * 2);
+    assert_eq!(lookup.waiting(), [1]);
+    let counts = lookup.lookups.counts();
+    assert_eq!((counts.started, counts.refused), (1, 0));
+    let query = HostQuery::new("other.invalid", None);
+    let other = lookup.keys.insert(());
+    let refused = lookup
+        .lookups
+        .ask(&query, &lookup.resolver, other, lookup.begun);
+    assert!(refused.is_err());
+    assert_eq!(lookup.lookups.counts().refused, 1);
+    drop(open);
 }
