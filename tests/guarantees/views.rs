@@ -197,6 +197,52 @@ fn a_server_on_a_name_shows_that_it_is_looked_up() {
     );
 }
 
+#[test]
+fn the_options_of_tcp_are_told_after_the_close_of_tcp_alone() {
+    let options = SocketOptions::new()
+        .no_delay(true)
+        .keep_alive(KeepAlive::new())
+        .type_of_service(0x10);
+    let told = |socket: &netloop::Socket<'_>| {
+        let options = (socket.no_delay(), socket.keep_alive());
+        format!("{options:?} {:?}", socket.type_of_service())
+    };
+    let telling = || Recorder::new("us").on("close", move |cx, _| cx.shared.note(told(&cx.socket)));
+    let all = format!("{:?} Some(16)", (true, Some(KeepAlive::new())));
+    let mut scene = Scene::new();
+    let (id, _peer) = scene.accepted(options.clone(), telling());
+    scene.socket(id).destroy();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.notes, [all.as_str()]);
+    // Nothing listens there: the connect fails later.
+    let mut scene = Scene::new();
+    scene.connect("127.0.0.1:1", options.clone(), telling());
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.notes, [all.as_str()]);
+    #[cfg(unix)]
+    {
+        let none = "(false, None) None";
+        for detaches in [false, true] {
+            let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            let mut scene = Scene::new();
+            let adopted = scene.event_loop.adopt(ours, options.clone(), telling());
+            let id = adopted.unwrap();
+            match detaches {
+                true => drop(scene.socket(id).detach().unwrap()),
+                false => scene.socket(id).destroy(),
+            }
+            scene.drive_to_close("us");
+            assert_eq!(scene.world.notes, [none], "detaches: {detaches}");
+        }
+        let nowhere = scratch_path();
+        let mut scene = Scene::new();
+        let id = scene.connect(nowhere.path.as_path(), options, telling());
+        assert_eq!(told(&scene.socket(id)), none, "before the failure is told");
+        scene.drive_to_close("us");
+        assert_eq!(scene.world.notes, [none], "no such path");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_view_shows_the_path_of_a_unix_socket() {

@@ -260,6 +260,7 @@ impl Connection {
     /// Moves the connection to its last stage.
     fn note_closed(&mut self, reason: CloseReason) {
         let mut holds_place = true;
+        let may_be_tcp = self.may_be_tcp();
         let peer = match self.stage.take() {
             Stage::Open(peer) => peer,
             Stage::Handshaking(peer) => {
@@ -291,6 +292,7 @@ impl Connection {
         self.stage = Stage::Closed {
             peer,
             reason,
+            may_be_tcp,
             holds_place,
         };
     }

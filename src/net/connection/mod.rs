@@ -199,10 +199,9 @@ impl Connection {
         if !self.can_be_detached() {
             return None;
         }
-        let stream = self.stream.take()?;
         let unsent = outbox.take_all(&mut self.outbound.unsent);
         self.close(CloseReason::Detached, registration);
-        Some((stream, unsent))
+        Some((self.stream.take()?, unsent))
     }
 
     pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {

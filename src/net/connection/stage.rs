@@ -27,6 +27,8 @@ pub(super) enum Stage {
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
+        /// Whether the stream was TCP, or was never there and would have been TCP.
+        may_be_tcp: bool,
         /// Whether the connection still counts against the limits on open sockets of its loop, server and network.
         holds_place: bool,
     },

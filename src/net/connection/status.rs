@@ -115,7 +115,7 @@ impl Connection {
     pub(crate) fn type_of_service(&self) -> Option<u8> {
         match self.open_stream() {
             Some(stream) => u8::try_from(stream.type_of_service().ok().flatten()?).ok(),
-            None => self.settings.type_of_service,
+            None => self.settings.type_of_service.filter(|_| self.may_be_tcp()),
         }
     }
 
@@ -163,9 +163,15 @@ impl Connection {
             .filter(|_| self.may_be_tcp())
     }
 
-    /// Whether the stream is TCP, or is not there: a stream that comes later will be TCP.
-    fn may_be_tcp(&self) -> bool {
-        self.stream.as_ref().is_none_or(Stream::can_be_reset)
+    /// Whether the stream is TCP, was TCP until the close, or would become TCP.
+    pub(super) fn may_be_tcp(&self) -> bool {
+        match (&self.stage, &self.stream) {
+            (Stage::Closed { may_be_tcp, .. }, _) => *may_be_tcp,
+            (_, Some(stream)) => stream.can_be_reset(),
+            // The connect to a path has failed at once. A connect to an address that failed has the address.
+            (Stage::Connecting(peer), None) => peer.address().is_some(),
+            (_, None) => true,
+        }
     }
 
     pub(crate) fn settings(&self) -> &SocketSettings {
