@@ -123,6 +123,26 @@ fn reset_while_connecting_follows_the_queued_bytes() {
     assert_eq!(received.end, PeerEnd::Reset);
 }
 
+// macOS refuses SO_LINGER on a connection that is dead. The socket reads nothing that could tell of that.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_reset_while_connecting_closes_a_dead_connection_too() {
+    use netloop::simulation::{Faults, faulty_event_loop};
+
+    let faults = Faults {
+        refused_options: 1000,
+        ..Faults::NONE
+    };
+    let mut scene = Scene::new();
+    scene.event_loop = faulty_event_loop(1, faults).unwrap();
+    let (_listener, address) = listener();
+    let options = SocketOptions::new().pause_on_connect(true);
+    let id = scene.connect(address, options, Recorder::new("us"));
+    scene.socket(id).reset().unwrap();
+    scene.drive_to_close("us");
+    assert_eq!(scene.world.trace("us"), "connect close:Local");
+}
+
 // B6
 #[test]
 fn reset_and_then_destroy_while_connecting_tells_only_on_close() {

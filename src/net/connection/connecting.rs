@@ -255,9 +255,11 @@ impl Connection {
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
-            // On a stream that is not TCP, the request was refused when it was made. If the kernel has given the
-            // connection up, the next read fails.
-            let _ = self.reset(registration);
+            // On a stream that is not TCP, the request was refused when it was made. An error means that the kernel has
+            // given the connection up, and there is no peer to reset.
+            if self.reset(registration).is_err() {
+                self.destroy(None, registration);
+            }
         }
     }
 

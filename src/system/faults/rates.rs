@@ -70,8 +70,9 @@ pub struct Faults {
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
     ///
-    /// `set_no_delay`, `set_keep_alive` and the setters of a UDP socket return the error. An option that was asked for
-    /// before the connect is not set, and no handler is told.
+    /// `set_no_delay`, `set_keep_alive`, `reset` and the setters of a UDP socket return the error. An option that was asked
+    /// for before the connect is not set, and no handler is told. A reset that was asked for before the connect closes the
+    /// socket without a RST.
     pub refused_options: u16,
 }
 

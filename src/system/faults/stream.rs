@@ -126,7 +126,8 @@ impl FaultyStream {
 
     /// Draws the faults that reads and writes have in common.
     fn inject(&self, readiness: Readiness) -> io::Result<()> {
-        if self.injector.strikes(|faults| faults.resets) && self.reset_on_close().is_ok() {
+        if self.injector.strikes(|faults| faults.resets) && tcp::reset_on_close(&self.inner).is_ok()
+        {
             self.is_reset.set(true);
             return Err(CallError::Reset.to_io());
         }
@@ -152,6 +153,7 @@ impl FaultyStream {
     }
 
     pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        self.maybe_refuse_option()?;
         tcp::reset_on_close(&self.inner)
     }
 
