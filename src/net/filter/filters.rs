@@ -229,6 +229,12 @@ impl Filters {
                         _ => Ok(Advance::Waits),
                     };
                 }
+                Err(error)
+                    if error.kind() == io::ErrorKind::Interrupted
+                        && self.wire.has_read_enough() =>
+                {
+                    return Ok(Advance::Unfinished);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -8,7 +8,8 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::layer::Layer;
 
-/// The limit on the reads below a filter in one call while it decodes no bytes. Then other sources are served first.
+/// The limit on the reads below a filter in one call while it decodes no bytes, and on the reads of the stream in one
+/// call, however many filters there are. Then other sources are served first.
 pub(super) const MOST_READS: usize = 8;
 
 /// The number of decoded bytes after which the wire is read once more.
@@ -28,6 +29,8 @@ const BATCH_SLICES: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
+    /// The number of reads of the stream in this operation. At most [`MOST_READS`].
+    pub(super) reads: usize,
     /// The number of bytes at the front of the queue that were written before there were filters. These bytes are sent
     /// as they are, and no other byte overtakes them.
     pub(super) plain: usize,
@@ -63,6 +66,7 @@ pub(super) struct WireState {
 impl WireState {
     /// Begins an operation. The results of the operation before may be outdated, and are cleared.
     pub(super) fn begin_call(&mut self) {
+        self.reads = 0;
         self.read_short = false;
         self.spares_reads = true;
         self.wrote_short = false;
@@ -84,6 +88,11 @@ impl WireState {
         Ok(taken)
     }
 
+    /// Whether the stream is not read again in this operation.
+    pub(super) fn has_read_enough(&self) -> bool {
+        self.reads == MOST_READS
+    }
+
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -91,6 +100,11 @@ impl WireState {
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        // Each filter may ask several times, so that the reads of stacked filters would multiply.
+        if self.has_read_enough() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.reads += 1;
         let length = stream.read(buffer)?;
         if let (0, Some(cut)) = (length, &self.cut) {
             return Err(copy_of_io(cut));

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    ConnectOptions, Context, Decoded, Error, Filter, FilterOutput, Limits, ListenOptions, Result,
-    SocketHandler, SocketOptions,
+    ConnectOptions, Context, Decoded, Error, EventLoop, EventLoopOptions, Filter, FilterOutput,
+    Limits, ListenOptions, Result, SocketHandler, SocketOptions,
 };
 
 use super::{Behind, accepted, records};
@@ -197,6 +197,67 @@ fn a_peer_that_takes_no_answers_is_not_read_without_end() {
     let answers = decoded.get();
     let received = scene.peer_reads(&mut peer, answers);
     assert!(received.iter().all(|byte| *byte == b'!'));
+}
+
+/// A filter that counts its inputs. It decodes one byte of each `gap` inputs, and swallows the rest.
+struct Swallowing {
+    is_ready: bool,
+    gap: usize,
+    inputs: Rc<Cell<usize>>,
+}
+
+impl Filter for Swallowing {
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        self.inputs.set(self.inputs.get() + 1);
+        let decoded = usize::from(self.inputs.get().is_multiple_of(self.gap));
+        Ok(Decoded::used(input.len()).in_place(0..decoded))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
+// Each filter decodes a byte of eight reads, and the last filter decodes none, within its handshake or behind it.
+#[test]
+fn stacked_filters_read_no_more_in_a_turn_than_one() {
+    for (filters, is_ready) in [1, 2, 3]
+        .into_iter()
+        .flat_map(|it| [(it, true), (it, false)])
+    {
+        let mut scene = Scene::new();
+        let options = EventLoopOptions::new().read_buffer_bytes(1024);
+        scene.event_loop = EventLoop::with_options(options).unwrap();
+        let (ours, mut peer) = Peer::pair();
+        let id = scene
+            .event_loop
+            .adopt(ours, SocketOptions::new(), Noting)
+            .unwrap();
+        let inputs = Rc::new(Cell::new(0));
+        for number in 1..=filters {
+            let filter = Swallowing {
+                is_ready: is_ready || number < filters,
+                gap: if number < filters { 8 } else { usize::MAX },
+                inputs: match number {
+                    1 => Rc::clone(&inputs),
+                    _ => Rc::default(),
+                },
+            };
+            scene.socket(id).start_filter(filter, b"").unwrap();
+            scene.settle();
+        }
+        peer.write(&[7; 100_000]);
+        let mut read = 0;
+        scene.drive_with("the bytes", |_| {
+            let before = inputs.replace(0);
+            assert!(before <= 8, "{filters} filters, {is_ready}: {before} reads");
+            read += before;
+            read >= 100_000 / 1024
+        });
+    }
 }
 
 /// A filter with frames of four bytes, which leaves a part of one to its caller.
