@@ -420,3 +420,21 @@ fn a_timeout_at_which_bytes_are_lost_is_no_finish() {
     assert_eq!(stage.counts(), [0, 0, 1, 0]);
     assert_eq!(stage.read_to_end(&mut peer).1, PeerEnd::Reset);
 }
+
+// The paused socket has bytes to read, and has lost bytes of its own: it is not idle.
+#[test]
+fn a_socket_that_holds_a_failure_is_not_reported_as_ended() {
+    let mut stage = Stage::of_sockets(AtShutdown::End, SocketOptions::new().pause_on_connect(true));
+    let mut peer = stage.peer();
+    let id = stage.world.newest.unwrap();
+    peer.write(b"unread");
+    stage.drive(|stage| {
+        let _ = stage.event_loop.socket(id).write(&[7; 64 << 10]);
+        stage.event_loop.socket(id).queued_bytes() > 0
+    });
+    peer.reset();
+    stage.drive(|stage| stage.event_loop.socket(id).is_peer_gone());
+    assert!(stage.event_loop.socket(id).queued_bytes() > 0);
+    stage.shutdown(Duration::from_millis(100));
+    assert_eq!(stage.counts(), [0, 0, 0, 1]);
+}

@@ -15,7 +15,7 @@ pub(crate) struct Standing {
     pub(crate) is_untold: bool,
     /// The socket can only be read.
     pub(crate) is_input: bool,
-    /// Bytes wait for the kernel.
+    /// Bytes wait for the kernel, or were lost with a failure that is held: the socket is then not idle.
     pub(crate) has_queued: bool,
     /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. Or the socket is
     /// paused and has queued bytes (backpressure), so bytes may wait in the kernel.
