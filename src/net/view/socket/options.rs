@@ -163,6 +163,10 @@ impl Socket<'_> {
     /// the peer does not take is no activity. As in Node, a byte counts from the clock reading at the beginning of its
     /// turn. A write at the end of a long callback therefore counts from before the callback.
     ///
+    /// Like a byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the
+    /// [half-open timeout](crate::Limits::half_open_timeout). It does not put off the
+    /// [linger timeout](crate::Limits::linger_timeout) or a [deadline](Self::set_deadline).
+    ///
     /// ```
     /// use std::time::Duration;
     /// use netloop::{Context, SocketHandler};
