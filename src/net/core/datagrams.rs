@@ -69,9 +69,8 @@ impl Net {
         let socket = Udp::adopt(socket).map_err(failed)?;
         let local = socket.local_address().map_err(failed)?;
         let peer = socket.peer_address().ok();
-        if let Some(peer) = peer {
-            check_sendable(options.send_block_list.as_deref(), peer)?;
-        }
+        let blocked = options.send_block_list.as_deref();
+        peer.map_or(Ok(()), |peer| check_sendable(blocked, peer))?;
         let binding = options.binding();
         if let Some(bytes) = binding.receive_buffer {
             set(&socket, UdpOption::ReceiveBuffer(bytes), local)?;
