@@ -79,7 +79,8 @@ impl DatagramSocket<'_> {
     ///
     /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). The system
     /// chooses the address if the address of `info` is that of a group or of all hosts. A socket without `in_batches`,
-    /// or in a simulation, fails with ENOTSUP if there is an address, and does not send a mark.
+    /// in a simulation, or whose name is being looked up, fails with ENOTSUP if there is an address, and does not send a
+    /// mark.
     pub fn send_with(
         &mut self,
         to: impl Into<SocketAddr>,
