@@ -334,3 +334,38 @@ impl SocketHandler<World> for Hello {
         }
     }
 }
+
+#[test]
+fn a_write_that_fails_behind_taken_bytes_is_not_forgotten() {
+    for flavour in Flavour::ALL {
+        for seed in 0..50 {
+            let mut options = Options {
+                capacity: 4096,
+                flavour,
+                ..Options::new()
+            };
+            options.faults.interruptions = (seed % 2) * 200;
+            let mut simulation = Simulation::new(u64::from(seed), options).unwrap();
+            let mut server = simulation.host(World::default()).unwrap();
+            let mut client = simulation.host(World::default()).unwrap();
+            let front = Front {
+                writes: (20, 3_000 + usize::from(seed)),
+                pauses: false,
+            };
+            let listen = ListenOptions::new().filter(|| Ok(Broken::default()));
+            server.event_loop.serve(SERVER, listen, front).unwrap();
+            let options = ConnectOptions::new().filter(|| Ok(Broken::default()));
+            let connected = client.event_loop.connect_with(SERVER, options, Reader);
+            connected.unwrap();
+            simulation.run(&mut [&mut server, &mut client]).unwrap();
+            let events = &server.shared.events;
+            assert_eq!(*events, ["ERR_BROKEN", "Error"], "{flavour:?}, {seed}");
+            // The kernel has space, and tells nothing: what has failed is tried again at once.
+            let elapsed = simulation.elapsed();
+            assert!(
+                elapsed < Duration::from_secs(1),
+                "{flavour:?}, {seed}: {elapsed:?}"
+            );
+        }
+    }
+}
