@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use netloop::DatagramFlow;
+
 /// All datagrams of a run, and the events of all sockets.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -12,6 +14,8 @@ pub(super) struct Ledger {
     sockets: BTreeMap<u32, Told>,
     /// Whether the network may deliver a datagram more than once.
     pub(super) doubles: bool,
+    /// Whether no datagram overtakes an earlier one in the network.
+    pub(super) keeps_order: bool,
     pub(super) delivered: u64,
 }
 
@@ -29,6 +33,12 @@ struct Told {
     connected: bool,
     closed: bool,
     sends: u64,
+    /// Whether a send was answered `Full` or dropped a datagram, and no drain was told since.
+    may_drain: bool,
+    /// The datagrams that were dropped until the last send.
+    dropped: u64,
+    /// The numbers of the last of its datagrams that has arrived, and of the last echo.
+    last: [Option<u32>; 2],
     timers: BTreeMap<u64, Instant>,
 }
 
@@ -70,6 +80,23 @@ impl Ledger {
     /// Any event in the middle of a socket's life.
     pub(super) fn event(&mut self, socket: u32) {
         assert!(self.told(socket).listening, "before on_listening");
+    }
+
+    /// A send was answered with `flow`, and the socket has dropped `dropped` datagrams until now: perhaps an older one.
+    pub(super) fn answered(&mut self, socket: u32, flow: DatagramFlow, dropped: u64) {
+        let told = self.told(socket);
+        told.may_drain |= flow == DatagramFlow::Full || dropped > told.dropped;
+        told.dropped = dropped;
+    }
+
+    pub(super) fn drained(&mut self, socket: u32) {
+        self.event(socket);
+        let told = self.told(socket);
+        assert!(
+            told.may_drain,
+            "a drain of socket {socket} that was never full"
+        );
+        told.may_drain = false;
     }
 
     pub(super) fn closed(&mut self, socket: u32, sent: u64, dropped: u64, queued: usize) {
@@ -128,6 +155,14 @@ impl Ledger {
         assert!(doubles || *count == 1, "twice");
         // An echo of each of two arrivals may double again.
         assert!(*count <= if is_echo { 4 } else { 2 });
+        let keeps_order = self.keeps_order;
+        // The sender may have closed.
+        let sender = self.sockets.entry(socket).or_default();
+        let last = sender.last[usize::from(is_echo)].replace(number);
+        assert!(
+            !keeps_order || last <= Some(number),
+            "{number} of socket {socket} behind {last:?}"
+        );
     }
 
     /// The numbers of datagrams that were sent and that have arrived.

@@ -82,6 +82,8 @@ impl DatagramHandler for Party {
                 self.ledger.borrow_mut().echoed(self.name);
                 let flow = cx.socket.send_to(from, data);
                 assert_ne!(flow, DatagramFlow::Closed);
+                let dropped = cx.socket.dropped_datagrams();
+                self.ledger.borrow_mut().answered(self.name, flow, dropped);
             }
             Role::Client { to, .. } => assert_eq!(from, *to, "a stranger's datagram"),
         }
@@ -90,7 +92,7 @@ impl DatagramHandler for Party {
         panic!("nothing is cut here");
     }
     fn on_drain(&mut self, cx: &mut DatagramContext<'_>) {
-        self.ledger.borrow_mut().event(self.name);
+        self.ledger.borrow_mut().drained(self.name);
         assert_eq!(cx.socket.queued_datagrams(), 0);
     }
     fn on_error(&mut self, cx: &mut DatagramContext<'_>, error: &Error) {
@@ -131,6 +133,8 @@ impl DatagramHandler for Party {
                         DatagramFlow::Open | DatagramFlow::Full | DatagramFlow::Dropped
                     ));
                     assert!(cx.socket.queued_bytes() <= 64 << 10);
+                    let dropped = cx.socket.dropped_datagrams();
+                    self.ledger.borrow_mut().answered(self.name, flow, dropped);
                 }
                 *left -= 1;
                 let (next, most) = match left {
@@ -164,6 +168,8 @@ pub(super) fn run(seed: u64) -> Outcome {
     let longest = [64, SHORT, 3000][random.usize(..3)];
     let ledger: Shared = Rc::default();
     ledger.borrow_mut().doubles = options.datagram_duplication > 0;
+    ledger.borrow_mut().keeps_order =
+        options.datagram_reordering == 0 && options.jitter == Duration::ZERO;
     // Kernels that have space for everything, and a network that loses nothing, deliver everything.
     let is_lossless =
         options.datagram_loss == 0 && options.capacity >= 256 << 10 && longest <= SHORT;
