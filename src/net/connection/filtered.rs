@@ -72,7 +72,8 @@ impl Connection {
         let Some(filters) = cold.filters.as_deref_mut() else {
             return true;
         };
-        let is_sent_with_queue = !self.outbound.unsent.is_empty() && !self.outbound.is_corked();
+        let is_sent_with_queue = !self.outbound.unsent.is_empty()
+            && (!self.outbound.is_corked() || filters.has_encoded());
         if !filters.has_output() || is_sent_with_queue {
             // A send of queued bytes has offered those of the filters too, and takes what they stand for off the queue.
             self.read_behind_answers(registration);

@@ -98,6 +98,11 @@ impl Filters {
         self.has_plain() || self.layers.iter().any(|layer| !layer.out.is_empty())
     }
 
+    /// Whether encoded bytes wait that stand for written ones.
+    pub(crate) fn has_encoded(&self) -> bool {
+        self.layers.last().is_some_and(|top| top.out.has_batch())
+    }
+
     /// Whether bytes that were written before there were filters wait for the kernel.
     pub(crate) fn has_plain(&self) -> bool {
         self.wire.plain > 0
