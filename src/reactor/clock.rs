@@ -54,7 +54,7 @@ impl Clock {
     #[inline(never)]
     fn begin_tick(&mut self) {
         self.tick = ticks(self.now.duration_since(self.origin));
-        // Beyond the range of `Instant`, each reading is divided.
+        // If `Instant` cannot represent the next tick, `next_tick` stays at `now`. Then each reading computes its tick anew.
         self.next_tick = self
             .instant_at(self.tick.saturating_add(1))
             .unwrap_or(self.now);

@@ -150,7 +150,7 @@ fn a_steady_load_does_not_allocate() {
             let lane = schedule.lane(phase);
             lane.round.capacity() + lane.waiting.capacity()
         });
-        // Each of the two arrays allocates in its first round.
+        // The two arrays change places in each round. So one allocates in turn 0, and the other in turn 1.
         if turn > 0 {
             let first = *capacities.get_or_insert(now);
             assert_eq!(now, first, "in turn {turn}");

@@ -65,8 +65,8 @@ fn every_chunking_of_every_short_stream_gives_its_lines() {
 }
 
 /// Reads a stream in pieces up to its first `count` items. Another `Lines` reads the rest, from the remainder on.
-/// `None` if the stream has fewer items, or if one of these is too long: a part of this item may follow in a later
-/// piece.
+/// `None` if the stream has fewer items, or if one of these is a line that is too long. The error for such a line may come
+/// before its end, and the other `Lines` would take the rest of it for a new line.
 fn in_two_parts(
     pieces: &[&[u8]],
     max_line_bytes: usize,

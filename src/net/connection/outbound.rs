@@ -145,7 +145,7 @@ impl Outbound {
         )
     }
 
-    /// Lets queued bytes leave in spite of a cork.
+    /// Ends a cork, so that queued bytes may leave.
     pub(super) fn uncork(&mut self) {
         self.flags.remove(OutboundFlags::CORKED);
     }

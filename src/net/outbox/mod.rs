@@ -155,8 +155,8 @@ impl Outbox {
         }
     }
 
-    /// Begins a span with `bytes`, for a connection that has nothing unsent and may take fewer than `capacity` bytes.
-    /// Returns whether the span was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
+    /// Begins a span with `bytes`, for a connection that has nothing unsent. The span always stays shorter than `capacity`
+    /// bytes. Returns whether it was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
     /// one after the other share one copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {

@@ -212,7 +212,8 @@ impl Connections {
         None
     }
 
-    /// Whether the arrival of `flight` would change nothing: its socket is closed, or its SYN or timer is out of date.
+    /// Whether `flight` is dropped without an arrival: its SYN or timer is out of date, or it is a notice, a window or a
+    /// reset for a closed socket. Other packets to a closed socket do arrive, because its kernel may answer them.
     fn is_moot(&self, flight: &Flight) -> bool {
         let socket = self.sockets.get(flight.to);
         match flight.packet {
