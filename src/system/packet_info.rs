@@ -20,7 +20,7 @@ pub struct PacketInfo {
 /// A datagram without packet info.
 #[cfg(not(feature = "udp-batch"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PacketInfo;
+pub(crate) struct PacketInfo {}
 
 /// A mark of explicit congestion notification ([RFC 3168](https://www.rfc-editor.org/rfc/rfc3168)). The numbers are
 /// those in the IP header.
