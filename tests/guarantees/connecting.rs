@@ -137,7 +137,10 @@ fn a_reset_while_connecting_closes_a_dead_connection_too() {
     scene.event_loop = faulty_event_loop(1, faults).unwrap();
     let (_listener, address) = listener();
     let options = SocketOptions::new().pause_on_connect(true);
-    let id = scene.connect(address, options, Recorder::new("us"));
+    let connecting = scene
+        .event_loop
+        .connect_with(address, options, Recorder::new("us"));
+    let id = connecting.unwrap();
     scene.socket(id).reset().unwrap();
     scene.drive_to_close("us");
     assert_eq!(scene.world.trace("us"), "connect close:Local");
