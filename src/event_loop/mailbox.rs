@@ -13,12 +13,12 @@ use super::call::Post;
 use super::loop_context::LoopContext;
 use super::post_error::PostError;
 
-/// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`, because a signal
-/// handler may interrupt the thread that holds it.
+/// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`: a signal handler may
+/// make them, and may have interrupted the thread that holds the lock.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     waker: WakeHandle,
-    /// The host's callback, which each wake of the loop calls.
+    /// The host's callback for wakes of the loop, if it has set one.
     listener: WakeListener,
     /// Whether the loop may have something to take. Invariant: set before each wake, so that a woken loop finds the
     /// flag set. The flag does not prove a wake, because a wake that fails has set the flag too.
@@ -73,8 +73,8 @@ impl<S> Mailbox<S> {
         self.is_pending.load(SeqCst)
     }
 
-    /// Whether another thread keeps the loop going: by a hold, a post, or a stop that is to be told. A wake alone, such as
-    /// that of a released hold, is no reason.
+    /// Whether another thread keeps the loop going: by a hold, a post, or a stop that the loop has not taken. A wake alone,
+    /// such as that of a released hold, does not.
     // `holds` is read first: a thread that posts and then releases its hold is seen in one of the two readings.
     pub(super) fn holds_loop(&self) -> bool {
         self.holds.load(SeqCst) > 0
@@ -95,7 +95,7 @@ impl<S> Mailbox<S> {
     /// loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
         // The order matters. A wake that reads the new number of takes sets the flag after it was cleared here. A post that
-        // reads the old number is in the queue before the queue is read.
+        // reads the old number holds the lock already, so it is in the queue before the queue is read here.
         self.is_pending.store(false, SeqCst);
         self.takes.fetch_add(1, SeqCst);
         let mut inbox = self.inbox();
@@ -111,8 +111,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Wakes the loop, and queues `call` if the wake has succeeded. Otherwise a
-    /// wake of another thread could have the loop make a call whose poster got an error.
+    /// Wakes the loop, and then queues `call` if the wake has succeeded. If the call were queued first, its poster could
+    /// get an error of the wake, although the loop makes the call after a wake by another thread.
     ///
     /// A call that is refused is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>
@@ -152,8 +152,8 @@ impl<S> Mailbox<S> {
         Ok(self.wake_loop()?)
     }
 
-    /// Ends the loop's wait, and tells the host. Takes no lock, and on Linux neither allocates nor frees memory, unless the
-    /// host has a callback for wakes.
+    /// Ends the loop's wait, and tells the host unless an earlier wake does. Takes no lock, and on Linux neither allocates
+    /// nor frees memory, unless the host has a callback for wakes.
     pub(super) fn wake(&self) -> io::Result<()> {
         if self.wake_loop()? {
             self.listener.tell();
@@ -177,8 +177,8 @@ impl<S> Mailbox<S> {
         Ok(true)
     }
 
-    /// Asks for a stop, and wakes the loop. If the wake fails and the loop has not taken the request, withdraws it. Takes
-    /// no lock, as [`wake`](Self::wake).
+    /// Asks for a stop, and wakes the loop. If the wake fails and the loop has not taken the request, withdraws it and
+    /// returns the error. Takes no lock, as [`wake`](Self::wake).
     pub(super) fn stop(&self) -> io::Result<()> {
         let asked_in = self.stops.ask();
         self.wake().or_else(|error| {
@@ -218,7 +218,8 @@ impl<S> Mailbox<S> {
 /// The requests for a stop that the loop has not taken: their number, and the number of the period in which they were
 /// made. A period ends when the loop takes its requests.
 ///
-/// Both numbers share one word. So a thread whose wake failed withdraws its own request, and no later one.
+/// Both numbers share one machine word, and so change together. A thread whose wake failed can then withdraw its own
+/// request, and no request of a later period.
 #[derive(Debug, Default)]
 struct StopRequests(AtomicUsize);
 

@@ -1,4 +1,4 @@
-//! The mailbox in every order in which its threads can run (loom). A wake that is lost shows as a deadlock.
+//! Tests of the mailbox in every order in which its threads can run (loom). A lost wake shows as a deadlock.
 
 use loom::thread;
 
@@ -29,8 +29,8 @@ impl Room {
         self.mailbox.post(|_: &mut LoopContext<'_>| ()).is_ok()
     }
 
-    /// A turn of the loop: it waits unless there may be something to take, and then takes at most `most` posts. Returns
-    /// their number, and whether a stop was asked for.
+    /// Plays a turn of the loop: waits unless there may be something to take, and then takes at most `most` posts.
+    /// Returns the number of these posts, and whether a stop was asked for.
     fn turn(&self, most: usize) -> (usize, bool) {
         if !self.mailbox.is_pending() {
             self.waker.wait();
@@ -165,7 +165,7 @@ fn a_post_before_the_release_of_the_last_hold_keeps_the_loop() {
         assert!(room.mailbox.holds_loop());
         poster.join().unwrap();
         assert!(room.mailbox.holds_loop());
-        // The wake of the release is no reason to go on.
+        // The wake of a released hold does not keep the loop going.
         room.turn(usize::MAX);
         room.mailbox.hold();
         room.mailbox.release();

@@ -4,7 +4,7 @@ use crate::system::ScriptedWaker;
 
 use super::*;
 
-/// A number of failures for one wake that is larger than the number of its tries, so that the wake fails.
+/// More failures than the wakes of a test have tries. So every wake fails until the number is set to zero.
 const MANY: usize = 1_000_000;
 
 struct Room {
@@ -133,7 +133,7 @@ fn a_wake_and_a_stop_do_not_take_the_lock() {
     assert_eq!(room.take(), (0, false));
 }
 
-/// Plays the loop against threads whose wakes fail at times: a post is made if, and only if, its poster was told so.
+/// Plays the loop against threads whose wakes fail at times. The loop takes as many posts as were accepted.
 #[test]
 fn posts_of_many_threads_and_their_answers_agree() {
     const THREADS: usize = 3;
