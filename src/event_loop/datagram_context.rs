@@ -10,8 +10,8 @@ use super::loop_context::LoopContext;
 
 /// The UDP socket, the shared state and the loop, which each callback of a [UDP socket](super::DatagramHandler) borrows.
 ///
-/// `socket` and `shared` are fields, so that a callback can use both at once. [`as_loop`](Self::as_loop) leads to all other
-/// sockets, and to all methods of [`LoopContext`]:
+/// `socket` and `shared` are fields, so that a callback can use both at once. A callback reaches all other sockets by
+/// [`socket.sockets()`](DatagramSocket::sockets), and all methods of [`LoopContext`] by [`as_loop`](Self::as_loop):
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -37,7 +37,7 @@ pub struct DatagramContext<'a, S = ()> {
 }
 
 impl<S> DatagramContext<'_, S> {
-    /// Returns the same loop in the form that callbacks without a socket get:
+    /// Returns a [`LoopContext`] of this loop, as callbacks without a socket get it:
     /// [`Context::as_loop`](crate::Context::as_loop) has an example.
     pub fn as_loop(&mut self) -> LoopContext<'_, S> {
         LoopContext {

@@ -10,7 +10,7 @@ use super::shutdown_report::AtShutdown;
 /// The behaviour of a UDP socket, with the names of Node's `dgram`.
 ///
 /// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`](crate::SocketHandler).
-/// A datagram counts as an event of the turn's [`Budget`](crate::Budget). The order:
+/// A datagram is a step of the turn's [`Budget`](crate::Budget). The calls come in this order:
 ///
 /// ```text
 /// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer | on_shutdown )* ─▶ on_close
@@ -20,7 +20,7 @@ use super::shutdown_report::AtShutdown;
 /// alone. Nor does it come if the socket is closed before: then `on_close` comes alone. `on_connect` comes only to a
 /// connected socket. `on_close` comes exactly once, and last, for every socket that was made.
 ///
-/// If a method panics, the socket is closed: `on_error` gets
+/// If a method other than `on_close` panics, the socket is closed: `on_error` gets
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The
 /// [policy](crate::PanicPolicy) of the loop decides whether the panic goes on to the host.
 ///
@@ -83,10 +83,12 @@ pub trait DatagramHandler<S = ()> {
         let _ = cx;
     }
 
-    /// A system call has failed, or the network has refused a datagram: ECONNREFUSED and the like, which the system
-    /// reports to connected sockets alone. The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed):
-    /// then its name was not found or could not be bound, its descriptor is broken, or its handler has panicked, and
-    /// `on_close` follows.
+    /// A lookup or a system call has failed, or a datagram was refused. The
+    /// [block list](crate::DatagramOptions::send_block_list) refuses a datagram, or the network does (ECONNREFUSED and the
+    /// like). The system reports refusals of the network to connected sockets alone.
+    ///
+    /// The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed): then its name was not found or could
+    /// not be bound, its descriptor is broken, or its handler has panicked, and `on_close` follows.
     ///
     /// While 32 events wait for the handler, further errors are only counted, in
     /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).

@@ -49,7 +49,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of bind, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
+    /// The system's error of the socket, an option or the bind, at once: EMFILE, EADDRINUSE, EACCES and the like.
     /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for a path, and for an option out of its range. The handler
     /// gets the errors of a name.
     #[doc(alias = "createSocket")]
@@ -63,15 +63,16 @@ impl<S> EventLoop<S> {
         self.verbs().bind_udp(to, &options, handler)
     }
 
-    /// Opens a UDP socket that is connected to `to`: an address, or a name with a port. It sends to this peer, and
-    /// receives from this peer alone. The system chooses the local address, unless the options say it. If `to` is a
-    /// name, the socket connects to the first of its addresses that the system has a route to.
+    /// Opens a UDP socket that is connected to `to`: an address, or a name with a port. The socket sends to this peer,
+    /// and receives from this peer alone. The system chooses the local address, unless the options name one. If `to` is
+    /// a name, the socket connects to the first of the name's addresses that the system has a route to.
     ///
     /// Datagrams that are [sent](crate::DatagramSocket::send) before the name is found wait in the queue.
     ///
     /// # Errors
     ///
-    /// As [`bind_udp`](Self::bind_udp), and the system's error of the connect to an address, such as ENETUNREACH.
+    /// As [`bind_udp`](Self::bind_udp), and the system's error of the connect to an address, such as ENETUNREACH. If the
+    /// address is on the [block list](crate::DatagramOptions::send_block_list), ERR_IP_BLOCKED.
     #[doc(alias = "dgram.connect")]
     pub fn connect_udp(
         &mut self,
@@ -90,8 +91,9 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor or of an option; ERR_IP_BLOCKED for a socket that is connected to an address of
-    /// the [block list](crate::DatagramOptions::send_block_list). On an error the socket is closed.
+    /// The system's error of the descriptor or of an option; ERR_INVALID_ARGUMENT for an option out of its range;
+    /// ERR_IP_BLOCKED for a socket that is connected to an address on the
+    /// [block list](crate::DatagramOptions::send_block_list). On an error the socket is closed.
     pub fn adopt_udp(
         &mut self,
         socket: std::net::UdpSocket,

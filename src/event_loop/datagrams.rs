@@ -11,8 +11,8 @@ use super::shutdown_report::AtShutdown;
 use super::stall::Watched;
 
 impl<S> EventLoop<S> {
-    /// Calls the handler of a UDP socket for each event that waits. The form for a loop without a hook for stalls or
-    /// pressure. The bytes of a message lie in `buffer`.
+    /// Calls the handler of a UDP socket for each event that waits. Loops without a hook for stalls or pressure call
+    /// this method. The bytes of a message lie in `buffer`.
     #[inline(never)]
     pub(super) fn deliver_datagram(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         match self.net.take_only_message(id) {
@@ -27,7 +27,7 @@ impl<S> EventLoop<S> {
     /// after each callback.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
-        // By far the most common case: one message waits, and no other event. An event that the callback causes puts
+        // In by far the most common case, one message waits, and no other event. An event that the callback causes puts
         // the socket on the run queue again.
         let Some(message) = self.net.take_only_message(id) else {
             return self.deliver_datagram_events(shared, id, buffer);
@@ -72,7 +72,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls a UDP socket's `on_timer` with `token`.
+    /// Calls a UDP socket's `on_timer` with `token`. For the timer of a shutdown, calls `on_shutdown` instead.
     #[inline(never)]
     pub(super) fn deliver_datagram_timer(&mut self, shared: &mut S, id: DatagramId, token: u64) {
         let watched = self.watch();
