@@ -24,8 +24,8 @@ use super::socket_handler::SocketHandler;
 use super::source_handler::AnySource;
 use super::timers::Timers;
 
-/// The largest capacity that an empty queue of calls keeps. Growing a longer queue again costs little, because each of
-/// its calls is an allocation too.
+/// The largest capacity that an empty queue of calls keeps; a larger queue is freed. To grow it again costs little beside
+/// its calls, because each call is an allocation too.
 pub(super) const KEPT_CALLS: usize = 1024;
 
 /// A handler that waits to be put into its table.
@@ -113,7 +113,7 @@ impl<S> Agenda<S> {
         !self.demands.is_empty()
     }
 
-    /// Whether the next turn must not wait, although nothing is queued.
+    /// Whether the next turn must not wait, even if nothing is queued: a stop was asked for, or the program is busy.
     pub(super) fn forbids_wait(&self) -> bool {
         self.demands.intersects(Demands::STOP | Demands::BUSY)
     }
@@ -184,7 +184,7 @@ impl<S> Agenda<S> {
         self.signals.are_due()
     }
 
-    /// Whether deliveries of signals wait. Without the feature `signals`, there are none.
+    /// Returns `false`: only Unix with the feature `signals` has deliveries of signals.
     #[cfg(not(all(unix, feature = "signals")))]
     pub(super) const fn has_signals(&self) -> bool {
         false

@@ -68,8 +68,8 @@ impl<S> EventLoop<S> {
         self.relieve(shared, Watched::Loop);
     }
 
-    /// Makes the planned connects to addresses, as many as there are now. Tells each handler of its attempt first: the
-    /// handler may forbid the connect.
+    /// Makes the connects to addresses that are planned now, until `limit` is reached. Tells each handler of its attempt
+    /// first: the handler may forbid the connect.
     fn dial_planned(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.net.planned_dials() {
             let Some(id) = self.net.next_planned_dial() else {

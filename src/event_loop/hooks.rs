@@ -53,11 +53,11 @@ struct Entry<S> {
     is_held: bool,
 }
 
-/// All hooks of a loop, in the order in which they were added.
+/// All hooks of a loop.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of each place, in calling order. A removed hook stays in its list, at most until the calls of its
-    /// place are made.
+    /// The hooks of the place `Prepare`, in calling order; `check` has the others. A removed hook stays in its list until
+    /// the next calls of its place are made, or until `trim`.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
@@ -171,12 +171,13 @@ impl<S> Hooks<S> {
 
 /// Hooks before the wait and after the sockets.
 impl<S> EventLoop<S> {
-    /// Calls `call` once a turn, directly before the wait: what it writes leaves before the wait, and what it defers
-    /// makes the turn not wait. The hooks of one method are called in the order in which they were added. A hook that
-    /// another hook of the same method adds is first called in the next turn.
+    /// Calls `call` once a turn, directly before the wait. The bytes that `call` writes leave before the wait, and if it
+    /// defers a call, the turn does not wait. The hooks of one method are called in the order in which they were added.
+    /// A hook that another hook of the same method adds is first called in the next turn.
     ///
     /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
-    /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps.
+    /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps. If the
+    /// budget is used up, the bytes that they write wait for a later turn.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -200,9 +201,9 @@ impl<S> EventLoop<S> {
         self.verbs().add_hook(HookPlace::Prepare, call)
     }
 
-    /// Calls `call` once a turn, after the sockets and before the timers: what it writes leaves in the same turn. All
-    /// else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come
-    /// at the end.
+    /// Calls `call` once a turn, after the sockets and before the timers. The bytes that `call` writes leave in the same
+    /// turn. All else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call
+    /// may come at the end of the turn.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)
@@ -253,7 +254,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls once each hook of `place` that was there when the phase began. Then sends the bytes that the hooks wrote,
+    /// Calls each hook of `place` once, but none that these calls add. Then sends the bytes that the hooks wrote,
     /// if `limit` permits.
     fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit, turn: &mut Turn) {
         let count = self.agenda.hooks.keys(place).len();
@@ -273,8 +274,8 @@ impl<S> EventLoop<S> {
     }
 }
 
-/// One hook, borrowed from its loop: `hook(id)` of an [`EventLoop`] or of a context. A view of a hook that is gone is
-/// harmless.
+/// A view of one hook, borrowed from its loop: `hook(id)` of an [`EventLoop`] or a [`LoopContext`] returns it. If the hook
+/// is gone, the view does nothing.
 ///
 /// ```
 /// use netloop::{Budget, EventLoop, Wait};

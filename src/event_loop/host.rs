@@ -6,9 +6,9 @@ use super::EventLoop;
 
 /// Methods for a host that waits by itself.
 impl<S> EventLoop<S> {
-    /// Returns the longest time that a host may wait on the loop's descriptor: zero while anything is queued, otherwise
-    /// the time until the next deadline. `None` is no limit. Ask for it directly before the wait, after the last call
-    /// that may have changed the loop.
+    /// Returns the longest time that a host may wait on the loop's descriptor. The time is zero if work is queued, a stop
+    /// was asked for, or the program is [busy](Self::set_busy), and otherwise the time until the next deadline. `None` is
+    /// no limit. Call this directly before the wait, after the last call that may have changed the loop.
     ///
     /// The time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So it may
     /// be given to `poll(2)` as it is (`as_millis`). A wait that was rounded down would end too early, and the host
@@ -43,8 +43,8 @@ impl<S> EventLoop<S> {
         Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
     }
 
-    /// Returns the time from which the loop may have something to do without a report of the kernel. The time is now if
-    /// anything is queued, and `None` if no deadline is armed.
+    /// Returns the time from which the loop may have something to do without a report of the kernel: now, if
+    /// [`poll_timeout`](Self::poll_timeout) is zero, otherwise the next deadline. `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.must_turn() {
             return Some(self.net.read_clock());
@@ -82,7 +82,7 @@ impl<S> EventLoop<S> {
         Some(next)
     }
 
-    /// Makes a wake by another thread call `call`, on that thread. Such a wake comes from a
+    /// Sets the callback for wakes by other threads: the thread that wakes the loop calls `call`. A wake comes from a
     /// [`Remote`](crate::Remote), from a [`Hold`](crate::Hold) that is dropped, or from the answer of a name lookup. So
     /// a host that cannot wait on a descriptor, such as winit, learns that the loop has something to do. Of several
     /// wakes between two turns, some may make no call. A second use of this method replaces the first `call`.

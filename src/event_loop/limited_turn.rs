@@ -1,4 +1,5 @@
-//! A turn with a budget: its parts, in rotation from turn to turn, until the budget is used up.
+//! A turn with a budget: it makes its parts until the budget is used up. The next turn with a budget goes on behind the
+//! part in which this one ended.
 
 use crate::net::Result;
 
@@ -73,7 +74,8 @@ impl<S> EventLoop<S> {
                 break;
             }
         }
-        // A turn that has spent its budget early calls its hooks all the same.
+        // Every turn calls its hooks: also if the budget was used up before their place, or if the part Timers did not
+        // follow the part Serve in this turn.
         if !has_polled {
             self.prepare_within(shared, wait, &mut limit, &mut turn);
         }

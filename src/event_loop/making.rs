@@ -112,8 +112,7 @@ impl<S> EventLoop<S> {
 /// The sockets, servers and sources of the loop.
 impl<S> EventLoop<S> {
     /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
-    /// through the view wait for the next turn, for [`flush`](Self::flush), or until the queue reaches its high
-    /// watermark.
+    /// through the view leave in the next turn, in [`flush`](Self::flush), or when the queue reaches its high watermark.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};
@@ -147,7 +146,7 @@ impl<S> EventLoop<S> {
         Source::new(self.net_now(), id)
     }
 
-    /// Returns the view of all sockets and servers.
+    /// Returns the view of all sockets, servers and sources.
     ///
     /// ```
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;

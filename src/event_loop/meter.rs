@@ -24,8 +24,8 @@ pub(super) struct Meter {
     pub(super) called: Duration,
     timers: u64,
     timer_lag: Duration,
-    /// In nanoseconds, as the next two, `worst_lag` and `Timing::tail`: a turn adds and compares them, which takes several
-    /// instructions more for each `Duration`.
+    /// In nanoseconds, as are `busy`, `longest_turn`, `worst_lag` and `Timing::tail`. Each turn adds or compares these
+    /// figures, and a `Duration` would take several instructions more.
     idle: u64,
     busy: u64,
     longest_turn: u64,
@@ -267,7 +267,7 @@ impl Meter {
     }
 }
 
-/// Returns the time from `earlier` to `later`; zero if it is negative. Enough for 584 years.
+/// Returns the time from `earlier` to `later`; zero if it is negative. The result wraps only after 584 years.
 #[inline]
 fn nanoseconds_between(earlier: Instant, later: Instant) -> u64 {
     let between = later.saturating_duration_since(earlier);
@@ -277,7 +277,7 @@ fn nanoseconds_between(earlier: Instant, later: Instant) -> u64 {
 
 /// The measuring of turns.
 impl<S> EventLoop<S> {
-    /// Begins to measure a turn. The clock is read, unless the last turn of the same run has just ended.
+    /// Begins to measure a turn. The clock is read, unless another turn of the same `run` has just ended.
     #[inline]
     pub(super) fn begin_timing(&mut self) {
         if !self.agenda.meter.timing.goes_on {
@@ -295,7 +295,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.note_poll(began, ended, could_wait);
     }
 
-    /// Ends the measuring of a turn. Tells the hook for stalls of a long turn, a standstill or a spin.
+    /// Ends the measuring of a turn. If the turn was long, or the loop stands still or spins, tells the hook for stalls.
     pub(super) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.refresh_now();
         let meter = &mut self.agenda.meter;
@@ -311,7 +311,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Counts the timer that is called now. The clock is read for the first timer of a turn, where `last_call` is
-    /// `None`, and for each one while callbacks are watched. Returns the time of the call.
+    /// `None`, and for each one while callbacks are watched. Returns the newest reading.
     pub(super) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
         let now = match last_call {
             Some(now) if !self.agenda.meter.watches => now,

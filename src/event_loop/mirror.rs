@@ -41,7 +41,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Shows the work that the turn has left, or the next deadline.
+    /// Makes the descriptor readable at once if the turn has left work, and otherwise at the next deadline.
     #[cold]
     #[inline(never)]
     pub(super) fn show_rest(&mut self) -> Result<()> {

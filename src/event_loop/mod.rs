@@ -169,7 +169,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// | 3 | before the wait | hooks of [`on_prepare`](Self::on_prepare) | each once |
 /// | 4 | the wait for the kernel | nothing; no wait if there is something to do | to the next deadline |
 /// | 5 | posts | closures of [`Remote::post`]; the answers of lookups are taken | 1,024 |
-/// | 6 | sockets | handlers of ready sockets, servers and [sources](Self::add_source), `on_data` and so on; the replies of each leave when it returns | one read or burst of each |
+/// | 6 | sockets | handlers of ready sockets, servers and [sources](Self::add_source), `on_data` and so on; the replies of a handler leave when it returns | one read or burst of each |
 /// | 7 | signals | closures of `on_signal`, with the feature `signals` | those that arrived before |
 /// | 8 | flush | as 2, for bytes that were written to other sockets | one send a socket |
 /// | 9 | after the sockets | hooks of [`on_check`](Self::on_check) | each once |
@@ -177,7 +177,7 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// | 11 | closes | `on_error` and `on_close` of all that has closed; then as 8 | those that had closed |
 ///
 /// No phase is longer than its list was at its beginning, so no callback can delay the other phases by asking for more.
-/// Before 64 sends or more, the phases 4 and 6 may come again, within a bound.
+/// If 64 sockets or more wait for phase 8, the phases 4 and 6 may come again before it, within a bound.
 /// The loop never calls a callback within another callback.
 ///
 /// # Owning the thread, or being a guest
@@ -198,17 +198,17 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
 /// its parent, and must not use its copy of the loop. If the child closed a socket, the kernel could stop reporting
 /// this socket to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds
-/// with debug assertions). [`Server::close`](crate::Server::close) does nothing there, and the methods that detach
-/// return `None`. No other method checks the process, so a socket or a server that the child makes enters the parent's
+/// with debug assertions). In the child, [`Server::close`](crate::Server::close) does nothing, and the methods that
+/// detach return `None`. No other method checks the process, so a socket or a server that the child makes enters the parent's
 /// poll set.
 ///
 /// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
 ///
-/// While the child lives, it has a duplicate of each descriptor. So the peer of a socket that a server accepted hears of
-/// its close only when the child closes its duplicate, too. A program that forks calls
-/// [`descriptor`](crate::Socket::descriptor) on such a socket, and the end then reaches the peer all the same. `exec`
-/// closes the duplicates.
+/// While the child lives, it has a duplicate of each descriptor. So if the loop closes a socket that a server accepted,
+/// the peer hears of the close only after the child's duplicate is closed, too. If the program has called
+/// [`descriptor`](crate::Socket::descriptor) on the socket, the end reaches the peer all the same. `exec` closes the
+/// duplicates.
 pub struct EventLoop<S = ()> {
     /// The first field, so that it is dropped before the handlers. Its drop closes the mailbox, which then refuses a
     /// post from the drop of a handler.
@@ -272,7 +272,7 @@ impl<S> EventLoop<S> {
     /// timers. The next sockets and writes allocate again.
     ///
     /// The loop frees most of this by itself, a quarter of a second after a spike has ended, or when [`run`](Self::run)
-    /// ends. In both cases, a table keeps the slots in front of its last socket or timer.
+    /// ends. A table always keeps the slots in front of its last socket or timer.
     pub fn trim(&mut self) {
         self.net.trim();
         self.reclaim_tables();
@@ -280,8 +280,8 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Makes a socket from a stream that a server has accepted. `None` if there is no memory for the socket and its handler:
-    /// the peer is reset, and no handler hears of it.
+    /// Makes a socket from a stream that a server has accepted. `None` if the server is gone. `None` also if there is no
+    /// memory for the socket and its handler: the peer gets a RST, and no handler is told.
     fn admit(
         &mut self,
         server: ServerId,
