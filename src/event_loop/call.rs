@@ -17,7 +17,8 @@ pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
 
 impl<S> EventLoop<S> {
-    /// Calls `call`, a closure that the program gave to the method `name`.
+    /// Calls `call`, a closure that the program gave to the method `name`. If the call is slow, the stall hook is told
+    /// this name.
     pub(super) fn call_once(
         &mut self,
         shared: &mut S,

@@ -51,8 +51,8 @@ pub struct Context<'a, S = ()> {
 }
 
 impl<S> Context<'_, S> {
-    /// Returns the same loop in the form that callbacks without a socket get. So a helper that takes a [`LoopContext`]
-    /// is written once, and every callback can call it.
+    /// Returns a [`LoopContext`] of this loop, as callbacks without a socket get it. So every callback can call a helper
+    /// that takes a `LoopContext`.
     ///
     /// ```
     /// use netloop::{Context, LoopContext, SocketHandler, SocketId};

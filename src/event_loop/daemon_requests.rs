@@ -18,8 +18,8 @@ use super::{EventLoop, LoopContext};
 
 /// Shutdowns.
 impl<S> EventLoop<S> {
-    /// Ends all servers and sockets of the loop without losing a response, and calls `done` with the counts. `deadline`
-    /// counts from now; after it the loop waits for no socket.
+    /// Ends all servers and sockets of the loop, and then calls `done` with the counts. Responses under way are sent
+    /// first, for at most the time `deadline` from now on.
     ///
     /// - **Servers** take no new peers. The peers in the backlog were promised a connection by the system, so they are
     ///   accepted and served. Then the server closes; peers that come later are refused, or reset.
@@ -33,11 +33,11 @@ impl<S> EventLoop<S> {
     ///   not asked.
     /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
     ///   UDP socket closes after its queue.
-    /// - **At the deadline** the rest is closed. An open TCP connection that has still bytes to send, or has still to
-    ///   end, gets a RST. So its peer does not mistake a cut response for a complete one.
+    /// - **At the deadline** the rest is closed. An open TCP connection gets a RST if it has bytes to send, or if this
+    ///   side has not ended it. So its peer does not mistake a cut response for a complete one.
     ///
-    /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So a
-    /// second SIGTERM can force at once: `shutdown(Duration::ZERO, ..)`.
+    /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So at a
+    /// second SIGTERM, a call of `shutdown(Duration::ZERO, ..)` ends the wait for the sockets.
     ///
     /// The shutdown keeps [`run`](Self::run) going until it is over. Timers and sources of the program are left alone:
     /// `done` can close them, or call [`stop`](Self::stop).
@@ -101,13 +101,13 @@ impl<S> EventLoop<S> {
     /// delivered.
     ///
     /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
-    /// signals that came before it was added. It does not keep [`run`](Self::run) going, as in Node, unless it is
-    /// [held](crate::SignalWatch::hold).
+    /// signals that came before it was added. As in Node, a handler does not keep [`run`](Self::run) going, unless it
+    /// is [held](crate::SignalWatch::hold).
     ///
     /// While a handler is there, the default action of the signal does not happen. When the last handler of the
-    /// process closes, the default holds again. So a program that handles the first SIGINT by
-    /// [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code of the process has
-    /// set before, without this library, is called too.
+    /// process closes, the default holds again; real-time signals and the like are ignored instead. So a program that
+    /// handles the first SIGINT by [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other
+    /// code of the process has set before, without this library, is called too.
     ///
     /// A forked child that does not `exec` shares the pipes of the signals: its signals reach the loop of the parent.
     ///

@@ -104,7 +104,7 @@ impl<S> EventLoop<S> {
                 });
             }
             ServerEvent::ListenFailed(error) => {
-                // Called before `on_error`, which may panic: `on_close` must follow all the same.
+                // Ends the server before `on_error`, which may panic: `on_close` must follow all the same.
                 self.net.listening_failed(server);
                 self.call_server(shared, server, "on_error", |handler, cx| {
                     handler.on_error(cx, &error)
@@ -133,7 +133,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Tells a server of the connections that were refused, and then of the next event, if one waits.
+    /// Tells a server of the connections that were refused. Then tells the server its next event, if one waits.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
@@ -199,7 +199,7 @@ impl<S> EventLoop<S> {
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         if matches!(event, SocketEvent::Drained) {
-            // A long queue has freed its chunks. The next event that would notice the free memory may be far off.
+            // A drained queue may have freed many chunks. The next event that would notice this memory may be far off.
             self.net.notice_slack();
         }
         if matches!(event, SocketEvent::Accepted) {
@@ -220,7 +220,7 @@ impl<S> EventLoop<S> {
         self.call_socket(shared, id, |handler, cx| handler.on_data(cx, data));
     }
 
-    /// Calls a socket's `on_timer` with `token`.
+    /// Calls a socket's `on_timer` with `token`. For the timer of a shutdown, calls `on_shutdown` instead.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
         if token == shutdown::ASK {
@@ -267,8 +267,8 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`.
-    /// Destroys the socket if `on_connection` returns no handler.
+    /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`
+    /// unless the socket is closed already. Destroys the socket if `on_connection` returns no handler.
     pub(super) fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
         let watched = self.watch();
@@ -373,8 +373,8 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket. `close_plain_socket` sets `calling`
-            // again, for `on_close`.
+            // `end_watch` may call a hook, which is no callback of the socket. If the hook panics, `unclosed` makes
+            // `on_close` follow in the next turn.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));

@@ -39,11 +39,11 @@ pub trait IntoHandler<S, M>: sealed::IntoHandler<S, M> {}
 mod sealed {
     use super::SocketHandler;
 
-    /// The form of a plain handler or of a `Box<dyn SocketHandler>`.
+    /// The marker of a plain handler, and of a `Box<dyn SocketHandler>`.
     #[derive(Debug)]
     pub enum Always {}
 
-    /// The form of a box of a handler whose type is known.
+    /// The marker of a `Box` of a handler whose type is known.
     #[derive(Debug)]
     pub enum Boxed {}
 

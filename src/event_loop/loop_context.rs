@@ -30,8 +30,8 @@ use super::verbs::Verbs;
 /// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers,
 /// deferred calls, posts, hooks, signals and servers.
 ///
-/// A `LoopContext` has all sockets in the place of the one that a [`Context`](crate::Context) has, and more methods. A
-/// callback of a socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
+/// A [`Context`](crate::Context) has one socket; a `LoopContext` has all sockets, and more methods. A callback of a
+/// socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
 /// [`EventLoop::context`](crate::EventLoop::context). So a helper that takes a `LoopContext` works everywhere.
 ///
 /// ```
@@ -65,7 +65,7 @@ use super::verbs::Verbs;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 pub struct LoopContext<'a, S = ()> {
-    /// All sockets and servers of the loop.
+    /// All sockets, servers and sources of the loop.
     pub sockets: Sockets<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
@@ -204,8 +204,8 @@ impl<S> LoopContext<'_, S> {
     /// together count as one, such as several `on_sent`, or `on_error` and `on_close`. The old handler is dropped
     /// without a call, and its [timers](crate::Socket::after) are cancelled.
     ///
-    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes as its
-    /// first `on_data`, on a fresh stack, before all later bytes. While the socket is paused, the bytes wait. To give bytes
+    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes in its
+    /// first `on_data`, once the running callback has returned. While the socket is paused, the bytes wait. To give bytes
     /// back without another handler, see [`Socket::unread`](crate::Socket::unread).
     ///
     /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
@@ -248,9 +248,10 @@ impl<S> LoopContext<'_, S> {
     /// joins both directions, and describes the details. Returns `false`, and changes nothing, if one of the two
     /// sockets is gone.
     ///
-    /// The handler of `to` still receives the bytes of its peer, and the handler of `from` still sends to its peer. If
-    /// the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the bytes of `from`
-    /// are complete. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
+    /// The opposite direction is not piped: the handler of `to` still gets `on_data`, and the handler of `from` still
+    /// writes. If the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the
+    /// bytes of `from` are complete, with the exceptions of `pipe_both`. When `to` closes first, `from` sends its queued
+    /// bytes and a FIN, and closes.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -280,22 +281,23 @@ impl<S> LoopContext<'_, S> {
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
     /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run).
     ///
-    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests
-    ///   meanwhile, because its peer cannot send. The idle timeout of a socket that the program pauses goes on.
+    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. The idle timeout of the
+    ///   paused socket rests, because its peer cannot send. If the program itself pauses a socket, the timeout goes on.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes, at most for its
-    ///   [`close_timeout`](crate::SocketOptions::close_timeout), and closes with a RST. After a failure it closes with the
-    ///   same error. The RST discards the bytes that the kernel still holds. An idle timeout that destroys either socket
-    ///   resets its peer too.
+    ///   [`close_timeout`](crate::SocketOptions::close_timeout), and closes with a RST. If the first socket has failed, the
+    ///   other closes with the same error. The RST discards the bytes that the kernel still holds. A socket that an idle
+    ///   timeout destroys closes with a RST too, unless it has ended before.
     ///
-    /// So a FIN after a pipe proves that the bytes are complete: the peer of the other socket has ended, and every byte
-    /// before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
+    /// So a FIN of a joined socket proves that its bytes are complete: the peer of the other socket has ended, and every
+    /// byte before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
-    /// - The program ends or destroys the socket itself: the FIN is its choice. A `destroy` of the *other* socket
+    /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
     ///   socket first if its bytes are complete.
-    /// - Unix sockets have no RST: they just close. If a descriptor has a duplicate, the RST waits for the close of the last one.
+    /// - Unix sockets have no RST: they just close. If a descriptor has duplicates, the RST waits until the last of them
+    ///   is closed.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
     /// If the peer of one socket has ended, but answers a later byte with a reset, Linux reports both. The bytes and
