@@ -24,8 +24,8 @@ impl<S> EventLoop<S> {
     /// - **Servers** take no new peers. The peers in the backlog were promised a connection by the system, so they are
     ///   accepted and served. Then the server closes; peers that come later are refused, or reset.
     /// - **Each socket** is asked once, by [`on_shutdown`](crate::SocketHandler::on_shutdown), after all bytes that had
-    ///   arrived. The socket is *idle* if its handler answers [`End`](crate::AtShutdown::End) and nothing was queued before.
-    ///   An idle socket ends at once, and closes when its peer ends too, or a second later.
+    ///   arrived. The socket is *idle* if its handler answers [`End`](crate::AtShutdown::End), and if nothing was queued
+    ///   or unread before. An idle socket ends at once, and closes when its peer ends too, or a second later.
     /// - **Every other socket is busy.** With the answer `End` it ends after its queued bytes. With
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a

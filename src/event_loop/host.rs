@@ -44,7 +44,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Returns the time from which the loop may have something to do without a report of the kernel: now, if
-    /// [`poll_timeout`](Self::poll_timeout) is zero, otherwise the next deadline. `None` if no deadline is armed.
+    /// [`poll_timeout`](Self::poll_timeout) is zero, otherwise the next deadline, or `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.must_turn() {
             return Some(self.net.read_clock());

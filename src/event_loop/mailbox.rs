@@ -81,7 +81,7 @@ impl<S> Mailbox<S> {
             || self.is_pending() && (!self.inbox().posts.is_empty() || self.stops.is_asked())
     }
 
-    /// Returns the number of wakes that were system calls.
+    /// Returns the number of wakes that have succeeded. A wake that relies on an earlier one does not count.
     pub(super) fn wakes(&self) -> u64 {
         self.wakes.load(SeqCst) as u64
     }

@@ -320,8 +320,8 @@ impl<S> EventLoop<S> {
 
     /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
     /// handler of a signal, or an `on_close` that is still to come. A deferred call, a post, a [`Hold`] and
-    /// [`set_busy`](Self::set_busy) do so too. So does a socket that is connecting or has unsent bytes, although it is
-    /// [released](Socket::release).
+    /// [`set_busy`](Self::set_busy) do so too. A socket that is [released](Socket::release) does so while it connects, makes
+    /// a handshake, or has unsent bytes or an event to report.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
