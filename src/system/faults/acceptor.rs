@@ -54,8 +54,8 @@ impl FaultyAcceptor {
         Ok((FaultyStream::new(stream, &self.injector), peer))
     }
 
-    /// Accepts one connection and resets it. The call meets no fault. The caller needs no reserve descriptor, because a
-    /// fault only pretends that the process has no descriptor left.
+    /// Accepts one connection and resets it, without a fault. Returns whether it did. The caller needs no reserve
+    /// descriptor, because a fault only pretends that the process has no descriptor left.
     pub(crate) fn refuse_one(&self) -> bool {
         match self.inner.accept() {
             Ok((stream, _)) => tcp::reset_on_close(&stream).is_ok(),

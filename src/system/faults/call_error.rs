@@ -36,7 +36,7 @@ impl CallError {
             EINTR, EINVAL, EMFILE, EMSGSIZE, ENETUNREACH, ENFILE, ENOBUFS, ENOTCONN, EPIPE,
             ETIMEDOUT,
         };
-        // Winsock has no number for a full descriptor table, and its number for a broken pipe is WSAESHUTDOWN.
+        // Winsock has no counterpart of ENFILE, so WSAEMFILE takes its place. The counterpart of EPIPE is WSAESHUTDOWN.
         #[cfg(windows)]
         use windows_sys::Win32::Networking::WinSock::{
             WSAEACCES as EACCES, WSAEADDRINUSE as EADDRINUSE, WSAEADDRNOTAVAIL as EADDRNOTAVAIL,

@@ -21,7 +21,7 @@ pub struct Faults {
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready. A later event reports the socket again.
     ///
-    /// Bytes arrive later, and a write answers `Full` earlier.
+    /// Handlers get bytes later, and a write answers `Flow::Full` earlier.
     pub spurious_blocks: u16,
     /// The kernel has no memory to send or to receive with (ENOBUFS). No event reports that memory is free again.
     ///

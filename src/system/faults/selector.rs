@@ -16,7 +16,7 @@ use super::injector::Injector;
 pub(crate) struct FaultySelector {
     inner: native::Selector,
     injector: Injector,
-    /// The events of the last poll: the kernel's, and the events that faults owed.
+    /// The events of the last poll: those of the kernel, and those that faults have added or put off.
     batch: Vec<(usize, Readiness)>,
 }
 

@@ -95,7 +95,8 @@ impl FaultyStream {
         self.inner.read(&mut buffer[..most])
     }
 
-    /// Looks at the first received byte. The only fault is an interruption: a kernel that has bytes does not block.
+    /// Looks at the first received byte. The only fault is an interruption: a pretended block would tell the caller
+    /// that nothing has arrived.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         if self.is_reset.get() {
             return Ok(0);
