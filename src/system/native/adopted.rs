@@ -10,8 +10,8 @@ pub(crate) struct Adopted<T> {
     /// The address of the peer. `None` for a Unix socket, and if the connection is over: the kernel forgets the address
     /// with the connection, but not the received bytes.
     pub(crate) peer: Option<SocketAddr>,
-    /// The error that has ended the connection, if no unread byte precedes the error. The kernel has forgotten this
-    /// error.
+    /// The error that has ended the connection, if no unread byte precedes the error. The kernel does not return it
+    /// again.
     pub(crate) error: Option<io::Error>,
 }
 

@@ -35,8 +35,8 @@ impl Alarm {
         })
     }
 
-    /// Lets the alarm ring at `deadline`, or earlier if it is set to an earlier time. To set the alarm later whenever a
-    /// deadline is put off would cost many system calls. One ring in vain costs less.
+    /// Lets the alarm ring at `deadline`, or earlier if it is set to an earlier time that has not come. To set the
+    /// alarm later whenever a deadline is put off would cost many system calls. One ring in vain costs less.
     pub(super) fn set(&mut self, deadline: Instant) -> io::Result<()> {
         let now = Instant::now();
         if self.set_to.is_some_and(|set| now < set && set <= deadline) {

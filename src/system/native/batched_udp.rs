@@ -11,7 +11,8 @@ use socket2::SockRef;
 
 use crate::system::packet_info::{Ecn, PacketInfo};
 
-/// The length of a buffer for datagrams that the kernel has coalesced into one packet: that of the longest packet.
+/// The length of the longest packet. A buffer of this length holds all datagrams that the kernel has coalesced into one
+/// packet.
 const COALESCED: usize = 65_535;
 
 /// The limit on the buffers of one receive.
@@ -42,7 +43,8 @@ impl BatchedUdp {
         self.is_shared = true;
     }
 
-    /// Sets O_NONBLOCK, as [`Shared`](super::Shared) does. A blocking `recvmmsg` waits until all of its buffers are full.
+    /// Sets O_NONBLOCK if the descriptor may have duplicates, as [`Shared`](super::Shared) does. A blocking `recvmmsg`
+    /// would wait until all of its buffers are full.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         match self.is_shared {
             true => SockRef::from(&self.socket).set_nonblocking(true),
@@ -52,7 +54,8 @@ impl BatchedUdp {
 
     /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of
     /// each datagram, and with whether it may be cut. A datagram may be cut if it reaches the end of its buffer and the
-    /// buffer is shorter than the longest packet. Datagrams that the kernel has coalesced after it are lost.
+    /// buffer is shorter than the longest packet. If it is cut, the datagrams that the kernel has coalesced behind it
+    /// are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
@@ -102,7 +105,7 @@ impl BatchedUdp {
         self.state.max_gso_segments().max(1)
     }
 
-    /// Sends `bytes` as datagrams of `segment` bytes each, of which the last may be shorter.
+    /// Sends `bytes` as datagrams of `segment` bytes each. Only the last one may be shorter.
     pub(crate) fn send_run(
         &self,
         bytes: &[u8],
@@ -124,8 +127,9 @@ impl BatchedUdp {
             .try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 
-    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system, and then sends
-    /// neither runs nor, over IPv4, marks of ECN. But Linux also returns EINVAL for an IPv6 source that is not its own.
+    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system. It then sends
+    /// one datagram a call, and over IPv4 no marks of ECN. But Linux also returns EINVAL for an IPv6 source address
+    /// that the machine does not have.
     pub(crate) fn renew(&mut self) {
         if let Ok(state) = UdpSocketState::new(UdpSockRef::from(&self.socket)) {
             self.state = state;

@@ -1,4 +1,4 @@
-//! Any descriptor as a source.
+//! A wrapper that makes any descriptor a source.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,8 +7,8 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// Any descriptor as a source of the loop ([`add_source`](crate::EventLoop::add_source)): a pipe, a timerfd, an
-/// inotify, a pidfd, a socket of the standard library, or another [`EventLoop`](crate::EventLoop).
+/// A wrapper that makes any descriptor a source of the loop ([`add_source`](crate::EventLoop::add_source)): a pipe, a
+/// timerfd, an inotify, a pidfd, a socket of the standard library, or another [`EventLoop`](crate::EventLoop).
 ///
 /// The field is the owner of the descriptor. The owner must return the same descriptor in every call of
 /// [`AsFd::as_fd`]. The loop deregisters the descriptor before it returns or drops the owner. So a duplicate that is

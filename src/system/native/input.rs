@@ -32,15 +32,15 @@ enum Kind {
     /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. The loop reads until a read would
     /// block.
     OwnPipe {
-        /// Whether the pipe has a name, and all its writers had gone before it was opened anew. On a descriptor of a
-        /// named pipe that is opened later, the kernel does not report their end.
+        /// Whether the pipe has a name, and all its writers had gone before it was opened anew. The kernel does not
+        /// report their end to a descriptor that is opened after it.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
     Socket,
     /// A terminal, or any other descriptor that the kernel can poll. After each report the loop asks the kernel again,
-    /// and then reads once. Otherwise a read might wait, if another holder has taken the bytes since the report. In a
-    /// terminal in raw mode (VMIN 0) this read would return 0, which looks like the end.
+    /// and then reads once: another holder may have taken the bytes since the report. The read would then wait, or on a
+    /// terminal in raw mode (VMIN 0) return 0, which looks like the end.
     Reported,
     /// A descriptor that the kernel cannot poll, such as a regular file. Such a descriptor is always ready.
     File,
@@ -135,8 +135,8 @@ impl Drop for Input {
     }
 }
 
-/// Checks that a socket gives a stream of bytes, because an empty datagram would look like the end, and that it does
-/// not listen.
+/// Checks that a socket is a stream, and does not listen where the system tells this. An empty datagram would look like
+/// the end.
 fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     check_stream(socket)?;
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]

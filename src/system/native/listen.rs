@@ -20,7 +20,8 @@ use crate::system::options::{Binding, set_keep_alive};
 /// Linux copies both options, which saves two calls for each connection. Elsewhere the caller sets the options.
 pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Binds `address` and listens. The port is bound when this function returns, so the caller gets an error at once.
+/// Binds `address` and listens. The port is bound when this function returns: an error such as EADDRINUSE comes from
+/// this call.
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -89,7 +90,7 @@ fn listen_anew(socket: &SockRef<'_>, binding: &Binding) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Permits all users to read or write the Unix socket at `path`.
+/// Permits all users to read the Unix socket at `path` if `readable`, and to write to it if `writable`.
 #[cfg(unix)]
 pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

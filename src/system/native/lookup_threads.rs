@@ -1,4 +1,4 @@
-//! Helper threads for name lookups, which are started on demand and never joined.
+//! Helper threads that look up names. The threads are started on demand and never joined.
 //!
 //! A lookup that hangs keeps its thread. When no source waits for the lookup any more, the lookup is given up. Another
 //! thread may then take the place of the stuck thread. After its lookup, a stuck thread ends if it is not needed.
@@ -93,8 +93,8 @@ impl LookupThreads {
         }
     }
 
-    /// Queues `job`. Starts a thread if the waiting jobs need all idle threads and there are fewer threads than the
-    /// limit.
+    /// Queues `job`. Starts a thread if the jobs that wait already need all idle threads, unless there are as many
+    /// threads as the limit.
     ///
     /// # Errors
     ///
@@ -191,9 +191,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts the thread of the running job `ticket`, which was given up, as stuck, and starts another if jobs need it.
-    /// If too many threads are stuck, or the system cannot start one, the next stuck thread that ends its job takes the
-    /// place.
+    /// Replaces the thread of the running job `ticket`, which was given up: counts the thread as stuck, and starts
+    /// another thread if the waiting jobs need one. If too many threads are stuck, or the system cannot start one,
+    /// notes the job in `given_up`. The next stuck thread that ends its job then takes the place.
     fn replace_thread(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
         let Some(place) = state.running.iter().position(|it| *it == ticket) else {
             return;
@@ -223,8 +223,8 @@ impl Shared {
         Some((ticket, job))
     }
 
-    /// Ends a job. Returns whether its thread goes on. A stuck thread goes on if there are fewer threads than the
-    /// limit, or if it can replace the thread of another given-up job.
+    /// Ends a job. Returns whether its thread goes on: always, unless it is stuck. A stuck thread goes on if there are
+    /// fewer threads than the limit, or if it can replace the thread of another given-up job.
     fn end_job(&self, state: &mut State, ticket: Ticket) -> bool {
         let is = |it: &Ticket| *it == ticket;
         if let Some(place) = state.running.iter().position(is) {

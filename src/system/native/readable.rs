@@ -10,8 +10,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 /// Whether a read would return at once, with bytes, an end or an error.
-// Makes a poll set for each question: std and socket2 have no safe `poll(2)`. A poll set that each file kept would cost a
-// further descriptor a file. One for all files would keep the entry of a closed file that has a duplicate.
+// Makes a poll set for each question: std and socket2 have no safe `poll(2)`. A poll set kept for each file would cost
+// a further descriptor each. One kept for all files would still have the entry of a closed file that has a duplicate.
 pub(super) fn is_readable(file: &File) -> io::Result<bool> {
     ask(file, |events| !events.is_empty())
 }

@@ -65,8 +65,8 @@ impl Selector {
     }
 
     /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`. After a Unix
-    /// signal the wait continues with the rest of the time. Polls that are interrupted at once, again and again, do not
-    /// keep the caller for longer than `timeout`, and become an error in the end.
+    /// signal the wait continues with the rest of the time. Polls that are interrupted at once, again and again, keep
+    /// the caller no longer than `timeout`. After [`Interruptions::MOST`] of them the call returns their error.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
@@ -175,7 +175,8 @@ impl Selector {
         }
     }
 
-    /// Passes all events of the last batch to `take`, except those of the waker and of the alarm. Returns their number.
+    /// Passes all events of the last batch to `take`, except those of the waker and of the alarm. Returns the number of
+    /// events that were passed.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;
@@ -202,8 +203,8 @@ fn is_of_source(token: Token) -> bool {
     return token != WAKER;
 }
 
-/// The polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of system calls
-/// (seccomp) may interrupt all of them.
+/// A count of the polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of
+/// system calls (seccomp) may interrupt all of them.
 #[derive(Debug, Default)]
 struct Interruptions {
     count: u32,

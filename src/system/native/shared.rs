@@ -8,11 +8,11 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::net::{UnixListener, UnixStream};
 use socket2::SockRef;
 
-/// A socket whose open file description other holders may share: the user gave it to the loop, or has borrowed its
-/// descriptor.
+/// A socket that may have other holders, because the user gave it to the loop or borrows its descriptor. Also a TCP
+/// socket whose protocol is not plain TCP.
 ///
-/// The other holders may clear O_NONBLOCK, which belongs to the description, or set SO_LINGER, which makes `close(2)`
-/// wait. The other holders also keep the connection open after this holder has closed it.
+/// The other holders may clear O_NONBLOCK, which applies to all of them, or set SO_LINGER, which makes `close(2)` wait.
+/// The connection stays open until all holders have closed their descriptors.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Descriptor> {
     /// Invariant: `Some` until [`into_inner`](Self::into_inner) or [`map`](Self::map), which consume the value.
@@ -23,7 +23,7 @@ pub(crate) struct Shared<T: Descriptor> {
 
 /// A socket of mio or of the standard library, of any kind.
 pub(crate) trait Descriptor {
-    /// Whether this is a type of TCP sockets. Of the types below, only these heed SO_LINGER.
+    /// Whether this is a type of TCP sockets. Sockets of the other types ignore SO_LINGER.
     const IS_TCP: bool;
 
     fn as_socket(&self) -> SockRef<'_>;
@@ -72,8 +72,8 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a call that must not wait,
-    /// such as a read or an accept. Another holder may have taken what the kernel reported.
+    /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a read or an accept: the call
+    /// would wait if another holder has taken what the kernel reported.
     // Costs a system call for each read: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)

@@ -1,4 +1,4 @@
-//! Local ports for connects from an address that the user has set, when the kernel has no free port left.
+//! Shares local ports among connects from an address that the user has set, once the kernel has no free port left.
 //!
 //! A socket that binds port 0 gets a port that no other socket of its address has. So an address can have only about
 //! 28,000 connections, whatever their destinations are. A port that is bound by its number may be shared
@@ -14,7 +14,8 @@ use socket2::{SockAddr, Socket};
 
 use super::tcp;
 
-/// The limit on the ports that one connect tries. Few ports already have a connection to the same destination.
+/// The limit on the ports that one connect tries. Most ports have no connection to its destination, so one of the first
+/// tries succeeds.
 const MOST_TRIES: usize = 128;
 
 /// Binds `socket` to `local`. If `local` has port 0 and the kernel has no free port left, shares a port (Linux only).
@@ -28,8 +29,9 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Connects `stream`, which is bound to `local` if that is given, to `address`. If the kernel chose the port for
-/// `local`, and the port is taken for this destination, connects another socket from another port (Linux only).
+/// Starts to connect `stream` to `address`. `stream` is bound to `local`, if that is given. If the kernel chose the
+/// port for `local`, and this port already has a connection to `address`, connects another socket from another port
+/// (Linux only).
 pub(super) fn connect(
     stream: TcpStream,
     address: SocketAddr,

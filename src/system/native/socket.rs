@@ -1,4 +1,4 @@
-//! Connecting and sending, which TCP and Unix sockets have in common.
+//! The calls that TCP and Unix sockets have in common, such as connect, send and peek.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -73,9 +73,9 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.peek(&mut [MaybeUninit::uninit()])
 }
 
-/// Checks that `socket` has or had a connection. `asked` has the peer, or an error because the kernel forgets the peer
-/// with the connection. After such an error, returns the pending error of the socket if no unread byte precedes it. The
-/// kernel forgets a pending error that it has returned.
+/// Checks that `socket` has or had a connection. `asked` is the result of the question for the peer, which fails once
+/// the connection is over. Then returns the pending error of the socket, if no unread byte precedes it. The kernel does
+/// not return that error again.
 ///
 /// # Errors
 ///
@@ -91,11 +91,12 @@ pub(super) fn check_connected<T>(
     match peek_at_once(socket) {
         // Bytes or an end can be read. The kernel still has an error that comes after them.
         Ok(_) => Ok((None, None)),
-        // The socket was never connected, is connecting, or listens.
         Err(peeked) => match peeked.kind() {
+            // The socket was never connected, is connecting, or listens.
             io::ErrorKind::NotConnected
             | io::ErrorKind::WouldBlock
             | io::ErrorKind::InvalidInput => Err(error),
+            // The pending error of a connection that has failed.
             _ => Ok((None, Some(peeked))),
         },
     }

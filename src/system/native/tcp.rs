@@ -25,7 +25,7 @@ pub(crate) enum ConnectStep {
 ///
 /// # Errors
 ///
-/// The system's error, with the call that failed: binding and opening fail for different reasons.
+/// The system's error, with the step that failed.
 pub(crate) fn open(
     address: SocketAddr,
     local: Option<SocketAddr>,
@@ -49,7 +49,7 @@ pub(crate) fn open(
 }
 
 /// Starts to connect a socket, which is [open] for `address` and `local`. If `local` has port 0, and the port that
-/// Linux chose is taken for this destination, connects another socket from another port instead.
+/// Linux chose already has a connection to `address`, connects another socket from another port instead.
 pub(crate) fn connect(
     stream: TcpStream,
     address: SocketAddr,

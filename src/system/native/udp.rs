@@ -61,8 +61,8 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, from))
 }
 
-/// Lets other sockets bind the same address. As in libuv: the BSDs need SO_REUSEPORT for what SO_REUSEADDR does
-/// elsewhere.
+/// Lets other sockets bind the same address. The BSDs need SO_REUSEPORT for what SO_REUSEADDR does elsewhere, as in
+/// libuv.
 fn reuse_address(socket: &Socket) -> io::Result<()> {
     #[cfg(all(
         unix,

@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use super::shared::Descriptor;
 use super::{Adopted, Shared, socket};
 
-/// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
+/// Starts to connect to the Unix socket at `path`. A path with a leading NUL is a name in Linux's abstract namespace.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     let address = SockAddr::unix(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

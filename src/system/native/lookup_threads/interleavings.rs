@@ -1,5 +1,5 @@
-//! The queue of lookups in every order in which its threads can run (loom). A thread that waits for ever shows as a
-//! deadlock, and so does a loop that is not woken for an answer.
+//! Tests of the queue of lookups in every order in which its threads can run (loom). A thread that waits for ever shows
+//! as a deadlock, and so does a loop that is not woken for an answer.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -40,7 +40,7 @@ fn wait_for(done: impl Fn() -> bool) {
     }
 }
 
-/// A job that hangs until the sender is dropped, and says when it began.
+/// Makes a job that hangs until the returned sender is dropped. The job sends a message to `began` first.
 fn hanging(began: &mpsc::Sender<()>) -> (Job, mpsc::Sender<()>) {
     let (open, opened) = mpsc::channel::<()>();
     let began = began.clone();
