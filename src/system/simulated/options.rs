@@ -43,10 +43,10 @@ pub struct Options {
     pub retransmission_timeout: Duration,
     /// The rates of the faults that calls meet.
     pub faults: Faults,
-    /// The number of datagrams, or of fragments of a long one, in a thousand that the network loses. TCP would hide
-    /// losses, so only UDP meets them.
+    /// The number of datagrams in a thousand that the network loses. Each fragment of a datagram that is longer than
+    /// [`mtu`](Self::mtu) is lost at this rate. TCP would hide losses, so only UDP meets them.
     pub datagram_loss: u16,
-    /// The number of datagrams in a thousand that arrive twice.
+    /// The number of datagrams in a thousand that the network doubles. Each copy may be lost.
     pub datagram_duplication: u16,
     /// The number of datagrams in a thousand that take longer than others: up to three times the usual time and a
     /// millisecond. With [`jitter`](Self::jitter), the others overtake one another too.
@@ -90,8 +90,8 @@ impl Options {
         }
     }
 
-    /// Draws the options from `seed`: any flavour, latency, capacity and batch, with no, few or many faults.
-    /// `descriptors`, `retransmission_timeout` and `unix_time` keep their defaults.
+    /// Draws all options from `seed`, with no, few or many faults. Only `descriptors`, `retransmission_timeout` and
+    /// `unix_time` keep their defaults.
     pub fn from_seed(seed: u64) -> Self {
         // The run itself draws its numbers from `seed`. The complement gives the options other numbers.
         let mut random = Random::new(!seed);

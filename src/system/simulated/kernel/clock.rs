@@ -37,7 +37,7 @@ impl VirtualClock {
         self.elapsed.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of nanoseconds since the beginning, which this clock goes on moving.
+    /// Returns the counter of nanoseconds since the beginning, shared: it follows this clock.
     #[cfg(feature = "tls")]
     pub(super) fn share(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.elapsed)

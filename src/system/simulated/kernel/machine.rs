@@ -90,7 +90,8 @@ impl Machine {
 #[derive(Debug, Default)]
 pub(super) struct Machines {
     all: Vec<Machine>,
-    /// The links that a partition of a pair, or of one direction, blocks: the sender and the receiver of each.
+    /// The blocked links, each as its sender and its receiver. A partition between two machines blocks both directions,
+    /// or one.
     blocked: BTreeSet<(MachineId, MachineId)>,
 }
 

@@ -91,7 +91,7 @@ impl Network {
         self.world.clock.elapsed()
     }
 
-    /// Returns the number of nanoseconds since the beginning, which the clock goes on moving.
+    /// Returns the counter of nanoseconds since the beginning, shared: it follows the clock.
     #[cfg(feature = "tls")]
     pub(crate) fn share_clock(&self) -> Arc<AtomicU64> {
         self.world.clock.share()
@@ -223,8 +223,8 @@ impl Network {
         }
     }
 
-    /// Draws whether a fault refuses an option. If none does, the caller sets the option, where the simulated kernel
-    /// has it.
+    /// Draws whether a fault refuses an option. If none does, the caller sets the option, if the simulated kernel knows
+    /// it.
     pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
             true => Err(CallError::InvalidArgument),

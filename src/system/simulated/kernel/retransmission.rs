@@ -1,8 +1,8 @@
 //! The time after which a kernel gives up a connection whose peer does not answer.
 //!
-//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged. So the
-//! simulation queues only a timer for the moment at which the kernel gives up. Once the partition heals, the timer has
-//! no effect.
+//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged, so no
+//! kernel gives up. During a partition the simulation queues a timer for the moment at which the kernel gives up. If
+//! the partition heals before, the timer has no effect.
 
 use std::time::Duration;
 

@@ -164,7 +164,7 @@ impl TcpSocket {
         match packet {
             Packet::SynAck if self.state != TcpState::Connecting => return Reaction::Nothing,
             Packet::SynAck => self.state = TcpState::Connected,
-            // This side has given the connection up, and answers each packet of the peer with a reset.
+            // A dead connection answers bytes and a FIN with a reset.
             Packet::Bytes(_) | Packet::Fin if self.state == TcpState::Dead => {
                 return Reaction::Reply(Packet::Reset);
             }

@@ -18,7 +18,7 @@ pub(super) enum Packet {
     Bytes(usize),
     /// The end of the sender's bytes.
     Fin,
-    /// The sender has no such connection, or has given it up.
+    /// A reset: the sender has no such connection, or has ended it without a FIN.
     Reset,
     /// The receiver has read this number of further bytes, so the same capacity is free again.
     Window(usize),

@@ -75,7 +75,8 @@ impl Connections {
         }
     }
 
-    /// Sends `packet`. Bytes and a FIN arrive after all bytes that `from` has sent before. A reset may overtake bytes.
+    /// Sends `packet`. A SYN-ACK, bytes and a FIN arrive in the order in which `from` has sent them. A reset may
+    /// overtake them.
     pub(super) fn send(
         &mut self,
         world: &mut World,
@@ -326,8 +327,8 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles the begin or the end of a partition, of a blocked link or of a crash: sends the held packets again, and
-    /// begins or ends keep-alive probes.
+    /// Handles the beginning or the end of a partition, of a blocked link or of a crash: sends the held packets again,
+    /// and begins or ends keep-alive probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
@@ -337,8 +338,8 @@ impl Connections {
         }
     }
 
-    /// Begins or ends the keep-alive probes of a socket, after [`on_partition_change`](Self::on_partition_change) or a
-    /// change of its options.
+    /// Begins or ends the keep-alive probes of a socket, after a change of its options or of the links between the
+    /// machines.
     fn update_probing(&mut self, world: &World, key: Key) {
         let now = world.clock.nanoseconds();
         let is_lost = self.lost_its_peer(world, key);

@@ -182,7 +182,8 @@ impl Datagrams {
             return;
         };
         if world.options.flavour == Flavour::Afd {
-            // AFD reports again only after a call that would have blocked.
+            // With AFD, the call that met the fault counts as one that would have blocked, after which the kernel
+            // reports again.
             return self.on_blocked(world, key);
         }
         let link = Link::within(socket.watch.machine);
