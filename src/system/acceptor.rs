@@ -41,7 +41,8 @@ pub(crate) enum Acceptor {
 }
 
 impl Acceptor {
-    /// Binds `address` and listens. The port is bound when `bind` returns, so the caller gets an error at once.
+    /// Binds `address` and listens. The port is bound when `bind` returns: an error such as EADDRINUSE comes from this
+    /// call.
     pub(crate) fn bind(address: SocketAddr, binding: &Binding) -> io::Result<Self> {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }
@@ -52,7 +53,7 @@ impl Acceptor {
         native::listen_unix(path, binding).map(Self::Unix)
     }
 
-    /// Permits all users to read or write the Unix socket at `path`.
+    /// Permits all users to read the Unix socket at `path` if `readable`, and to write to it if `writable`.
     #[cfg(unix)]
     pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
         native::widen_permissions(path, readable, writable)
@@ -76,7 +77,8 @@ impl Acceptor {
         native::adopt_unix_listener(Shared::new(listener), binding).map(Self::SharedUnix)
     }
 
-    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends the descriptor.
+    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends the descriptor to the
+    /// user. A simulated or faulty acceptor has no descriptor to lend, and stays as it is.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -119,8 +121,8 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer: a later `getpeername` fails once the
-    /// peer has gone.
+    /// Takes the next connection off the backlog, with the address of its peer; `None` for a Unix socket. A
+    /// `getpeername` would fail if the peer has gone meanwhile.
     ///
     /// A signal may interrupt the call (EINTR). The caller then repeats the call, a limited number of times.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
@@ -152,8 +154,8 @@ impl Acceptor {
         }
     }
 
-    /// Whether the loop may rely on accepted connections to inherit the options of [`Binding`] from this socket.
-    /// `false` for a simulated or faulty acceptor.
+    /// Whether accepted connections inherit `no_delay` and `keep_alive` of [`Binding`] from this socket. If `false`,
+    /// the loop sets both on each connection: always for a Unix, simulated or faulty acceptor.
     pub(crate) fn passes_on_options(&self) -> bool {
         native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_) | Self::SharedTcp(_))
     }

@@ -48,8 +48,9 @@ pub(super) fn is_in_progress(error: &io::Error) -> bool {
 
 /// Returns the error that libuv reports in the place of `error`.
 ///
-/// Apple's systems return EPROTOTYPE from a write to a socket whose peer has just reset it. Windows has two sets of
-/// numbers for errors of a connection, and this library has names for those of Winsock only.
+/// Apple's systems return EPROTOTYPE from a write to a connection that the peer has just reset: it becomes ECONNRESET.
+/// Windows also returns numbers outside of Winsock for errors of a connection: they become numbers of Winsock, for
+/// which this library has names.
 pub(crate) fn canonical(error: io::Error, is_of_write: bool) -> io::Error {
     let number = error.raw_os_error();
     let other = number.and_then(|number| canonical_number(number, is_of_write));
@@ -91,15 +92,15 @@ const ALIASES: &[(i32, i32)] = {
 #[cfg(not(windows))]
 const ALIASES: &[(i32, i32)] = &[];
 
-/// Whether a call failed because the connection of its socket is gone: Apple's systems and Solaris return EINVAL from
-/// `setsockopt` and `getpeername` then.
+/// Whether `error` is EINVAL. Apple's systems and Solaris return it from `setsockopt` and `getpeername` once the
+/// connection is gone.
 pub(super) fn is_shut_down(error: &io::Error) -> bool {
     const EINVAL: Option<i32> = number!(EINVAL, WSAEINVAL);
     is(error, EINVAL)
 }
 
-/// Returns the error of a connect that failed at once, as libuv reports it. OpenBSD returns EINVAL for a port that
-/// refuses.
+/// Returns the error of a connect that failed at once, as libuv reports it. OpenBSD returns EINVAL in the place of
+/// ECONNREFUSED.
 pub(super) fn of_connect(error: io::Error) -> io::Error {
     match cfg!(target_os = "openbsd") && is_shut_down(&error) {
         true => io::ErrorKind::ConnectionRefused.into(),

@@ -1,4 +1,4 @@
-//! The file of a Unix socket, which is removed when its server closes.
+//! The file of a Unix socket. The file is removed when the server of the socket closes.
 
 #[cfg(unix)]
 use std::path::{Path, PathBuf};

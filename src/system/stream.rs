@@ -62,7 +62,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The system's error, with the call that failed: binding and opening fail for different reasons.
+    /// The system's error, with the step that failed.
     pub(crate) fn open(
         address: SocketAddr,
         local: Option<SocketAddr>,
@@ -97,7 +97,8 @@ impl Stream {
         }
     }
 
-    /// Starts to connect to the Unix socket at `path`; a leading NUL names Linux's abstract namespace.
+    /// Starts to connect to the Unix socket at `path`. A path with a leading NUL is a name in Linux's abstract
+    /// namespace.
     #[cfg(unix)]
     pub(crate) fn connect_path(path: &std::path::Path) -> io::Result<Self> {
         unix::connect(path).map(Self::Unix)
@@ -143,8 +144,8 @@ impl Stream {
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
     // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
-    // of stream, and returns the result of the one call as it is. For several kinds, it would copy each result into a
-    // new one.
+    // of the stream, and returns the result of its one call without a copy. With several kinds left, it would copy each
+    // result.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -437,7 +438,8 @@ impl Stream {
         }
     }
 
-    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends the descriptor.
+    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends the descriptor to the
+    /// user. An input may have duplicates already. A simulated or faulty stream has no descriptor to lend.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -447,7 +449,9 @@ impl Stream {
         }
     }
 
-    /// Whether the loop may close the stream without deregistering it first, because its descriptor has no duplicate.
+    /// Whether the loop may close the stream without deregistering it first, because the kernel deregisters it at the
+    /// close ([`CLOSE_DEREGISTERS`]). False if the descriptor may have a duplicate, and for a simulated or faulty
+    /// stream.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,

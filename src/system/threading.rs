@@ -26,8 +26,8 @@ use std::time::Duration;
 #[cfg(all(loom, test))]
 pub(crate) use modelled_waker::ModelledWaker;
 
-/// Waits on `condition` until it is notified, or `time` has passed. May return earlier (a spurious wake-up). `guard` is
-/// the guard of the mutex.
+/// Waits on `condition` until it is notified, or `time` has passed. May return earlier (a spurious wake-up). Releases
+/// `guard` meanwhile.
 #[cfg(not(all(loom, test)))]
 pub(crate) fn wait_for<'a, T>(
     condition: &Condvar,

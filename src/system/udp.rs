@@ -60,7 +60,7 @@ impl Udp {
     }
 
     /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-    /// `buffer` is cut. Returns EINTR if a signal interrupts the call, for kinds other than [`Own`](Self::Own) only
+    /// `buffer` is cut. If a signal interrupts the call, [`Own`](Self::Own) returns EINTR at once, and the other kinds
     /// after several tries. The caller then calls again.
     #[inline]
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -216,8 +216,8 @@ impl Udp {
         self.kernel().map(AsFd::as_fd)
     }
 
-    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor. A
-    /// batched socket stays as it is.
+    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor to the
+    /// user. A batched socket keeps its kind, and only notes the duplicates.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {

@@ -17,7 +17,8 @@ impl WakeListener {
         drop(before);
     }
 
-    /// Calls the callback. If the host has never set one, `tell` takes no lock, and a signal handler may call `tell`.
+    /// Calls the callback, if one is set. If none was ever set, `tell` takes no lock, so that a signal handler may call
+    /// it.
     pub(crate) fn tell(&self) {
         let Some(place) = self.0.get() else {
             return;

@@ -18,8 +18,8 @@ pub(crate) use scripted::ScriptedWaker;
 /// not lose it. The limit is small, because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// The waker of a selector. Dropping the kernel's waker closes the descriptor, or the end of a wake under way does. A
-/// [`WakeHandle`] that is called later has no effect.
+/// The waker of a selector. Dropping the kernel's waker closes its descriptor; if a wake is under way on another
+/// thread, the end of that wake closes it. Afterwards a [`WakeHandle`] has no effect.
 #[derive(Debug)]
 pub(crate) enum Waker {
     /// The waker of the kernel's selector.
