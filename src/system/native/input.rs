@@ -33,7 +33,7 @@ enum Kind {
     /// block.
     OwnPipe {
         /// Whether the pipe has a name, and all its writers had gone before it was opened anew. The kernel does not
-        /// report their end to a descriptor that is opened after it.
+        /// report to the new descriptor that they have gone.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
@@ -47,7 +47,7 @@ enum Kind {
 }
 
 impl Input {
-    /// Makes an input from a duplicate of `descriptor`, or opens the same pipe or terminal anew.
+    /// Makes an input from a duplicate of `descriptor`, or from the same pipe or terminal, opened anew.
     ///
     /// # Errors
     ///
@@ -135,8 +135,8 @@ impl Drop for Input {
     }
 }
 
-/// Checks that a socket is a stream, and does not listen where the system tells this. An empty datagram would look like
-/// the end.
+/// Checks that a socket is a stream, and that it does not listen, if the system can tell. An empty datagram would look
+/// like the end.
 fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     check_stream(socket)?;
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]

@@ -24,7 +24,8 @@ type Tell = Box<dyn Fn() + Send + Sync>;
 /// A function that starts a thread with the given body.
 type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-/// The first and the longest time before a failed wake is repeated. Each time is twice as long as the one before.
+/// The first and the longest time before a failed wake is repeated. Each time is twice as long as the one before, up to
+/// the longest.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
 const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
 
@@ -53,7 +54,7 @@ struct State {
     answers: VecDeque<Answer>,
     /// The number of threads, without the stuck ones. Invariant: at most `LookupLimits::threads`.
     threads: usize,
-    /// Invariant: the number of threads that wait on `Shared::work`.
+    /// The number of threads that wait on `Shared::work`, or were notified and have not resumed.
     idle: usize,
     /// The jobs that run on the threads that `threads` counts.
     running: Vec<Ticket>,

@@ -1,4 +1,4 @@
-//! Opening a descriptor of the user anew, through `/proc`: flags such as O_NONBLOCK are then the loop's own.
+//! Opens a descriptor of the user anew, through `/proc`. Flags such as O_NONBLOCK are then the loop's own.
 
 use std::fs::{File, FileType};
 use std::io;

@@ -24,7 +24,7 @@ const ALARM: Token = Token(usize::MAX - 1);
 pub(crate) struct Selector {
     poll: Poll,
     events: Events,
-    /// The time for which each wait polls the kernel before the thread sleeps.
+    /// The longest time for which a wait polls the kernel before the thread sleeps.
     busy: Duration,
     interruptions: Interruptions,
     #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -131,8 +131,8 @@ impl Selector {
                 return self.sleep(Some(left), Some(left), now);
             }
             self.sleep(None, None, now)?;
-            // An alarm that rings too early is left from an earlier deadline, which was cancelled. The wait then goes
-            // on.
+            // An alarm that rings too early was set for an earlier deadline, which has been cancelled or put off. The
+            // wait then goes on.
             let is_early = self.events.iter().all(|event| event.token() == ALARM)
                 && !self.events.is_empty()
                 && Instant::now() < deadline;

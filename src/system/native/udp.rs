@@ -37,14 +37,16 @@ pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<UdpS
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer is cut.
+/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
+/// `buffer` is cut.
 #[cfg(not(windows))]
 #[inline]
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     socket.recv_from(buffer)
 }
 
-/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer is cut.
+/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
+/// `buffer` is cut.
 ///
 /// Windows treats a cut as an error (WSAEMSGSIZE), without the sender. So the datagram is received whole and cut here.
 #[cfg(windows)]
@@ -100,7 +102,7 @@ pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket))
 }
 
-/// Sets `option` on a socket of IPv6 if `is_ipv6` is `true`, and else of IPv4.
+/// Sets `option` on a socket. `is_ipv6` tells whether the socket is of IPv6 or of IPv4.
 pub(crate) fn set(socket: &SockRef<'_>, is_ipv6: bool, option: UdpOption) -> io::Result<()> {
     match option {
         UdpOption::Broadcast(on) => socket.set_broadcast(on),
