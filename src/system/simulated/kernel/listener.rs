@@ -23,7 +23,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Whether the queue takes no further connection. Like Linux, the queue takes one connection more than the backlog.
+    /// Whether the queue takes no further connection. As on Linux, the queue takes one connection more than the
+    /// backlog.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() > self.backlog
     }

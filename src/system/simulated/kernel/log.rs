@@ -1,4 +1,4 @@
-//! The log of a run, for people: which machine sent, received and was told what, and when.
+//! The log of a run, for people. Each line has the time, the machine, its socket, and a call or an event.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

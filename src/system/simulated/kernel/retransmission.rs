@@ -1,8 +1,8 @@
 //! The time after which a kernel gives up a connection whose peer does not answer.
 //!
-//! The simulation sends neither retransmissions nor probes. Without a partition every packet is acknowledged, so no
-//! kernel gives up. During a partition the simulation queues a timer for the moment at which the kernel gives up. If
-//! the partition heals before, the timer has no effect.
+//! The simulation sends neither retransmissions nor probes. Packets that get through are acknowledged, so no kernel
+//! gives up. While a partition or a crash holds packets back, the simulation queues a timer for the moment at which the
+//! kernel gives up. If packets get through before, the timer has no effect.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(super) struct PeerTimeouts {
     last_heard: u64,
     /// The times of the keep-alive probes; `None` without SO_KEEPALIVE.
     keep_alive: Option<KeepAliveTimes>,
-    /// The time at which retransmission ends. Invariant: `Some` while a partition holds back a packet that this socket
-    /// has sent, or its acknowledgement.
+    /// The time at which retransmission ends. Invariant: `Some` while a partition or a crash holds back bytes or a FIN
+    /// of this socket, or their acknowledgement.
     retransmission_ends: Option<u64>,
     /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
     /// the socket and its peer.
@@ -31,7 +31,7 @@ pub(super) struct PeerTimeouts {
 }
 
 impl PeerTimeouts {
-    /// Whether the socket gives up at the time `at`. Like Linux, a socket that retransmits sends no probes.
+    /// Whether the socket gives up at the time `at`. As on Linux, a socket that retransmits sends no probes.
     pub(super) fn ends_at(&self, at: u64) -> bool {
         match self.retransmission_ends {
             Some(end) => end == at,

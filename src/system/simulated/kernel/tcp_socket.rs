@@ -43,7 +43,7 @@ pub(super) struct TcpSocket {
     pub(super) state: TcpState,
     /// The socket at the other end. The key is dead once that socket is closed.
     pub(super) peer: Option<Key>,
-    /// The peer's machine, and the number of its crashes when the connection was made.
+    /// The peer's machine, and the number of crashes that the machine had had when the connection was made.
     pub(super) peer_machine: Option<(MachineId, u32)>,
     pub(super) inbox: ReceiveBuffer,
     pub(super) window: SendWindow,

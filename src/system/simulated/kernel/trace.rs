@@ -1,5 +1,5 @@
-//! A hash of what happens in a simulation: of the entries that [`Note`] lists, with lengths and times, but not of the
-//! bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
+//! A hash of what happens in a simulation. The hash covers the entries that [`Note`] lists, with lengths and times, but
+//! not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
 
 /// A running hash, FNV-1a over integers of 64 bits.
 ///

@@ -16,7 +16,7 @@ pub(super) struct Watch {
     pub(super) machine: MachineId,
     /// The token of the source's events; `None` while it is not registered.
     token: Option<usize>,
-    /// Invariant: whether the source is on the ready list of its machine.
+    /// Invariant: `true` exactly while the source is on the ready list of its machine.
     is_queued: bool,
     /// The bits that have changed since the last report. kqueue reports only the directions with a changed bit.
     changed: Readiness,

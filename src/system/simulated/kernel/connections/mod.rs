@@ -66,7 +66,8 @@ impl Connections {
         self.wire.packets()
     }
 
-    /// Notes a change of the readiness of `key`, and puts the socket on its machine's ready list.
+    /// Notes a change of the readiness of `key`. Puts the socket on its machine's ready list, if it is registered for
+    /// this readiness and not there already.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
             if socket.watch.change(readiness) {
@@ -130,7 +131,8 @@ impl Connections {
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends a further SYN of `client` after a backoff: a full backlog dropped the last SYN, or the machine was down.
+    /// Sends a further SYN of `client` after a backoff: a full backlog dropped the last SYN, or the machine of the
+    /// listener was down.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
@@ -213,8 +215,9 @@ impl Connections {
         None
     }
 
-    /// Whether `flight` is dropped without an arrival: its SYN or timer is out of date, or it is a notice, a window or a
-    /// reset for a closed socket. Other packets to a closed socket do arrive, because its kernel may answer them.
+    /// Whether `flight` is dropped without an arrival. A SYN and a timeout are dropped once out of date; a `Renotify`,
+    /// a window and a reset, if the socket is closed. Other packets to a closed socket do arrive, because its kernel
+    /// may answer them.
     fn is_moot(&self, flight: &Flight) -> bool {
         let socket = self.sockets.get(flight.to);
         match flight.packet {

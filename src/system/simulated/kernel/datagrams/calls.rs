@@ -152,8 +152,8 @@ impl Datagrams {
         Ok(bytes.len())
     }
 
-    /// Returns the time at which a datagram that is sent now has left the machine. Until then its bytes take space in
-    /// the socket's buffer.
+    /// Returns the time at which a datagram that is sent now will have left the machine. Until then its bytes take
+    /// space in the socket's buffer.
     fn depart(&mut self, world: &World, key: Key, bytes: usize) -> u64 {
         let now = world.clock.nanoseconds();
         let Some(rate) = world.options.bytes_per_second else {

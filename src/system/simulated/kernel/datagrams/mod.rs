@@ -145,7 +145,8 @@ impl Datagrams {
         }
     }
 
-    /// Notes a change of the readiness of `key`, and puts the socket on its machine's ready list.
+    /// Notes a change of the readiness of `key`. Puts the socket on its machine's ready list, if it is registered for
+    /// this readiness and not there already.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
             if socket.watch.change(readiness) {

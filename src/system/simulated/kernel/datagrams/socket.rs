@@ -121,8 +121,8 @@ impl UdpSocket {
         (self.is_any_for(to) || self.local == to) && self.groups.iter().any(hears)
     }
 
-    /// Puts a datagram into the receive buffer. If the datagram does not fit, drops it and returns `false`. Like Linux,
-    /// an empty buffer takes a datagram of any length.
+    /// Puts a datagram into the receive buffer. If the datagram does not fit, drops it and returns `false`. As on
+    /// Linux, an empty buffer takes a datagram of any length.
     pub(super) fn take_in(&mut self, from: SocketAddr, bytes: Rc<[u8]>, capacity: usize) -> bool {
         let takes = self.inbox.is_empty() || self.inbox_bytes + bytes.len() <= capacity;
         if takes {
@@ -138,7 +138,7 @@ impl UdpSocket {
         Some((from, bytes))
     }
 
-    /// Whether the send buffer takes a datagram. Like Linux, a buffer that is not full takes a datagram of any length.
+    /// Whether the send buffer takes a datagram. As on Linux, a buffer that is not full takes a datagram of any length.
     pub(super) fn has_space(&self, capacity: usize) -> bool {
         self.outgoing == 0 || self.outgoing < capacity
     }
