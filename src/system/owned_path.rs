@@ -39,7 +39,8 @@ impl OwnedPath {
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let identity = identity_of(path)?;
         Some(Self {
-            // Without a working directory the path stays relative, and the identity protects other files.
+            // If the working directory is gone, the path stays relative. `identity` still keeps the drop from removing
+            // another file.
             path: std::path::absolute(path).unwrap_or_else(|_| path.into()),
             identity: Some(identity),
             owner: OwnerProcess::current(),

@@ -208,7 +208,7 @@ impl Stream {
     }
 
     /// Writes `bytes`, which must not be empty, as [`write`](Self::write) does. For [`Stream::Tcp`] this is a call of
-    /// the standard library, which does not raise SIGPIPE either, and which a signal may interrupt (EINTR).
+    /// the standard library: it does not raise SIGPIPE either, and returns EINTR if a signal interrupts it.
     #[inline(always)]
     pub(crate) fn write_piece(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
