@@ -54,8 +54,8 @@ impl BatchedUdp {
 
     /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of
     /// each datagram, and with whether it may be cut. A datagram may be cut if it reaches the end of its buffer and the
-    /// buffer is shorter than the longest packet. If it is cut, the datagrams that the kernel has coalesced behind it
-    /// are lost.
+    /// buffer is shorter than the longest packet. The datagrams that the kernel has coalesced behind a cut one are
+    /// lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],

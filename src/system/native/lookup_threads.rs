@@ -192,9 +192,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Replaces the thread of the running job `ticket`, which was given up: counts the thread as stuck, and starts
-    /// another thread if the waiting jobs need one. If too many threads are stuck, or the system cannot start one,
-    /// notes the job in `given_up`. The next stuck thread that ends its job then takes the place.
+    /// Replaces the thread of the running job `ticket`, because the job was given up. Counts the thread as stuck, and
+    /// starts another thread if the waiting jobs need one. If too many threads are stuck, or the system cannot start
+    /// one, notes the job in `given_up`. The next stuck thread that ends its job then takes the place.
     fn replace_thread(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
         let Some(place) = state.running.iter().position(|it| *it == ticket) else {
             return;

@@ -105,7 +105,7 @@ impl<T: Descriptor> Drop for Shared<T> {
     }
 }
 
-/// Turns SO_LINGER off, unless its time is zero, which asks for a reset.
+/// Turns SO_LINGER off, unless its time is zero: a time of zero asks for a reset.
 ///
 /// On Linux `close(2)` waits for the time of SO_LINGER even if the socket is non-blocking. Without the option the
 /// kernel sends the same bytes in the background.

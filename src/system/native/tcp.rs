@@ -63,7 +63,7 @@ pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::R
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 
-/// Takes over a socket of the standard library, which is connected, or was.
+/// Takes over a socket of the standard library that is or was connected.
 pub(crate) fn adopt(stream: Shared<std::net::TcpStream>) -> io::Result<Adopted<Shared<TcpStream>>> {
     let socket = stream.get().as_socket();
     socket::check_stream(&socket)?;

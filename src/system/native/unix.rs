@@ -22,7 +22,7 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from_std(stream))
 }
 
-/// Takes over a socket of the standard library, which is connected, or was.
+/// Takes over a socket of the standard library that is or was connected.
 pub(crate) fn adopt(
     stream: Shared<std::os::unix::net::UnixStream>,
 ) -> io::Result<Adopted<Shared<UnixStream>>> {
