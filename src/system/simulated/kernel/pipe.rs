@@ -59,8 +59,8 @@ pub(super) struct SendWindow {
     capacity: usize,
     /// The number of sent bytes that the peer has not read, as far as this side knows.
     unread: usize,
-    /// Whether a write or a poll found too little free capacity. An event must then report when more capacity is free
-    /// (Linux's SOCK_NOSPACE).
+    /// Whether a write or a poll found too little free capacity. If so, an event must report once enough capacity is
+    /// free (Linux's SOCK_NOSPACE).
     is_blocked: bool,
     /// The time at which the last sent packet arrives, in nanoseconds since the beginning. No later byte overtakes it.
     pub(super) busy_until: u64,

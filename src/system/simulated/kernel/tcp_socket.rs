@@ -23,7 +23,7 @@ pub(crate) enum TcpState {
     Dead,
 }
 
-/// The reaction of a socket to a packet. The caller of [`TcpSocket::receive`] carries it out.
+/// The reaction of a socket to a packet. The caller of [`TcpSocket::receive`] carries the reaction out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reaction {
     /// Nothing changes for the program.

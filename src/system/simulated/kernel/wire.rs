@@ -7,7 +7,7 @@ use crate::slots::Key;
 
 use super::machine::MachineId;
 
-/// A packet between two sockets, or a timer of one socket, which is queued among the packets.
+/// A packet between two sockets, or a timer of one socket. Timers are queued among the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packet {
     /// The request to connect, with the number of SYNs that were sent before.
