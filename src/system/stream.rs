@@ -104,12 +104,12 @@ impl Stream {
         unix::connect(path).map(Self::Unix)
     }
 
-    /// Takes over a socket of the standard library, which is connected, or was.
+    /// Takes over a socket of the standard library that is or was connected.
     pub(crate) fn adopt_tcp(stream: std::net::TcpStream) -> io::Result<Adopted<Self>> {
         Ok(tcp::adopt(Shared::new(stream))?.map(Self::SharedTcp))
     }
 
-    /// Takes over a Unix socket of the standard library, which is connected, or was.
+    /// Takes over a Unix socket of the standard library that is or was connected.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<Self>> {
         Ok(unix::adopt(Shared::new(stream))?.map(Self::SharedUnix))
