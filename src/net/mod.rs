@@ -1,8 +1,8 @@
-//! Sockets and servers without callbacks: state machines over the reactor, and the views through which they are used.
+//! Sockets and servers without callbacks: state machines over the reactor, and views through which users reach them.
 //!
 //! [`Net`] owns the reactor with all of its sources. `Net` returns each result as an [`Event`] with the key of the
-//! source. Requests of the user go in through [`Socket`], [`Server`] and [`Sockets`]. No module here knows the handlers
-//! of the user: `event_loop` calls the handlers.
+//! source. Requests of the user go in through the views, such as [`Socket`] and [`Server`]. No module here knows the
+//! handlers of the user: `event_loop` calls the handlers.
 
 mod address;
 mod connect;

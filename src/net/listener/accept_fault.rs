@@ -27,14 +27,16 @@ pub(crate) enum AcceptFault {
 
 /// Returns the cause of `error`, which a call of `accept` has returned.
 ///
-/// An error that no row names is transient: another try costs little, and a fatal error would end a usable server.
+/// An error that no row names counts as transient. Another try costs little, but to count the error as fatal could end
+/// a usable server.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let name = Errno::of(error).map(|errno| errno.name);
     let row = name.and_then(|name| ROWS.iter().find(|(_, names)| names.contains(&name)));
     row.map_or(AcceptFault::Transient, |(fault, _)| *fault)
 }
 
-/// The errors of accept(2) on Linux and POSIX, and of Winsock. ENOSR and ESOCKTNOSUPPORT of Linux have no row.
+/// The errors of accept(2) on Linux and POSIX, and of Winsock. ENOSR and ESOCKTNOSUPPORT of Linux have no row, and so
+/// count as transient.
 const ROWS: &[(AcceptFault, &[&str])] = &[
     (AcceptFault::WouldBlock, &["EAGAIN"]),
     (AcceptFault::OutOfDescriptors, &["EMFILE", "ENFILE"]),

@@ -1,4 +1,4 @@
-//! Accepting: one peer a call, and the backoff while accepting fails.
+//! Accepts peers, one a call, and backs off while accepting fails.
 
 use std::io;
 use std::mem;
@@ -22,15 +22,15 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// not keep other peers waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The limit on the accepts of a server that closes after the last waiting peer: more than any backlog holds. Without
-/// a limit, peers that keep coming would put the close off for ever.
+/// The limit on the accepts of a server that closes after the last waiting peer: more than a backlog usually holds.
+/// Without a limit, peers that keep coming would put the close off for ever.
 const LAST_ACCEPTS: u32 = 1 << 16;
 
 /// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
 pub(super) const FATAL_FAULTS: u32 = 3;
 
 impl Listener {
-    /// Ends the wait of a backoff, at its end or because a descriptor may be free: the reactor then calls
+    /// Ends the wait of a backoff, because its time is over or a descriptor may be free. The reactor then calls
     /// [`on_readable`](Self::on_readable). Does nothing in any other state.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if let State::BackingOff { .. } = self.state {
@@ -166,7 +166,7 @@ impl Listener {
     }
 
     /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again
-    /// by itself. Of an episode of failures, the handler gets the first only.
+    /// by itself. The handler gets only the first failure of an episode.
     fn back_off(
         &mut self,
         error: io::Error,
@@ -188,7 +188,7 @@ impl Listener {
         last.is_none().then(|| self.accept_failed(error))
     }
 
-    /// Ends the backoff: an accept found no waiting peer, which proves that accepting works. A later failure begins with
+    /// Ends the backoff. An accept that finds no waiting peer proves that accepting works. A later failure begins with
     /// the shortest wait, and is reported again.
     fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {

@@ -66,8 +66,8 @@ impl Admission {
         self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
-    /// Returns the limit on open connections that leaves no place for a connection of `peer`; `None` if there is a
-    /// place.
+    /// Returns the limit on open connections that one more of `peer` would pass: the limit of the server, or of the
+    /// peer's network. `None` if there is a place.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self
             .max_connections
@@ -90,7 +90,7 @@ impl Admission {
         self.bucket.as_mut().is_none_or(|it| it.take(tick))
     }
 
-    /// Makes sure that counting one more connection needs no memory.
+    /// Ensures that the count of one more connection allocates nothing.
     pub(super) fn reserve_place(&mut self) -> Result<(), TryReserveError> {
         self.networks.as_mut().map_or(Ok(()), Networks::reserve)
     }

@@ -1,4 +1,4 @@
-//! The arrival: a connection that was accepted, and that the server has neither taken nor refused.
+//! The arrival: an accepted connection that the server has neither taken nor refused.
 
 use std::net::SocketAddr;
 
@@ -40,7 +40,8 @@ impl Listener {
         }
     }
 
-    /// Returns the server's limit on open connections that leaves no place for the arrival; `None` if there is a place.
+    /// Returns the limit on open connections that the arrival would pass: the limit of the server, or of one network.
+    /// `None` if there is a place.
     pub(crate) fn full_place(&self) -> Option<AcceptLimit> {
         let peer = self.first_counted_peer(self.arrived_peer());
         self.admission.full_place(peer.map(|peer| peer.ip()))
@@ -84,12 +85,13 @@ impl Listener {
         self.admission.refusal == Refusal::Reset
     }
 
-    /// Whether connections were refused that the handler has not been told of.
+    /// Whether the handler has not been told yet of some refused connections.
     pub(crate) fn has_refusals(&self) -> bool {
         !self.refusals.is_empty()
     }
 
-    /// Takes the refused connections that were over one limit.
+    /// Takes the report of the connections that were refused because of one limit. A further call takes those of the
+    /// next limit.
     pub(crate) fn take_refused(&mut self) -> Option<Refused> {
         let (limit, count, peer) = self.refusals.take()?;
         let local = match self.endpoint {

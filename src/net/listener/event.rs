@@ -18,8 +18,8 @@ pub(crate) enum ServerEvent {
         stream: Stream,
         peer: Option<SocketAddr>,
     },
-    /// A server that accepts only the peers that wait has accepted them all. The caller closes the server, and no
-    /// handler gets this event.
+    /// A server that [drains](super::Listener::drain) has accepted all waiting peers, or the largest number that a
+    /// drain accepts. The caller closes the server, and no handler gets this event.
     Drained,
     /// An accept has failed. The server is backing off, or has failed for good.
     AcceptFailed(Error),

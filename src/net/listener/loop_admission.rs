@@ -2,8 +2,8 @@
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The part of a loop in the admission of connections: its places, the number of the turn, and the reserve descriptor.
-/// [`Admission`](super::admission::Admission) is the part of a server.
+/// The state of a loop that decides on new connections: its places, the number of the turn, and the reserve descriptor.
+/// [`Admission`](super::admission::Admission) is the state of one server.
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,
@@ -14,9 +14,10 @@ pub(crate) struct LoopAdmission {
     shortages: u64,
     /// The number of turns that were begun. In each turn, a server accepts a limited number of times.
     turns: u64,
-    /// The number of sockets that are not closed, and of closed ones whose place was not given back yet.
+    /// The number of sockets that are not closed, and of closed ones whose place was not given back yet. UDP sockets
+    /// are not counted.
     open_sockets: usize,
-    /// The limit of the loop on `open_sockets`; `usize::MAX` is none.
+    /// The limit of the loop on `open_sockets`; `usize::MAX` means no limit.
     max_connections: usize,
 }
 
@@ -54,8 +55,8 @@ impl LoopAdmission {
         self.open_sockets
     }
 
-    /// Refuses one peer that waits at `acceptor`, if the reserve descriptor is there: accepts the peer with it, and
-    /// resets the peer.
+    /// Refuses one peer that waits at `acceptor`: gives up the reserve descriptor, accepts the peer in its place, and
+    /// resets the peer. Refuses no peer if the loop has no reserve descriptor.
     pub(crate) fn meet_shortage(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.has_met_shortage = true;

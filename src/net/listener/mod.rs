@@ -41,14 +41,14 @@ pub(crate) use refusals::Refused;
 #[derive(Debug)]
 pub(crate) struct Listener {
     state: State,
-    /// The address, name or path that the user asked to listen on. Once bound, the address of the socket. The endpoint
-    /// stays known after the close.
+    /// The address, name or path that the user asked to listen on. The bind replaces an address or a name by the
+    /// address of the socket. The endpoint stays known after the close.
     endpoint: Endpoint,
     /// The number of accepted sockets that are not removed. `on_close` of the server comes after the last removal.
     connections: usize,
     admission: Admission,
-    /// Invariant: empty while any handler but the server's runs. So no other handler changes a limit between a refusal
-    /// and the report of it.
+    /// Invariant: empty while any handler but the server's runs, unless the server's handler has panicked. So no other
+    /// handler changes a limit between a refusal and its report.
     refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
@@ -58,8 +58,8 @@ pub(crate) struct Listener {
     filters: Box<[FilterFactory]>,
     /// The event that the handler of the server gets next.
     event: Option<ServerEvent>,
-    /// Whether `event` is a connection that `Net` has neither taken nor refused. A flag and not a variant of `event`, so
-    /// that the decision of `Net` leaves the event in place.
+    /// Whether `event` is a connection that `Net` has neither taken nor refused. This is no variant of `event`: `Net`
+    /// takes a connection by clearing the flag, and does not move the event.
     has_arrival: bool,
 }
 
@@ -96,7 +96,7 @@ struct Bound {
     /// a peer or found none. A backoff after transient failures sets `transient_faults` to zero.
     fatal_faults: u32,
     transient_faults: u32,
-    /// The accepts that are left to a server that closes after the last waiting peer; `None` if it does not close.
+    /// The number of accepts that are left while the server [drains](Listener::drain); `None` if it does not drain.
     left_to_accept: Option<u32>,
 }
 
@@ -318,8 +318,8 @@ impl Listener {
         Ok(filters)
     }
 
-    /// Returns the address by which networks count a connection of `peer` that was just accepted. `None` if `peer`
-    /// belongs to no network, or if a PROXY header may name another address.
+    /// Returns the address whose network counts a new connection of `peer`. `None` if no network counts it yet: `peer`
+    /// has no address, or a PROXY header may name another one.
     pub(crate) fn first_counted_peer(&self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         let proxies = self.proxy_protocol.as_ref();
         peer.filter(|_| !proxies.is_some_and(|proxies| proxies.expects_header(peer)))
@@ -340,12 +340,12 @@ impl Listener {
             .is_some_and(|bound| bound.fatal_faults >= FATAL_FAULTS)
     }
 
-    /// Makes sure that counting one more connection needs no memory.
+    /// Ensures that the count of one more connection allocates nothing.
     pub(crate) fn reserve_place(&mut self) -> Result<(), TryReserveError> {
         self.admission.reserve_place()
     }
 
-    /// Counts a socket of `peer` that was accepted, both in `connections` and against the limits.
+    /// Counts an accepted socket of `peer`, both in `connections` and against the limits.
     pub(crate) fn connection_opened(&mut self, peer: Option<SocketAddr>) {
         self.connections += 1;
         self.admission.take_place(peer);

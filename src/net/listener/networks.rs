@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, TryReserveError};
 use std::net::IpAddr;
 
-/// The numbers of the connections of one server from each network, and their limit.
+/// The number of connections that a server has from each network, and the limit on this number.
 #[derive(Debug)]
 pub(super) struct Networks {
     most: usize,
@@ -31,7 +31,7 @@ impl Networks {
         connections.copied().unwrap_or(0) >= self.most
     }
 
-    /// Makes sure that counting one more network needs no memory.
+    /// Ensures that the count of one more network allocates nothing.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.connections.try_reserve(1)
     }
@@ -60,7 +60,8 @@ impl Networks {
     }
 
     /// Returns the network of `peer`: its address in IPv6, with zeroes after the prefix. IPv4 addresses are mapped to
-    /// `::ffff:0:0/96`. A network of other IPv6 addresses never lies in that range, so the two kinds share no key.
+    /// `::ffff:0:0/96`. The network of any other IPv6 address lies outside that range, so an IPv4 and an IPv6 network
+    /// never share a key.
     fn network_of(&self, peer: IpAddr) -> u128 {
         let (ipv4_bits, ipv6_bits) = self.prefixes;
         let (address, bits) = match peer.to_canonical() {

@@ -30,7 +30,7 @@ pub struct ListenOptions {
     pub(crate) resolver: Option<SharedResolver>,
     pub(crate) ipv6_only: bool,
     pub(crate) reuse_port: bool,
-    /// `None` is an option that is not set, and `Some(None)` no limit.
+    /// `None` means that the option is not set, and `Some(None)` that there is no limit.
     pub(crate) max_connections: Option<Option<usize>>,
     pub(crate) limits: Option<Limits>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
@@ -90,9 +90,9 @@ impl ListenOptions {
         self
     }
 
-    /// Limits the number of connections that the server holds at a time, in place of
-    /// [`Limits::max_connections`] of the server. Default: that limit; `None` lifts the limit, and with 0 the server
-    /// refuses each connection. The limit of the loop holds as well.
+    /// Limits the number of connections that the server holds at a time. Default: [`Limits::max_connections`] of the
+    /// server's own [limits](Self::limits), if there are any. `None` lifts the limit, and with 0 the server refuses
+    /// each connection. The limit of the loop holds as well.
     ///
     /// A connection over the limit is accepted, closed at once, and reported to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
@@ -112,7 +112,7 @@ impl ListenOptions {
     /// Adds a [`Filter`] between the wire and the handler of each accepted socket, after those that were added before.
     /// Default: none. `make` makes the filter of one connection.
     ///
-    /// The server is told of a connection once its filters are [ready](Filter::is_ready). If a filter fails before, or
+    /// The server is told of a connection once its filters are [ready](Filter::is_ready). If a filter fails earlier, or
     /// `make` fails, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets the error.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
@@ -132,8 +132,8 @@ impl ListenOptions {
     /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
     /// The header must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and
     /// 4,096 in version 2. A connection without a valid header, or of an address that is not trusted, is closed, unless
-    /// [`optional`](ProxyProtocol::optional) or [`admit_others`](ProxyProtocol::admit_others) allows it.
-    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
+    /// [`optional`](ProxyProtocol::optional) or [`admit_others`](ProxyProtocol::admit_others) allows it. For a
+    /// connection that is closed in this way, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets
     /// [`ERR_PROXY_HEADER`](crate::Error::PROXY_HEADER), or ETIMEDOUT.
     ///
     /// # Addresses in block lists and limits

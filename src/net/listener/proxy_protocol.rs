@@ -1,4 +1,4 @@
-//! The proxies in front of a server, which tell it their clients by the PROXY protocol.
+//! The proxies in front of a server. A proxy names its client to the server by the PROXY protocol.
 
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ use crate::net::filter::{AnyFilter, ProxyFilter};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProxyProtocol {
-    /// The set of the trusted addresses. The list blocks nothing here.
+    /// The trusted addresses. The `BlockList` is only a set here, and blocks nothing.
     proxies: BlockList,
     is_optional: bool,
     admits_others: bool,
@@ -84,7 +84,8 @@ impl ProxyProtocol {
         }
     }
 
-    /// Whether `peer` is a trusted proxy, whose connection may begin with a header.
+    /// Whether `peer` is a trusted proxy, whose connection may begin with a header. Every peer of a Unix socket is
+    /// trusted.
     pub(super) fn expects_header(&self, peer: Option<SocketAddr>) -> bool {
         matches!(self.role(peer), Role::Proxy)
     }

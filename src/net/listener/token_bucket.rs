@@ -2,11 +2,11 @@
 
 use crate::net::values::AcceptRate;
 
-/// The credit that one accept costs. Each tick (one millisecond) adds the number of accepts per second to the credit.
-/// So no fraction is lost.
+/// The credit that one accept costs. A tick (one millisecond) adds as much credit as there may be accepts in a second,
+/// a whole number. So no fraction is lost.
 const ACCEPT: u64 = 1_000;
 
-/// The credit for further accepts, which grows with time, up to the credit that a burst costs.
+/// The credit for further accepts. The credit grows with time, up to the credit that a burst costs.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     per_second: u64,
