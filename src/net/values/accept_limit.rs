@@ -1,7 +1,7 @@
 //! [`AcceptLimit`]: the limits that a server can be at when a peer connects.
 
 /// The limit that a refused connection was over. The server checks the [block list](crate::ListenOptions::block_list)
-/// first, then the limits in this order. The first limit that is reached counts. If a
+/// first, and then the limits in the order of the variants below. The first limit that is reached counts. If a
 /// [filter](crate::Filter::peer_address) finds the peer's address later, its network is checked then.
 ///
 /// ```

@@ -27,8 +27,8 @@ pub enum Endpoint {
     Socket(SocketAddr),
     /// A name and a port. A resolver turns the name into addresses.
     Name {
-        /// The host's name, or an IPv6 address with a named zone (`fe80::1%eth0`), whose number only the system's
-        /// resolver knows.
+        /// The host's name, or an IPv6 address with a named zone (`fe80::1%eth0`): only the system's resolver knows the
+        /// number of the zone.
         host: String,
         /// The port.
         port: u16,

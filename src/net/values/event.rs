@@ -6,7 +6,7 @@ pub(crate) enum Event {
     /// An event for the handler of a socket.
     Socket(SocketEvent),
     /// An event for the handler of a server. The event itself waits in the listener until `Net::take_server_event`
-    /// takes it. So `Event` stays small for the far more frequent events of sockets.
+    /// takes it. So `Event` stays small, and the far more frequent events of sockets stay cheap.
     Server,
     /// A server has accepted a connection, and `Net` decides whether the server takes it.
     Arrival,
@@ -26,8 +26,8 @@ pub(crate) enum Event {
     /// The newest attempt of a connection has had no answer for the attempt delay. The event's key is the connection's.
     /// `Net` handles this event, and no handler gets it.
     AttemptIsSlow,
-    /// A deadline of the connection with the event's key has passed. `Net` serves the connection once, and then the
-    /// connection decides. No handler gets this event.
+    /// A deadline of the connection with the event's key has passed. `Net` serves the connection once, because bytes
+    /// may have come in time. Then the connection compares again. No handler gets this event.
     DeadlinePassed,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum SocketEvent {
     Connected,
     /// The filters of an accepted connection are ready, and the handler of the server gets the connection.
     Accepted,
-    /// The number of received bytes for the handler, which lie at the front of the read buffer.
+    /// So many bytes were received for the handler. The bytes lie at the front of the read buffer.
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,
@@ -46,10 +46,10 @@ pub(crate) enum SocketEvent {
     Noticed,
     /// The peer has ended, and every byte that the peer sent was read.
     Ended,
-    /// No byte has moved in either direction for the idle timeout.
+    /// The idle timeout has passed without a byte in either direction.
     TimedOut,
-    /// The deadline of the program has passed. The socket fails after its handler was told, unless the handler decides
-    /// otherwise.
+    /// The deadline of the program has passed. The socket fails once its handler was told, unless the handler ends this
+    /// side, closes the socket or changes the deadline.
     DeadlineReached,
 }
 

@@ -39,14 +39,14 @@ pub enum Refusal {
 /// | [`Limits::unlimited`] | peers that are trusted like the program itself; Node's behaviour |
 ///
 /// An option of [`SocketOptions`](crate::SocketOptions), [`ListenOptions`](crate::ListenOptions) or
-/// [`ConnectOptions`](crate::ConnectOptions) that is set counts in place of the limit of the same name. Every limit has a
-/// counter in the [`Statistics`](crate::Statistics).
+/// [`ConnectOptions`](crate::ConnectOptions) that is set counts in place of the limit of the same name. Most limits
+/// have a counter in the [`Statistics`](crate::Statistics).
 ///
 /// A socket whose peer is too slow for a limit closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
 /// [`on_error`](crate::SocketHandler::on_error) gets ETIMEDOUT before, with a text that names the limit. A TCP peer
 /// gets a RST if this side has not ended, or if bytes are queued. Three timeouts differ: the idle timeout is told to
 /// [`on_timeout`](crate::SocketHandler::on_timeout), and the close and linger timeouts report no error, because this
-/// side has sent everything. Bytes that came in time count, however late the loop reads them. The inputs of
+/// side has ended. Bytes that came in time count, however late the loop reads them. The inputs of
 /// [`read_input`](crate::EventLoop::read_input) have no peer, and no limit.
 ///
 /// ```
@@ -95,9 +95,9 @@ pub(crate) struct SocketLimits {
 }
 
 impl Limits {
-    /// The limits of a loop that sets none: what would exhaust the process is limited. A peer may be slow, but may not
-    /// stall a write, a close or a handshake. The method of each limit states this default, and the value of
-    /// [`internet`](Self::internet) ("for strangers") where it differs.
+    /// The limits of a loop whose program sets none. These limits keep peers from exhausting the process. A peer may be
+    /// slow, but may not stall a write, a close or a handshake. The method of each limit states this default, and the
+    /// value of [`internet`](Self::internet) ("for strangers") where it differs.
     pub fn new() -> Self {
         Self {
             max_connections: Some(10_000),
@@ -126,9 +126,9 @@ impl Limits {
         }
     }
 
-    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte and 75 s for the next one.
-    /// The peer has to take at least 240 bytes a second. A network (such as one IPv4 address) has at most 100
-    /// connections.
+    /// The limits of a server that strangers can reach. A peer has 10 s for its first byte, and its socket may then be
+    /// idle for 75 s. The peer has to take at least 240 bytes a second while bytes wait for it. A network (such as one
+    /// IPv4 address) has at most 100 connections.
     pub fn internet() -> Self {
         let rate = MinRate::per_second(240);
         let limits = Self::new();
@@ -175,9 +175,9 @@ impl Limits {
         }
     }
 
-    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets but UDP sockets, also
-    /// those that connect, but refuses accepts only. The limit of a server counts its accepted sockets. Default:
-    /// 10,000; with 0, every accepted connection is refused.
+    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets but UDP sockets.
+    /// Sockets that connect count too, but only accepted connections are refused. The limit of a server counts its
+    /// accepted sockets. Default: 10,000; with 0, every accepted connection is refused.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
@@ -226,10 +226,10 @@ impl Limits {
     /// Limits the queued bytes of all sockets of a loop together, UDP sockets included. Default: 256 MiB. A server has
     /// no such limit of its own.
     ///
-    /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. A write that would
-    /// pass the limit closes the socket with the most queued bytes, with
-    /// [`CloseReason::Limit`](crate::CloseReason::Limit), until there is space: the peers that read do not pay for
-    /// those that do not. A datagram that finds no space is dropped instead.
+    /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. Before a write
+    /// passes the limit, the loop closes sockets with [`CloseReason::Limit`](crate::CloseReason::Limit) until there is
+    /// space, those with the most queued bytes first: the peers that read do not pay for those that do not. A datagram
+    /// that finds no space is dropped instead.
     pub fn max_total_queued_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.max_total_queued_bytes = bytes.into();
         self
@@ -327,8 +327,9 @@ impl Limits {
         self
     }
 
-    /// Limits the threads of a loop that look up names. A lookup blocks its thread, and the loop starts a further thread
-    /// when a name would have to wait. Default: 4, as in libuv; 0 counts as 1. A server has no such limit of its own.
+    /// Limits the threads of a loop that look up names. A lookup blocks its thread. The loop starts a further thread
+    /// when a lookup would have to wait for one. Default: 4, as in libuv; 0 counts as 1. A server has no such limit of
+    /// its own.
     ///
     /// A lookup that hangs keeps its thread. Once the sockets that waited for the lookup have timed out or closed, the
     /// loop replaces this thread, which then ends with its lookup. At most four times `threads` stuck threads remain:

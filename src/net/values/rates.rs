@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The least rate at which bytes have to move, with a grace at the beginning.
 ///
 /// A peer begins with a credit of time: the grace plus one second. The credit runs down with time, and the socket
-/// closes at zero. Each byte adds the time that it takes at the rate, up to the first credit. So a short silence harms
-/// no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, and a peer at half of the rate 12
-/// s. A peer at the rate lasts for ever.
+/// closes at zero. Each byte adds the time that it takes at the rate, but the credit never exceeds its first value. So
+/// a short silence harms no peer that is fast otherwise. With the default grace, a silent peer lasts 6 s, and a peer at
+/// half of the rate 12 s. A peer at the rate lasts for ever.
 ///
 /// The loop counts the bytes only when the credit is used up, not at each read or send. So a peer that falls silent
 /// after a burst lasts up to twice the credit: 12 s.
@@ -34,8 +34,8 @@ impl MinRate {
         }
     }
 
-    /// Sets the grace: the time at the beginning in which the rate is not asked for, and the silence that is allowed later.
-    /// Default: 5 s.
+    /// Sets the grace: the time at the beginning in which a peer may be slower than the rate. Later, a silence of about
+    /// the same length is allowed. Default: 5 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

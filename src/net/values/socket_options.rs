@@ -54,7 +54,7 @@ impl SocketOptions {
         }
     }
 
-    /// Whether this side stays open when the peer ends, until the user ends it. Default: `false`.
+    /// Whether this side stays open after the peer's end, until the program ends this side. Default: `false`.
     ///
     /// With `false`, the loop ends this side after [`on_end`](crate::SocketHandler::on_end): queued bytes are sent,
     /// then a FIN, and the socket closes.
@@ -159,8 +159,8 @@ impl SocketOptions {
     /// [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
-    /// the peer's bytes nor its end. In two cases the timeout runs during the pause too: if bytes are queued and none
-    /// are unread, or if the program has called `destroy_soon`. Then only the peer causes the delay. If queued bytes
+    /// the peer's bytes nor its end. In two cases the timeout runs during the pause too, because only the peer causes
+    /// the delay: if bytes are queued and none are unread, or if the program has called `destroy_soon`. If queued bytes
     /// are lost, a TCP peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
@@ -169,8 +169,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the unread timeout: the limit on the time for which a paused socket whose connection has failed keeps
-    /// received bytes for [`resume`](crate::Socket::resume). Default: 60 s.
+    /// Sets the unread timeout. If the connection of a paused socket fails, the socket keeps its received bytes for
+    /// this time, so that [`resume`](crate::Socket::resume) can still deliver them. Default: 60 s.
     ///
     /// The time counts from the failure, and has an effect only while the socket is paused. When it has passed,
     /// `on_error` and `on_close` come, and the bytes are lost. With `None` the socket waits for ever: the failure costs

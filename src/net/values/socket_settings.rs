@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::limits::SocketLimits;
 use super::socket_options::SocketOptions;
 
-/// The settings of a socket. Sockets that are made alike share one value, which is copied when one of them changes.
+/// The settings of a socket. Sockets that are made alike share one value. A socket whose settings change gets a copy of
+/// its own.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketSettings {
     pub(crate) allow_half_open: bool,
@@ -19,7 +20,7 @@ pub(crate) struct SocketSettings {
 }
 
 impl SocketSettings {
-    /// The settings of a socket with `options`, in a loop or of a server with `limits`. An option that is set counts in
+    /// Joins the `options` of a socket with the `limits` of its loop or its server. An option that is set counts in
     /// place of the limit of the same name.
     pub(crate) fn new(options: &SocketOptions, limits: &SocketLimits) -> Self {
         Self {

@@ -192,8 +192,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if one side closed it, gave it up after a timeout, or took it out of
-    /// the loop.
+    /// Whether the connection has failed. `false` if one side has closed the connection or given it up after a timeout,
+    /// or if the program has taken it out of the loop.
     ///
     /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
     /// `on_close`.
