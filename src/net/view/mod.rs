@@ -6,7 +6,7 @@ mod socket;
 mod sockets;
 mod source;
 
-// The last, so that rustdoc shows the descriptors after the other methods.
+// This module is the last, so that rustdoc shows the descriptors after the other methods.
 #[cfg(unix)]
 mod descriptor;
 

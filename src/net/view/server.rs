@@ -41,7 +41,7 @@ pub struct Server<'a> {
     pub(super) id: ServerId,
 }
 
-/// The server among the sockets of its loop.
+/// The server's id, and access to the sockets of its loop.
 impl<'a> Server<'a> {
     pub(crate) fn new(net: &'a mut Net, id: ServerId) -> Self {
         Self { net, id }
@@ -161,7 +161,7 @@ impl Server<'_> {
     }
 
     /// Allows [`run`](crate::EventLoop::run) to return while the server listens. Each socket of the server still keeps
-    /// `run` going.
+    /// `run` going, unless the socket is released too.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -206,13 +206,12 @@ impl Server<'_> {
         self.listener().map_or(0, Listener::connections)
     }
 
-    /// Returns the sockets that the server accepted and that are not gone, in no particular order. Sockets whose
-    /// [filters](crate::Filter) are not ready are not among them: the server is told of these later.
+    /// Returns the sockets that the server accepted and that are not gone, in no particular order. A socket whose
+    /// [filters](crate::Filter) are not ready is left out: the server is told of it later.
     ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The
-    /// iterator has the ids at the time of the call. The call looks at every socket of the loop, and makes a list of 8
-    /// bytes for each socket of the server. A program that needs the sockets for every message should keep a list of
-    /// its own.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
+    /// are those at the time of the call. The call looks at every socket of the loop, and allocates 8 bytes for each
+    /// socket of the server. A program that needs the sockets for every message should keep a list of its own.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};
@@ -272,7 +271,8 @@ impl Server<'_> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Destroys all connections of the server. A closing server otherwise waits until its connections end.
+    /// Destroys all connections of the server. Without this call, a server that was closed waits until its connections
+    /// end.
     #[doc(alias = "closeAllConnections")]
     pub fn destroy_connections(&mut self) {
         let sockets: Vec<_> = self.net.sockets_of(self.id).collect();

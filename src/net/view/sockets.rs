@@ -1,4 +1,4 @@
-//! The view of all sockets and servers of a loop.
+//! The view of all sockets, servers and sources of a loop.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,8 +11,8 @@ use super::server::Server;
 use super::socket::Socket;
 use super::source::Source;
 
-/// All sockets, servers, UDP sockets and sources of a loop, mainly for the callbacks that have no socket of their own:
-/// those of timers, deferred calls, posts and servers.
+/// The view of all sockets, servers, UDP sockets and sources of a loop. This view serves mainly the callbacks that have
+/// no socket of their own: those of timers, deferred calls, posts and servers.
 ///
 /// `{:?}` shows two numbers: `Sockets { sockets: 3, servers: 1 }`.
 ///
@@ -68,8 +68,9 @@ impl<'a> Sockets<'a> {
     /// [`Flow::Open`], with its answer: [`Full`](crate::Flow::Full) means that the socket cannot keep up.
     ///
     /// A broadcast does the same as a [`write`](Socket::write) to each socket in that order, and costs less. A short
-    /// message to sockets that keep up is stored once, however many sockets receive it. All messages to a socket before
-    /// the next flush leave together. Separate writes of the same bytes to several sockets share one copy too.
+    /// message to sockets that keep up is stored once, however many sockets receive it. All messages that a socket is
+    /// sent before the next flush leave together. Separate writes of the same bytes to several sockets share one copy
+    /// too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -100,8 +101,8 @@ impl<'a> Sockets<'a> {
 
     /// Returns the ids of all sockets but UDP sockets, in no particular order.
     ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The
-    /// iterator has the ids at the time of the call. The call makes a list of 8 bytes for each socket.
+    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
+    /// are those at the time of the call. The call allocates 8 bytes for each socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();

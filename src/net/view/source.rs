@@ -9,8 +9,8 @@ use crate::net::values::{Interest, SourceId};
 /// One source of the program, borrowed from its loop: `event_loop.source(id)` outside,
 /// [`Sockets::source`](crate::Sockets::source) in a callback.
 ///
-/// The view controls the source. The object itself lies beside its handler: a callback of the source gets it as
-/// [`cx.source`](crate::SourceContext), and [`on_close`](crate::SourceHandler::on_close) or
+/// The view does not reach the object itself, which lies beside its handler. A callback of the source gets the object
+/// as [`cx.source`](crate::SourceContext), and [`on_close`](crate::SourceHandler::on_close) or
 /// [`detach_source`](crate::EventLoop::detach_source) returns it.
 ///
 /// A view of a source that is gone is harmless: getters answer as for a closed source, and the other methods do
@@ -119,7 +119,7 @@ impl<'a> Source<'a> {
         self.net.close_source(self.id);
     }
 
-    /// Whether the source is closed, also if its `on_close` is still to come, or is gone.
+    /// Whether the source is closed, even if its `on_close` is still to come. `true` also if the source is gone.
     pub fn is_closed(&self) -> bool {
         self.net.source_is_closed(self.id)
     }

@@ -1,5 +1,4 @@
-//! The methods of a UDP socket's view that tell of batches, and that tell and set parts of the IP header (feature
-//! `udp-batch`).
+//! The methods of a UDP socket's view for batches, and for parts of the IP header (feature `udp-batch`).
 
 use std::net::SocketAddr;
 
@@ -12,11 +11,11 @@ use super::DatagramSocket;
 /// `udp-batch`.
 #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
 impl DatagramSocket<'_> {
-    /// Returns the number of datagrams that were received in the same call as the last one and that the handler gets next.
-    /// 0 without `in_batches`, and in a simulation. The last one may come to
-    /// [`on_truncated`](crate::DatagramHandler::on_truncated).
+    /// Returns the number of datagrams of the running batch that the handler has still to get. A batch is the datagrams
+    /// that one system call has received. 0 without `in_batches`, and in a simulation. The last datagram of a batch may
+    /// come to [`on_truncated`](crate::DatagramHandler::on_truncated).
     ///
-    /// A handler can so do once for a batch what it need not do for each datagram:
+    /// So a handler can do some work once for a whole batch, after its last datagram:
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -78,9 +77,9 @@ impl DatagramSocket<'_> {
     /// Sends `bytes` to `to`, as [`send_to`](Self::send_to) does, from the address and with the mark of `info`.
     ///
     /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). The system
-    /// chooses the address if the address of `info` is that of a group or of all hosts. A socket without `in_batches`,
-    /// in a simulation, or whose name is being looked up, fails with ENOTSUP if there is an address, and does not send a
-    /// mark.
+    /// chooses the address if the address of `info` is that of a group or of all hosts. Without `in_batches`, in a
+    /// simulation, and while the socket's name is being looked up, an address makes the send fail with ENOTSUP, and a
+    /// mark is not sent.
     pub fn send_with(
         &mut self,
         to: impl Into<SocketAddr>,

@@ -76,7 +76,7 @@ impl<'a> DatagramSocket<'a> {
         self.id
     }
 
-    /// Returns the view of all sockets and servers of the same loop.
+    /// Returns the view of all sockets, servers, UDP sockets and sources of the same loop.
     pub fn sockets(&mut self) -> Sockets<'_> {
         Sockets::new(self.net)
     }
@@ -91,8 +91,8 @@ impl DatagramSocket<'_> {
     /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for
     /// [`on_drain`](crate::DatagramHandler::on_drain), because the queue has reached the [high
     /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
-    /// Either a limit on queued bytes leaves no space for it, after what the
-    /// [policy](crate::DatagramOptions::drop_policy) drops; or the send has failed or is refused, and
+    /// Either a limit on queued bytes leaves no space for it, even after the
+    /// [policy](crate::DatagramOptions::drop_policy) has dropped others; or the send has failed or is refused, and
     /// [`on_error`](crate::DatagramHandler::on_error) gets the reason. An accepted datagram need not arrive: the
     /// network may lose any datagram.
     ///
@@ -172,8 +172,8 @@ impl DatagramSocket<'_> {
     /// [`on_connect`](crate::DatagramHandler::on_connect) follows. No packet is sent, so the result says nothing about
     /// the peer.
     ///
-    /// A socket stays connected until it closes. Node's `disconnect` has no counterpart, because the standard library
-    /// has no safe call for it.
+    /// The socket then stays connected until it closes. Node's `disconnect` has no counterpart, because the standard
+    /// library has no safe call for it.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl DatagramSocket<'_> {
         self.net.close_datagrams_soon(self.id);
     }
 
-    /// Whether the socket is closed, also if its `on_close` is still to come, or is gone.
+    /// Whether the socket is closed, even if its `on_close` is still to come. `true` also if the socket is gone.
     pub fn is_closed(&self) -> bool {
         self.datagrams().is_none_or(Datagrams::is_closed)
     }
@@ -296,8 +296,8 @@ impl DatagramSocket<'_> {
         self.datagrams().map(Datagrams::counts).unwrap_or_default()
     }
 
-    /// Returns the number of datagrams that were received for the handler, whole or truncated. Those that the block
-    /// list discards are not counted.
+    /// Returns the number of datagrams that were received for the handler, whole or truncated. A datagram that the
+    /// block list discards is not counted.
     pub fn received_datagrams(&self) -> u64 {
         self.counts().received
     }

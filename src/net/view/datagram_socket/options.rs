@@ -45,7 +45,7 @@ impl DatagramSocket<'_> {
         self.set("multicast_ttl", UdpOption::MulticastTtl(hops))
     }
 
-    /// Sets whether this machine receives the multicast datagrams of this socket too.
+    /// Sets whether the multicast datagrams of this socket also reach members of the group on this machine.
     ///
     /// # Errors
     ///

@@ -77,9 +77,9 @@ impl Socket<'_> {
         self.net.request_now(self.id, Connection::end_and_close);
     }
 
-    /// Closes the socket now. Bytes that the kernel does not take at once are lost. Of all events, only `on_close`
-    /// still comes, in the next close phase, and before it `on_sent` for each token that was not reached. Destroying a
-    /// socket twice is harmless.
+    /// Closes the socket now. Bytes that the kernel does not take at once are lost. In the next close phase, `on_sent`
+    /// comes for each token that still waits, and then `on_close`. No other event comes. Destroying a socket twice is
+    /// harmless.
     ///
     /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
     /// one. [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes
@@ -108,8 +108,8 @@ impl Socket<'_> {
         self.net.destroy(self.id, None);
     }
 
-    /// Closes the socket now, because of `error`. The handler's `on_error` gets the error before `on_close`. Of several
-    /// such calls, only the first has an effect.
+    /// Closes the socket now, because of `error`. The handler's `on_error` gets the error before `on_close`. If the
+    /// socket is closed already, the call has no effect.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -173,7 +173,8 @@ impl Socket<'_> {
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
     /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), for a socket with
-    /// [filters](crate::Filter), such as TLS, and while bytes wait that a handler left unread.
+    /// [filters](crate::Filter), such as TLS, and while bytes that a handler has given back ([`unread`](Self::unread))
+    /// wait.
     ///
     /// ```
     /// use std::io::Write;

@@ -41,14 +41,14 @@ impl Socket<'_> {
         })
     }
 
-    /// Returns the filter of the type `F`, so that the program can call its methods. Of several, the nearest to the
-    /// handler counts. `None` if the socket has none.
+    /// Returns the filter of the type `F`, so that the program can call its methods. If the socket has several of this
+    /// type, returns the nearest to the handler; if it has none, `None`.
     pub fn filter<F: Filter + 'static>(&self) -> Option<&F> {
         self.connection()?.find_filter()
     }
 
-    /// Starts TLS from here on, as STARTTLS of SMTP does: see [`start_filter`](Self::start_filter), whose errors it has.
-    /// `side` is a configuration of rustls: `Arc<ServerConfig>`, or `(Arc<ClientConfig>, ServerName)`.
+    /// Starts TLS from here on, as STARTTLS of SMTP does: see [`start_filter`](Self::start_filter). `side` is a
+    /// configuration of rustls: `Arc<ServerConfig>`, or `(Arc<ClientConfig>, ServerName)`.
     ///
     /// ```
     /// use netloop::rustls::ServerConfig;
@@ -75,7 +75,7 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// Also those of [`TlsFilter::new`](crate::TlsFilter::new).
+    /// The errors of [`start_filter`](Self::start_filter), and those of [`TlsFilter::new`](crate::TlsFilter::new).
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn start_tls(
@@ -100,9 +100,9 @@ impl Socket<'_> {
         self.filter::<ProxyFilter>()?.header()
     }
 
-    /// Returns the address of the proxy that has sent the [header](Self::proxy_header), as
-    /// [`peer_address`](Self::peer_address) returns that of the client. `None` without a header, and for a proxy at a Unix
-    /// socket.
+    /// Returns the address of the proxy that has sent the [header](Self::proxy_header).
+    /// [`peer_address`](Self::peer_address) returns the client's address instead. `None` without a header, and for a
+    /// proxy at a Unix socket.
     pub fn proxy_address(&self) -> Option<SocketAddr> {
         self.filter::<ProxyFilter>()?.proxy()
     }

@@ -33,7 +33,7 @@ use super::sockets::Sockets;
 /// # From one socket to another
 ///
 /// [`socket`](Self::socket) leads to every other socket of the loop, [`server`](Self::server) to a server, and
-/// [`sockets`](Self::sockets) to all of them:
+/// [`sockets`](Self::sockets) to everything in the loop:
 ///
 /// ```
 /// use netloop::{Context, SocketHandler, SocketId};
@@ -57,7 +57,7 @@ pub struct Socket<'a> {
     pub(super) id: SocketId,
 }
 
-/// The socket among the others of its loop.
+/// The socket's id, and access to the other sockets and the servers of its loop.
 impl<'a> Socket<'a> {
     pub(crate) fn new(net: &'a mut Net, id: SocketId) -> Self {
         Self { net, id }
@@ -100,7 +100,7 @@ impl<'a> Socket<'a> {
         Server::new(self.net, id)
     }
 
-    /// Returns the view of all sockets and servers of the same loop.
+    /// Returns the view of all sockets, servers, UDP sockets and sources of the same loop.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -155,7 +155,8 @@ impl<'a> Socket<'a> {
         self.net.request(self.id, Connection::pause_for_pipe);
     }
 
-    /// Closes the socket after its queue, because the other socket of its pipe has closed.
+    /// Closes the socket once its queue is sent, because the other socket of its pipe has closed. If the bytes of the
+    /// pipe `are_cut_short`, the close is a RST, unless a FIN was promised.
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
         self.net.request_now(self.id, |connection, registration| {
             connection.close_behind_pipe(are_cut_short, error, registration);

@@ -66,13 +66,14 @@ impl Socket<'_> {
         self.net.resume(self.id);
     }
 
-    /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and before the
-    /// end. While the socket is paused, they wait. They go to the handler or the [pipe](crate::LoopContext::pipe_both)
-    /// that the socket has by then.
+    /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and before
+    /// the end. While the socket is paused, the bytes wait. The handler or the [pipe](crate::LoopContext::pipe_both)
+    /// that the socket has by then gets them.
     ///
-    /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of them are
-    /// delivered, so a peer cannot make them grow. They are counted as read once, and are no activity. Without a pause
-    /// they come again at once: a handler that waits for the rest of a message keeps its beginning itself.
+    /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of these
+    /// bytes are delivered, so a peer cannot make them grow. The bytes are counted as read once, and are no activity.
+    /// Without a pause, the same bytes come again at once. So a handler that waits for the rest of a message has to
+    /// store the first part itself.
     ///
     /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open
     /// yet, or is closed, or its end was reported already. Without memory for the bytes, the socket fails.
@@ -125,9 +126,9 @@ impl Socket<'_> {
     /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
     /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
     ///
-    /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then, they
-    /// are lost, as at the end of a Node process. Only the program can call `uncork`, and no event would come in which
-    /// it could.
+    /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then,
+    /// these bytes are lost, as at the end of a Node process. Only a call of `uncork` would send these bytes, and no
+    /// event need come in which the program could make this call.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -283,7 +284,7 @@ impl Socket<'_> {
 
 /// Options that are fixed when the socket is made. For a socket that is gone, the getters return `false`, 0 or `None`.
 impl Socket<'_> {
-    /// Whether this side stays open when the peer ends ([`allow_half_open`](crate::SocketOptions::allow_half_open)).
+    /// Whether this side stays open after the peer's end ([`allow_half_open`](crate::SocketOptions::allow_half_open)).
     #[doc(alias = "allowHalfOpen")]
     pub fn allows_half_open(&self) -> bool {
         self.settings().is_some_and(|it| it.allow_half_open)
@@ -303,8 +304,8 @@ impl Socket<'_> {
             .map_or(0, |it| it.low_water_mark.min(it.high_water_mark))
     }
 
-    /// Returns the largest number of queued bytes; a write beyond it to a queue that is not empty closes the socket
-    /// with an error ([`max_queued_bytes`](crate::SocketOptions::max_queued_bytes)).
+    /// Returns the limit on queued bytes ([`max_queued_bytes`](crate::SocketOptions::max_queued_bytes)). A write that
+    /// would pass the limit closes the socket with an error, unless the queue is empty.
     pub fn max_queued_bytes(&self) -> usize {
         self.settings().map_or(0, |it| it.limits.max_queued_bytes)
     }

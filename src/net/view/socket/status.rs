@@ -35,7 +35,7 @@ impl Socket<'_> {
         self.connection().map_or(State::Closed, Connection::state)
     }
 
-    /// Whether the socket is closed, also if its `on_close` is still to come, or is gone.
+    /// Whether the socket is closed, even if its `on_close` is still to come. `true` also if the socket is gone.
     #[doc(alias = "destroyed")]
     pub fn is_destroyed(&self) -> bool {
         self.connection().is_none_or(Connection::is_closed)
@@ -90,8 +90,8 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::owes_drain)
     }
 
-    /// Returns the number of bytes received, as filters have decoded them. During `on_data`, the bytes of this event
-    /// are counted. The count stays until after `on_close`.
+    /// Returns the number of bytes that were received, counted after the filters have decoded them. During `on_data`,
+    /// the bytes of this event are counted. The count stays until after `on_close`.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};
@@ -117,10 +117,10 @@ impl Socket<'_> {
         self.net.bytes_written(self.id)
     }
 
-    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, and after a failure, returns
-    /// the number of bytes that were lost. At least so many are lost: a reset also discards bytes that the kernel had
-    /// taken, and nothing reports their number. Filters encode up to 64 KiB together; if these have left in part, a
-    /// proportional number counts as taken.
+    /// Returns the number of accepted bytes that the kernel has not taken. During `on_close`, and after a failure,
+    /// returns the number of bytes that were lost. At least so many are lost: a reset also discards bytes that the
+    /// kernel had taken, and nothing reports their number. Filters encode up to 64 KiB at a time. If the kernel has
+    /// taken a part of the encoded bytes, the same share of the bytes before the encoding counts as taken.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -184,8 +184,8 @@ impl Socket<'_> {
         self.connection()?.live_stream()?.peer_path()
     }
 
-    /// Returns the addresses that were tried, in this order, if the name had several. Attempts overlap, so the last
-    /// address is not always the one that the socket connected to.
+    /// Returns the addresses that were tried, in the order of the attempts, if the name had several addresses. Attempts
+    /// overlap, so the last address is not always the one that the socket connected to.
     #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
     pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()

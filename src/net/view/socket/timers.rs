@@ -75,11 +75,11 @@ impl Socket<'_> {
 /// Timers.
 impl Socket<'_> {
     /// Arms a timer: [`on_timer`](crate::SocketHandler::on_timer) comes with `token`, once, when at least `after` has
-    /// passed. If `token` is armed already, its timer is moved. So arming a token again postpones its timer.
+    /// passed. If `token` is armed already, its timer is moved: it counts from this call.
     ///
     /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
-    /// socket keeps [`run`](crate::EventLoop::run) going. A deadline for silence needs no timer: every byte moves the
-    /// [idle timeout](Self::set_idle_timeout).
+    /// socket keeps [`run`](crate::EventLoop::run) going. To notice a silent peer, no timer is needed: the [idle
+    /// timeout](Self::set_idle_timeout) counts from the last byte.
     ///
     /// ```
     /// use std::time::Duration;

@@ -15,7 +15,8 @@ impl Socket<'_> {
     ///
     /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the
     /// callback returns, and writes to other sockets leave in the next flush phase. A write of 16 KiB or more is
-    /// offered to the kernel at once, and only the rest is copied. While connecting, all bytes are queued.
+    /// offered to the kernel at once, and only the rest is copied. While the socket is connecting, all bytes are
+    /// queued.
     ///
     /// The answer tells how full the queue is. A producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
     /// `on_drain`; other producers [ignore](Flow::ignore) the answer. An empty write changes nothing.
@@ -175,8 +176,8 @@ impl Socket<'_> {
     /// already queued for the kernel are not held back, and bytes written after them may leave with them. After `end`,
     /// a call of `cork` does nothing. Programs rarely need a cork: the writes of one callback leave together anyway.
     ///
-    /// Held bytes are no activity: the idle timeout comes in spite of them. They do not keep
-    /// [`run`](crate::EventLoop::run) going for a socket that was [released](Self::release).
+    /// Held bytes are no activity, so the idle timeout may come. If the socket was [released](Self::release), held
+    /// bytes do not keep [`run`](crate::EventLoop::run) going.
     ///
     /// ```
     /// use std::time::Duration;
