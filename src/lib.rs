@@ -148,8 +148,8 @@ pub use net::{Ecn, PacketInfo};
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};
 pub use reactor::{Interest, Readiness};
-/// The crate rustls in the version that the feature `tls` uses: the TLS configurations of a program must have its
-/// types.
+/// The crate rustls, in the version that the feature `tls` uses. The TLS configurations of a program must have the
+/// types of this version.
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ticker::{CatchUp, Steps, Ticker};

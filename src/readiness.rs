@@ -30,7 +30,7 @@ bitflags! {
     }
 }
 
-/// The kernel's reports about a source that no operation has disproved since: a set of the constants below.
+/// The reports of the kernel about a source, each kept until an operation disproves it: a set of the constants below.
 ///
 /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
 /// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
@@ -67,9 +67,9 @@ impl Readiness {
     /// The peer has sent its end: no data will come beyond the bytes that are queued already. epoll: `EPOLLHUP`, or
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
-    /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a short
-    /// read does not mean that nothing is left to read. The kernel may report data and the end after it in one edge. A
-    /// source that stops reading after a short read then never learns of the end.
+    /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a source
+    /// must not stop after a short read. The kernel may have reported data and the end after it in one edge, and no
+    /// further edge would tell of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`
@@ -77,8 +77,8 @@ impl Readiness {
     pub const WRITE_CLOSED: Self = Self(ReadinessBits::WRITE_CLOSED);
 
     /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On Windows
-    /// mio sets this bit for a refused connect. For a reset, mio sets both closed bits there, and the library adds this
-    /// bit.
+    /// mio sets this bit for a refused connect. For a reset on Windows, mio sets both closed bits, and this library
+    /// adds this bit.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
     /// close. The refusal of a sent datagram may set this bit without [`READABLE`](Self::READABLE), and a read returns
@@ -214,7 +214,7 @@ impl Interest {
         self.0.intersects(other.0)
     }
 
-    /// Returns all bits of readiness for which an owner with this interest is called; see [`Readiness::serves`].
+    /// Returns all bits of readiness that [serve](Readiness::serves) this interest.
     #[inline]
     pub(crate) const fn served_by(self) -> Readiness {
         let mut readiness = Readiness::empty();
@@ -240,8 +240,8 @@ impl Interest {
     }
 }
 
-/// The operators of both sets are written by hand, because the interface that `bitflags` generates for a public type is
-/// far longer.
+/// Defines the operators of a set by hand, because the interface that `bitflags` generates for a public type is far
+/// longer.
 macro_rules! set_traits {
     ($set:ident, $bits:ident) => {
         impl BitOr for $set {

@@ -119,7 +119,7 @@ pub use handle::Handle;
 pub use host::{AnyHost, Host};
 pub use seeds::{SeedRun, Seeds};
 
-/// The limit on the number of idle turns in a row, beyond which a simulation returns the error that a loop spins.
+/// The limit on the number of idle turns in a row. Beyond the limit, a simulation returns the error that a loop spins.
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
@@ -198,7 +198,7 @@ pub struct Simulation {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulationEnd {
-    /// Nothing more can happen: no source is queued, no packet is under way, and no timer is armed.
+    /// Nothing more can happen: no loop has a source to serve, no packet is under way, and no timer is armed.
     Quiescent,
     /// The time limit of the run passed while something could still happen.
     TimedOut,
@@ -234,8 +234,8 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. So a test can reach other
-/// programs.
+/// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. With such a loop, a test can
+/// reach other programs.
 ///
 /// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///
