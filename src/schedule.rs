@@ -1,4 +1,4 @@
-//! The order in which sources are served, in rounds. The caller limits the share of one source in a round.
+//! The order in which sources are served, in rounds. The caller limits the work for one source in a round.
 //!
 //! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
 //! that is pushed while a phase runs waits for the next round of that phase. So one busy source cannot delay the
@@ -193,10 +193,11 @@ impl<K: Copy> Schedule<K> {
     }
 }
 
-/// The capacity up to which an array of keys is not worth freeing.
+/// The largest capacity of an array of keys that is not worth freeing.
 const SMALLEST: usize = 16;
 
-/// The first capacity of an array: space for the gap, if there is no memory for more.
+/// The capacity of an array before its first growth. So the array can store the gap, even if there is no memory for
+/// more keys.
 const FIRST: usize = 4;
 
 /// The list of one phase. No key enters a running round: new keys go to `waiting` or `again`. If the last round is
@@ -211,7 +212,8 @@ struct Lane<K> {
     given: usize,
     /// The keys that were pushed since the round began.
     waiting: Vec<K>,
-    /// The keys that were pushed again since the round began. These keys follow `waiting`.
+    /// The keys that were pushed again since the round began. In the next round, these keys come after those of
+    /// `waiting`.
     again: Vec<K>,
 }
 
@@ -241,8 +243,8 @@ impl<K: Copy> Lane<K> {
             append(&mut self.round, &mut self.again);
             return;
         }
-        // A small budget may end each round after a few of many keys. Moving all remaining keys in each round would
-        // cost too much. So these keys move to the front only once they are the smaller part of the array.
+        // A small budget may end each round after a few of many keys. To move all remaining keys in each round would
+        // cost too much. So the remaining keys move to the front only once they are the smaller part of the array.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;
