@@ -24,7 +24,7 @@ use queue::{Queue, Segment, offer_one};
 pub(crate) const KEEP_BYTES: usize = 1024;
 
 /// The length below which a payload is always copied. A reference takes about this much memory itself, but the limit of
-/// a queue counts only the payload. A million references to single bytes would take many times the limit.
+/// a queue counts only the payload. If single bytes were kept by reference, the queue could take many times its limit.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
@@ -90,7 +90,7 @@ impl SendBuffer {
     /// Appends `bytes[from..]`, and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
     /// left to send, copies these bytes and frees the vector at once.
     ///
-    /// `from` is the number of bytes that the kernel has taken already. If that is the whole length, `own` does
+    /// `from` is the number of bytes that the kernel has taken already. If that is the whole length, `own` appends
     /// nothing.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
@@ -159,7 +159,7 @@ impl SendBuffer {
     ///
     /// # Errors
     ///
-    /// The errors of [`flush`](Self::flush). No byte of `tail` was taken then.
+    /// The errors of [`flush`](Self::flush). After an error, no byte of `tail` was taken.
     #[inline]
     pub fn flush_with(
         &mut self,
@@ -201,7 +201,7 @@ impl SendBuffer {
         lost
     }
 
-    /// Whether a payload of this length, which could be kept by reference, costs less if it is copied.
+    /// Whether a copy of a payload of this length costs less than a reference to the payload.
     fn is_better_copied(&self, length: usize) -> bool {
         length < TINY_BYTES
             || length < KEEP_BYTES

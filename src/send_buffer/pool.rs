@@ -1,4 +1,4 @@
-//! Storage that send buffers return when its bytes are sent, for other buffers to use.
+//! Storage that send buffers return once the bytes in it are sent. Other buffers then use the storage.
 //!
 //! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
 //! that it has taken. Dropping a send buffer frees its storage, and does not return the storage to the pool.
@@ -17,9 +17,9 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The limit on free queues, for each chunk that the pool may keep: 256 chunks by default, so 1024 queues. The pool may
-/// keep more queues than chunks, because a queue is far smaller, and a buffer that keeps its bytes by reference needs
-/// no chunk.
+/// The number of free queues that the pool may keep for each chunk that it may keep: 256 chunks by default, so 1024
+/// queues. The pool may keep more queues than chunks, because a queue is far smaller, and a buffer that keeps its bytes
+/// by reference needs no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue, because a spike in
@@ -46,8 +46,8 @@ pub struct Pool {
     bare: Vec<Box<Queue>>,
     chunk_limit: usize,
     queue_limit: usize,
-    /// At most the smallest number of free chunks and queues since the last [`reclaim`](Self::reclaim): so many were
-    /// not needed.
+    /// A number of free chunks and queues that were not needed since the last [`reclaim`](Self::reclaim). Invariant: at
+    /// most the smallest number that was free since then.
     unused: usize,
     /// Invariant: the sum of the lengths of all buffers that were given this pool, including those that were dropped
     /// and not [discarded](super::SendBuffer::discard).
@@ -136,8 +136,8 @@ impl Pool {
         self.free() > KEPT
     }
 
-    /// Frees all but one of the chunks and queues that were not needed since the last call. So a pool that is used
-    /// keeps the storage for its load. Two calls without a use in between leave at most one free chunk or queue.
+    /// Frees all but one of the chunks and queues that were not needed since the last call. So a pool in use keeps the
+    /// storage for its load. After two calls without a use in between, at most one free chunk or queue is left.
     pub(crate) fn reclaim(&mut self) {
         for _ in KEPT..self.unused {
             let _ = self.chunks.pop().is_some()
@@ -191,7 +191,7 @@ impl Pool {
         }
     }
 
-    /// Keeps `chunk` for the next [`take_chunk`](Self::take_chunk), or frees it. A chunk below the full capacity is
+    /// Keeps `chunk` for a later [`take_chunk`](Self::take_chunk), or frees it. A chunk below the full capacity is
     /// freed.
     pub(super) fn put_chunk(&mut self, mut chunk: Vec<u8>) {
         if chunk.capacity() >= CHUNK_BYTES && self.can_keep_chunk() {

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use super::pool::{CHUNK_BYTES, Pool};
 
 /// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
-/// libuv and std use the kernel's limit. Beside the work for 64 slices, the fixed cost of a call is negligible. The
-/// array of slices on the stack takes 1 KiB.
+/// libuv and std use the kernel's limit. For 64 slices, the fixed cost of a call is already negligible. The array of
+/// slices on the stack takes 1 KiB.
 pub(super) const GATHER_SLICES: usize = 64;
 
 /// The limit on the bytes of one write, 1 MiB. During a longer write the other sockets of the loop would wait too long.
@@ -19,8 +19,8 @@ pub(super) const GATHER_SLICES: usize = 64;
 /// at most 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The limit on the segments that a write gathers in a small array; for more, the array has `GATHER_SLICES` entries.
-/// So a write of few segments, such as a head and a body, need not initialize the large array.
+/// The number of segments up to which a write gathers its slices in a small array. So a write of few segments, such as
+/// a head and a body, need not initialize an array of `GATHER_SLICES` entries.
 const FEW_SEGMENTS: usize = 6;
 
 /// The bytes that are not fully sent: the segments, then the open chunk.
@@ -185,7 +185,7 @@ impl Queue {
         count
     }
 
-    /// Appends bytes of which not all fit into the open chunk. Returns `false`, and appends nothing, if there is no
+    /// Appends `bytes`, which do not all fit into the open chunk. Returns `false`, and appends nothing, if there is no
     /// memory. Not inlined: this rare case would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
