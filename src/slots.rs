@@ -24,7 +24,8 @@ const SHORT_INDEX_BITS: u32 = 20;
 /// overflows, and no token of 64 bits has all bits set.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
-/// The name of one entry of a table, such as a source in a reactor: valid until that entry is removed, and never again.
+/// The name of one entry of a table, such as a source in a reactor. The key is valid until that entry is removed, and
+/// never again.
 ///
 /// A key is small (8 bytes, also as `Option<Key>`) and is copied freely. A key may outlive its entry: a lookup by a
 /// dead key gives `None`. Keys are ordered by index, then by generation. A key does not name its table: wrap it in a
@@ -37,8 +38,8 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 ///     reactor.get(key).is_none()
 /// }
 /// ```
-// One 64-bit number and not two halves, so that one instruction loads, stores or compares a key. Serving one message
-// does each of these a dozen times.
+// The key is one 64-bit number and not two halves, so that one instruction loads, stores or compares it. The service of
+// one message does each of these a dozen times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
     /// The index in the upper 32 bits, and the generation in the lower 32 bits. Invariant: the generation is at least 1
@@ -150,10 +151,10 @@ enum Slot<T> {
 /// A type at least as large as the slab's own entry type, which holds a slot or the link of a vacant entry.
 type SlabEntry<T> = (usize, Slot<T>);
 
-/// The number of slots that share a number in `first_generations`.
+/// The number of slots that share one generation in `first_generations`.
 const BLOCK: usize = 64;
 
-/// The capacity up to which a table is not worth shrinking.
+/// The largest capacity of a table that is not worth shrinking.
 const SMALLEST: usize = 16;
 
 impl<T> Slots<T> {
@@ -332,8 +333,8 @@ impl<T> Slots<T> {
     }
 
     /// Frees the memory of the vacant slots after the last entry, which a spike may have left. Takes time for each
-    /// slot. If slots were freed, the other vacant slots are filled from the front from now on, so that a later call
-    /// frees more.
+    /// slot. If slots were freed, later entries fill the other vacant slots from the front, so that a later call frees
+    /// more.
     ///
     /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no
     /// memory for the smaller table, the table keeps the larger one.

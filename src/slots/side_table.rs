@@ -70,7 +70,7 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Returns the value that was put under exactly this key.
+    /// Returns the value under exactly this key.
     #[cfg(any(test, feature = "internals"))]
     #[inline]
     #[must_use]
@@ -99,7 +99,7 @@ impl<T> SideTable<T> {
         self.entries.iter_mut().flatten().map(|(_, value)| value)
     }
 
-    /// Takes out the value that was put under exactly this key.
+    /// Takes out the value under exactly this key.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let own = NonZeroU32::new(key.generation())?;
         let entry = self.entries.get_mut(key.index())?;

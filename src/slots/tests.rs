@@ -22,7 +22,7 @@ fn a_key_is_eight_bytes_and_prints_index_and_generation() {
     assert_eq!(format!("{:?} {:?}", key(3, 7), key(0, 1)), "3v7 0v1");
 }
 
-// On a 32-bit machine the tag and the generation of a slot take one word each.
+// On a 32-bit machine the tag and the generation of a slot take one word each, so this guarantee does not hold there.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn the_generation_costs_one_word_beside_a_value_with_a_niche() {
