@@ -1,4 +1,4 @@
-//! Fixed steps on an absolute schedule, as a game or a sampler needs them: pure arithmetic, without a clock.
+//! Fixed steps on an absolute schedule, for a game or a sampler. This module only computes, and reads no clock.
 
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,9 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUp {
-    /// Makes up to this number of steps at once, and skips the others. The schedule stays. With `u32::MAX` no step is
-    /// lost; with a small number, a simulation that is slower than real time does not fall ever further behind. 0 counts
-    /// as 1.
+    /// Makes up to this number of the due steps at once, and skips the others. The schedule stays. With `u32::MAX` no
+    /// step is lost; with a small number, a game that is slower than real time does not fall ever further behind. 0
+    /// counts as 1.
     Burst(u32),
     /// Makes one step, and skips the others. The schedule stays.
     Skip,
@@ -104,10 +104,10 @@ pub struct Steps {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticker {
-    /// The time from which `next` counts.
+    /// The time from which steps are counted: step `n` from here is due `n` periods later.
     anchor: Instant,
-    /// The number of the next step, where step 0 is due at `anchor`. Invariant: at most `steps`. When all steps of a
-    /// span are made, the anchor moves by this span, and `next` is 0 again.
+    /// The number of the next step, counted from `anchor`. Invariant: at most `steps`. When all steps of a span are
+    /// made, the anchor moves by this span, and `next` is 0 again.
     next: u32,
     /// The number of steps in `span` nanoseconds. A rate is kept as this fraction: a rounded period would drift.
     steps: u32,
@@ -191,7 +191,7 @@ impl Ticker {
         }
     }
 
-    /// Returns the number of the last step after the anchor that is due at `now`.
+    /// Returns the number of the last step that is due at `now`, counted from the anchor.
     fn passed(&self, now: Instant) -> u128 {
         let since = now.saturating_duration_since(self.anchor).as_nanos();
         since * u128::from(self.steps) / u128::from(self.span)
@@ -228,7 +228,7 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// A schedule that is written down: the time of every step since the start, in nanoseconds.
+    /// A schedule that is written down: the time of every step, in nanoseconds since the start.
     struct Model {
         due: Vec<u128>,
         next: usize,
@@ -237,7 +237,8 @@ mod tests {
     }
 
     impl Model {
-        /// A schedule of `steps` steps in `span` nanoseconds, as long as `length` nanoseconds.
+        /// A schedule with `steps` steps in every `span` nanoseconds. The schedule ends two spans after `length`
+        /// nanoseconds, so that the test always finds a next step in it.
         fn new(steps: u128, span: u128, length: u128, catch_up: CatchUp) -> Self {
             let due = (0..).map(|step: u128| (step * span).div_ceil(steps));
             Self {
