@@ -56,7 +56,7 @@ pub struct Pool {
     lost: usize,
 }
 
-/// The number of free chunks and queues that [`Pool::reclaim`] leaves.
+/// The number of unneeded chunks and queues that [`Pool::reclaim`] leaves.
 const KEPT: usize = 1;
 
 impl Pool {

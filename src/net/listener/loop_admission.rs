@@ -2,8 +2,8 @@
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The state of a loop that decides on new connections: its places, the number of the turn, and the reserve descriptor.
-/// [`Admission`](super::admission::Admission) is the state of one server.
+/// The state by which a loop decides on new connections: its places, the number of the turn, and the reserve
+/// descriptor. [`Admission`](super::admission::Admission) is the state of one server.
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,

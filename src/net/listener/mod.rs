@@ -318,8 +318,8 @@ impl Listener {
         Ok(filters)
     }
 
-    /// Returns the address whose network counts a new connection of `peer`. `None` if no network counts it yet: `peer`
-    /// has no address, or a PROXY header may name another one.
+    /// Returns the address whose network counts a new connection of `peer`. `None` if no network counts the connection
+    /// yet: `peer` has no address, or a PROXY header may name another one.
     pub(crate) fn first_counted_peer(&self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         let proxies = self.proxy_protocol.as_ref();
         peer.filter(|_| !proxies.is_some_and(|proxies| proxies.expects_header(peer)))

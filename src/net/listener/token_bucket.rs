@@ -2,8 +2,8 @@
 
 use crate::net::values::AcceptRate;
 
-/// The credit that one accept costs. A tick (one millisecond) adds as much credit as there may be accepts in a second,
-/// a whole number. So no fraction is lost.
+/// The credit that one accept costs. Each tick (one millisecond) adds `per_second` to the credit, so that 1,000 ticks
+/// add the credit of `per_second` accepts, and no fraction is lost.
 const ACCEPT: u64 = 1_000;
 
 /// The credit for further accepts. The credit grows with time, up to the credit that a burst costs.

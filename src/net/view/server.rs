@@ -281,14 +281,15 @@ impl Server<'_> {
         }
     }
 
-    /// Returns the largest number of connections that the server holds at once; `None` if there is no limit.
+    /// Returns the largest number of connections that the server holds at once; `None` if the server has no limit of
+    /// its own.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(&self) -> Option<usize> {
         self.listener().and_then(Listener::max_connections)
     }
 
-    /// Sets the largest number of connections that the server holds at once; `None` for no limit. With 0, the server
-    /// closes every new connection.
+    /// Sets the largest number of connections that the server holds at once; `None` for no limit but the loop's. With
+    /// 0, the server closes every new connection.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};
