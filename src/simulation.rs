@@ -64,7 +64,7 @@
 //!   unanswered.
 //! - Machines that [crash](Simulation::crash) and [start again](Simulation::restart) on the same addresses.
 //! - Ports that are taken, and sockets that connect to themselves.
-//! - Descriptors, of which each machine may have a limited number. The spare descriptor of a loop is counted.
+//! - Descriptors: each machine may have a limited number. The reserve descriptor of a loop counts too.
 //! - Lookups from a table of [names](Simulation::set_name), which take time and may fail.
 //! - The way in which a kernel reports readiness, in four [flavours](Flavour), and [`Faults`] of system calls.
 //! - [Filters](crate::Filter) work as on real sockets. For TLS there is a wall clock (`Simulation::time_provider`, with the

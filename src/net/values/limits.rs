@@ -270,8 +270,9 @@ impl Limits {
     /// Default: 60 s, for strangers 30 s.
     ///
     /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes.
-    /// Bytes that the peer sends do not put it off, and a [pause](crate::Socket::pause) does not stop it. Bytes that a
-    /// [cork](crate::Socket::cork) holds back, or that wait for the connection to open, do not count.
+    /// Bytes that the peer sends do not put the timeout off, and a [pause](crate::Socket::pause) does not stop the
+    /// time. Bytes that a [cork](crate::Socket::cork) holds back, or that wait for the connection to open, do not
+    /// count.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();
         self

@@ -88,8 +88,9 @@ impl Socket<'_> {
     /// A duplicate of the descriptor keeps the connection open, as in Node. The descriptor may have been duplicated
     /// before [`adopt`](crate::EventLoop::adopt), by a program that has borrowed it, or by a fork.
     ///
-    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local), or `TimedOut` if the idle timeout was reported
-    /// and no byte has moved since. In the second case, a TCP peer gets a reset if bytes are lost.
+    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). The reason is `TimedOut` instead if the idle
+    /// timeout was reported and no byte has moved since, or in [`on_deadline`](crate::SocketHandler::on_deadline)
+    /// before the deadline is changed. A TCP peer then gets a reset if bytes are lost.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
