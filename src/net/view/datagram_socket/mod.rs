@@ -93,8 +93,8 @@ impl DatagramSocket<'_> {
     /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
     /// Either a limit on queued bytes leaves no space for it, even after the
     /// [policy](crate::DatagramOptions::drop_policy) has dropped others; or the send has failed or is refused, and
-    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason. An accepted datagram need not arrive: the
-    /// network may lose any datagram.
+    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason. [`DatagramFlow::Closed`] means that the socket
+    /// is closed or closes soon. An accepted datagram need not arrive: the network may lose any datagram.
     ///
     /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
     /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
@@ -213,10 +213,10 @@ impl DatagramSocket<'_> {
         self.datagrams().is_some_and(Datagrams::is_paused)
     }
 
-    /// Closes the socket at once: its address is free again. The queued datagrams are lost; with `in_batches`, they are
-    /// first offered to the kernel. The only event that still comes is [`on_close`](crate::DatagramHandler::on_close),
-    /// in the next close phase. Closing a socket twice is harmless. In a [forked child](crate::EventLoop#forks) this
-    /// call does nothing.
+    /// Closes the socket at once. Its address is free again, unless the descriptor has a duplicate. The queued
+    /// datagrams are lost; with `in_batches`, they are first offered to the kernel. The only event that still comes is
+    /// [`on_close`](crate::DatagramHandler::on_close), in the next close phase. Closing a socket twice is harmless. In
+    /// a [forked child](crate::EventLoop#forks) this call does nothing.
     pub fn close(&mut self) {
         self.net.close_datagrams(self.id);
     }
@@ -232,8 +232,8 @@ impl DatagramSocket<'_> {
         self.datagrams().is_none_or(Datagrams::is_closed)
     }
 
-    /// Takes the socket out of the loop, where it counts as closed from now on. The queued datagrams are lost. The
-    /// standard library, another loop or another process can then use the socket, which is still non-blocking.
+    /// Takes the socket out of the loop. For the loop, the socket is closed from now on. The queued datagrams are lost.
+    /// The standard library, another loop or another process can then use the socket, which is still non-blocking.
     ///
     /// Returns `None` if the socket is not bound yet, is closed, or sends in batches, in a simulation, and in a [forked
     /// child](crate::EventLoop#forks).
