@@ -93,8 +93,9 @@ impl DatagramSocket<'_> {
     /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
     /// Either a limit on queued bytes leaves no space for it, even after the
     /// [policy](crate::DatagramOptions::drop_policy) has dropped others; or the send has failed or is refused, and
-    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason. [`DatagramFlow::Closed`] means that the socket
-    /// is closed or closes soon. An accepted datagram need not arrive: the network may lose any datagram.
+    /// [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait for the handler already.
+    /// [`DatagramFlow::Closed`] means that the socket is closing or closed. An accepted datagram need not arrive: the
+    /// network may lose any datagram.
     ///
     /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
     /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
