@@ -8,17 +8,17 @@ use crate::reactor::Registration;
 #[derive(Debug)]
 pub(super) struct Activity {
     /// The tick at which a byte last moved. These count as a byte: the success of the connect or handshake, the peer's
-    /// end, a new idle timeout, and the end of a pipe's pause. Before all of these, the tick of the registration.
+    /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick of the registration, or of the end of an accepted connection's handshake. After `end`: the tick of that
-    /// call, or of the opening if that came later, and then of the FIN. A pause moves this tick on, because the close
-    /// timeout does not run meanwhile.
+    /// The tick of the registration or, for an accepted connection with filters, of the end of its handshake. `end`
+    /// replaces it by the tick of the call, or of the opening if that comes later, and our FIN by its own tick. After a
+    /// pause that stopped the close timeout, this tick moves on by the time that the timeout was stopped.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
 
-/// An idle timeout in nanoseconds; zero means no timeout. Its highest bits are flags, so the timeout is limited to 61 bits,
-/// which are 73 years.
+/// An idle timeout in nanoseconds; zero means no timeout. The three highest bits are flags, so the timeout has at most
+/// 61 bits: 73 years.
 ///
 /// Every connection holds an `IdleTimeout`. An `Option<Duration>` would take twice the memory.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl IdleTimeout {
     const NOTED_BYTES: u64 = 1 << 63;
     /// Set from the report of the timeout until a byte moves, the peer ends, or the user sets the timeout.
     const REPORTED: u64 = 1 << 62;
-    /// Set by `measure_exactly`: each byte then needs a reading of the clock of its own.
+    /// Set by `measure_exactly`. `touch` then reads the clock for each byte.
     const EXACT: u64 = 1 << 61;
     const LONGEST: u64 = Self::EXACT - 1;
 
@@ -97,8 +97,8 @@ impl Activity {
     }
 
     /// Makes `touch` read the clock for each byte from now on. Called when a side has ended: deadlines then count from
-    /// the last byte, and must not fire early. The turn's reading may be older than the byte, by a long callback of
-    /// another socket.
+    /// the last byte, and must not fire early. The turn's reading may be much older than the byte, if another socket's
+    /// callback took long.
     pub(super) fn measure_exactly(&mut self) {
         self.idle.insert(IdleTimeout::EXACT);
     }
@@ -139,8 +139,9 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Adds the length of a pause to `began_tick`, the tick of this side's end, so that the close timeout does not
-    /// count the pause. The pause began at `rest_began`, or before this side ended (`None`), and ends at `tick`.
+    /// Moves `began_tick`, the tick of this side's end, on by the part of a pause that came after that end. So the
+    /// close timeout does not count this part. The pause began at `rest_began`, or before this side ended (`None`), and
+    /// ends at `tick`.
     pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
         let rest_began = rest_began.map_or(self.began_tick, |it| it.max(self.began_tick));
         self.began_tick += tick.saturating_sub(rest_began);

@@ -1,7 +1,7 @@
 //! Postpones the close timeout while bytes still move. For the first postponement any byte is enough; later ones need
 //! bytes at the rate of [`RATE`].
 
-/// The least rate of the bytes that postpone the close timeout again, in bytes a second.
+/// The least rate, in bytes a second, at which bytes must move to postpone the close timeout after the first time.
 const RATE: u64 = 240;
 
 /// The bytes that a connection has moved until now.
@@ -17,7 +17,8 @@ pub(super) struct MovedBytes {
 pub(super) struct CloseProgress {
     /// The tick from which the close timeout counts, unless this side has ended later.
     since: u64,
-    /// The tick of the last postponement, with the bytes moved until then. `None` before the first one.
+    /// The tick of the last postponement, and the bytes that had moved until then. A pause moves this tick on, because
+    /// the rate does not count the pause. `None` before the first postponement.
     look: Option<(u64, MovedBytes)>,
 }
 

@@ -15,7 +15,7 @@ use super::outbound::OutboundState;
 use super::peer_address::PeerAddress;
 use super::stage::Stage;
 
-/// The end of the outbound half: a FIN after the last byte, and the close if the peer has ended too.
+/// Ends the outbound half: sends a FIN after the last byte, and closes the connection if the peer has ended too.
 impl Connection {
     /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already, or the
     /// connection is closed.
@@ -25,10 +25,11 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // While connecting, `began_tick` keeps the start of the connect, from which the connect timeout counts.
+            // Not called while connecting: `began_tick` is then the start of the connect, and the connect timeout
+            // counts from it.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // If no bytes wait, the flush sends the FIN at once and files the deadline then.
+                // If no bytes wait, the next flush sends the FIN, and files the deadline.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
@@ -158,9 +159,10 @@ impl Connection {
     }
 
     /// Finishes the outbound half after its last byte. The filters send their own end first, unless a RST follows.
-    /// While the peer may still send, sends a FIN. If the peer has ended, or after `end_and_close`, closes the
-    /// connection, and the close sends the FIN. In the state `EndingToReset` the close sends a RST. If a duplicate of
-    /// the descriptor may exist, the close would send nothing, so a FIN is sent before.
+    /// After `end`, sends a FIN while the peer may still send. If the peer has ended, closes the connection instead,
+    /// and the close sends the FIN. `EndingToClose` always closes, and the close sends the FIN. `EndingToReset` always
+    /// closes with a RST. If a duplicate of the descriptor may exist, the close would send no FIN, so the FIN is sent
+    /// before.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
@@ -229,7 +231,8 @@ impl Connection {
         error: io::Error,
         registration: &mut Registration<'_>,
     ) {
-        // `error` may replace the system's error: see `canonical` in `system::errno`. So its kind is taken afterwards.
+        // `self.error` may replace the system's error by another one (`system::errno::canonical`). So the kind is taken
+        // afterwards.
         let error = self.error(call, error);
         let reason = reason_of(error.kind());
         self.fail(error, reason, registration);
@@ -314,8 +317,8 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        // With `CloseReason::Limit` a whole write was refused, and the peer must not mistake the bytes before it for
-        // everything.
+        // With `CloseReason::Limit` a write may have been refused whole. The peer must not mistake the bytes before
+        // this write for everything.
         if self.lost_bytes() > 0 || reason == CloseReason::Limit {
             self.reset_if_cut_short();
         }
@@ -324,9 +327,9 @@ impl Connection {
     }
 
     /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes: the peer must not
-    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds.
-    /// `destroy_with` is an exception, and so is `destroy` unless the idle timeout was reported: it is the user's
-    /// choice, and a FIN follows as in Node. Unix sockets have no RST.
+    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds. After
+    /// `destroy_with` a FIN follows, as in Node, because the close is the user's choice. `destroy` is such a choice
+    /// too, unless the idle timeout or the program's deadline was reported before. Unix sockets have no RST.
     pub(crate) fn reset_if_cut_short(&self) {
         let is_the_users_choice = matches!(
             self.stage,
@@ -364,7 +367,7 @@ impl Connection {
     /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address
     /// if the user set one.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
-        // A filter has made this error itself, so no system call has failed.
+        // An `Error` inside means that a filter has made it, and that no system call has failed.
         if self.has_filters() && error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
             return error.into();
         }

@@ -35,7 +35,8 @@ pub(super) struct ColdState {
     pub(super) unread: UnreadBytes,
     /// The filters between the stream and everything above it.
     pub(super) filters: Option<Box<Filters>>,
-    /// The filter that has read its header and was taken off. `find_filter` still returns this filter.
+    /// A filter that has done its work and was taken off, such as that of a PROXY header. `find_filter` still returns
+    /// this filter.
     pub(super) past_filter: Option<Box<dyn AnyFilter>>,
     /// Whether the connection does not read, because too many answers of its filters wait for the kernel.
     pub(super) waits_for_answers: bool,
@@ -47,7 +48,8 @@ pub(super) struct ColdState {
     pub(super) is_untold: bool,
     /// The address under which the server's limit for each network counts the connection, if not the peer's.
     counted_as: CountedAs,
-    /// Whether the server has admitted the peer under the address that a filter has told.
+    /// Whether the server has admitted the peer during the handshake, because it had counted another address or none at
+    /// the accept.
     pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
@@ -194,8 +196,8 @@ impl Connection {
         self.cold.as_ref().map_or(0, |cold| cold.lost_bytes)
     }
 
-    /// Lends the descriptor to the user. The user may duplicate the descriptor, and while a duplicate exists, our close
-    /// neither deregisters the socket nor ends the connection.
+    /// Lends the descriptor to the user. The user may duplicate the descriptor. While a duplicate exists, our close
+    /// neither deregisters the socket nor ends the connection, so the stream becomes a shared one.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.live_stream()?.descriptor()?;

@@ -16,8 +16,8 @@ use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
-/// The next step of a connect to a name or an address. The step is taken only when no notice waits, so a handler that
-/// closes its socket prevents the step.
+/// The next step of a connect to a name or an address. The step is taken after the handler was told every notice. So a
+/// handler that closes its socket on a notice prevents the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialStep {
     /// Announces the attempt on the next address of the name.
@@ -161,8 +161,8 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that succeeded first. The stage is `Connecting` until the next call of
-    /// `on_writable`.
+    /// Takes over the stream of the attempt that succeeded first. The stage becomes `Connecting`, and the next service
+    /// finishes the connect.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(race) | Stage::Racing(race) = self.stage.take() {
             self.set_past_race(race);
@@ -219,7 +219,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection, and asks for a flush of the writes and the end that came before.
+    /// Begins to read on the open connection, unless it is paused. Asks for a flush if the user has written, set a
+    /// marker or called `end` before.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);

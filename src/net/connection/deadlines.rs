@@ -66,7 +66,8 @@ impl Connection {
     }
 
     /// Makes the next service read and write in the wanted directions, even if the kernel has reported nothing: its
-    /// report may be on the way. A stream that is read once a report is not read.
+    /// report may be on the way. A stream that may be read only after a report
+    /// ([`is_read_once_a_report`](Self::is_read_once_a_report)) is not read.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {
@@ -192,8 +193,8 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Option<u64> {
-        // Before the server was told of the connection, there is no handler for `on_timeout`. The limit on the
-        // handshake counts.
+        // Before the server was told of the connection, there is no handler for `on_timeout`. Until then, the limit on
+        // the handshake counts.
         match self.rests_idle() || self.is_untold() {
             true => None,
             false => self.activity.idle_deadline(),

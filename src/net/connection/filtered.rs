@@ -1,4 +1,5 @@
-//! The filters of an open connection: the bytes that they have to send by themselves, and those that they hold.
+//! The filters of an open connection: the bytes that they have to send by themselves, and the received bytes that they
+//! hold.
 
 use std::io;
 
@@ -28,8 +29,8 @@ impl Connection {
         }
     }
 
-    /// Notes a failed write of the filters. Asks to be served when the kernel has space, if bytes of the filters wait
-    /// for the kernel. Asks for a flush if they wait for the handler.
+    /// Notes a failed write of the filters. If bytes of the filters wait for the kernel, asks to be served when the
+    /// kernel has space. If only answers wait, to leave with the writes of the handler's callback, asks for a flush.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
         let fault = self.filters_mut().and_then(Filters::take_write_fault);
         let may_pass = fault.is_some();
@@ -40,10 +41,12 @@ impl Connection {
         let Some(filters) = self.filters() else {
             return;
         };
-        // In a handshake, the read that follows tells the failure of a write. It may be resting.
+        // In a handshake, the next read reports the failure of a write. This read may have to wait for the end of a
+        // rest.
         let waits_for_read = self.stage.is_before_open() && filters.has_write_failed();
         if filters.has_output() {
-            // If neither condition holds, no write was tried, or `note_unsent` has dealt with its failure.
+            // The readiness stays as it is if no write was tried, and if `note_unsent` has dealt with a failure
+            // (`may_pass`).
             if !may_pass && filters.has_written_short() {
                 registration.fell_short(Interest::WRITABLE);
             } else if !may_pass && (filters.would_block() || waits_for_read) {
@@ -75,7 +78,8 @@ impl Connection {
         let is_sent_with_queue = !self.outbound.unsent.is_empty()
             && (!self.outbound.is_corked() || filters.has_encoded());
         if !filters.has_output() || is_sent_with_queue {
-            // A send of queued bytes has offered those of the filters too, and takes what they stand for off the queue.
+            // Nothing is to be sent, or the send of the queue has offered the bytes of the filters too. Only a send of
+            // the queue may send bytes that encode queued ones, because it takes these off the queue.
             self.read_behind_answers(registration);
             return true;
         }
@@ -100,7 +104,7 @@ impl Connection {
     pub(super) fn send_answers(&mut self) {
         if let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) {
             if let Some(filters) = cold.filters.as_deref_mut() {
-                // The caller closes the connection for a reason of its own.
+                // The error is dropped: the caller closes the connection for a reason of its own.
                 let _ = filters.flush(stream);
             }
         }

@@ -17,7 +17,7 @@ use super::retry::Retry;
 use super::stage::Stage;
 use super::transport::Transport;
 
-/// The filters of a connection before its handshake.
+/// Sets the filters of a connection, and finds them.
 impl Connection {
     /// Sets the filters of a connection that is not open yet. The first is next to the wire.
     pub(crate) fn set_filters(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
@@ -242,7 +242,8 @@ impl Connection {
                 registration.fell_short(Interest::READABLE);
             }
             Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
-            // The readiness stays, so that the reactor serves the connection again.
+            // No read was made, or more is to be done. The readiness stays, so that the reactor serves the connection
+            // again.
             Ok(Advance::Waits | Advance::Unfinished) => {}
             // A signal is transient, and a lack of memory at first, as in any other read.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -260,7 +261,8 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to admit or refuse the peer, because it counts another address or none.
+    /// Whether the server has still to admit or refuse the peer, because at the accept it counted another address or
+    /// none.
     fn awaits_introduction(&self) -> bool {
         let cold = self.cold.as_ref();
         cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)

@@ -180,7 +180,7 @@ impl Connection {
             && !self.is_input()
     }
 
-    /// Wants or does not want to read, as the pause and the state of the connection require.
+    /// Sets the interest in reading as the pause and the state of the connection require.
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
         let is_held = self.cold.as_ref().is_some_and(|it| it.waits_for_answers);
@@ -221,8 +221,9 @@ impl Connection {
         None
     }
 
-    /// Whether the pause stops the close timeout: this side has ended, and cannot read the peer's bytes and end. After
-    /// `destroy_soon` the timeout does not stop, because the close then waits for the queue alone.
+    /// Whether the connection is paused after this side's end, so that it cannot read the peer's bytes and end.
+    /// `resume` then leaves the pause out of the close timeout. `false` after `destroy_soon`, because the close then
+    /// waits for the queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -233,8 +234,8 @@ impl Connection {
             )
     }
 
-    /// Whether the close timeout has no deadline before `resume`: the pause stops it, and either nothing is queued or
-    /// received bytes are known to be unread.
+    /// Whether the close timeout has no deadline before `resume`: the connection [is paused after its
+    /// end](Self::is_resting), and either nothing is queued or received bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);

@@ -6,9 +6,10 @@
 //! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends it. `handshaking` and `transport` deal with filters, and `held` keeps a failure until received bytes
-//! are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`, `pace` and `close_progress` deal
-//! with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the fields that few connections need.
+//! `closing` ends the connection. `handshaking` and `transport` deal with filters, and `held` keeps a failure until
+//! received bytes are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`, `pace` and
+//! `close_progress` deal with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the fields that
+//! few connections need.
 //!
 //! Received bytes reach the handler through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox),
 //! and leave it for the kernel through [`outbound`] and `writing`.
@@ -63,16 +64,17 @@ pub(crate) use overflowing::Overflow;
 pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 
-/// One connection: a socket of the user, from the request to connect, the accept or the adoption to its `on_close`.
+/// One connection: a socket of the user. It exists from the request to connect, the accept or the adoption until
+/// `on_close`.
 // The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's
 // fields for this source they fill two cache lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The byte stream. Invariant: `Some` until [`shut`](Connection::shut) or [`detach`](Connection::detach), with two
-    /// exceptions. The stream is `None` before an attempt on a name has succeeded, and after a connect that failed at
-    /// once. While an attempt is announced, the stream is the socket of this attempt, which is not connected yet. A
-    /// simulation opens no such socket.
+    /// The byte stream. Invariant: `Some` from the connect, the accept or the adoption until [`shut`](Connection::shut)
+    /// or [`detach`](Connection::detach). With a name, `Some` only once an attempt has succeeded. A connect that fails
+    /// at once leaves `None`. While an attempt is announced, the stream is the socket of this attempt, not connected
+    /// yet; a simulation opens no such socket.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,

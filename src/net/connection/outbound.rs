@@ -22,9 +22,9 @@ use super::transport::Transport;
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
-    /// The smaller of `high_water_mark` and `max_queued_bytes`, at most `u16::MAX`. While the queue is empty, writes
-    /// that total fewer bytes are answered `Flow::Open`. Writes that total more leave the fast path, whose saving is
-    /// small for so many bytes.
+    /// The smaller of `high_water_mark` and `max_queued_bytes`, but at most `u16::MAX`, because the fast path saves
+    /// little for more bytes. While the queue is empty, writes that total fewer bytes may take the fast path, and are
+    /// answered `Flow::Open`.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -73,8 +73,9 @@ bitflags! {
         const READ_FAILED = 1 << 5;
         /// As [`READ_FAILED`](Self::READ_FAILED), and no read is tried before the next deadline.
         const READ_RESTS = 1 << 6;
-        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait, which `ColdState::queue_wait`
-        /// has. Invariant: not set while nothing is unsent, except within a send, and after a failure or the close.
+        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait. `ColdState::queue_wait` holds
+        /// the wait. Invariant: not set while nothing is unsent, except within a send, and after a failure or the
+        /// close.
         const WAITS = 1 << 7;
     }
 }
@@ -267,9 +268,9 @@ impl Outbound {
         }
     }
 
-    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. The kernel
-    /// reports when it has space again. After a signal or a lack of memory, the half tries again by itself. A lack of memory
-    /// that lasts too long is fatal.
+    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. After a send
+    /// that found no space, the kernel reports new space. After a signal or a lack of memory, the half tries again by
+    /// itself. A lack of memory that lasts too long is fatal.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,

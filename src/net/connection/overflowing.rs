@@ -27,8 +27,8 @@ impl Overflow<'_> {
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel, unless a cork holds the write back: bytes that the kernel
-    /// takes need no room.
+    /// Offers a write that has met the limit to the kernel, because bytes that the kernel takes need no room. Does
+    /// nothing if the connection is corked or has failed, or if the kernel has no space.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,

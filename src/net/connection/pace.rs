@@ -94,7 +94,7 @@ impl Pace {
     }
 }
 
-/// Returns the tick at which a peer that has all of its time left at `tick` is too slow, if no byte moves after that.
+/// Returns the deadline of a peer that has all of its time left at `tick`, and moves no byte after that.
 fn latest(rate: MinRate, tick: u64) -> u64 {
     later(tick, rate.grace.saturating_add(MEASURE))
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     /// Moves `arrivals(tick)` bytes at each tick. Returns the tick at which the peer is too slow; `None` if there is
-    /// none before `end`. The bytes are counted only when the deadline has passed, as a connection does.
+    /// none before `end`. As in a connection, the bytes are counted only when the deadline has passed.
     fn lost_at(rate: MinRate, end: u64, arrivals: impl Fn(u64) -> u64) -> Option<u64> {
         let mut pace = Pace::begin(Some(rate), 0, 0).unwrap();
         let mut bytes = 0;

@@ -52,8 +52,7 @@ impl Connection {
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
-            // While connecting, only a stream to a path may not be TCP. A connection that has no stream yet will be
-            // TCP.
+            // This stream connects to a path, and is not TCP. A connection that has no stream yet will be TCP.
             (Stage::Connecting(_), Some(stream)) if !stream.can_be_reset() => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -96,8 +95,8 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // A `resume` moves the close timeout on only if the pause had stopped this timeout. On a socket that reads,
-        // `resume` leaves the timeout unchanged.
+        // `resume` prolongs the close timeout only if the pause had stopped it. A `resume` without a pause leaves the
+        // timeout unchanged.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);

@@ -18,7 +18,7 @@ pub(super) struct SentMarker {
 }
 
 impl SentMarker {
-    /// Returns the notice for the handler, once the kernel has taken every byte before the marker.
+    /// Returns the notice for the handler. Called when the kernel has taken every byte before the marker.
     pub(super) fn notice(self) -> Notice {
         match self.is_refused {
             false => Notice::Sent(self.token),

@@ -20,9 +20,8 @@ use super::retry::Retry;
 const HANDSHAKE_BYTES: usize = 4096;
 
 impl Connection {
-    /// Reads once. The fast path is for a TCP connection without filters that [can send at
-    /// once](Self::can_send_at_once), which holds for nearly every read. Such a connection is certainly open, and can
-    /// send the handler's reply at once too.
+    /// Reads once. Nearly every read takes the fast path: the connection is open, is TCP without filters, and [can send
+    /// at once](Self::can_send_at_once). The handler's reply can then be sent at once too.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -157,8 +156,8 @@ impl Connection {
                 Some(self.hand_over(length, registration, outbox))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
-                // The filters have returned `WouldBlock` after a short read, and have not asked the kernel again. The
-                // kernel may have reported an end.
+                // The filters have returned `WouldBlock` after a short read, and have not asked the kernel again. If
+                // the kernel has reported an end, `fell_short` keeps the readiness, so that the end is read.
                 match self.outbound.has_failed() {
                     true => registration.assume(crate::reactor::Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
@@ -202,7 +201,8 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
-            // The kernel tells a failure once, and then a filter sees an end that it takes for a truncation.
+            // The kernel reports a failure only once, and a write got this report. So the filter has met a plain end,
+            // and has taken it for a truncation.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }
@@ -281,8 +281,8 @@ impl Connection {
         Some(self.hand_over(length, registration, outbox))
     }
 
-    /// Returns the part of a read buffer of `buffer` bytes to offer to the next read: half of the buffer if bytes are
-    /// unsent. An echo then queues less for each read, and stays near the watermarks.
+    /// Returns how much of a read buffer of `buffer` bytes the next read may fill: all, or half if bytes are unsent. An
+    /// echo then queues less for each read, and stays near the watermarks.
     fn read_space(&self, buffer: usize) -> usize {
         match self.outbound.unsent.is_empty() {
             true => buffer,
@@ -305,8 +305,8 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
-    /// Finishes the connect while connecting, and goes on with a handshake. Once open, sends the unsent bytes, and
-    /// reports a drain that is due.
+    /// While connecting, finishes the connect. In a handshake, goes on with the handshake. Once open, sends the unsent
+    /// bytes, and reports a drain that is due.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -328,7 +328,7 @@ impl Connection {
         }
         let is_drained = self.outbound.take_drain(&self.settings, registration);
         if is_drained && self.filters().is_some_and(Filters::has_output) {
-            // The queue is empty, and answers of the filters still wait for the kernel.
+            // Bytes of the filters still wait for the kernel, and `take_drain` may have removed this interest.
             registration.want(Interest::WRITABLE);
         }
         is_drained.then_some(Event::Socket(SocketEvent::Drained))

@@ -168,7 +168,7 @@ impl Connection {
         match (&self.stage, &self.stream) {
             (Stage::Closed { may_be_tcp, .. }, _) => *may_be_tcp,
             (_, Some(stream)) => stream.can_be_reset(),
-            // The connect to a path has failed at once. A connect to an address that failed has the address.
+            // Without an address, this is a path whose connect has failed at once. A path without a stream is not TCP.
             (Stage::Connecting(peer), None) => peer.address().is_some(),
             (_, None) => true,
         }

@@ -1,5 +1,5 @@
-//! The limits on slow peers: on the first byte, the handshake, queued bytes, the rates and a whole request; and on this
-//! side's answer to the peer's end. All of them share the connection's entry on the timer wheel.
+//! The limits on slow peers: on the first byte, the handshake, queued bytes and the rates. Also the deadline of the
+//! program, and the limit on this side's answer to the peer's end. All share the connection's entry on the timer wheel.
 //!
 //! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
 //! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. The
@@ -85,7 +85,8 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Whether the deadline of the program has passed, and its handler has neither set nor lifted another one since.
+    /// Whether the handler is being told that the deadline of the program has passed, and has not set or lifted the
+    /// deadline since.
     pub(super) fn is_deadline_due(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.is_deadline_due)
     }
@@ -233,7 +234,7 @@ impl Connection {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
         // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end, of a byte sent since,
-        // or of a later change of the idle timeout.
+        // of a later change of the idle timeout, or of the end of a pause by a pipe.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 

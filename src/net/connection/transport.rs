@@ -39,8 +39,8 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Whether a write that took too few bytes proves that the send buffer is full. It does not if the next write returns
-    /// a failure: no event of the kernel would announce that write.
+    /// Whether a write that took too few bytes proves that the send buffer is full. It does not if the filters hold a
+    /// failure that the next write returns: no event of the kernel would lead to that write.
     #[inline]
     pub(super) fn short_write_exhausts(&self) -> bool {
         let filters = self.filters.as_deref();

@@ -24,8 +24,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. These bytes were part of that delivery,
-    /// and the bytes after them were received later.
+    /// The number of bytes at the front that were put since the last delivery. If a handler gave them back, they were
+    /// part of that delivery, and the bytes after them came later.
     fresh: usize,
 }
 
@@ -41,7 +41,7 @@ impl UnreadBytes {
             Place::BehindFresh => self.fresh,
         };
         self.bytes.try_reserve(bytes.len())?;
-        // `splice` might copy the bytes after `at` into a vector of its own.
+        // Not `splice`, which may allocate a further vector for the bytes after `at`.
         self.bytes.extend_from_slice(bytes);
         self.bytes[at..].rotate_right(bytes.len());
         self.fresh += bytes.len();
@@ -63,9 +63,9 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` of a replaced handler for the next delivery, behind those of a handler that was replaced since the
-    /// last one. Returns `false`, and keeps nothing, if the connection is not open, the peer has ended, or there is no
-    /// memory.
+    /// Keeps `bytes` of a replaced handler or a removed filter for the next delivery: behind the bytes that were put
+    /// since the last delivery, and before all others. Returns `false`, and keeps nothing, if the connection is not
+    /// open, the peer has ended, or there is no memory.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
@@ -80,7 +80,7 @@ impl Connection {
         self.keep(bytes, Place::First, registration)
     }
 
-    /// Without memory for the bytes, fails the connection, because its next read would leave a gap.
+    /// If there is no memory for the bytes, fails the connection, because the next delivery would leave a gap.
     fn keep(&mut self, bytes: &[u8], place: Place, registration: &mut Registration<'_>) -> bool {
         if !self.stage.is_open() || self.inbound.has_ended() {
             return false;

@@ -15,8 +15,8 @@ use super::overflowing::Overflow;
 use super::transport::Transport;
 
 impl Connection {
-    /// Moves the bytes of this connection from the outbox's common buffers to its own queue. `Net` calls this
-    /// before each request that changes the connection. See [`Outbox::move_to_queue`].
+    /// Moves the bytes of this connection from the outbox's common buffers to the connection's own queue. `Net` calls
+    /// this before each request that changes the connection. See [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
@@ -47,8 +47,8 @@ impl Connection {
         self.stage.is_open() && self.outbound.is_clear() && readiness.serves(Interest::WRITABLE)
     }
 
-    /// Returns the limit on the bytes that a new callback may gather in the outbox: its writes must total fewer. All
-    /// other writes go through the connection. At zero, every write does.
+    /// Returns the limit on the bytes that a new callback may gather in the outbox: its writes must total fewer. If
+    /// they would total more, a write goes through the connection. At zero, every write does.
     #[inline]
     pub(crate) fn callback_capacity(&self, readiness: Readiness) -> u16 {
         match self.can_send_at_once(readiness) {
@@ -268,7 +268,8 @@ impl Connection {
             Ok(true) => {}
             Ok(false) => {
                 self.note_queue(taken, registration);
-                // A cork holds back the bytes of the handler alone: the peer waits for the end of a handshake.
+                // A cork holds back only the handler's bytes, and not those of the filters: the peer may wait for the
+                // last ones of a handshake.
                 self.flush_filters(registration);
                 return;
             }
@@ -383,9 +384,9 @@ impl Connection {
         self.flush(registration, outbox);
     }
 
-    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them, or the
-    /// answers of filters if nothing else is unsent. In Node, a write has reached the kernel before a later `destroy`.
-    /// Bytes that `cork` holds back are dropped.
+    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them. If
+    /// there are none, offers the answers of the filters. In Node, a write has reached the kernel before a later
+    /// `destroy`. Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
