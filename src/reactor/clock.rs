@@ -18,8 +18,8 @@ pub(super) struct Clock {
     now: Instant,
     /// Invariant: the number of whole ticks between `origin` and `now`.
     tick: u64,
-    /// The beginning of the tick after `tick`: most readings are before it, and need no division. Invariant: not later
-    /// than that.
+    /// A reading before this time leaves `tick` as it is, and needs no division. Invariant: not later than the
+    /// beginning of the tick after `tick`.
     next_tick: Instant,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
@@ -81,7 +81,8 @@ impl Clock {
         self.latest_tick
     }
 
-    /// Reads the clock, and returns the reading as a tick. Changes neither `tick` nor `latest_tick`.
+    /// Reads the clock, and returns the reading as a tick, but at least `latest_tick`. Changes neither `tick` nor
+    /// `latest_tick`.
     pub(super) fn read_tick(&self) -> u64 {
         let since = self.source.now().saturating_duration_since(self.origin);
         ticks(since).max(self.latest_tick)

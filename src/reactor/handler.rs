@@ -51,7 +51,8 @@ pub trait Handler {
     /// A report of a served source to the caller of [`Reactor::next`](super::Reactor::next).
     type Event;
 
-    /// Resources that the reactor's caller lends to every method, such as a read buffer that all sources share.
+    /// Resources that the reactor's caller lends to each method with an argument `resources`, such as a read buffer
+    /// that all sources share.
     type Resources<'a>;
 
     /// Returns the object that the reactor registers with the kernel and later deregisters: the same object in every
@@ -124,8 +125,8 @@ pub trait Handler {
         false
     }
 
-    /// Returns the number of events in a row that the source may give before the next source is served, at least 1. A
-    /// listener accepts in bursts, since each turn costs a poll. The default, 1, is the fairest.
+    /// Returns the number of events in a row that the source may give while no other source waits to be served, at
+    /// least 1. A listener accepts in bursts, since each turn costs a poll. The default, 1, is the fairest.
     fn burst(&self) -> u32 {
         1
     }

@@ -39,9 +39,9 @@ impl<T: Handler> Reactor<T> {
         self.held
     }
 
-    /// Whether `counts` returns `true` for any source. Its second argument is whether the source has begun something that
-    /// the caller must finish, such as a connect or a send, even if no source is held. Walks over the sources, so the
-    /// caller asks only if nothing is held.
+    /// Whether `counts` returns `true` for any source. The second argument of `counts` is `true` if the source has
+    /// begun something that the caller must finish even if no source is held, such as a connect or a send. Walks over
+    /// the sources, so the caller asks only if nothing is held.
     pub(crate) fn has_under_way(&self, counts: impl Fn(&T, bool) -> bool) -> bool {
         let mut slots = self.slots.iter();
         slots.any(|(_, slot)| counts(&slot.source, slot.state.is_under_way()))

@@ -15,7 +15,7 @@ impl<T: Handler> Reactor<T> {
     /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key.
     ///
     /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is. If
-    /// it were registered for writing too, the kernel would report the space that each sent datagram frees.
+    /// a UDP socket were registered for writing too, the kernel would report the space that each sent datagram frees.
     pub(crate) fn insert_lent(
         &mut self,
         source: T,

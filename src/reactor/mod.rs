@@ -101,7 +101,8 @@ pub(crate) use crate::system::{WakeHandle, Waker};
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.
-// The state comes first to share a cache line with the slot's key: an event touches only the state and the key.
+// The state comes first to share a cache line with the slot's key: an event of the kernel touches only the state and
+// the key.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
@@ -332,7 +333,7 @@ impl<T: Handler> Reactor<T> {
         if state.flags.contains(Flags::HELD) {
             self.held -= 1;
         }
-        // After the removal, the call would make the compiler move the source once more.
+        // This call comes before the removal, because after it the compiler would move the source once more.
         self.notice_slack_behind_removal();
         self.slots.remove(key).map(|slot| slot.source)
     }

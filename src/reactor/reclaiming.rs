@@ -51,15 +51,16 @@ impl<T: Handler> Reactor<T> {
         self.wheel.reserve()
     }
 
-    /// Frees all memory that removed sources and timers have left, even in a table of which only a little is unused.
+    /// Frees memory that removed sources and timers have left, even if only a little of a table is unused. Entries do
+    /// not move, so memory before the last entry of a table stays.
     pub(crate) fn shrink(&mut self) {
         self.reclaim();
         self.slots.shrink();
         self.wheel.shrink();
     }
 
-    /// Handles a key without a source that the list of `phase` has given out. The key of a removed source is skipped.
-    /// [`Key::NOTHING`] means that the list has lost keys for a lack of memory, so the list is made anew.
+    /// Handles a key that the list of `phase` has given out, and that has no source. The key of a removed source is
+    /// skipped. [`Key::NOTHING`] means that the list has lost keys for a lack of memory, so the list is made anew.
     #[cold]
     pub(super) fn skip(&mut self, phase: Phase, key: Key) {
         if key == Key::NOTHING {

@@ -310,12 +310,12 @@ fn left_of(burst: Option<Burst>, most: u32) -> u32 {
     left.min(most.max(1)) - 1
 }
 
-/// The number of ticks before the next try to register a source that the kernel has refused to register.
+/// The number of ticks before the next try to register a source anew, after the kernel has refused to do so.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
 /// Calls the methods of one source that its signals require, until one gives an event or asks to be closed. The order
 /// is `on_activated`, `on_writable`, and then `on_readable` or, for an error that no read would return, `on_error`.
-/// Nearly every source must only read, and does not come here.
+/// `next_while` itself serves a source that must only read, as nearly every source must.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,

@@ -31,7 +31,8 @@ impl<T: Handler> Reactor<T> {
         self.clock.note(self.selector.now());
     }
 
-    /// Returns the time at which a tick of the sources begins.
+    /// Returns the time at which `tick` begins, in the ticks of sources: milliseconds, even if the wheel counts
+    /// microseconds. `None` for a time beyond the range of `Instant`.
     pub(crate) fn instant_at(&self, tick: u64) -> Option<Instant> {
         self.clock.instant_at(tick)
     }
@@ -93,8 +94,8 @@ impl<T: Handler> Reactor<T> {
     /// events: fetches and applies these too, until a batch is not full, each source has had a place in a batch, or
     /// `goes_on` returns `false` before a fetch.
     ///
-    /// A source whose event was not fetched looks idle. So a source whose deadline has passed is served once more, even
-    /// without a report of the kernel, before the deadline counts.
+    /// A source whose event was not fetched looks idle. So the caller serves a source whose deadline has passed once
+    /// more, even without a report of the kernel, before the deadline counts.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
         let mut polls = 0;
