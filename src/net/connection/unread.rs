@@ -24,8 +24,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. If a handler gave them back, they were
-    /// part of that delivery, and the bytes after them came later.
+    /// The number of bytes at the front that were put since the last delivery. Unless a removed filter had decoded
+    /// them, they were part of that delivery, and the bytes after them came later.
     fresh: usize,
 }
 
