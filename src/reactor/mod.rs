@@ -101,8 +101,7 @@ pub(crate) use crate::system::{WakeHandle, Waker};
 pub(crate) use crate::wheel::TimerHandle;
 
 /// A source, and the reactor's state of it.
-// The state comes first to share a cache line with the slot's key: an event of the kernel touches only the state and
-// the key.
+// The state comes first to share a cache line with the slot's key: a report of the kernel touches only these.
 #[repr(C)]
 struct Slot<T> {
     state: SourceState,
@@ -231,7 +230,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Registers `source`. From now on the reactor calls its methods whenever the source is ready for a direction in
+    /// Registers `source`. From now on the reactor serves the source while the source is ready for a direction in
     /// `interest`.
     ///
     /// # Errors

@@ -154,8 +154,8 @@ impl Registration<'_> {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Takes the readiness that serves `direction` out of the state, and returns it. So the source is not served again
-    /// before its owner has acted. Then the source puts the readiness back with [`assume`](Self::assume).
+    /// Removes the readiness that serves `direction`, and returns it. So the source is not served again before its
+    /// owner has acted, and the source has put the readiness back with [`assume`](Self::assume).
     pub(crate) fn set_aside(&mut self, direction: Interest) -> Readiness {
         let served = self.readiness().intersection(direction.served_by());
         self.state.signals.remove(served.into());

@@ -60,7 +60,7 @@ impl<T: Handler> Reactor<T> {
                 self.burst = None;
                 continue;
             };
-            // Fast path: a source that has read everything and requests nothing needs no list.
+            // Fast path: a source that has read everything and requests nothing belongs on no list, and skips this.
             if state.has_work() || state.has_request() || self.burst.is_some() {
                 let is_exhausted = !state.has_work() && !state.has_request();
                 let may_go_on = event.is_some() && state.has_work() && !state.has_request();
@@ -69,7 +69,7 @@ impl<T: Handler> Reactor<T> {
                     false => 0,
                 };
                 if left > 0 {
-                    // Fast path: the burst delays no other source.
+                    // Fast path: no other source waits, so the burst goes on.
                     self.burst = Some(Burst { key, left });
                     state.flags.insert(Flags::QUEUED);
                 } else if is_exhausted {
@@ -362,7 +362,7 @@ pub(super) fn update_lists<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Fast path: a source that has read everything and has no new request needs no list.
+    // Fast path: a source that has read everything and has no new request belongs on no further list.
     if state.has_work() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }

@@ -83,7 +83,7 @@ impl From<Readiness> for Signals {
 /// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
-    /// The readiness that was reported or assumed, and that no call of the source has disproved since; with the two
+    /// The readiness that was reported or assumed, and that no call of the source has disproved since. Also the two
     /// signals that are no readiness.
     pub(super) signals: Signals,
     /// The directions that the source wants to be called for.

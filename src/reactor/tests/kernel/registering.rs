@@ -46,8 +46,8 @@ fn a_token_that_outlived_its_source_reaches_no_source() {
     let mut reactor = Reactor::new(16).unwrap();
     let wire = Wire::new(unblocked(here), read);
     let dead = reactor.insert(wire, Interest::READABLE).unwrap();
-    // A hidden wire offers the reactor no source, so its removal closes it without deregistering it. The selector keeps
-    // the entry while the duplicate is open (F14 in `tests/kernel.rs`).
+    // The reactor cannot deregister a hidden wire, so the removal only closes the socket. The selector keeps the entry
+    // while the duplicate is open (F14 in `tests/kernel.rs`).
     reactor.visit(dead, |wire, _| wire.is_hidden = true);
     drop(reactor.remove(dead));
     let (wire, _peer_of_newcomer) = stream_pair();
