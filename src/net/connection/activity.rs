@@ -11,8 +11,9 @@ pub(super) struct Activity {
     /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
     /// The tick of the registration or, for an accepted connection with filters, of the end of its handshake. `end`
-    /// replaces it by the tick of the call, or of the opening if that comes later, and our FIN by its own tick. After a
-    /// pause that stopped the close timeout, this tick moves on by the time that the timeout was stopped.
+    /// sets it to the tick of the call, or to that of the opening if that comes later. Our FIN sets it to the tick of
+    /// the FIN. After a pause that stopped the close timeout, this tick moves on by the time that the timeout was
+    /// stopped.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }

@@ -69,8 +69,9 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_millis(500);
 
-    /// Receives `bytes` at each tick that `arrives` accepts, counted from the end of this side at the tick 1,000.
-    /// Returns the tick of the close, counted likewise. `None` if the connection is still open at `end`.
+    /// Receives `bytes` at each tick that `arrives` accepts. Returns the tick of the close; `None` if the connection is
+    /// still open at the tick `end`. `arrives` and the result count from the end of this side, at the tick 1,000; `end`
+    /// counts from zero.
     fn decided_at(end: u64, bytes: u64, arrives: impl Fn(u64) -> bool) -> Option<u64> {
         let ended = 1_000;
         let mut progress = CloseProgress::default();

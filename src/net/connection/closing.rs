@@ -185,7 +185,7 @@ impl Connection {
         if is_over {
             self.close(CloseReason::Graceful, registration);
         } else {
-            // The close timeout counts anew from the FIN, which the peer could not answer before this flush.
+            // The close timeout counts anew from the FIN: the peer could not answer a FIN that was not sent yet.
             self.note_end(registration);
             self.update_read_interest(registration);
             self.file_deadline(registration);

@@ -75,8 +75,8 @@ pub(super) struct ColdState {
     /// The limit no longer counts then.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
-    /// The tick at which a pause has stopped the close timeout. `None` without a pause, or if the pause began before
-    /// this side ended.
+    /// The tick at which a pause began after this side's end. `None` without a pause, or if the pause began before that
+    /// end.
     pub(super) rest_began: Option<u64>,
     /// Whether received bytes were unread when the close timeout fell due during a pause. The timeout then waits for
     /// `resume`.

@@ -301,8 +301,8 @@ impl Connection {
             // The limit on the first byte counts from the end of the handshake.
             self.activity.began_tick = registration.latest_tick();
         }
-        // The idle timeout counts from the end of the handshake too, and may be due before the deadline of the
-        // handshake.
+        // The idle timeout counts from the end of the handshake too. It may be due before the deadline that is filed,
+        // the deadline of the handshake.
         self.activity.touch(registration);
         self.file_deadline(registration);
         self.take_off_filters(registration);

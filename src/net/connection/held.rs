@@ -265,7 +265,8 @@ impl Connection {
         Rest::Begins
     }
 
-    /// Notes the tick at which the pause stops the close timeout. Called when the connection is paused.
+    /// Notes the tick of a pause after this side's end, for [`end_rest`](Self::end_rest). Called when the connection is
+    /// paused.
     pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
         if self.is_resting() {
             let tick = registration.latest_tick();

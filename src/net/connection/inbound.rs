@@ -27,7 +27,8 @@ pub(super) enum Pause {
 pub(super) enum InboundState {
     /// The peer may send more bytes.
     Open,
-    /// A read has returned the peer's FIN, so every byte of the peer was read.
+    /// A read has returned the peer's end: its FIN, or the end that a filter has decoded. So every byte of the peer was
+    /// read.
     Ended,
 }
 

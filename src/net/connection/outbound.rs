@@ -28,7 +28,7 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
-    /// The failed sends since a send last found no space, or the kernel last took bytes of the queue.
+    /// The failed sends in a row. The row ends when a send finds no space, or when the kernel takes bytes of the queue.
     pub(super) retry: Retry,
 }
 
@@ -131,7 +131,7 @@ impl Outbound {
         self.flags.contains(OutboundFlags::FAILED)
     }
 
-    /// Whether this side ends after the unsent bytes, and these are not sent yet.
+    /// Whether this side is to end after the unsent bytes, and has not done so yet.
     #[inline]
     pub(super) fn is_ending(&self) -> bool {
         self.state == OutboundState::Ending || self.closes_when_sent()

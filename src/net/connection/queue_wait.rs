@@ -34,7 +34,7 @@ impl Connection {
         if self.outbound.unsent.is_empty() {
             self.outbound.flags.remove(OutboundFlags::WAITS);
         } else if registration.interest().contains(Interest::WRITABLE) {
-            // Without the interest, a cork holds the bytes back, and they do not wait for the peer.
+            // Without this interest, the bytes wait for the end of a cork, and not for the peer.
             self.note_waiting_queue(before, registration);
         }
     }

@@ -4,7 +4,7 @@
 /// The number of interrupted calls in a row that are tried again without a rest.
 const INTERRUPTIONS: u8 = 16;
 
-/// The first and the longest rest, in ticks. Each rest is twice as long as the one before.
+/// The first and the longest rest, in ticks. Each rest is twice as long as the one before, up to the longest.
 const FIRST_REST_TICKS: u64 = 10;
 const LONGEST_REST_TICKS: u64 = 1_000;
 

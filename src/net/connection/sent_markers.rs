@@ -1,5 +1,6 @@
 //! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker. `on_sent` comes when the kernel has
-//! taken every byte before the marker, or with an error at the close.
+//! taken every byte before the marker, or at the close with an error. After a refused write it comes with an error in
+//! both cases.
 
 use std::collections::VecDeque;
 

@@ -77,8 +77,8 @@ impl Connection {
         self.bytes_read
     }
 
-    /// The number of bytes that were written; of a refused write, the bytes that the kernel has taken. Bytes that the
-    /// running callback has gathered are not counted yet.
+    /// The number of bytes that were written. Of a refused write, only the bytes that the kernel has taken count. Bytes
+    /// that the running callback has gathered are not counted yet.
     pub(crate) fn bytes_written(&self) -> u64 {
         self.outbound.unsent.written()
     }
@@ -130,7 +130,7 @@ impl Connection {
 
     /// The stream, from its creation until the close, also before its connect and during it.
     pub(crate) fn live_stream(&self) -> Option<&Stream> {
-        // While a name has several addresses, the socket of an attempt is not the stream yet.
+        // While the address of a name is being chosen, the socket of an attempt is not the stream yet.
         let stream = self.stream.as_ref();
         stream.filter(|_| !self.stage.is_closed() && !self.is_choosing_address())
     }

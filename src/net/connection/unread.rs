@@ -12,8 +12,8 @@ use super::Connection;
 /// A place among the unread bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before all unread bytes, as Node's `unshift` does. A handler that gives bytes back piece by piece begins with the
-    /// last piece.
+    /// Before all unread bytes, where Node's `unshift` puts bytes too. A handler that gives bytes back piece by piece
+    /// must begin with the last piece.
     First,
     /// Behind the bytes that were put since the last delivery, and before all others. Several handlers that are replaced
     /// in a row leave their bytes in the order of the calls.
