@@ -243,8 +243,8 @@ impl Registration<'_> {
         self.clock.latest_tick()
     }
 
-    /// Reads the clock, and returns the reading as a tick: at least [`latest_tick`](Self::latest_tick). For a time that
-    /// counts from a moment within a long callback.
+    /// Reads the clock, and returns the reading as a tick: at least [`latest_tick`](Self::latest_tick). Called for a
+    /// time that counts from a moment within a long callback.
     pub(crate) fn read_tick(&self) -> u64 {
         self.clock.read_tick()
     }
