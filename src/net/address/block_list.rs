@@ -12,8 +12,9 @@ use crate::net::error::{Error, Result};
 /// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` contains every address of both families.
 ///
 /// Node keeps a list of rules, and walks it for every query. This type is a set: overlapping and adjacent ranges become
-/// one, and a query takes O(log n). A removed address is not in the set, whichever rule had added it. So the set can
-/// also serve as an allow-list: begin with [`everything`](Self::everything), and remove the allowed addresses.
+/// one, and a query among n ranges takes O(log n). Removing an address takes it out of the set, whichever rule had
+/// added it. So the set can also serve as an allow-list: begin with [`everything`](Self::everything), and remove the
+/// allowed addresses.
 ///
 /// A set does not look at zones: an IPv6 address is blocked on all links or on none.
 ///
@@ -35,8 +36,8 @@ pub struct BlockList {
     /// The ranges: a map from the first address of each range to its last. IPv4 addresses are in their IPv4-mapped IPv6
     /// form (`::ffff:0:0/96`).
     ///
-    /// Invariant: no range overlaps or touches another, and no range ends before it begins. A map and not a sorted
-    /// vector, so that adding one rule to a million stays cheap.
+    /// Invariant: no range overlaps or touches another, and no range ends before it begins. The ranges lie in a map and
+    /// not in a sorted vector, so that adding one rule to a million stays cheap.
     ranges: BTreeMap<u128, u128>,
 }
 
@@ -56,9 +57,10 @@ impl BlockList {
         }
     }
 
-    /// A list of all addresses that do not belong to one host on the public internet: private, shared, link-local,
-    /// loopback, documentation, multicast and reserved addresses. The list includes the IPv6 ranges that embed an IPv4
-    /// address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached through them.
+    /// A list of the special-purpose addresses, none of which belongs to one host on the public internet: private,
+    /// shared, link-local, loopback, documentation, multicast and reserved addresses. The list includes the IPv6 ranges
+    /// that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached
+    /// through them.
     ///
     /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
     /// into a private network. The ranges come from the IANA special-purpose registries (RFC 6890).
@@ -178,8 +180,8 @@ impl BlockList {
         candidate.is_some_and(|(_, &last)| position <= last)
     }
 
-    /// The blocked ranges, both ends included, in ascending order. No two ranges are adjacent. A range within
-    /// `::ffff:0:0/96` is returned as IPv4.
+    /// The blocked ranges, both ends included, in the ascending order of their IPv6 forms. No two ranges are adjacent.
+    /// A range within `::ffff:0:0/96` is returned as IPv4.
     #[doc(alias = "size")]
     pub fn rules(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
         self.ranges.iter().map(|(&first, &last)| {

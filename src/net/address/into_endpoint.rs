@@ -1,7 +1,7 @@
 //! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
 //!
-//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call, the
-//! module refuses an endpoint that no system would accept.
+//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call, it
+//! refuses an endpoint that this system could never use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
@@ -20,8 +20,9 @@ use crate::net::values::{Endpoint, Family};
 /// | `"/run/app.sock"`, `"unix:app.sock"`, `Path`, `PathBuf` | a Unix domain socket |
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
-/// A literal address is never looked up, except for the number of a named zone (`[fe80::1%eth0]:80`). No endpoint is a
-/// port alone: `[::]:80` means every address when listening, and `localhost:80` means this machine when connecting.
+/// A literal address is never looked up, unless it has a named zone (`[fe80::1%eth0]:80`), whose number only the system
+/// knows. A port alone is no endpoint: listen on `[::]:80` for every address, and connect to `localhost:80` for this
+/// machine.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -41,7 +42,7 @@ pub trait IntoEndpoint {
     /// # Errors
     ///
     /// `ERR_SOCKET_BAD_PORT` if the port is not a number from 0 to 65535. `ERR_INVALID_ARGUMENT` for any other value
-    /// that no system would accept. The text shows the given value, and a valid form.
+    /// that this system could never use. The text says what is wrong.
     fn into_endpoint(self) -> Result<Endpoint>;
 }
 
@@ -142,7 +143,8 @@ impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
         if let Some(path) = self.strip_prefix("unix:") {
-            // A configuration file cannot hold a NUL byte; `ss` and systemd write `@` in its place.
+            // `@` stands for the NUL byte in front of an abstract name, as in `ss` and systemd: a configuration file
+            // cannot hold a NUL byte.
             return match path.strip_prefix('@') {
                 Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
                 None => path_endpoint(PathBuf::from(path)),
@@ -230,7 +232,8 @@ const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "androi
     103
 };
 
-/// Returns the endpoint for a path. Refuses a path that the kernel would truncate or refuse.
+/// Returns the endpoint for a path, or for an abstract name behind a NUL byte. Refuses one that the kernel would
+/// truncate or refuse.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {
@@ -262,8 +265,8 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// Returns the endpoint for a host without brackets: an address if the host is an IP address, otherwise a name. Refuses
-/// a name that no resolver could know.
+/// Returns the endpoint for a host without brackets: an address if the host is an IP address without a named zone,
+/// otherwise a name. Refuses a name that no resolver could know.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));
@@ -295,8 +298,8 @@ fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, port, 0, scope_id).into())
 }
 
-/// Splits an IPv6 address from its zone, if there is a zone. As in Node, a zone may have letters, digits, `-`, `.` and
-/// `:`.
+/// Splits an IPv6 address from its zone, if there is a zone. `None` for any other text. As in Node, a zone may have
+/// letters, digits, `-`, `.` and `:`.
 fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     let Some((address, zone)) = text.split_once('%') else {
         return text.parse().ok().map(|address| (address, None));

@@ -35,7 +35,8 @@ use super::into_endpoint::IntoEndpoint;
 )]
 #[doc(alias = "BoundSocket")]
 pub trait IntoListener {
-    /// Makes the value to listen on from this form. The type of the result has no public name, which seals the trait.
+    /// Makes the value to listen on from this form. The type of the result has no public name, so no other crate can
+    /// implement the trait.
     #[doc(hidden)]
     fn into_listener(self) -> Result<ListenOn>;
 }

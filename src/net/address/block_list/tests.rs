@@ -102,7 +102,7 @@ fn a_hundred_million_answers_are_those_of_a_linear_scan() {
     (first..first + 100_000_000 / operations + 1).for_each(compare_with_linear_scan);
 }
 
-/// Returns the first seed of a long run, and prints it: that of the variable SEED, or a random one.
+/// Returns the first seed of a long run, and prints it. The seed is the variable SEED if it is set, or else random.
 fn first_seed() -> u64 {
     let given = std::env::var("SEED")
         .ok()
