@@ -26,7 +26,7 @@ impl Attempt {
                 registration.would_block(Interest::WRITABLE);
                 return None;
             }
-            // No server listens at this address. The attempt fails, and the next address is tried.
+            // The stream is connected to itself, because no server listens at this address. So the attempt fails.
             Ok(true) if is_connected_to_itself(&self.stream, self.address) => {
                 Some(Err(io::ErrorKind::ConnectionRefused.into()))
             }

@@ -16,8 +16,8 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
-/// The age at which a lookup counts as slow: it may hang. A source that joins a slow lookup starts another, which later
-/// sources join until it is slow too. Most name servers answer sooner.
+/// The age at which a lookup counts as slow: it may hang. Most name servers answer sooner. A source that joins a slow
+/// lookup may start another, and then all sources wait for both.
 const SLOW: Duration = Duration::from_millis(100);
 
 /// A lookup under way, with all sources that wait for its answer.
@@ -29,7 +29,8 @@ struct PendingLookup {
     resolver: SharedResolver,
     /// Invariant: not empty, and the same for all lookups of one query. A lookup that no source waits for is given up.
     askers: Vec<Key>,
-    /// Whether the name was looked up again, because this lookup may hang. No source waits for this lookup alone.
+    /// Whether the name was looked up again, because this lookup may hang. Each source of this lookup then waits for a
+    /// further lookup too.
     is_overdue: bool,
 }
 
@@ -63,7 +64,7 @@ pub(crate) struct PendingLookups {
 /// The counters of the lookups of a loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LookupCounts {
-    /// The lookups that were started, also those given up before a resolver was asked.
+    /// The lookups that were started, including those that were given up before a resolver was asked.
     pub(crate) started: u64,
     /// The lookups that were not started because too many waited for a thread. A second lookup of a slow name does not
     /// count, because its sources still wait for the first.
@@ -87,14 +88,14 @@ impl PendingLookups {
         self.counts
     }
 
-    /// The limit on the lookups of one query that are under way: 2, or one less than there are threads if that is more.
+    /// Returns the limit on the lookups of one query that are under way: 2, or one less than there are threads if that
+    /// is more.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }
 
-    /// Returns the error for the source `asker`, whose timeout has passed, if no lookup that `asker` waits for has got
-    /// a thread. `None` if a resolver was asked, because then the cause is not a lack of threads, or if `asker` waits
-    /// for no lookup.
+    /// Returns the error for a timeout of the source `asker` if none of its lookups has got a thread. `None` if one has
+    /// got a thread, or if `asker` waits for no lookup.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
@@ -109,8 +110,9 @@ impl PendingLookups {
         })
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or joins the equal lookups that are under way.
-    /// If the newest of these is slow, and their number allows, starts another for all sources that wait.
+    /// Starts a lookup of `query` by `resolver` for the source `asker`, or adds `asker` to the equal lookups that are
+    /// under way. If the newest of these is slow, starts another for all their sources, unless that would exceed
+    /// [`most_of_a_query`](Self::most_of_a_query).
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
@@ -170,7 +172,8 @@ impl PendingLookups {
         Ok(())
     }
 
-    /// Returns the error for the only source of a lookup that was not started, and counts the refusal.
+    /// Returns the error for the only source of a lookup that was not started. Counts the refusal if too many lookups
+    /// wait.
     #[cold]
     fn refuse(&mut self, unasked: Unasked) -> io::Error {
         if let Unasked::NoThread(error) = unasked {
@@ -191,9 +194,9 @@ impl PendingLookups {
             .collect()
     }
 
-    /// Notes that the source `asker` no longer waits. Gives up each lookup that no other source waits for. Starts
-    /// another lookup for the other sources if their only lookup has outlasted the timeout of `asker`, or if their
-    /// newest lookup is slow.
+    /// Removes the source `asker` from its lookups, and gives up each lookup that no other source waits for. The
+    /// remaining sources may get a further lookup. If they have one lookup, they get it when `asker` has timed out, or
+    /// when that lookup is slow. If they have several, they get it when the newest is slow.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure, now: Instant) {
         let mut waited_for: Vec<Ticket> = Vec::new();
         let mut place = 0;
@@ -214,8 +217,7 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // The source has waited for the oldest lookup. The age of the newest lookup decides whether that lookup may
-            // hang too.
+            // Here the departure does not show that the newest lookup hangs. So the age of that lookup decides.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
@@ -223,8 +225,8 @@ impl PendingLookups {
         }
     }
 
-    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow and the number of lookups
-    /// of its query allows.
+    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and its query has fewer
+    /// lookups than [`most_of_a_query`](Self::most_of_a_query).
     fn look_up_again_if_slow(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) else {
@@ -238,8 +240,8 @@ impl PendingLookups {
         }
     }
 
-    /// Marks the lookup `ticket` as overdue, and starts another for its sources. Does nothing if the lookup is overdue
-    /// already, or was given up.
+    /// Starts another lookup for the sources of the lookup `ticket`, and marks the lookup `ticket` as overdue. Does
+    /// nothing if it is overdue already, or was given up.
     fn look_up_again(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);
@@ -256,7 +258,8 @@ impl PendingLookups {
         }
     }
 
-    /// Removes the sources of the lookup `answered` from the other lookups of the same query.
+    /// Removes the sources of the lookup `answered` from the other lookups of the same query. Gives up each that has no
+    /// source left.
     fn release_from_others(&mut self, answered: &PendingLookup) {
         let query = HostQuery::new(&answered.host, answered.family);
         let is_other = |lookup: &PendingLookup| lookup.is_for(&query, &answered.resolver);
@@ -288,7 +291,7 @@ impl PendingLookups {
     }
 
     /// Takes the next answer that has arrived, with the keys of all sources that wait for it. Drops the answers of
-    /// lookups that were given up. A source may be gone by now.
+    /// lookups that were given up. A source may be gone when the caller gives it the answer.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
         loop {
             let (ticket, answer) = self.lookups.next_answer()?;

@@ -27,7 +27,8 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) connect_timeout: Option<Duration>,
-    /// The timeout that the caller has set; `Some(None)` is no timeout. `None` if the limit of the loop applies.
+    /// The timeout that the caller has set: `Some(None)` if the caller wants none. `None` if the limit of the loop
+    /// applies.
     pub(crate) lookup_timeout: Option<Option<Duration>>,
     /// Invariant: at least [`LEAST_ATTEMPT_DELAY`].
     pub(crate) attempt_delay: Duration,
@@ -70,11 +71,11 @@ impl ConnectOptions {
         self
     }
 
-    /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and the loop
-    /// drops a late answer. If no resolver was asked, because the lookup had to wait for a thread, the error says so.
+    /// Limits the time that the lookup of a name takes. After this time, the socket closes with ETIMEDOUT, and gets no
+    /// late answer. If no resolver was asked, because the lookup had to wait for a thread, the error says so.
     ///
-    /// Later sockets then ask anew, on another [thread](crate::Limits::lookup_threads). A socket that still waits for
-    /// the same name gets the first answer that comes.
+    /// A timeout suggests that the lookup hangs. If other sockets wait for the same name, the loop may look it up
+    /// again, on another [thread](crate::Limits::lookup_threads). These sockets get the first answer that comes.
     ///
     /// Default: the [limit of the loop](crate::Limits::lookup_timeout), which is 30 s. With `None`, only
     /// [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such option.
@@ -97,8 +98,8 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the delay after which the next address of a name is tried, if the last attempt has had no answer (RFC 8305,
-    /// "Happy Eyeballs").
+    /// Sets the delay after which the next address of a name is tried, if the newest attempt has had no answer (RFC
+    /// 8305, "Happy Eyeballs").
     ///
     /// Default: 250 ms. Less than 10 ms counts as 10 ms, as in Node. Unlike in Node, the earlier attempt goes on. The
     /// first attempt that succeeds becomes the connection, and only then are all others closed.
@@ -111,7 +112,7 @@ impl ConnectOptions {
     /// Sets the resolver that looks up the name. Default: the system's ([`system_resolver`](crate::system_resolver)).
     ///
     /// If two connects with the same `Arc` look up the same name and family at the same time, the resolver is asked
-    /// once. If the first has waited for 100 ms already, the resolver is asked anew.
+    /// once. If that lookup has taken 100 ms when a further connect joins, the resolver is asked again.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(SharedResolver::new(resolver));
@@ -151,7 +152,7 @@ impl ConnectOptions {
     /// Adds a [`Filter`] between the wire and the handler, after those that were added before. Default: none.
     /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready).
     ///
-    /// An error of `make` is returned by the connect.
+    /// The connect returns an error of `make`.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
         self

@@ -40,14 +40,14 @@ struct Candidate {
 enum CandidateState {
     /// The address is still to be tried.
     Waiting,
-    /// The handler is told of the attempt on the address, which begins after that.
+    /// The handler is told of the attempt on the address first, and then the attempt begins.
     Announced,
     /// The attempt with this key, a source of its own, is under way.
     Racing(Key),
     /// The attempt is over without an error: it succeeded, or was given up because another attempt succeeded or the
     /// connection closed.
     Over,
-    /// The system was asked to connect, and the connect failed.
+    /// The attempt has failed: the system could not open its socket, or the connect failed.
     Failed(Error),
     /// The system was not asked to connect: the address is on the block list, or the local address could not be bound.
     Refused(Error),
@@ -115,8 +115,8 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`, or the only one that is
-    /// tried.
+    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`, or, without
+    /// `auto_select_family`, the only one that is tried.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],
@@ -135,7 +135,7 @@ impl ConnectRace {
         self.candidates.is_none()
     }
 
-    /// Returns the next address to try. Before the next call, the caller reports the result by
+    /// Returns the next address to try. Before the next call, the caller reports the new state of the address by
     /// [`announced`](Self::announced), [`began`](Self::began), [`failed`](Self::failed) or [`refused`](Self::refused).
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
@@ -145,7 +145,7 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// Notes that the handler is told of the attempt on `address`, which begins after that.
+    /// Notes that the handler is told of the attempt on `address`. The attempt begins afterwards.
     pub(crate) fn announced(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Announced);
     }
@@ -155,7 +155,8 @@ impl ConnectRace {
         self.next_attempt_tick = None;
     }
 
-    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick`.
+    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick` at
+    /// the latest.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
@@ -191,7 +192,7 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// Whether every address was tried, and no attempt is under way.
+    /// Whether the lookup has answered, no address waits, and no attempt is announced or under way.
     pub(crate) fn is_exhausted(&self) -> bool {
         let is_done = |candidate: &Candidate| {
             !matches!(
@@ -211,7 +212,8 @@ impl ConnectRace {
         self.candidates().iter().filter_map(key_of).collect()
     }
 
-    /// Gives up the attempts that are under way, and returns their keys. The caller removes their sources.
+    /// Gives up every attempt that is announced or under way. Returns the keys of the attempts under way; the caller
+    /// removes their sources.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
@@ -229,7 +231,8 @@ impl ConnectRace {
         keys
     }
 
-    /// Returns the addresses whose attempts the handler was told of, in order. Empty if the name has only one address.
+    /// Returns the addresses whose attempts the handler was told of, in order. Empty if the name has only one address
+    /// to try.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();
@@ -260,7 +263,7 @@ impl ConnectRace {
         self.candidates.as_deref().unwrap_or_default()
     }
 
-    /// Whether the name has more than one address. If not, the error of the race lists no attempts.
+    /// Whether the name has more than one address to try. If not, the error of the race lists no attempts.
     fn has_several(&self) -> bool {
         self.candidates().len() > 1
     }

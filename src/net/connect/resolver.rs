@@ -10,8 +10,8 @@ use crate::net::values::Family;
 
 /// A resolver finds the addresses of a name, as the `lookup` option of Node does.
 ///
-/// A helper thread of the loop calls the resolver, which may block there. The loop does not wait, and drops an answer
-/// that takes longer than [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
+/// A helper thread of the loop calls the resolver, which may block there. The loop goes on meanwhile. A socket waits
+/// for the answer until its [`lookup_timeout`](crate::ConnectOptions::lookup_timeout). Several threads may call the
 /// resolver at once.
 ///
 /// Sockets that ask for the same name and family within 100 ms share one call. If that call takes longer, the loop asks
@@ -70,7 +70,7 @@ pub struct HostQuery<'a> {
     /// The name to look up. For [`system_resolver`] it may also be an IPv6 address with a named zone (`fe80::1%eth0`).
     /// Only the system knows the number of such a zone, so no other resolver gets this query.
     pub host: &'a str,
-    /// The wanted family; `None` means both. The loop drops addresses of the other family from an answer.
+    /// The wanted family; `None` means both. The loop never uses an address of the other family from an answer.
     pub family: Option<Family>,
 }
 
