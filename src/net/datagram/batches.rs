@@ -23,7 +23,7 @@ const MOST_GATHERED: usize = 60 << 10;
 const LONGEST_RUN: usize = 65_507;
 
 /// The limit on the runs that one call of `send_batch` sends. A run is one datagram, or several of one length to one
-/// destination with one packet info, of which the last may be shorter. One system call sends it.
+/// destination with one packet info, of which the last may be shorter. One system call sends a run.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {
@@ -141,7 +141,7 @@ impl Datagrams {
             let Some(batched) = socket.batched() else {
                 return;
             };
-            // Only some systems let a connected socket send to an address, as `send_run` does.
+            // `send_run` names a destination. Only some systems accept a destination on a connected socket.
             let can_run = self.peer.is_none() || cfg!(target_os = "linux");
             let most = if can_run { batched.most_segments() } else { 1 };
             let peer = self.peer;
@@ -180,7 +180,9 @@ impl Datagrams {
                 // `send_run` has found that the network card cannot cut a run: from now on each datagram is sent alone.
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
                 Err(error) => {
-                    // Of one datagram alone, only the source address can be invalid.
+                    // A run that fails with EINVAL takes the arm above. So this is one datagram, and only its source
+                    // address can be invalid. quinn-udp takes the error for a limit of the system, so its limits are
+                    // forgotten.
                     if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
                         self.renew_batches();
                     }

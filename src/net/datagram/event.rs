@@ -27,6 +27,6 @@ pub(crate) struct Message {
     pub(crate) offset: usize,
     /// The number of bytes for the handler.
     pub(crate) length: usize,
-    /// Whether the datagram was longer than `length`.
+    /// Whether the datagram counts as cut: it was longer than `length`, or may have been.
     pub(crate) is_truncated: bool,
 }

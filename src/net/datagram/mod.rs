@@ -2,7 +2,7 @@
 //! the handler.
 //!
 //! A failed send or receive is an event of its own, and does not close the socket: a datagram that is lost says nothing
-//! about the next one. Only many failed receives in a row do.
+//! about the next one. Only many failed receives in a row close it.
 
 #[cfg(feature = "udp-batch")]
 mod batches;
@@ -44,8 +44,7 @@ const MOST_ERRORS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     stage: Stage,
-    /// The address or name that the user asked to bind or connect to. Errors of the lookup and of the bind name the
-    /// socket by it.
+    /// The address or name that the user asked to bind or connect to. An error of the lookup or of the bind shows it.
     asked: Endpoint,
     /// The address of the socket once it is bound, also after the close.
     local: Option<SocketAddr>,
@@ -69,7 +68,7 @@ pub(crate) struct Datagrams {
     closes_soon: bool,
     /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
     rests: bool,
-    /// The number of receives in a row that have failed, except for a signal or for lack of memory.
+    /// The number of receives in a row that have failed. A failure by a signal or for lack of memory does not count.
     failures: u32,
     max_datagram_bytes: usize,
     receives_per_turn: u32,
@@ -88,7 +87,7 @@ enum Stage {
     LookingUp(Box<DatagramOptions>, Purpose),
     /// The socket is bound.
     Open(Udp),
-    /// The source is closed. Its descriptor is not: the reactor has still to deregister it.
+    /// The source is closed, but its descriptor stays open until the reactor has deregistered it.
     Closing(Udp),
     /// The descriptor is closed.
     Closed,
@@ -104,13 +103,13 @@ pub(crate) enum Purpose {
 }
 
 impl Datagrams {
-    /// A socket whose name is being looked up.
+    /// Makes a socket whose name is being looked up.
     pub(crate) fn looking_up(asked: Endpoint, purpose: Purpose, options: &DatagramOptions) -> Self {
         let stage = Stage::LookingUp(Box::new(options.clone()), purpose);
         Self::new(stage, asked, options)
     }
 
-    /// A socket that is bound, and connected if it has a `peer`.
+    /// Makes a socket that is bound, and connected if it has a `peer`.
     pub(crate) fn open(
         socket: Udp,
         asked: Endpoint,
@@ -163,7 +162,7 @@ impl Datagrams {
         }
     }
 
-    /// The options to bind with, and the use of the address, while the lookup of the name is under way.
+    /// Returns the options for the bind, and the purpose of the lookup. `None` if no lookup is under way.
     pub(crate) fn pending(&self) -> Option<(&DatagramOptions, Purpose)> {
         match &self.stage {
             Stage::LookingUp(options, purpose) => Some((options, *purpose)),
@@ -186,7 +185,7 @@ impl Datagrams {
         }
     }
 
-    /// Returns [`Event::Datagram`] if news waits for the handler.
+    /// Returns [`Event::Datagram`] if an event waits for the handler.
     pub(crate) fn on_activated(&self) -> Option<Event> {
         self.has_news().then_some(Event::Datagram)
     }
@@ -200,8 +199,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message of a socket without batches if it is the only news. `None` if there is no news, or more than
-    /// such a message: `take_event` then returns all of it.
+    /// Takes the received message if no notice waits before it, and the socket does not receive in batches. Otherwise
+    /// returns `None`, and [`take_event`](Self::take_event) returns the events that wait.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         match self.notices.is_empty() {
@@ -257,7 +256,7 @@ impl Datagrams {
         check_sendable(self.send_block_list.as_deref(), peer)?;
         let failed = |error| Error::new(Syscall::Connect, error).at(peer.into());
         socket.connect(peer).map_err(failed)?;
-        // The connect has bound a local address that was unspecified, so the address is read again.
+        // The kernel has chosen the local address if it was unspecified, so the address is read again.
         self.local = socket.local_address().ok();
         self.peer = Some(peer);
         self.notices.push_back(DatagramEvent::Connected);
@@ -366,7 +365,7 @@ impl Datagrams {
     }
 }
 
-/// Checks that a block list permits to send to `to`.
+/// Checks that a block list permits a send to `to`.
 pub(crate) fn check_sendable(block_list: Option<&BlockList>, to: SocketAddr) -> Result<()> {
     match block_list {
         Some(list) if list.check(to.ip()) => {

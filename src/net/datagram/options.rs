@@ -27,7 +27,7 @@ pub enum DropPolicy {
     /// The oldest queued datagrams make space for the new one. This suits state that a later datagram replaces.
     #[default]
     Oldest,
-    /// The new datagram is dropped. This suits answers, of which the first are as good as the last.
+    /// The new datagram is dropped. This suits answers, because an early answer is worth as much as a late one.
     Newest,
 }
 
@@ -105,7 +105,7 @@ impl DatagramOptions {
     /// Whether other sockets that set this option too may bind the same address (SO_REUSEADDR). Default: `false`.
     ///
     /// So several programs on a machine can receive from one multicast group. Of several sockets at one address, only
-    /// one gets the datagrams that are sent to this machine alone. On Windows, any program may then bind the address.
+    /// one gets each unicast datagram. On Windows, any program may then bind the address.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
@@ -145,9 +145,9 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the number of hops of a multicast datagram (IP_MULTICAST_TTL), from 0 to 255. Each router takes one, and drops
-    /// the datagram if none is left. Default: the system's, which is 1: no router passes it on. With 0 it stays on this
-    /// machine.
+    /// Sets the number of hops of a multicast datagram (IP_MULTICAST_TTL), from 0 to 255. Each router takes one, and
+    /// drops the datagram if none is left. Default: the system's, which is 1: no router passes it on. With 0, the
+    /// datagram stays on this machine.
     #[doc(alias = "setMulticastTTL")]
     pub fn multicast_ttl(mut self, hops: u32) -> Self {
         self.multicast_ttl = Some(hops);
@@ -207,8 +207,8 @@ impl DatagramOptions {
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
     /// The datagrams that are sent in one turn leave in the flush of the turn, or before, once many bytes are queued.
-    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. So a burst
-    /// costs a fraction, and a single datagram costs a little more. One receive may return more datagrams than
+    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. So many
+    /// datagrams cost a fraction, and a single datagram costs a little more. One receive may return more datagrams than
     /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
     /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in the buffer then comes
     /// to `on_truncated`. Those after it are lost. A datagram that is longer than the MTU of the network is refused
@@ -253,8 +253,9 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets a list of addresses that the socket never sends or connects to. Default: none. Such a send is answered
-    /// [`DatagramFlow::Dropped`](crate::DatagramFlow::Dropped), and `on_error` gets [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED).
+    /// Sets a list of addresses that the socket never sends or connects to. Default: none. A send to a listed address
+    /// is answered [`DatagramFlow::Dropped`](crate::DatagramFlow::Dropped), and `on_error` gets
+    /// [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED). A connect to a listed address fails with the same error.
     #[doc(alias = "sendBlockList")]
     pub fn send_block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.send_block_list = list.into();

@@ -40,7 +40,7 @@ struct Entry {
 pub(super) struct Run<'a> {
     /// The bytes of all datagrams, in one piece.
     pub(super) bytes: &'a [u8],
-    /// The length of each datagram, of which the last may be shorter.
+    /// The length of each datagram. The last may be shorter.
     pub(super) segment: usize,
     /// The number of datagrams.
     pub(super) count: usize,
@@ -79,7 +79,8 @@ impl SendQueue {
         });
     }
 
-    /// Calls `send` with the oldest datagram in one piece and its destination.
+    /// Calls `send` with the bytes of the oldest datagram, in one piece, and with its destination. `None` if the queue
+    /// is empty.
     pub(super) fn with_oldest<R>(
         &mut self,
         send: impl FnOnce(&[u8], Option<SocketAddr>) -> R,
@@ -94,9 +95,9 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
-    /// Calls `send` with the oldest datagrams in one piece, their length, their number, and their common destination and
-    /// packet info. Takes successive datagrams of one length, of which the last may be shorter: at most `most`, and, if
-    /// more than one, at most `most_bytes` bytes.
+    /// Calls `send` with a run from the front of the queue: successive datagrams with the same destination, packet info
+    /// and length, of which the last may be shorter. A run has at most `most` datagrams. A run of several datagrams has
+    /// at most `most_bytes` bytes. `None` if the queue is empty.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,

@@ -38,7 +38,7 @@ impl Datagrams {
         if socket.batched().is_some() {
             return self.receive_batch(registration, buffer, outbox);
         }
-        // One byte more than the handler may get shows that the datagram was longer.
+        // The kernel may return one byte more than the handler gets. If it does, the datagram is too long.
         let room = (self.max_datagram_bytes + 1).min(buffer.len());
         let (length, from) = match socket.receive(&mut buffer[..room]) {
             Ok(received) => received,
@@ -111,7 +111,7 @@ impl Datagrams {
         }
         self.failures += 1;
         let is_broken = self.failures >= MOST_FAILURES;
-        // Windows tells an unconnected socket that one of its datagrams was refused, and not which one.
+        // Windows tells an unconnected socket that one of its datagrams was refused, but not which one.
         let is_noise =
             cfg!(windows) && self.peer.is_none() && error.kind() == io::ErrorKind::ConnectionReset;
         if is_noise && !is_broken {

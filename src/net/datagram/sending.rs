@@ -94,7 +94,7 @@ impl Datagrams {
         }
     }
 
-    /// Returns the error of a send to `to` that the socket may not make.
+    /// Returns an error if the socket may not send to `to`.
     pub(super) fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
         // A socket that will be connected has no peer until the lookup is answered.
         let has_peer = match self.pending() {
@@ -119,7 +119,7 @@ impl Datagrams {
         DatagramFlow::Dropped
     }
 
-    /// Handles the error of a send: queues the datagram if the kernel may take it later.
+    /// Handles the error of a send: queues the datagram if the kernel may take it later, and refuses it otherwise.
     #[cold]
     pub(crate) fn on_unsent(
         &mut self,
@@ -138,7 +138,7 @@ impl Datagrams {
         }
     }
 
-    /// Whether the kernel may take the datagram later, in spite of `error`.
+    /// Whether the kernel may take the datagram later, in spite of `error`. If so, notes when to try again.
     pub(super) fn blocks_sending(
         &mut self,
         error: &io::Error,
@@ -270,8 +270,8 @@ fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`. If the result may be the refusal of an earlier datagram, calls `send` again. In that case the first
-/// call has taken the error out of the kernel, and has not sent this datagram.
+/// Calls `send`, and calls it again if the error may be the refusal of an earlier datagram. For such a refusal, the
+/// first call has taken the error out of the kernel, and has not sent this datagram.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,
