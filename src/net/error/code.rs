@@ -22,7 +22,7 @@ impl Error {
     pub const TOTAL_QUEUE_LIMIT: &'static str = "ERR_TOTAL_QUEUE_LIMIT";
     /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
-    /// `ERR_INTERNAL`: a defect of this crate, which has closed the socket so that the loop goes on. Please report it.
+    /// `ERR_INTERNAL`: a defect of this crate. The loop has closed the socket, and goes on. Please report it.
     pub const INTERNAL: &'static str = "ERR_INTERNAL";
     /// `ERR_IP_BLOCKED`: the address is on the block list.
     pub const IP_BLOCKED: &'static str = "ERR_IP_BLOCKED";
@@ -50,7 +50,7 @@ impl Error {
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";
-    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. A certificate that is refused mostly has a code of its
+    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. Most reasons to refuse a certificate have a code of their
     /// own, as in Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
     #[cfg(feature = "tls")]
     pub const TLS_HANDSHAKE: &'static str = "ERR_TLS_HANDSHAKE";
@@ -67,7 +67,7 @@ impl Error {
     pub const OTHER: &'static str = "ERR_OTHER";
 }
 
-/// The code of an error of the system or of a failed call that has no row in the table of [`Errno`].
+/// The code of an error without a row in the table of [`Errno`], if it comes from the system or from a failed call.
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// Returns the code of an error that the system, or a resolver of the user, has returned.

@@ -137,7 +137,8 @@ mod tests {
             }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
-                // A row without a kind must not share its kind with another row, or the kind would identify both.
+                // The kind of such an error must not identify another row. EPERM is the exception: its kind identifies
+                // EACCES.
                 None => assert!(
                     !ERRORS.iter().any(|other| other.kind == Some(kind)) || row.name == "EPERM",
                     "{}",

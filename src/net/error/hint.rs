@@ -58,7 +58,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
                 "no name server answered in time; is the network up? `lookup_timeout` sets the time"
             }
         },
-        // An ETIMEDOUT with a text of its own names the limit that has passed, and needs no advice.
+        // An ETIMEDOUT with a text of its own gets no advice, because the text names the limit that has passed.
         "ETIMEDOUT" if error.io().get_ref().is_none() => {
             "no answer at all: a firewall that drops, a wrong address, or a host that is down"
         }
@@ -95,8 +95,8 @@ fn is_undecided(error: &io::Error) -> bool {
     error.get_ref().is_some()
 }
 
-/// Returns the command that finds the process that already has `port`. For a port to listen on, this process listens.
-/// For any other bind, the process may have a UDP socket, or a TCP socket in any state.
+/// Returns advice with a command that shows the process that already has `port`. If `listens` is `true`, the command
+/// looks for a TCP socket that listens. Otherwise, it looks for a UDP socket, or a TCP socket in any state.
 fn holder_of(port: u16, listens: bool) -> String {
     let command = if cfg!(windows) {
         format!("netstat -ano | findstr :{port}")

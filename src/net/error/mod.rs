@@ -65,8 +65,9 @@ struct Inner {
 }
 
 impl Error {
-    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, or a
-    /// constant of this type. An error of the system without a name in this crate is `UNKNOWN`.
+    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, a constant
+    /// of this type, or the code given to [`with_code`](Self::with_code). An error of the system without a name in this
+    /// crate is `UNKNOWN`.
     ///
     /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, the code of your own [`Resolver`](crate::Resolver), or
     /// that of a limit or of the system, such as `ETIMEDOUT`. On Unix the [`system_resolver`](crate::system_resolver)
@@ -77,7 +78,7 @@ impl Error {
         self.0.code
     }
 
-    /// The call that failed; `None` if the error names none.
+    /// The call that failed; `None` if the error names no call.
     #[must_use]
     pub fn syscall(&self) -> Option<Syscall> {
         self.0.syscall
@@ -98,7 +99,7 @@ impl Error {
         }
     }
 
-    /// The port of the call; `None` for a path, and for a lookup, as in Node.
+    /// The port of the call; `None` for a path, for a lookup (as in Node), and if the call had no endpoint.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self.0.syscall {
@@ -107,7 +108,7 @@ impl Error {
         }
     }
 
-    /// The name of the call; `None` if the call was for an address or a path, or had no endpoint.
+    /// The host name of the call; `None` if the call was for an address or a path, or had no endpoint.
     #[must_use]
     pub fn hostname(&self) -> Option<&str> {
         match self.endpoint()? {
@@ -132,14 +133,14 @@ impl Error {
         self.0.local
     }
 
-    /// The errors of a connect to a name with several addresses: one error for each address, in the order of the
-    /// attempts. Empty for every other error.
+    /// The errors of a connect to a name with several addresses: one error for each address, in the order in which the
+    /// addresses are tried. Empty for every other error.
     #[must_use]
     pub fn attempts(&self) -> &[Self] {
         &self.0.attempts
     }
 
-    /// The error of the system. If the error does not come from the system, an [`io::Error`] with its kind and text.
+    /// The error of the system. If the error does not come from the system, an [`io::Error`] of the same kind.
     #[must_use]
     pub fn io(&self) -> &io::Error {
         &self.0.source
@@ -243,7 +244,8 @@ impl Error {
         }
     }
 
-    /// Returns the error with the endpoint (address, name or path) of the call.
+    /// Returns the error with the endpoint (address, name or path) of the call. An error that has a clone stays
+    /// unchanged.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -301,7 +303,8 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts to an [`io::Error`]. A system error keeps only its number; every other error is kept whole, inside.
+/// Converts to an [`io::Error`]. A system error keeps only its number; every other error is kept whole, inside the
+/// [`io::Error`].
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),

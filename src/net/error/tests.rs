@@ -122,7 +122,7 @@ fn the_alternate_text_adds_one_line_with_advice() {
         hint.contains(":3000") && hint.contains("shows the process"),
         "{hint}"
     );
-    // The process may have a UDP socket, or a TCP socket that does not listen.
+    // The socket that holds the port may be a UDP socket, or a TCP socket that does not listen.
     let bound = Error::new(Syscall::Bind, system("EADDRINUSE")).at(socket("[::]:53"));
     let bound = format!("{bound:#}");
     let (_, hint_of_bind) = bound.split_once('\n').expect("there are two lines");
@@ -282,7 +282,7 @@ fn a_resolver_fails_with_a_code_or_a_kind_that_stands_for_one() {
         (ErrorKind::TimedOut, "ETIMEDOUT"),
     ] {
         assert_eq!(lookup(kind.into()).code(), code);
-        // The same conversion by `?`, as in a resolver.
+        // The `?` of a resolver makes the same conversion.
         assert_eq!(
             lookup(to_io(Error::from(io::Error::from(kind)))).code(),
             code

@@ -67,9 +67,9 @@ impl Error {
         }
     }
 
-    /// Whether the wording follows the code. As in Node, it follows for `listen`, and for calls such as `poll` whose
-    /// name says little, but not for calls such as `read`. The wording also follows an unknown code, and an error that
-    /// does not come from the system, unless the code is one of lookups.
+    /// Whether the text has the wording after the code. As in Node, it has the wording for `listen`, and for calls such
+    /// as `poll` whose name says little, but not for calls such as `read`. The text also has it if the code is unknown,
+    /// or if the error does not come from the system. A lookup with ENOTFOUND or EAI_AGAIN never has it.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {
@@ -92,8 +92,8 @@ impl Error {
         }
     }
 
-    /// Returns Node's wording for a system error. For an error that a resolver or another library made, returns the
-    /// text of that error.
+    /// Returns Node's wording for a system error in the table of [`Errno`]. For any other error, returns the text of
+    /// that error.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),
