@@ -98,7 +98,7 @@ impl Filters {
         self.has_plain() || self.layers.iter().any(|layer| !layer.out.is_empty())
     }
 
-    /// Whether encoded bytes wait that stand for written ones.
+    /// Whether encoded bytes that stand for written ones wait for the kernel.
     pub(crate) fn has_encoded(&self) -> bool {
         self.layers.last().is_some_and(|top| top.out.has_batch())
     }
@@ -134,8 +134,8 @@ impl Filters {
         self.wire.read_short && !self.has_input()
     }
 
-    /// Whether a read of the last operation was short, or would have blocked after a long one. Never so after a
-    /// [`peek`](Self::peek).
+    /// Whether the last read of the last operation was short, or was a second read after a long one and would have
+    /// blocked. Always `false` after a [`peek`](Self::peek).
     pub(crate) fn has_read_short(&self) -> bool {
         self.wire.read_short && self.wire.spares_reads
     }
@@ -212,7 +212,8 @@ impl Filters {
                 continue;
             }
             if has_many_answers(top) && self.wire.write_fault.is_none() {
-                // No read tells of the failure while the answers wait.
+                // With so many answers, the stream is not read, and no read can return the failure of the write. So it
+                // is returned now.
                 match sent {
                     Err(error) if !is_full(&error) => return Err(error),
                     _ => {}
@@ -264,7 +265,8 @@ impl Filters {
         };
         let received = spare.of_length(buffer.len());
         let read = read_into(top, below, &mut self.wire, stream, buffer, received);
-        // Answers that are dropped wait for no flush: they would stop the reads in the end.
+        // If the output is dropped, `answer` drops the answers now. If they were held instead, they would pile up and
+        // stop the reads.
         self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
         if !self.wire.holds_answers {
             answer(top, below, &mut self.wire, stream);
@@ -305,8 +307,8 @@ impl Filters {
     }
 
     /// Writes as [`Stream::write`] does. `slices` have to begin with the bytes that the call before has not taken,
-    /// because some of them may be encoded already. The filter may borrow the empty buffer `spare`, and gives it back
-    /// if everything is sent.
+    /// because some of them may be encoded already. The top filter may borrow the empty buffer `spare`, and gives it
+    /// back if everything is sent.
     pub(crate) fn write(
         &mut self,
         stream: &Stream,
@@ -340,8 +342,8 @@ impl Filters {
         flush(&mut self.layers, &mut self.wire, stream)
     }
 
-    /// Ends this side, once all written bytes are encoded: sends the end of each filter. Returns whether everything is
-    /// sent, so that the FIN may follow.
+    /// Ends this side: sends the end of each filter. The caller calls this after all written bytes are encoded. Returns
+    /// whether everything is sent; then the FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         let mut layers = &mut self.layers[..];

@@ -14,8 +14,8 @@ use crate::net::error::Result;
 /// system call and has no clock: it computes.
 ///
 /// Filters are set by [`ListenOptions::filter`](crate::ListenOptions::filter),
-/// [`ConnectOptions::filter`](crate::ConnectOptions::filter) and [`Socket::start_filter`](crate::Socket::start_filter),
-/// and stack: the first one is next to the wire.
+/// [`ConnectOptions::filter`](crate::ConnectOptions::filter) and [`Socket::start_filter`](crate::Socket::start_filter).
+/// Several filters stack: the first one is next to the wire.
 ///
 /// # What counts where
 ///
@@ -87,7 +87,8 @@ pub trait Filter {
         true
     }
 
-    /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`.
+    /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`, or
+    /// both.
     ///
     /// The filter need not [use](Decoded::used) all of `input`: the rest comes again, at once if this call has used or
     /// decoded something, and else in front of further bytes. If `output` is full, the method is called again soon,
@@ -263,10 +264,10 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the buffer of bytes for the peer, to which the filter appends. Bytes that the filter next to the handler
-    /// appends in a call that also decodes bytes, or that completes the handshake, leave with the answer of the
-    /// handler, at the latest in the next flush. All others leave as soon as possible. What is appended after the
-    /// [end](Filter::end) of this side is dropped.
+    /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible, with
+    /// one exception. If the filter next to the handler appends bytes in a call that also decodes bytes, or that
+    /// completes the handshake, they leave with the answer of the handler, or else in the next flush. What is appended
+    /// after the [end](Filter::end) of this side is dropped.
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

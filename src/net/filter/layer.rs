@@ -126,8 +126,9 @@ impl Layer {
         self.has_peer_ended
     }
 
-    /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or an end, which the
-    /// peer is to hear of even if the handler closes the connection. Nor behind written bytes, whose flush sends them.
+    /// Whether answers of the filter may wait for bytes that the handler writes. After a failure or the end of the
+    /// peer, the answers may not wait: the peer must get them even if the handler closes the connection. Answers behind
+    /// written bytes need not wait, because the flush of those bytes sends the answers too.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && self.failure.is_none() && !self.has_peer_ended && !self.out.has_batch()
     }
@@ -157,7 +158,8 @@ impl Layer {
         self.has_peer_ended.then_some(Ok(0))
     }
 
-    /// Decodes bytes from the layer below into `space`. Returns the number of decoded bytes there.
+    /// Decodes bytes from the layer below into `space`. Returns the number of decoded bytes in `space`. Keeps the bytes
+    /// that the filter does not use.
     pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
         if !self.input.is_empty() {
             if self.keep(received) {
@@ -178,7 +180,7 @@ impl Layer {
         self.keep_decoded(kept, &space[..length]);
     }
 
-    /// Decodes what the filter may decode without further input, as [`decode_ahead`](Self::decode_ahead) does.
+    /// Decodes the kept input, without further bytes, into the same buffer as [`decode_ahead`](Self::decode_ahead).
     pub(super) fn decode_kept_ahead(&mut self) {
         let kept = self.decoded.len();
         let mut space = [0; 512];
@@ -190,7 +192,8 @@ impl Layer {
         self.may_decode
     }
 
-    /// Notes that the layer below has no further bytes. The filter says whether this is the end of the peer.
+    /// Notes that the layer below has no further bytes. The filter decides whether this is the end of the peer or a
+    /// failure.
     pub(super) fn note_end_below(&mut self) {
         if self.has_peer_ended || self.failure.is_some() {
             return;
@@ -250,7 +253,7 @@ impl Layer {
     }
 
     /// Calls the filter until it decodes no more, or `space` is full. Returns the number of used bytes, and of decoded
-    /// bytes in `space`.
+    /// bytes in `space`. After a failure or an end, all of `input` counts as used.
     fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
         let (mut used, mut filled) = (0, 0);
         self.may_decode = false;
@@ -301,8 +304,9 @@ impl Layer {
         }
     }
 
-    /// Keeps received bytes that the filter has not used. Fails the filter and returns `false` if there is no memory. Does
-    /// so too if the bytes exceed the limit, unless the filter has only stopped because its space was full.
+    /// Keeps received bytes that the filter has not used. Fails the filter and returns `false` if there is no memory.
+    /// Does so too if the bytes exceed [`MOST_UNUSED_BYTES`], unless the filter has only stopped because its space was
+    /// full.
     fn keep(&mut self, unused: &[u8]) -> bool {
         if unused.is_empty() {
             return true;
@@ -317,8 +321,8 @@ impl Layer {
     }
 
     /// Inserts the decoded `bytes` after the first `kept` bytes of `decoded`, which are older. The bytes after the
-    /// place are newer: they did not fit into the space of the last call. Fails a filter that decodes many bytes before
-    /// it is ready, because no read takes them until then.
+    /// inserted ones are newer: they did not fit into the space of the last call. Fails a filter that decodes many
+    /// bytes before it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.decoded.splice(kept..kept, bytes.iter().copied());

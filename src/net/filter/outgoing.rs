@@ -12,7 +12,7 @@ const KEPT_BYTES: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
-    /// The number of sent bytes at the front of `bytes`. Invariant: less than the length, or both are zero.
+    /// The number of sent bytes at the front of `bytes`. Invariant: less than the length of `bytes`, or both are zero.
     sent: usize,
     /// The part of `bytes` that stands for written bytes. All other bytes are the filter's own.
     batch: Option<Batch>,
@@ -36,7 +36,7 @@ impl Outgoing {
         self.bytes.is_empty()
     }
 
-    /// Returns the length of the buffer, with the sent bytes at its front.
+    /// Returns the length of the buffer, including the sent bytes at its front.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -147,7 +147,8 @@ impl Outgoing {
         }
     }
 
-    /// Adds written bytes that were sent, and that the next [`take_credit`](Self::take_credit) returns.
+    /// Adds the number of further written bytes that were sent. The next [`take_credit`](Self::take_credit) includes
+    /// it.
     pub(super) fn credit(&mut self, bytes: usize) {
         self.credit += bytes;
     }

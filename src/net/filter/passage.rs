@@ -8,11 +8,12 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::layer::Layer;
 
-/// The limit on the reads below a filter in one call while it decodes no bytes, and on the reads of the stream in one
-/// call, however many filters there are. Then other sources are served first.
+/// The limit on the reads of the stream in one call, however many filters there are. It is also the limit on the reads
+/// that a filter makes from the layers below in one call before it decodes any bytes. At the limit, other sources are
+/// served first.
 pub(super) const MOST_READS: usize = 8;
 
-/// The number of decoded bytes after which the wire is read once more.
+/// The number of bytes decoded from one read, from which on the wire is read once more.
 const LONG_READ: usize = 32 << 10;
 
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
@@ -34,8 +35,8 @@ pub(super) struct WireState {
     /// The number of bytes at the front of the queue that were written before there were filters. These bytes are sent
     /// as they are, and no other byte overtakes them.
     pub(super) plain: usize,
-    /// Whether the last read was short, or would have blocked after a long one. Both prove that the kernel has no more
-    /// for now.
+    /// Whether the last read was short, or was a second read after a long one and would have blocked. Both prove that
+    /// the kernel has no more for now.
     pub(super) read_short: bool,
     /// Whether a read after a short one returns `WouldBlock` without a system call. Such a `WouldBlock` does not
     /// disprove an end that the kernel has reported.
@@ -55,11 +56,11 @@ pub(super) struct WireState {
     pub(super) late_failure: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
     pub(super) failure: Option<io::Error>,
-    /// The failure that a write has met, other than a broken pipe. The kernel reports it once: a later read would see a
-    /// plain end, and a later write a broken pipe.
+    /// The lasting failure of a write, unless it was a broken pipe. The kernel reports it once: a later read would see
+    /// a plain end, and a later write a broken pipe.
     pub(super) cut: Option<io::Error>,
     /// Whether the operation has kept back the answers of the top filter, if there are any, for the caller to flush
-    /// soon. They leave in one call with the bytes that the handler writes first.
+    /// soon. They leave in one call with the bytes that the handler writes until then.
     pub(super) holds_answers: bool,
 }
 
@@ -76,8 +77,9 @@ impl WireState {
         self.holds_answers = false;
     }
 
-    /// Returns the result of a write that has failed with `error` after `taken` bytes were taken: these have left the
-    /// queue, and are not lost.
+    /// Returns the result of a write that has failed with `error` after `taken` bytes were taken. If there are such
+    /// bytes, returns their number, so that they leave the queue. The next write then returns the error, unless it is
+    /// `WouldBlock`.
     fn fail(&mut self, error: io::Error, taken: usize) -> io::Result<usize> {
         if taken == 0 {
             return Err(error);
@@ -100,7 +102,8 @@ impl WireState {
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // Each filter may ask several times, so that the reads of stacked filters would multiply.
+        // The limit counts the reads of the stream, because each filter may ask several times, and the reads of stacked
+        // filters would multiply.
         if self.has_read_enough() {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -195,7 +198,7 @@ fn read(
 }
 
 /// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`. The
-/// caller sends the answers of `top` to the bytes that this returns.
+/// caller sends the answers of `top` to the returned bytes.
 pub(super) fn read_into(
     top: &mut Layer,
     below: &mut [Layer],
@@ -285,7 +288,8 @@ pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState,
     }
 }
 
-/// Writes through `layers`, whose last is the top. Bytes that were taken before an error are returned first.
+/// Writes through `layers`, whose last is the top. If bytes were taken before an error, returns their number; the next
+/// write returns the error.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
@@ -301,7 +305,8 @@ pub(super) fn write(
     let offered: usize = slices.iter().map(|slice| slice.len()).sum();
     let mut taken = top.out.take_credit();
     if taken < offered && !top.out.is_empty() && top.may_hold_answers() {
-        // Answers that were held back for these bytes leave with them. The loop tells a failure.
+        // The answers that were held back leave in one call with these bytes. If encoding fails, the loop below returns
+        // the failure.
         let _ = encode(top, slices, taken);
     }
     loop {

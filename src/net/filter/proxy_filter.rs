@@ -31,7 +31,7 @@ enum Progress {
 }
 
 impl ProxyFilter {
-    /// The filter of a connection from `proxy`.
+    /// Makes the filter of a connection from `proxy`.
     pub(crate) fn new(proxy: Option<SocketAddr>, is_optional: bool) -> Self {
         Self {
             proxy,

@@ -14,8 +14,8 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Result};
 
-/// The limit on the length of a header of version 2: the fixed part and the addresses, which take up to 232 bytes, and
-/// TLVs, which are skipped. A proxy that passes on the certificates of its clients needs most of this length.
+/// The limit on the length of a header of version 2: the fixed part and the addresses, together up to 232 bytes, and
+/// then TLVs, which are skipped. A proxy that passes on the certificates of its clients needs most of this length.
 const LONGEST_HEADER: usize = 4096;
 
 /// The content of a header of the PROXY protocol: from where a client has come to a proxy.
