@@ -23,8 +23,8 @@ const RECORD_BYTES: usize = 16 << 10;
 const MOST_RECORD_OVERHEAD: usize = 32;
 
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
-/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) set it. A
-/// program that stacks its filters in another order makes the `TlsFilter` itself.
+/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) add this
+/// filter. A program that stacks its filters in another order makes the `TlsFilter` itself.
 ///
 /// ```
 /// use netloop::rustls::ServerConfig;
@@ -38,7 +38,7 @@ const MOST_RECORD_OVERHEAD: usize = 32;
 /// ```
 pub struct TlsFilter {
     connection: Connection,
-    /// The name that the server has to have, for the texts of errors. `None` on a server.
+    /// The name that the certificate of the server has to have, for the texts of errors. `None` on a server.
     name: Option<Box<str>>,
     /// The failure of the connection. The failure is kept here until `decode` has passed on everything that was
     /// decrypted before.
@@ -170,10 +170,13 @@ impl Filter for TlsFilter {
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
         let length: usize = bytes.iter().map(|slice| slice.len()).sum();
-        // Before rustls takes memory for a record: behind it, this long buffer would leave a gap with each record.
+        // The buffer is reserved before rustls takes memory for records. A buffer that was allocated behind the records
+        // would leave a gap where rustls then puts decrypted records. The copy to that place is slow on some
+        // processors.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
         if let ([slice], true) = (bytes, length > RECORD_BYTES) {
-            // One record at a time, while it is in the cache. Several small slices go into one record instead.
+            // Each record is encrypted and taken out while it is in the cache. Several slices are written together
+            // instead, so that small slices share a record.
             for record in slice.chunks(RECORD_BYTES) {
                 self.connection.writer().write_all(record)?;
                 self.take_encrypted(to_peer);

@@ -34,7 +34,7 @@ impl<'a> Tls<'a> {
         Self { connection }
     }
 
-    /// Returns the version.
+    /// Returns the version of TLS.
     #[doc(alias = "getProtocol")]
     pub fn version(&self) -> Option<ProtocolVersion> {
         self.connection.protocol_version()
