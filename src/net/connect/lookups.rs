@@ -217,7 +217,8 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // Here the departure does not show that the newest lookup hangs. So the age of that lookup decides.
+            // In these cases, the departure does not show that the newest lookup hangs. So the age of that lookup
+            // decides.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
