@@ -1,4 +1,4 @@
-//! An attempt: one of several connects that race for the same connection.
+//! An attempt: a connect to one address of a name. One or several attempts race for a connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,9 +39,9 @@ impl Attempt {
 
 /// Whether a stream is connected to itself instead of to a server.
 ///
-/// A connect to a port of this machine can connect to itself. This happens if no server listens there, and the system
-/// chooses the same port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for such a
-/// connection.
+/// A socket that connects to a port of this machine can become its own peer. This happens if no server listens there,
+/// and the system chooses the same port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for
+/// such a connection.
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;

@@ -88,7 +88,7 @@ impl PendingLookups {
         self.counts
     }
 
-    /// Returns the limit on the lookups of one query that are under way: 2, or one less than there are threads if that
+    /// Returns the limit on the lookups of one query that are under way: 2, or the number of threads less one if that
     /// is more.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)

@@ -186,7 +186,7 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Makes options for a connect with every default, whose socket gets `options`.
+/// Makes options with every default, except that the socket gets `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -24,7 +24,7 @@ pub(crate) struct ConnectRace {
     /// The addresses in the order in which they are tried; `None` until the lookup has answered.
     candidates: Option<Vec<Candidate>>,
     /// The tick at which the next address is tried while earlier attempts go on. Invariant: `Some` only while an
-    /// address waits.
+    /// address is in the state `Waiting`.
     next_attempt_tick: Option<u64>,
 }
 

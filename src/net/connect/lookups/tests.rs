@@ -110,7 +110,7 @@ fn a_source_that_leaves_a_fast_lookup_asks_no_more() {
     assert_eq!(lookup.waiting(), [1, 1]);
 }
 
-// The second lookup finds the queue full, and its sources go on to wait for the first.
+// The second lookup is not started, because no lookup may wait for a thread. Its sources go on to wait for the first.
 #[test]
 fn a_second_lookup_that_is_refused_refuses_no_source() {
     let (open, opened) = mpsc::channel::<()>();
