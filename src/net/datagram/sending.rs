@@ -181,8 +181,8 @@ impl Datagrams {
             let drops_newest = self.drop_policy == DropPolicy::Newest || self.queue.is_empty();
             self.counts.dropped += 1;
             if drops_newest {
-                // The limit of all queues may drop a datagram although this queue is empty. The drain is told once the
-                // kernel has space.
+                // The limit of all queues may drop a datagram although this queue is empty. So the socket waits to be
+                // writable even then, and tells the drain when it is.
                 registration.want(Interest::WRITABLE);
                 return DatagramFlow::Dropped;
             }
