@@ -185,8 +185,8 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failure of this write is returned only after the read below: bytes that the peer has sent before come
-            // first.
+            // A failure of this write is returned only after the `fill` at the end of the loop: bytes that the peer has
+            // sent before come first.
             let sent = match above.is_empty() && top.may_hold_answers() {
                 true => Ok(false),
                 false => send(top, below, &mut self.wire, stream),
@@ -195,7 +195,7 @@ impl Filters {
             let sent =
                 sent.and_then(|is_sent| Ok(flush(below, &mut self.wire, stream)? && is_sent));
             if top.is_ready() {
-                // A failure of a ready filter is returned later, by the read that follows the decoded bytes.
+                // A ready filter may have failed as well. A later read returns the failure, after the decoded bytes.
                 let knows_peer = top.peer_address().is_some();
                 self.ready += 1;
                 if knows_peer && self.ready < self.layers.len() {

@@ -84,7 +84,8 @@ impl Layer {
         self.has_begun && !self.is_stillborn && self.filter.is_ready()
     }
 
-    /// Whether the filter passes all further bytes as they are, and nothing waits here but decoded bytes.
+    /// Whether the filter is a [`ProxyFilter`] that has done its work: it passes all further bytes as they are, and
+    /// nothing but decoded bytes waits here.
     pub(super) fn is_over(&self) -> bool {
         let is_header = self.filter.as_any().is::<ProxyFilter>();
         is_header
