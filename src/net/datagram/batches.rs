@@ -87,8 +87,8 @@ impl Datagrams {
         if self.sends_in_batches() {
             return self.gather(bytes, Some(to), info, registration, outbox);
         }
-        // A socket without batches cannot choose the source address. The peer would drop an answer that comes from another
-        // address than the one that it asked.
+        // A socket without batches cannot choose the source address. The peer would drop an answer from another address
+        // than the one that it asked, so the send is refused.
         if info.local_address.is_some() && !self.is_closed() {
             let error = io::Error::from(io::ErrorKind::Unsupported);
             let error = self.send_error(error, Some(to));

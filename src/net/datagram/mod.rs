@@ -58,7 +58,7 @@ pub(crate) struct Datagrams {
     /// The datagrams of a batch, which lie in the read buffer too. Invariant: empty while the reactor serves another source.
     #[cfg(feature = "udp-batch")]
     batch: VecDeque<(Message, PacketInfo)>,
-    /// The packet info of the datagram of a batch that the handler was given last.
+    /// The packet info of the datagram that the handler has got last, if it came in a batch.
     #[cfg(feature = "udp-batch")]
     last_info: PacketInfo,
     /// The events that the handler gets before the received datagrams.

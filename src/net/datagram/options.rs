@@ -131,8 +131,8 @@ impl DatagramOptions {
         self
     }
 
-    /// Whether the socket may send to broadcast addresses (SO_BROADCAST). Default: `false`; such a send then fails with
-    /// EACCES.
+    /// Whether the socket may send to broadcast addresses (SO_BROADCAST). Default: `false`; a send to such an address
+    /// then fails with EACCES.
     pub fn broadcast(mut self, on: bool) -> Self {
         self.broadcast = Some(on);
         self
@@ -207,12 +207,13 @@ impl DatagramOptions {
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
     /// The datagrams that are sent in one turn leave in the flush of the turn, or before, once many bytes are queued.
-    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. So many
-    /// datagrams cost a fraction, and a single datagram costs a little more. One receive may return more datagrams than
-    /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
-    /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in the buffer then comes
-    /// to `on_truncated`. Those after it are lost. A datagram that is longer than the MTU of the network is refused
-    /// with EMSGSIZE. The socket cannot be [detached](crate::DatagramSocket::detach).
+    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. A row of
+    /// datagrams then costs a fraction, and a single datagram costs a little more. One receive may return more
+    /// datagrams than [`receives_per_turn`](Self::receives_per_turn). A [read
+    /// buffer](crate::EventLoopOptions::read_buffer_bytes) below 64 KiB may be too short for datagrams that the kernel
+    /// has coalesced. The last one in the buffer then comes to `on_truncated`. Those after it are lost. A datagram that
+    /// is longer than the MTU of the network is refused with EMSGSIZE. The socket cannot be
+    /// [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
     pub fn in_batches(mut self, on: bool) -> Self {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use crate::system::PacketInfo;
 
-/// The bytes that each queued datagram counts for in addition to its own: the memory of its entry. So a limit in bytes
-/// also bounds the number of empty datagrams.
+/// The number of bytes that count for a queued datagram in addition to its own bytes: the memory of its entry. So a
+/// limit in bytes also bounds the number of empty datagrams.
 const ENTRY_BYTES: usize = size_of::<Entry>();
 
 /// The limits on the capacity that the queue keeps when its last datagram has left, in bytes and in datagrams.

@@ -28,8 +28,9 @@ pub(super) struct Sent {
 }
 
 impl Datagrams {
-    /// Fast path of [`send`](Self::send), which needs no registration: for an open socket without a peer, a send block
-    /// list, queued datagrams, batches or a rest. Returns the result of the system call; `None` if none was made.
+    /// Fast path of [`send`](Self::send), which needs no registration. It serves an open socket that has no peer, no
+    /// send block list, no queued datagrams, no batches and no rest. Returns the result of the system call, or `None`
+    /// for any other socket, without a call.
     #[inline]
     pub(crate) fn send_at_once(
         &mut self,
