@@ -1,7 +1,7 @@
 //! The filters of one connection, in their order, and the way of the bytes through them.
 //!
-//! The functions here answer as the calls of a stream do. So the connection need not know whether there are filters. A
-//! read of 0 bytes is the end of the peer, and `WouldBlock` means that nothing can be done for now.
+//! The methods answer as the calls of a stream do, so that the connection treats both alike. A read of 0 bytes is the
+//! end of the peer, and `WouldBlock` means that nothing can be done for now.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -145,8 +145,8 @@ impl Filters {
         self.wire.wrote_short
     }
 
-    /// Whether the last operation has held back the answers of the last filter, if there are any. The caller flushes
-    /// soon: the answers leave in one call with the bytes that the handler writes until then.
+    /// Whether the last operation has held back the answers of the filter next to the handler, if there are any. The
+    /// caller flushes soon: the answers leave in one call with the bytes that the handler writes until then.
     pub(crate) fn holds_answers(&self) -> bool {
         self.wire.holds_answers
     }
@@ -191,7 +191,7 @@ impl Filters {
                 true => Ok(false),
                 false => send(top, below, &mut self.wire, stream),
             };
-            // Answers of the filters below wait for the kernel too.
+            // The layers below may have answers of their own that wait for the kernel.
             let sent =
                 sent.and_then(|is_sent| Ok(flush(below, &mut self.wire, stream)? && is_sent));
             if top.is_ready() {
@@ -275,7 +275,7 @@ impl Filters {
     }
 
     /// Looks for received bytes, as [`Stream::peek`] does: returns 1 if there are any, and 0 at the end of the peer.
-    /// Decodes until one of the two is known, in at most [`MOST_READS`] steps, and keeps decoded bytes for the next
+    /// Decodes until there is a byte or the end, in at most [`MOST_READS`] steps, and keeps decoded bytes for the next
     /// read.
     pub(crate) fn peek(&mut self, stream: &mut Stream) -> io::Result<usize> {
         self.begin_call();
