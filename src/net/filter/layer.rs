@@ -46,7 +46,7 @@ pub(super) struct Layer {
     /// Decoded bytes that no read has taken.
     decoded: Vec<u8>,
     has_peer_ended: bool,
-    /// The error of the filter, which stays here, because several calls may ask for it.
+    /// The error of the filter. The error is kept, because several calls may ask for it.
     failure: Option<Error>,
     /// Whether this side has ended.
     has_ended: bool,
@@ -85,7 +85,7 @@ impl Layer {
     }
 
     /// Whether the filter is a [`ProxyFilter`] that has done its work: it passes all further bytes as they are, and
-    /// nothing but decoded bytes waits here.
+    /// nothing but decoded bytes waits in this layer.
     pub(super) fn is_over(&self) -> bool {
         let is_header = self.filter.as_any().is::<ProxyFilter>();
         is_header

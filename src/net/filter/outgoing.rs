@@ -147,8 +147,7 @@ impl Outgoing {
         }
     }
 
-    /// Adds the number of further written bytes that were sent. The next [`take_credit`](Self::take_credit) includes
-    /// it.
+    /// Counts further `bytes` written bytes as sent. The next [`take_credit`](Self::take_credit) includes them.
     pub(super) fn credit(&mut self, bytes: usize) {
         self.credit += bytes;
     }

@@ -13,7 +13,7 @@ use super::layer::Layer;
 /// served first.
 pub(super) const MOST_READS: usize = 8;
 
-/// The number of bytes decoded from one read, from which on the wire is read once more.
+/// If one read gives at least this number of decoded bytes, the wire is read once more.
 const LONG_READ: usize = 32 << 10;
 
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
@@ -50,7 +50,7 @@ pub(super) struct WireState {
     /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
     /// filters are dropped.
     pub(super) drops_output: bool,
-    /// The transient failure of a write: a signal, or a lack of memory.
+    /// The transient failure of the last write in this operation: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
     /// The failure of a write after some bytes were taken. The next write returns it.
     pub(super) late_failure: Option<io::Error>,
@@ -102,8 +102,8 @@ impl WireState {
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // The limit counts the reads of the stream, because each filter may ask several times, and the reads of stacked
-        // filters would multiply.
+        // Without this limit on the stream, the reads of stacked filters would multiply, because each filter may read
+        // several times.
         if self.has_read_enough() {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -258,8 +258,8 @@ fn read_on(
     0
 }
 
-/// Decodes once into the buffer of `top`, after a read into `received` if that is necessary. The caller sends the answers
-/// of `top`.
+/// Decodes once into the buffer of `top`, after a read into `received` if the filter needs further input. The caller
+/// sends the answers of `top`.
 pub(super) fn fill(
     top: &mut Layer,
     below: &mut [Layer],
