@@ -50,7 +50,7 @@ pub(super) struct WireState {
     /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
     /// filters are dropped.
     pub(super) drops_output: bool,
-    /// The transient failure of the last write in this operation: a signal, or a lack of memory.
+    /// The transient failure of a write in this operation: a signal, or a lack of memory.
     pub(super) write_fault: Option<io::Error>,
     /// The failure of a write after some bytes were taken. The next write returns it.
     pub(super) late_failure: Option<io::Error>,
