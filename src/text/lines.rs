@@ -205,8 +205,8 @@ impl Default for Lines {
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
     /// The bytes of the chunk after the line that was returned last: whole lines, each with its end, and then the
-    /// beginning of a further line. Before `first` is returned this is the whole chunk. Without `first` this is
-    /// `behind_first`.
+    /// beginning of a further line. Before the first line is returned, this is the whole chunk if `first` is `Some`,
+    /// and otherwise the same as `behind_first`.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
@@ -223,7 +223,7 @@ impl<'a> CompletedLines<'a> {
     /// Returns the bytes of the chunk after the line that the iterator returned last: whole lines, and then the
     /// beginning of a line. Before the first line, the remainder is the whole chunk, without bytes that only continue
     /// the line of an earlier chunk. Such bytes do not end that line, or the line was reported as too long before.
-    /// After a last line that is too long, the remainder is empty.
+    /// After the error for a line that has no end in the chunk, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
     /// a copy of the incomplete line at the end of the remainder. To read lines from the remainder, use another
@@ -337,8 +337,8 @@ fn end_of_near_line(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        // The highest bit of each byte that is LF. It may be set wrongly for bytes after the first LF, which do not
-        // count.
+        // `ends` has the highest bit of each byte that is LF. The bit may also be set for other bytes after the first
+        // LF, but these do not count.
         let differences = u64::from_le_bytes(*word) ^ (ONES * 0x0A);
         let ends = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
         if ends != 0 {

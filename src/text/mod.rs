@@ -1,7 +1,7 @@
 //! Text and lines from the bytes of a stream, which a network cuts anywhere.
 //!
-//! A socket delivers bytes, and knows neither characters nor lines. In place of Node's `setEncoding` here are two small
-//! adapters, [`Utf8Decoder`] and [`Lines`], which a handler owns. The adapters know no sockets.
+//! A socket delivers bytes, and knows neither characters nor lines. Two small adapters take the place of Node's
+//! `setEncoding`: [`Utf8Decoder`] and [`Lines`]. A handler owns its adapters, and they know no sockets.
 //!
 //! ```
 //! use netloop::text::Lines;

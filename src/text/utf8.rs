@@ -7,9 +7,9 @@ use std::str;
 /// A decoder of a stream into text. The decoder keeps the beginning of a character until the rest has arrived.
 ///
 /// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once. Node's
-/// `setEncoding('utf8')`, browsers' `TextDecoder` and [`String::from_utf8_lossy`] give the same text. A byte order mark
-/// is kept, as in Node. A chunk of whole, valid characters is borrowed. The text is copied only if a character was cut,
-/// or is replaced.
+/// `setEncoding('utf8')` and [`String::from_utf8_lossy`] give the same text. So does the `TextDecoder` of browsers,
+/// except that it drops a byte order mark by default. The text of a chunk is borrowed from the chunk, unless it begins
+/// with a character that was cut before, or has a replacement.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
