@@ -239,10 +239,10 @@ impl fmt::Debug for Simulation {
 ///
 /// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///
-/// A fault changes the real connection too, as far as possible. After a reset the loop closes the socket at once, and
-/// that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect really
-/// happens, if the port has no listener and no local address was given. The kernel's own timing does not depend on the
-/// seed, so a run cannot be repeated exactly.
+/// A fault changes the real connection too, as far as possible. After a reset by a fault, the loop closes the socket at
+/// once, and that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect
+/// really happens, if the port has no listener and no local address was given. The kernel's own timing does not depend
+/// on the seed, so a run cannot be repeated exactly.
 ///
 /// ```
 /// use netloop::simulation::{Faults, faulty_event_loop};

@@ -47,7 +47,7 @@ use super::Simulation;
 pub struct Handle(simulated::Shared);
 
 impl Handle {
-    /// Returns the virtual time, with the time that the callback has taken by [`pass`](Self::pass). A loop's
+    /// Returns the virtual time, including the time that the callback has taken by [`pass`](Self::pass). A loop's
     /// [`now`](crate::EventLoop::now) stays at the time of its turn.
     pub fn now(&self) -> Instant {
         self.0.borrow().now()

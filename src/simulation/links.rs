@@ -44,7 +44,7 @@ impl Simulation {
         self.names.set(name, addresses);
     }
 
-    /// Makes all connects and datagrams to `address` from now on slow, lost or impossible, or [normal](Route::Normal)
+    /// Makes all further connects and datagrams to `address` slow, lost or impossible, or [normal](Route::Normal)
     /// again.
     ///
     /// So a test can make one address of a name worse than the others.
@@ -181,8 +181,8 @@ impl Simulation {
     /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
     /// [`heal_one_way`](Self::heal_one_way): a firewall or a route that is wrong on one side.
     ///
-    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. Either side that sends something
-    /// meanwhile fails with ETIMEDOUT after
+    /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. A side that sends meanwhile fails
+    /// with ETIMEDOUT if the partition outlasts
     /// [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
     ///
     /// ```

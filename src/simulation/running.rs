@@ -136,7 +136,8 @@ impl Simulation {
 
     /// Turns each of `hosts` that has work now, in an order that the seed chooses. Returns whether any host had work.
     ///
-    /// A turn takes a microsecond of virtual time. Only [`advance`](Self::advance) and [`Handle::pass`](super::Handle::pass) take more.
+    /// Each poll of a turn takes a microsecond of virtual time, and a callback none, except by
+    /// [`Handle::pass`](super::Handle::pass). [`advance`](Self::advance) moves the clock on between the steps.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};

@@ -13,7 +13,7 @@ use super::{Options, Simulation};
 /// The environment variable with the one seed to run.
 const VARIABLE: &str = "SEED";
 
-/// The number of lines of the log that a failing seed prints.
+/// The limit on the lines of the log that a failing seed prints.
 const LOG_LINES: usize = 200;
 
 /// The seeds to run a test with, each in a [`Simulation`] of its own.
@@ -99,7 +99,7 @@ impl Seeds {
         }
     }
 
-    /// Begins no further seed after this real time. At least one seed runs. At first there is no limit.
+    /// Begins no further seed after this real time. At least one seed runs. By default there is no limit.
     ///
     /// For example, a test may take a second in every build, and an hour at night.
     #[must_use]

@@ -32,9 +32,9 @@ impl Simulation {
     /// Returns the clock for the configurations of TLS, so that certificates and sessions expire in virtual time. It began
     /// at [`Options::unix_time`](super::Options::unix_time). Without it, rustls asks the real clock.
     ///
-    /// The bytes of TLS are random. A seed repeats the order and the times of all events if the messages have the same
-    /// lengths in each run. They have with certificates that are made once, whose keys are of Ed25519 or RSA: signatures
-    /// of ECDSA differ in length. The configurations have to be new in each run, because sessions are kept in them.
+    /// The bytes of TLS are random. A seed repeats the order and the times of all events only if the messages have the
+    /// same lengths in each run. So make the certificates once, with keys of Ed25519 or RSA: signatures of ECDSA differ
+    /// in length. Make the configurations anew in each run, because they keep sessions.
     ///
     /// ```
     /// use netloop::rustls::crypto::CryptoProvider;
