@@ -24,13 +24,14 @@ pub(super) use domain::Domain;
 
 use done::Done;
 
-/// The token of the timer of a socket or UDP socket that asks its handler. `on_timer` is not called for this token.
+/// The token of the timer by which a shutdown asks the handler of a socket or UDP socket. `on_timer` is not called for
+/// this token.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
 /// The time in which a new socket must get its first bytes, and the time in which a peer must end after this side.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The time until the next look at sockets that were not ready for the question, and at servers that still accept.
+/// The time until the next look at sockets whose handlers could not be asked yet, and at servers that still accept.
 const SOON: Duration = Duration::from_millis(5);
 
 /// The time until the next look at busy sockets, to see whether their handlers have ended them.
@@ -62,7 +63,8 @@ struct Shutdown<S> {
     deadline: Instant,
     /// The servers that are to close.
     servers: Vec<ServerId>,
-    /// Whether no server accepts any more, and the sockets that were accepted last are noted.
+    /// Whether no server of the shutdown accepts any more, and `fates` has every socket that these servers have
+    /// accepted.
     has_drained: bool,
     report: ShutdownReport,
     done: Vec<Done<S>>,
@@ -170,8 +172,8 @@ impl<S> Shutdowns<S> {
     }
 
     /// Notes the sockets of `domain` that are not noted yet. At the first call, each is to be asked. A socket that a
-    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. Every other later
-    /// socket was made by a handler at work.
+    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. A handler at work
+    /// made every other later socket, so that one is busy, and is not asked.
     fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
         for id in domain.sockets(net) {
             if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {
@@ -207,8 +209,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets that have ended and whose peers have not followed within `GRACE`. Finds the busy sockets that
-    /// have ended meanwhile.
+    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Moves the busy sockets that have
+    /// ended meanwhile to `lingering`.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {

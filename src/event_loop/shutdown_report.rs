@@ -52,7 +52,7 @@ pub enum AtShutdown {
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
-    /// [`AtShutdown::End`]. Sockets that were not busy and closed before the question are counted too.
+    /// [`AtShutdown::End`]. Sockets that were not busy and closed before their handlers were asked are counted too.
     pub ended: usize,
     /// The number of busy sockets that were closed before the deadline, or had sent everything by then. A connection that
     /// has received and sent nothing yet is busy too: its first request may be on its way.

@@ -72,10 +72,11 @@ pub(super) struct Signals<S> {
     held: usize,
 }
 
-/// The handler of the source that is a pipe's end in the loop.
+/// The handler of the reading end of a pipe, which is a source of the loop.
 pub(super) struct Reading(Signal);
 
-/// The end of a pipe in the loop. Shared with the `Inlet`, because [`Signals::add`] reads the pipe too.
+/// The reading end of a pipe, as a source of the loop. Shared with the `Inlet`, because [`Signals::add`] reads the pipe
+/// too.
 type Inflow = Descriptor<Rc<Receiver>>;
 
 impl<S> Signals<S> {
@@ -160,7 +161,7 @@ impl<S> Signals<S> {
                     self.close(net, id);
                     return Some((id, once));
                 }
-                // The last call has panicked.
+                // The last call of this handler has panicked.
                 None => {
                     self.close(net, id);
                 }
@@ -328,7 +329,7 @@ impl<S> SourceHandler<S> for Reading {
                     signals.note(place, length);
                 }
             }
-            // `try_io` has noted a read that would block. With any other error the pipe is of no more use.
+            // `try_io` has noted a read that would block. After an interrupted read, the loop calls this method again.
             Err(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The default actions of signals, which hold again when no loop of the process handles a signal any more.
+//! The default action of a signal holds again when no loop of the process handles the signal any more.
 //!
 //! signal-hook never removes its handler from the operating system, so that a signal without actions would be ignored.
 //! As in libuv, the default holds again after the last watcher.
@@ -20,7 +20,7 @@ struct Handled {
 /// The signals of this process. The disposition of a signal belongs to the process, and so this is no state of a loop.
 static HANDLED: Mutex<Vec<Handled>> = Mutex::new(Vec::new());
 
-/// Notes that a pipe for `signal` was made: its default action does not happen.
+/// Notes that a pipe for `signal` was made. From now on, the default action of the signal does not happen.
 pub(super) fn suppress(signal: i32) {
     let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = handled.iter_mut().find(|known| known.signal == signal) {

@@ -110,7 +110,7 @@ fn signal_multiple_loops() {
     let _alone = alone();
     let calls: [Arc<AtomicUsize>; 2] = Default::default();
     let is_over = Arc::new(AtomicBool::new(false));
-    // Meanwhile other loops are made and dropped.
+    // While the loops below run, ten threads make and drop other loops.
     let passing: Vec<_> = (0..10)
         .map(|_| {
             let is_over = Arc::clone(&is_over);
