@@ -37,7 +37,7 @@ pub struct EventLoopOptions {
     read_buffer_bytes: usize,
     /// The time for which every wait polls the kernel before it sleeps.
     pub(super) busy_poll: Duration,
-    /// The limit on the posts of other threads that wait.
+    /// The limit on the waiting posts of other threads.
     pub(super) posts_capacity: usize,
     /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
@@ -122,8 +122,8 @@ impl EventLoopOptions {
         self
     }
 
-    /// Limits the [posts](crate::Remote::post) of other threads that wait for the loop. A further post is refused.
-    /// Default: 65,536.
+    /// Limits the number of [posts](crate::Remote::post) of other threads that the loop has not taken yet. A further
+    /// post is refused. Default: 65,536.
     pub fn posts_capacity(mut self, posts: usize) -> Self {
         self.posts_capacity = posts;
         self
@@ -159,12 +159,12 @@ impl EventLoopOptions {
         self
     }
 
-    /// Makes waits and the deadlines of timers finer than a millisecond: a timerfd ends them, some microseconds late.
-    /// epoll alone counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay in
-    /// milliseconds.
+    /// Makes waits and the deadlines of timers finer than a millisecond. A timerfd ends each wait, some microseconds
+    /// late; epoll alone counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay
+    /// in milliseconds.
     ///
-    /// A wait that must end before the time of the timerfd costs one more system call (`timerfd_settime(2)`). A loop of
-    /// a simulation ignores the option.
+    /// A wait that must end earlier than the timerfd is set to fire costs one more system call (`timerfd_settime(2)`).
+    /// A loop of a simulation ignores the option.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

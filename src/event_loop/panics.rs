@@ -14,7 +14,7 @@ use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};
 /// The number of panicked callbacks after which a turn ends, so that calls that always panic cannot keep it going.
 const CATCHES_A_TURN: u32 = 64;
 
-/// The effect of a panic in a callback, on the loop: an option of the loop
+/// The effect on the loop of a panic in a callback: an option of the loop
 /// ([`EventLoopOptions::panic_policy`](crate::EventLoopOptions::panic_policy)).
 ///
 /// ```
@@ -34,9 +34,9 @@ pub enum PanicPolicy {
     #[default]
     Propagate,
     /// The loop catches the panic, goes on, and closes the socket, server or source whose callback has panicked. A
-    /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), a server without
-    /// its connections. A panic in `on_connection` closes the new socket, and the server stays. A timer, hook or
-    /// handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
+    /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED). When a server
+    /// closes, its connections stay. A panic in `on_connection` closes the new socket, and the server stays. A timer,
+    /// hook or handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
     /// [`EventLoop::on_panic`] is told of each panic.
     ///
     /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
@@ -111,11 +111,11 @@ type Payload = Box<dyn Any + Send>;
 /// Panics.
 impl<S> EventLoop<S> {
     /// Calls `hook` for each panic of a callback that the loop catches. With [`PanicPolicy::Propagate`], the loop
-    /// catches none. The hook is called before anything else goes on. A hook that was set before is replaced; a hook
-    /// that panics is dropped.
+    /// catches none. The hook is called before any other callback. A hook that was set before is replaced; a hook that
+    /// panics is dropped.
     ///
-    /// The standard library has called the [panic hook](std::panic::set_hook) of the process before. With `panic = "abort"`
-    /// nothing is caught, and the process has ended.
+    /// Before `hook`, the standard library calls the [panic hook](std::panic::set_hook) of the process. With
+    /// `panic = "abort"`, nothing is caught, and the process ends.
     ///
     /// ```
     /// use netloop::{EventLoop, EventLoopOptions, PanicPolicy};
@@ -136,7 +136,7 @@ impl<S> EventLoop<S> {
         self.panic_hook = Some(Box::new(hook));
     }
 
-    /// Makes a turn, and goes on after each panic with the rest of its work.
+    /// Makes a turn. After each panic makes the rest of the turn, until [`CATCHES_A_TURN`] callbacks have panicked.
     #[inline(never)]
     pub(super) fn make_catching_turn(
         &mut self,
@@ -249,7 +249,7 @@ impl<S> EventLoop<S> {
 /// Drops a value whose drop is user code, and may panic.
 fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
-        // The drop of this second payload may panic too, and so on without end.
+        // The drop of this second payload may panic too, and so on without end. So the payload is never dropped.
         std::mem::forget(payload);
     }
 }

@@ -101,8 +101,8 @@ impl<S: 'static> Piped<S> {
 }
 
 impl<S> Piped<S> {
-    /// Closes the other socket if this one has failed, or if the other may still receive bytes for it. The other socket
-    /// first sends its queued bytes.
+    /// Closes the other socket if this one has not closed gracefully, or if the other may still receive bytes for this
+    /// one. The other socket first sends its queued bytes.
     fn carry_close(&mut self, cx: &mut Context<'_, S>, reason: CloseReason) {
         let Directions { gives, takes } = self.end.directions;
         let mut other = cx.socket.socket(self.end.other);

@@ -21,7 +21,7 @@ use super::{EventLoop, LoopContext};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pressure {
-    /// The accepted bytes of all sockets that the kernel has not taken.
+    /// The bytes that wait in the queues of all sockets, UDP sockets included, until the kernel takes them.
     pub queued_bytes: usize,
     /// The [limit](crate::Limits::max_total_queued_bytes) on these bytes.
     pub limit: usize,

@@ -62,7 +62,7 @@ mod tests {
                 buffer
             })
             .collect();
-        // Moved into a list, as a loop moves it: the bytes stay where they are.
+        // Each buffer was moved into the list, as a loop moves its buffer: the bytes stay where they are.
         for buffer in &buffers {
             assert_eq!(buffer.as_ptr().addr() % PAGE_BYTES, 0, "{}", buffer.len());
         }

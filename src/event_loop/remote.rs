@@ -1,4 +1,4 @@
-//! Handles for other threads, which post calls to the loop's thread and end its wait.
+//! Handles with which other threads post calls to the loop's thread, and end its wait.
 
 use std::fmt;
 use std::io;
@@ -76,8 +76,8 @@ impl<S> Remote<S> {
         Ok(self.mailbox.post(call)?)
     }
 
-    /// Posts `call` as [`post`](Self::post) does, but gives a call that is refused back: to post it later, to make it
-    /// elsewhere, or to take its contents out of it.
+    /// Posts `call` as [`post`](Self::post) does, but returns a refused call to the caller. The caller can post the
+    /// call later, make it elsewhere, or take its contents out.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -112,14 +112,14 @@ impl<S> Remote<S> {
     /// loop is gone, this does nothing.
     ///
     /// On Linux a signal handler may call this, unless the host uses
-    /// [`on_remote_wake`](crate::EventLoop::on_remote_wake): it neither takes a lock nor allocates or frees memory, not
-    /// even when it fails. It may change `errno`, as every call of the system does. On other systems it must not be
-    /// called from a signal handler. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
+    /// [`on_remote_wake`](crate::EventLoop::on_remote_wake). This method neither takes a lock nor allocates or frees
+    /// memory, not even when it fails. It may change `errno`, as every system call does. On other systems, a signal
+    /// handler must not call this method. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. No wake of
-    /// another thread relies on the failed one.
+    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. After a
+    /// failed wake, the next wake is tried again, also by another thread.
     pub fn wake(&self) -> io::Result<()> {
         self.mailbox.wake()
     }

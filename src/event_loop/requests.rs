@@ -166,10 +166,10 @@ impl<S> EventLoop<S> {
     /// comes when the connection is established. If the connect fails, `on_error` and `on_close` come instead. The
     /// program may write to the socket at once: the bytes wait for the connection.
     ///
-    /// The connect to an address is made in the running turn, or in the next one if none runs. The handler is told by
-    /// [`on_connection_attempt`](SocketHandler::on_connection_attempt) first, and if the socket is closed by then, no
-    /// server sees it. [`flush`](Self::flush) calls no handler, and so makes no connect. A path is connected to within this call,
-    /// as in Node.
+    /// The connect to an address is made in the running turn, or in the next one if none runs. First
+    /// [`on_connection_attempt`](SocketHandler::on_connection_attempt) comes. If the socket is closed before or in that
+    /// call, no server sees a connection. [`flush`](Self::flush) calls no handler, and so makes no connect. A path is
+    /// connected to within this call, as in Node.
     ///
     /// ```no_run
     /// use netloop::{Context, EventLoop, SocketHandler};

@@ -7,8 +7,8 @@ use crate::net::Result;
 use super::wait::Limit;
 use super::{EventLoop, Turn, Wait};
 
-/// The least number of waiting sends before which the loop polls once more. The poll takes less than a hundredth of the
-/// time of so many sends, and may save half of them.
+/// The number of waiting sends from which on the loop polls again before it sends. The poll takes less than a hundredth
+/// of the time of so many sends, and may save half of them.
 const MANY_SENDS: usize = 64;
 
 /// The approximate time of one send.
@@ -42,7 +42,7 @@ impl<S> EventLoop<S> {
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // Each round adds one to the events, because its sources may only have sent, which is no event.
+            // Each round counts as one event more, because its sources may only have sent, and a send is no event.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
@@ -74,8 +74,8 @@ impl<S> EventLoop<S> {
     /// Whether a source that waits to be served may have more to deliver. `read` are the bytes of the last round.
     ///
     /// Where a short read does not prove that nothing is left (AFD, kqueue, `poll(2)`, Unix sockets), a connection
-    /// waits even if it has delivered everything. So the bytes decide: each read may take half the read buffer or more.
-    /// If all reads of the round took less together, none was full.
+    /// waits even if it has delivered everything. So the bytes decide: a full read takes at least half of the read
+    /// buffer. If all reads of the round took less together, none was full.
     fn may_have_more_to_deliver(&self, read: u64) -> bool {
         let least_full_read = (self.options.read_buffer_length() / 2) as u64;
         self.net.waiting_to_be_served() > 0

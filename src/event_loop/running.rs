@@ -24,8 +24,8 @@ impl<S> EventLoop<S> {
     /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
     /// peers some time.
     ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late,
-    /// and later by the work of the last turn. A running callback is not interrupted.
+    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond
+    /// late, plus the work of the last turn. A running callback is not interrupted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -71,8 +71,8 @@ impl<S> EventLoop<S> {
         }
         let mut is_alive = self.is_alive();
         while is_alive {
-            // `make_turn` calls this closure after the deferred calls. If the last of them was the last work, the turn
-            // must not wait.
+            // `make_turn` calls this closure after the deferred calls. If nothing keeps the loop going after them, the
+            // turn must not wait.
             let wait = |event_loop: &Self| match deadline {
                 _ if !event_loop.is_alive() => Wait::No,
                 Some(deadline) => Wait::Until(deadline),
@@ -99,8 +99,8 @@ impl<S> EventLoop<S> {
     /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
     /// that works in steps of a fixed length, like a game, can give the rest of each step to the network.
     ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond late,
-    /// and later by the work of the last turn.
+    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond
+    /// late, plus the work of the last turn.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -78,14 +78,14 @@ pub trait ServerHandler<S = ()> {
     ) -> Option<Box<dyn SocketHandler<S>>>;
 
     /// Connections were refused: closed right after they were accepted, because they were over one of the
-    /// [`Limits`](crate::Limits). Nothing was allocated for them.
+    /// [`Limits`](crate::Limits). No memory was allocated for them.
     ///
     /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
     /// comes before the next `on_connection`, and before any callback of another socket.
     ///
     /// A [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may tell another
-    /// address of the peer. The connection is then refused later, after the header, if the network of that address is
-    /// full.
+    /// address of the peer. If the network of that address is full, the connection is refused late, and memory was
+    /// allocated for it.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
@@ -184,7 +184,7 @@ pub struct FailedHandshake {
     pub error: Error,
 }
 
-/// Connections that a server accepted although they were over a limit. They are closed already.
+/// Connections over a limit, which the server has accepted and then closed.
 ///
 /// ```
 /// use netloop::{Accepted, AcceptLimit, LoopContext, OverLimit, ServerHandler, SocketHandler};
@@ -209,18 +209,19 @@ pub struct FailedHandshake {
 pub struct OverLimit {
     /// The server that accepted the connections.
     pub server: ServerId,
-    /// The limit.
+    /// The limit that they were over.
     pub limit: AcceptLimit,
     /// The number of the connections, at least 1. The [`Statistics`](crate::Statistics) have the sums.
     pub refused: u64,
     /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses:
-    /// no system call is made for a refused connection.
+    /// to ask the kernel would cost a system call for each refused connection.
     pub local_address: Option<SocketAddr>,
     /// The peer's address of the last of these connections; `None` on Unix sockets.
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A closure as the handler of a server. The closure makes each handler, in the form `M` of [`IntoHandler`].
+/// A closure as the handler of a server. The closure makes the handler of each connection, in the form `M` of
+/// [`IntoHandler`].
 pub(super) struct Accept<F, M> {
     accept: F,
     form: PhantomData<fn() -> M>,

@@ -60,7 +60,8 @@ use super::shutdown_report::AtShutdown;
 ///
 /// # What differs by system
 ///
-/// Linux tells of a peer that ends and then resets, by `on_end` and `on_error`; other systems tell of the reset alone.
+/// If a peer ends and then resets, Linux tells of both, by `on_end` and `on_error`. Other systems tell of the reset
+/// alone.
 ///
 /// # Panics
 ///
@@ -210,9 +211,9 @@ pub trait SocketHandler<S = ()> {
 
     /// The kernel has taken all bytes that were written before the call of
     /// [`notify_when_sent`](crate::Socket::notify_when_sent) with `token`, or never will. In the second case, `sent`
-    /// has the socket's error, or else ERR_SOCKET_CLOSED. Before a connection was established it has
-    /// ERR_SOCKET_CLOSED_BEFORE_CONNECTION instead. If one of the writes came after the end of this side, it has
-    /// ERR_STREAM_WRITE_AFTER_END. Each token comes once, in the order of the calls, before `on_close`.
+    /// has the socket's error. If the socket has none, `sent` has ERR_STREAM_WRITE_AFTER_END for a write after the end
+    /// of this side, ERR_SOCKET_CLOSED_BEFORE_CONNECTION if no connection was established, and ERR_SOCKET_CLOSED
+    /// otherwise. Each token comes once, in the order of the calls, before `on_close`.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -241,11 +242,11 @@ pub trait SocketHandler<S = ()> {
 
     /// The peer has ended, and everything that it sent was delivered. This side may still write here. When this method
     /// returns, the loop ends this side too, unless [`allow_half_open`](crate::SocketOptions::allow_half_open) is set.
-    /// While the socket is paused, comes only if nothing is unread and this side has ended too or has failed.
+    /// While the socket is paused, this comes only if no byte is unread, and this side has ended or failed.
     ///
     /// A reset is no end. But a peer that has ended may answer a later write with a reset. Where the system tells of
-    /// both (Linux), `on_end` comes after the last byte, then `on_error` and `on_close`. Writes here then answer
-    /// [`Flow::Closed`](crate::Flow::Closed).
+    /// both (Linux), `on_end` comes after the last byte, then `on_error` and `on_close`. Writes in such an `on_end`
+    /// answer [`Flow::Closed`](crate::Flow::Closed).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -317,8 +318,8 @@ pub trait SocketHandler<S = ()> {
     /// - It has closed the socket.
     /// - It has set another deadline, or lifted the deadline.
     ///
-    /// Comes only to an open socket whose side has not ended. Any other socket fails at once. So a deadline that is set
-    /// beside the last answer is final.
+    /// Comes only while the connection is open and this side has not ended. Otherwise the socket fails without this
+    /// call. So a deadline that is set together with a last answer is final.
     ///
     /// ```
     /// use std::time::Duration;

@@ -73,7 +73,7 @@ impl<S> EventLoop<S> {
     }
 
     fn end_spin(&mut self, shared: &mut S, duration: Duration) {
-        // `stall_owner` comes before the close, after which the owner's address for the hook would be lost.
+        // `stall_owner` looks up the address of the owner for the hook. After the close there would be no address.
         let owner = match self.net.keeps_awake() {
             Some(Awake::Socket(id)) => Watched::Socket(id),
             Some(Awake::Server(id)) => Watched::Server(id),

@@ -299,7 +299,7 @@ impl<S> EventLoop<S> {
     ) {
         let duration = self.net.read_clock().saturating_duration_since(began);
         self.agenda.meter.called += duration;
-        // Without a handler there was no callback.
+        // The name is empty if the socket had no handler. Then there was no callback.
         if !callback.is_empty() {
             self.tell_stall(shared, duration, callback, owner);
         }

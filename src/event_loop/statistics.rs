@@ -79,7 +79,9 @@ pub struct Statistics {
     pub datagrams_truncated: u64,
     /// Counter: the errors of UDP sockets, told or not.
     pub datagram_errors: u64,
-    /// Counter: the connections that servers have accepted, without those that are dropped.
+    /// Counter: the connections that servers have accepted, without those that were dropped at the accept. A connection
+    /// that is dropped later, because a [filter](crate::Filter::peer_address) found its peer's address, counts here and
+    /// as dropped.
     pub accepted: u64,
     /// Counter: the connections that were dropped because they were over a limit: the sum of the four counters below.
     /// Each connection counts for one limit, the first [`AcceptLimit`](crate::AcceptLimit) that it was over.
@@ -100,9 +102,10 @@ pub struct Statistics {
     pub dropped_blocked: u64,
     /// Counter: the accepts that failed for a lack of descriptors. Each drops at most one connection.
     pub descriptor_shortages: u64,
-    /// Counter: the sockets that were closed because a write passed
+    /// Counter: the sockets that were closed because queued bytes would have passed
     /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or
-    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). `closed_over_total` counts the second case
+    /// alone.
     pub closed_over_limit: u64,
     /// Counter: the sockets that were closed because no byte came within the
     /// [first byte timeout](crate::Limits::first_byte_timeout).
@@ -131,8 +134,8 @@ pub struct Statistics {
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
     pub closed_over_total: u64,
     /// Counter: the times that the queued bytes of all sockets have reached nine tenths of
-    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), with or without a hook for
-    /// [pressure](crate::EventLoop::on_pressure).
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), each time after they were below eight tenths.
+    /// Counts with or without a hook for [pressure](crate::EventLoop::on_pressure).
     pub pressures: u64,
     /// Counter: the lookups of names that were started. Sockets that ask the same at a time share one.
     pub lookups: u64,
@@ -164,8 +167,8 @@ pub struct Statistics {
     /// Peak: the longest step of a turn or flush with a [budget](crate::Budget), by the clock of
     /// [`measure_steps`](crate::EventLoop::measure_steps). Zero if steps are not measured.
     pub longest_step: Duration,
-    /// Peak: the loop lag. This is the longest time from the end of a poll to the next poll, in which no event could be
-    /// noticed. The time of a host between two turns is left out.
+    /// Peak: the loop lag: the longest time from the end of a poll to the next poll, without the time of a host between
+    /// two turns. The loop notices no event in that time.
     pub worst_lag: Duration,
     /// Peak: the longest lag of a timer. The lag ends when the first timer of the turn is called, and with a hook for
     /// [stalls](crate::EventLoop::on_stall) when the timer itself is called.
@@ -177,7 +180,8 @@ pub struct Statistics {
     pub servers: usize,
     /// Present state: the UDP sockets that are not removed.
     pub datagram_sockets: usize,
-    /// Present state: the accepted bytes of all sockets that the kernel has not taken.
+    /// Present state: the bytes that wait in the queues of all sockets, UDP sockets included, until the kernel takes
+    /// them.
     pub queued_bytes: usize,
 }
 

@@ -273,7 +273,8 @@ impl<S> EventLoop<S> {
             } else if let Some(event) = self.net.translate_event(key, event) {
                 self.deliver(shared, event, buffer);
             } else if spent.step(&self.net) {
-                // An accept that refused a peer has used up the budget. The event belongs to that step.
+                // This step has used up the budget. If it was an accept that refused a peer, the event of the refusal
+                // belongs to it.
                 if let Some(event) = self.net.refusals_of(key) {
                     self.deliver(shared, event, buffer);
                     spent.end_step();

@@ -62,8 +62,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// No limit. Each phase of the turn still has its own limit: the length of its queue at its beginning, or the time
-    /// that many sends take.
+    /// No limit. Each phase of the turn still has a limit of its own, such as the length of its queue at its beginning.
     pub const UNLIMITED: Self = Self {
         time: None,
         events: None,
