@@ -51,9 +51,9 @@ const LOG_LINES: usize = 200;
 /// # }
 /// ```
 ///
-/// A seed that fails prints its number, its options, the last lines of its [log](Simulation::log), and the command that
-/// runs it alone: `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`. With this variable the test
-/// runs that seed only.
+/// For a seed that fails, the runner prints the number, the options, the last lines of the [log](Simulation::log), and
+/// the command that runs this seed alone: `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`. With
+/// this variable the test runs that seed only.
 #[derive(Clone, Debug)]
 pub struct Seeds {
     seeds: Range<u64>,
