@@ -172,8 +172,8 @@ impl<S> Shutdowns<S> {
     }
 
     /// Notes the sockets of `domain` that are not noted yet. At the first call, each is to be asked. A socket that a
-    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. A handler at work
-    /// made every other later socket, so that one is busy, and is not asked.
+    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. Every other later
+    /// socket was made by a handler at work. Such a socket is busy, and is not asked.
     fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
         for id in domain.sockets(net) {
             if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {

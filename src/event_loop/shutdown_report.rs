@@ -29,8 +29,8 @@ pub enum AtShutdown {
 
 /// The result of a [shutdown](crate::EventLoop::shutdown): the number of sockets of each kind.
 ///
-/// Every socket that closes during the shutdown is counted once, also one that was accepted or made meanwhile. UDP
-/// sockets are not counted.
+/// Every socket of the loop, or of the server, that closes during the shutdown is counted once, also one that was
+/// accepted or made meanwhile. UDP sockets are not counted.
 ///
 /// ```
 /// use std::time::Duration;
