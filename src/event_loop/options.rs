@@ -92,8 +92,8 @@ impl EventLoopOptions {
         Ok(())
     }
 
-    /// Sets the number of events that one poll takes from the kernel. The kernel keeps all others for the next poll.
-    /// Default: 1,024; 0 counts as 1. The loop is refused with more than 1,048,576.
+    /// Limits the events that one poll takes from the kernel. The kernel keeps all others for the next poll. Default:
+    /// 1,024; 0 counts as 1. The loop is refused with more than 1,048,576.
     pub fn events_per_poll(mut self, events: usize) -> Self {
         self.events_per_poll = events;
         self

@@ -116,7 +116,8 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, error);
     }
 
-    /// The server is closed, and `on_close` of its last socket has returned. Comes exactly once, as the last event.
+    /// The server is closed, and `on_close` of its last socket has returned. Comes exactly once, as the last event,
+    /// unless the loop is dropped before.
     #[doc(alias = "close")]
     fn on_close(&mut self, cx: &mut LoopContext<'_, S>) {
         let _ = cx;

@@ -433,9 +433,9 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, error);
     }
 
-    /// The socket is closed. Comes exactly once, as the last event. The descriptor is closed already. The counts, the
-    /// peer's address and the number of lost bytes ([`queued_bytes`](crate::Socket::queued_bytes)) are still available.
-    /// Afterwards the loop drops the handler.
+    /// The socket is closed. Comes exactly once, as the last event, unless the loop is dropped before. The descriptor
+    /// is closed already. The counts, the peer's address and the number of lost bytes
+    /// ([`queued_bytes`](crate::Socket::queued_bytes)) are still available. Afterwards the loop drops the handler.
     ///
     /// ```
     /// use std::collections::HashSet;

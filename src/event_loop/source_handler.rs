@@ -1,4 +1,5 @@
-//! The behaviour of a source of the user, and its form in the loop, where sources of all types lie in one table.
+//! The behaviour of a source of the program, as a trait. A second trait, `AnySource`, lets the loop keep sources of all
+//! types in one table.
 
 use std::any::Any;
 

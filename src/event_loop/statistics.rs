@@ -174,11 +174,11 @@ pub struct Statistics {
     /// [stalls](crate::EventLoop::on_stall) when the timer itself is called.
     pub worst_timer_lag: Duration,
 
-    /// Present state: the sockets that are not removed.
+    /// Present state: the sockets. A closed socket counts until its `on_close` has returned.
     pub sockets: usize,
-    /// Present state: the servers that are not removed.
+    /// Present state: the servers. A closed server counts until its `on_close` has returned.
     pub servers: usize,
-    /// Present state: the UDP sockets that are not removed.
+    /// Present state: the UDP sockets. A closed UDP socket counts until its `on_close` has returned.
     pub datagram_sockets: usize,
     /// Present state: the bytes that wait in the queues of all sockets, UDP sockets included, until the kernel takes
     /// them.

@@ -22,8 +22,8 @@ use super::{Budget, EventLoop, Turn, Wait};
 /// sockets.
 const POSTS_A_TURN: usize = 1024;
 
-/// The limit on the timers and timeouts that fire in one turn. Further timers wait for the next turn. So sockets are
-/// served between the ten thousand idle timeouts that a lost uplink makes due at once.
+/// The limit on the due timers and deadlines that one turn handles. Further ones wait for the next turn. A lost uplink,
+/// for instance, can make ten thousand idle timeouts due at once: sockets are served between them.
 const TIMERS_A_TURN: u32 = 4096;
 
 /// Being a guest in another loop.
@@ -88,7 +88,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Makes a turn without a limit: each part in order, each as long as its queue is at its beginning.
+    /// Makes a turn without a budget: each part in order, each within its own bound (`ARCHITECTURE.md`).
     pub(super) fn make_turn(
         &mut self,
         shared: &mut S,
