@@ -51,7 +51,7 @@ enum Fate {
     Idle,
     /// The socket has something to do.
     Busy,
-    /// The shutdown has closed the socket at the deadline.
+    /// The shutdown has closed the socket at the deadline, or has begun to close it.
     Forced,
 }
 

@@ -13,7 +13,7 @@ struct Handled {
     signal: i32,
     /// The number of pipes of the process for the signal.
     pipes: usize,
-    /// Whether the signal has its default action: no pipe is there.
+    /// Whether the signal has its default action, because no pipe for it is left.
     is_default: Arc<AtomicBool>,
 }
 
