@@ -55,7 +55,7 @@ use super::shutdown_report::AtShutdown;
 /// # What it costs
 ///
 /// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
-/// returns. Those to other sockets are sent together later in the turn: one system call for each socket, and no
+/// returns. The bytes to other sockets are sent together later in the turn: one system call for each socket, and no
 /// allocation while the kernel takes the bytes.
 ///
 /// # What differs by system
@@ -134,7 +134,7 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, address);
     }
 
-    /// An attempt to connect to an address has failed. If it was the last one, `on_error` follows.
+    /// An attempt to connect to an address has failed. If no other attempt is left, `on_error` follows.
     #[doc(alias = "connectionAttemptFailed")]
     fn on_connection_attempt_failed(
         &mut self,

@@ -1,4 +1,4 @@
-//! Turns that do nothing again and again, and times in which the whole process stood still.
+//! Detects turns that do nothing again and again, and times in which the whole process stood still.
 
 use std::time::{Duration, Instant};
 
