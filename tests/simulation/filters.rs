@@ -19,6 +19,8 @@ struct Odd {
     /// The number of bytes that answer each received one.
     answers: usize,
     discards: bool,
+    /// The number of bytes at this side's end.
+    farewell: usize,
     received: usize,
 }
 
@@ -38,6 +40,10 @@ impl Filter for Odd {
         to_peer.extend_from_slice(&bytes[0]);
         Ok(bytes[0].len())
     }
+    fn end(&mut self, to_peer: &mut Vec<u8>) -> Result<()> {
+        to_peer.resize(to_peer.len() + self.farewell, b'e');
+        Ok(())
+    }
 }
 
 /// The handler behind the filters.
@@ -48,6 +54,8 @@ struct Behind {
     /// Whether the socket is paused but for a moment after a second.
     pauses: bool,
     ends: bool,
+    /// Whether this side ends after a second.
+    ends_later: bool,
 }
 
 impl SocketHandler<Vec<String>> for Behind {
@@ -59,10 +67,15 @@ impl SocketHandler<Vec<String>> for Behind {
         }
         if self.pauses {
             cx.socket.pause();
+        }
+        if self.pauses || self.ends_later {
             cx.socket.after(Duration::from_secs(1), 0);
         }
     }
     fn on_timer(&mut self, cx: &mut Context<'_, Vec<String>>, _: u64) {
+        if self.ends_later {
+            cx.socket.end();
+        }
         cx.socket.resume();
     }
     fn on_data(&mut self, cx: &mut Context<'_, Vec<String>>, data: &[u8]) {
@@ -130,7 +143,7 @@ impl Pair {
         let mut simulation = Simulation::new(1, options).unwrap();
         let options = || {
             EventLoopOptions::new()
-                .limits(Limits::unlimited())
+                .limits(Limits::unlimited().close_timeout(Duration::from_secs(60)))
                 .read_buffer_bytes(1 << 10)
         };
         let mut server = simulation.host_with(Vec::new(), options()).unwrap();
@@ -180,6 +193,26 @@ fn a_failure_behind_a_filter_that_is_held_costs_no_turns() {
     assert_eq!(pair.server.shared[0], "connect");
     assert!(pair.server.shared[1].starts_with("data "));
     assert_eq!(pair.server.shared.len(), 2);
+}
+
+#[test]
+fn an_end_that_the_kernel_has_no_space_for_is_over_in_time() {
+    const CAPACITY: usize = 4 << 10;
+    let filter = Odd {
+        farewell: 10,
+        ..Odd::default()
+    };
+    let behind = Behind {
+        writes: CAPACITY,
+        ends_later: true,
+        ..Behind::default()
+    };
+    let mut pair = Pair::new(CAPACITY, &[filter], behind, Plain::default());
+    // The kernel has taken every written byte, and has no space for the end of the filter.
+    pair.run_for(Duration::from_secs(30));
+    assert_eq!(pair.server.shared, ["connect"]);
+    pair.run_for(Duration::from_secs(200));
+    assert_eq!(pair.server.event_loop.statistics().sockets, 0);
 }
 
 #[test]

@@ -166,6 +166,8 @@ impl Connection {
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
+            // `end` has left the deadline to this call if nothing was unsent.
+            self.file_deadline(registration);
             return;
         }
         if self.outbound.closes_when_sent() {
