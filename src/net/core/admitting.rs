@@ -1,5 +1,6 @@
-//! Admitting: the decision on each accepted connection before anything is allocated for it. A *place* is the count of
-//! one open socket against the limits of its loop, its server and its network.
+//! The decision on each accepted connection: first before anything is allocated for it, and again if its filters know
+//! the peer better. A *place* is the count of one open socket against the limits of its loop, its server and its
+//! network.
 
 use crate::net::listener::{Listener, Refused, ServerEvent};
 use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
@@ -7,16 +8,17 @@ use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Counts a new turn. A server that sees a new count may accept again, up to its limit for one turn.
+    /// Begins a new turn, in which each server may accept again, up to its limit for one turn.
     #[inline]
     pub(crate) fn begin_turn(&mut self) {
         self.loop_admission.begin_turn();
     }
 
     /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order
-    /// of [`AcceptLimit`]. Returns whether the server has an event. Refused connections share one event at the end of
-    /// the server's burst.
-    // Not inlined, and without the event as its result: otherwise every message would store its event in memory.
+    /// of [`AcceptLimit`]. Returns whether the server's handler gets an event now. Refused connections share one event
+    /// at the end of the server's burst.
+    // Not inlined, and returns no event: otherwise the compiler would keep the event of every message in memory, and
+    // not in registers.
     #[inline(never)]
     pub(super) fn screen(&mut self, id: ServerId) -> bool {
         let Some(listener) = self.listener_mut(id).filter(|it| it.has_arrival()) else {
@@ -39,9 +41,9 @@ impl Net {
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Decides on an accepted connection once its filters know the peer: the block list comes first, then the limit of
-    /// the peer's network. Returns the next event of the connection, or the event of the server that has refused the
-    /// connection. `None` if there is no event, or the peer is blocked.
+    /// Decides again on an accepted connection, once its filters know the peer: the block list comes first, then the
+    /// limit of the peer's network. Returns the connection's next event, or the server's event if that limit refuses
+    /// the connection. `None` if neither has an event, as for a blocked peer.
     pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
         let connection = self.connection_mut(id)?;
         let (peer, counted) = (connection.peer(), connection.counted_peer());
@@ -80,20 +82,21 @@ impl Net {
         }
     }
 
-    /// Whether `id` is a server whose handler has not been told of some refused connections. Called before another source
-    /// is served.
+    /// Whether `id` is a server with refused connections that its handler was not told of. The handler is told before
+    /// another source is served.
     pub(super) fn has_refusals(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
     /// Takes the refused connections of a server, those of one limit at a time. The caller repeats the call until
-    /// `None`: one event of the reactor stands for all refusals, and for the server's event after these.
+    /// `None`. One event of the reactor stands for all refused connections, and also for the server's own event, which
+    /// the caller takes after them.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }
 
-    /// Takes the event for the handler of a server. `None` also if the handler has not been told of refused connections,
-    /// which the caller takes first: they were accepted earlier.
+    /// Takes the event for the handler of a server. `None` also while refused connections wait for
+    /// [`take_refused`](Self::take_refused): they were accepted earlier, so the handler is told of them first.
     #[inline]
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
         self.listener_mut(id)?.take_event()
@@ -120,9 +123,9 @@ impl Net {
         self.listener(server)?.full_place()
     }
 
-    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
-    /// close within a service of the connection, such as after a failed read, frees no place. So this function is
-    /// called before a server refuses a connection.
+    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.
+    /// Called before a server refuses a connection, because a close within a service of the connection, such as after a
+    /// failed read, frees no place by itself.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {

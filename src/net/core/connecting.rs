@@ -33,8 +33,8 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`. The error of a filter that
-    /// cannot be made.
+    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`. If a filter cannot be
+    /// made, the error of its factory.
     pub(crate) fn connect(
         &mut self,
         endpoint: Endpoint,
@@ -78,8 +78,8 @@ impl Net {
             match opened {
                 Ok(opened) => {
                     connection.announce(address, opened, registration);
-                    // The loop begins a flush phase, which makes planned connects too, only if a socket waits for a
-                    // flush.
+                    // The flush phase makes planned connects too, but the loop begins this phase only if a socket waits
+                    // for a flush.
                     registration.flush_soon();
                 }
                 Err(failure) => {
@@ -235,8 +235,8 @@ impl Net {
         }
     }
 
-    /// Removes the sources that have closed in this turn from the lookups of `query`. Otherwise these sources would
-    /// count as waiting until the close phase, and a new source would join a lookup that may hang.
+    /// Removes the closed sources that wait for the close phase from the lookups of `query`. Otherwise a lookup that
+    /// only closed sources wait for would go on until that phase, and a new source would join it, although it may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;
@@ -301,9 +301,9 @@ impl Net {
         });
     }
 
-    /// Returns the event of the source `key` for the handler of its socket, server or source. First decides on a
-    /// connection that was just accepted, or whose filters know its peer. `None` if no handler gets an event, as for
-    /// the end of an attempt.
+    /// Translates the event of the source `key` into one for the handler of a socket, server or source. Some events
+    /// need a decision first: whether to keep a connection that was just accepted, or one whose filters have found its
+    /// peer. `None` if no handler gets an event, as for the end of an attempt.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
@@ -343,7 +343,7 @@ impl Net {
     }
 
     /// Takes the result of the attempt `key`. The first attempt that succeeds becomes the connection, and all others
-    /// are closed.
+    /// are closed. After a failure, the next address is tried, or the connection fails if none is left.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -421,8 +421,8 @@ impl Net {
 
 /// Returns the resolver for `host`: the user's, or else the system's.
 fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
-    // An IPv6 address is looked up only for the number of its zone, which names an interface of this machine. Only the
-    // system's resolver knows that number.
+    // An IPv6 address is looked up only if it has a zone, which is the name of a network interface of this machine.
+    // Only the system's resolver knows the number of that interface.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => resolver.clone(),
@@ -433,7 +433,7 @@ fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -
 }
 
 fn shared_system_resolver() -> SharedResolver {
-    // All loops share this resolver. Lookups are joined only if their sources have the same resolver.
+    // Each call returns the same resolver, because equal lookups are joined only if they have the same resolver.
     static SYSTEM: std::sync::OnceLock<SharedResolver> = std::sync::OnceLock::new();
     let shared = SYSTEM.get_or_init(|| SharedResolver::new(Arc::new(system_resolver)));
     shared.clone()

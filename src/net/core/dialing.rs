@@ -1,8 +1,8 @@
 //! The steps of a connect to a name or an address: each attempt is announced to the handler, and begins once the
 //! handler was told.
 //!
-//! A handler may close its socket in `on_lookup`, or in any event of an attempt. Then no connect follows, and no server
-//! sees one. The same holds for a program that closes a socket right after it asked for a connect.
+//! A handler may close its socket in `on_lookup`, or in any event of an attempt. Then no further connect begins, and no
+//! server sees one. The same holds for a program that closes a socket right after it asked for a connect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
@@ -18,8 +18,8 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
-    /// Notes that the connect of `id` to an address is planned. The next flush phase makes this connect, unless the
-    /// serve phase comes first.
+    /// Notes that the connect of `id` to an address is planned. The next flush phase makes this connect, unless a serve
+    /// phase makes it before.
     pub(super) fn note_planned_dial(&mut self, id: SocketId) {
         // Drops the connects that the serve phase has made. So the list stays short, even if no flush phase comes.
         while let Some(&first) = self.planned_dials.front() {
@@ -35,7 +35,8 @@ impl Net {
         self.connection(id).is_some_and(Connection::has_dial_step)
     }
 
-    /// Returns the number of sockets that [`next_planned_dial`](Self::next_planned_dial) looks at.
+    /// Returns the length of the list of planned connects. [`next_planned_dial`](Self::next_planned_dial) takes from
+    /// it.
     pub(crate) fn planned_dials(&self) -> usize {
         self.planned_dials.len()
     }
@@ -57,7 +58,7 @@ impl Net {
     }
 
     /// Announces the attempt on the next address of the name. If the attempt cannot begin, queues notices of this, and
-    /// goes on to the address after it.
+    /// plans the attempt on the address after it. The connection fails if no address and no attempt is left.
     fn announce_next_attempt(&mut self, id: SocketId) {
         let Some((address, options)) = self.next_candidate(id) else {
             return;

@@ -72,8 +72,8 @@ pub(crate) struct Net {
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The count of open sockets, for the loop's limit, and the reserve descriptor for an accept that finds no free
-    /// one.
+    /// The count of open sockets, for the loop's limit, the number of the turn, and the reserve descriptor. An accept
+    /// that finds no free descriptor gives up the reserve.
     loop_admission: LoopAdmission,
     /// The ids of all servers that are not removed. With this list, no walk over all sockets is needed to find the
     /// servers that back off.
@@ -84,24 +84,26 @@ pub(crate) struct Net {
     scratch: String,
     /// The waker of the loop. Other threads have handles to it, which do not keep its descriptor open.
     waker: Waker,
-    /// The host's callback for wakes of other threads.
+    /// The host's callback, which another thread calls after it has woken the loop.
     wake_listener: WakeListener,
     /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
-    /// The answers that have arrived, once for each source that asked, in the order of their arrival.
+    /// The answers that were taken out of `lookups` and are not passed on yet: one entry for each source that asked, in
+    /// the order in which the answers arrived.
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
-    /// The limits of the loop, which count where a server has none of its own.
+    /// The limits of the loop. They apply where a server has none of its own.
     limits: Limits,
-    /// The number of closing sources, from the front of the reactor's list, whose [places](Net::free_place) are freed
+    /// The number of sources at the front of the reactor's list of closes whose [places](Net::free_place) are freed
     /// already.
     closing_looked_at: usize,
-    /// The sockets whose connect to an address waits for the flush phase. The serve phase may have made some already.
+    /// The sockets whose connect to an address waits for the flush phase. The serve phase may have made some of these
+    /// connects already.
     planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
-    /// A deadline that has passed, whose socket was served since, and that is still to be decided.
+    /// A passed deadline that is still to be decided. Its socket or source was served since the deadline passed.
     passed: Option<PassedDeadline>,
-    /// The timers of sockets that wait for the next try of a service, in the order in which they have passed. Invariant:
-    /// each is in `socket_timers`.
+    /// The passed timers whose socket must be served again first, because a call in its service has failed. They stand
+    /// in the order in which they passed. Invariant: each is in `socket_timers`.
     put_off: Vec<PutOffTimer>,
     tally: Tally,
 }
@@ -126,7 +128,7 @@ pub(crate) enum TargetedEvent {
     /// An event for the handler of a UDP socket. The caller takes the event, and those that follow, by
     /// [`take_datagram_event`](Net::take_datagram_event).
     Datagram(DatagramId),
-    /// An event for the handler of a source of the user. After the callback, the caller ends it by
+    /// An event for the handler of a source of the user. After the callback, the caller calls
     /// [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
 }
@@ -178,7 +180,7 @@ impl Net {
         })
     }
 
-    /// Returns the settings of a socket with `options` that no server has accepted.
+    /// Returns the settings of a socket that no server has accepted: `options`, and the limits of the loop.
     fn settings_of(&self, options: &SocketOptions) -> Rc<SocketSettings> {
         Rc::new(SocketSettings::new(options, &self.limits.socket))
     }
@@ -192,8 +194,8 @@ impl Net {
     /// finds. If the event is received data, the bytes are in `buffer`. After each source that gives no event, calls
     /// `goes_on` with the clock and the number of [moved bytes](Self::moved_bytes). `None` when all are served, or
     /// `goes_on` has returned `false`.
-    // Returns the event as the source gave it. For an event of another type, the compiler would merge the path of a
-    // message with all others before the caller tells them apart again.
+    // Returns the event as the source gave it. If this function translated the event, the compiler would merge the path
+    // of a message with those of all other events, and the caller would have to tell them apart again.
     #[inline(always)]
     pub(crate) fn next_while(
         &mut self,
@@ -211,7 +213,8 @@ impl Net {
             })
     }
 
-    /// Returns the event for the handler of the server `key`, if this handler was not told of refused connections yet.
+    /// Returns the event of refused connections for the handler of the server `key`. `None` if `key` is no server, or
+    /// if its handler was told of them all.
     pub(crate) fn refusals_of(&self, key: Key) -> Option<TargetedEvent> {
         let id = ServerId(key);
         self.has_refusals(id).then_some(TargetedEvent::Server(id))
@@ -243,12 +246,13 @@ impl Net {
     }
 
     /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
-    /// read and before the end. Until then, the loop treats them as bytes that wait in the kernel. A pause holds them
-    /// back, [`poll`](Self::poll) does not wait, and their delivery is part of the socket's burst. Only `bytes_read`
-    /// has counted them already.
+    /// read and before `on_end`. Until then, the loop treats them as bytes that wait in the kernel: a pause holds them
+    /// back, and without a pause [`poll`](Self::poll) does not wait. Their delivery is part of the socket's burst. But
+    /// `bytes_read` has counted them already.
     ///
-    /// The bytes of several calls are delivered in the order of the calls. Returns `false`, and keeps nothing, if the
-    /// socket is not open, its peer has ended, or there is no memory.
+    /// The bytes of several calls before one delivery are delivered in the order of the calls. Returns `false`, and
+    /// keeps nothing, if the socket is not open, its peer has ended, or there is no memory. Without memory, the socket
+    /// fails.
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -295,7 +299,8 @@ impl Net {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Calls `ask` with a connection, after moving its bytes in the outbox to its queue. `None` for a dead id.
+    /// Calls `ask` with a connection. First moves the connection's bytes from the common buffers of the outbox to its
+    /// own queue. `None` for a dead id.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,

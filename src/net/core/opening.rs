@@ -22,8 +22,8 @@ impl Net {
     /// Adopts a socket of the user. The socket is connected, or its connection has ended.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
-        // The options are checked only after `take_over`. If an error returned earlier, the drop of the plain stream
-        // could block for its SO_LINGER.
+        // The options are checked only after `take_over`. If this function failed before, it would drop the plain
+        // stream, and that drop could block for its SO_LINGER.
         let settings = self.settings_of(options);
         check_socket_settings(&settings)?;
         let Adopted {
