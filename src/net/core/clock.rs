@@ -26,8 +26,8 @@ impl Net {
         self.reactor.refresh_now();
     }
 
-    /// Returns the time of the next timer or deadline, or an earlier time: that of a timer which was cancelled or
-    /// moved. `None` if none is armed.
+    /// Returns the time at which the next timer or deadline is due. The result may be earlier: the time of a timer that
+    /// was cancelled or moved. `None` if none is armed.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.reactor.next_deadline()
     }
@@ -45,8 +45,8 @@ impl Net {
         waited.map_err(|error| Error::new(Syscall::Poll, error))
     }
 
-    /// Applies the reports of the last [`wait`](Self::wait). While a batch was full, fetches and applies further reports,
-    /// but none once `is_late` returns `true` for the present time.
+    /// Applies the reports of the last [`wait`](Self::wait). While each batch was full, fetches and applies further
+    /// reports. Before each fetch calls `is_late` with the present time, and stops if the answer is `true`.
     pub(crate) fn fetch(&mut self, mut is_late: impl FnMut(Instant) -> bool) -> Result<()> {
         let goes_on = |reactor: &Reactor<Source>| !is_late(reactor.read_clock());
         let fetched = self.reactor.fetch(goes_on);
@@ -58,8 +58,8 @@ impl Net {
         self.reactor.busy_poll(duration);
     }
 
-    /// Opens the alarm of the loop. With `is_fine`, waits and timers are finer than a millisecond. The deadlines of
-    /// sockets stay in milliseconds.
+    /// Opens the loop's alarm, which makes the loop's descriptor readable at a deadline. With `is_fine`, waits and
+    /// timers are finer than a millisecond, while the deadlines of sockets stay in milliseconds.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> Result<()> {
         let opened = self.reactor.open_alarm(is_fine);

@@ -12,11 +12,11 @@ use super::Net;
 /// The counters and the present state of a net, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetCounts {
-    /// The turns that were begun.
+    /// The number of turns that were begun.
     pub(crate) turns: u64,
-    /// The polls of the kernel.
+    /// The number of polls of the kernel.
     pub(crate) polls: u64,
-    /// The reports of the kernel.
+    /// The number of events that the kernel has reported.
     pub(crate) reports: u64,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
@@ -93,8 +93,8 @@ impl Net {
         counts
     }
 
-    /// Returns the time at which the timer or deadline was due that [`next_elapsed`](Self::next_elapsed) has taken
-    /// last.
+    /// Returns the time at which the last timer or deadline was due that [`next_elapsed`](Self::next_elapsed) has
+    /// taken.
     pub(crate) fn last_due(&self) -> Option<Instant> {
         self.reactor.last_due()
     }
@@ -104,7 +104,7 @@ impl Net {
         self.reactor.could_wait()
     }
 
-    /// Returns the number of sources that are ready and not served.
+    /// Returns the number of sources that are ready and wait to be served.
     pub(crate) fn carried_over(&self) -> u64 {
         self.reactor.ready() as u64
     }

@@ -5,9 +5,9 @@ use crate::reactor::{Interest, Readiness, Registration};
 
 /// The state of a source of the user. The reactor serves the source only to learn which callback is due.
 ///
-/// A callback is an event, so the handler learns of the readiness after the reactor has served the source. The served
-/// readiness is therefore set aside until the callback returns. Otherwise the source would be queued once more before
-/// its handler could say that a call would have blocked, and the loop would poll in vain.
+/// The reactor serves the source before its handler is called, and only the handler's calls show whether the source is
+/// still ready. The served readiness is therefore set aside until the callback returns. Otherwise the source would be
+/// queued once more before the callback, and the next poll would not wait, although nothing is left to do.
 #[derive(Debug)]
 pub(crate) struct CustomSource {
     /// The readiness that was served and that no call of the handler has disproved. Empty between two callbacks.
@@ -53,8 +53,8 @@ impl CustomSource {
         self.served = registration.set_aside(direction);
     }
 
-    /// Keeps an error that the kernel has reported while the source does not want to read: the first call in either
-    /// direction then returns it.
+    /// Keeps an error that the kernel has reported while the source does not want to read: the source counts as ready
+    /// in both directions, and the first call in either direction returns the error.
     pub(crate) fn keep_error(registration: &mut Registration<'_>) {
         registration.assume(Readiness::READABLE | Readiness::WRITABLE);
     }
@@ -76,7 +76,7 @@ impl CustomSource {
         registration.forget_reports();
     }
 
-    /// Returns the readiness that is set aside while the handler is called for it.
+    /// Returns the readiness that is set aside during a callback. Empty between two callbacks.
     pub(crate) fn served(&self) -> Readiness {
         self.served
     }

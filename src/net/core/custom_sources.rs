@@ -90,12 +90,12 @@ impl Net {
         self.with_source(id, CustomSource::close);
     }
 
-    /// Adds `interest` to the directions in which the source calls its handler.
+    /// Adds `interest` to the directions for whose readiness the source's handler is called.
     pub(crate) fn want(&mut self, id: SourceId, interest: Interest) {
         self.with_source(id, |_, registration| registration.want(interest));
     }
 
-    /// Removes `interest` from the directions in which the source calls its handler.
+    /// Removes `interest` from the directions for whose readiness the source's handler is called.
     pub(crate) fn unwant(&mut self, id: SourceId, interest: Interest) {
         self.with_source(id, |_, registration| registration.unwant(interest));
     }
@@ -107,7 +107,7 @@ impl Net {
         }
     }
 
-    /// Returns the readiness of a source that no call of its handler has disproved.
+    /// Returns the reported readiness of a source, without the part that a call of its handler has disproved.
     pub(crate) fn source_readiness(&self, id: SourceId) -> Readiness {
         match self.custom_source(id) {
             Some(source) => self.reactor.readiness(id.0) | source.served(),

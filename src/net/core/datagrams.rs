@@ -195,7 +195,7 @@ impl Net {
         }
     }
 
-    /// Sends a datagram that was not sent at once, or handles the `error` of that send.
+    /// Sends a datagram that [`Datagrams::send_at_once`] did not send. If that call has failed, handles its `error`.
     #[inline(never)]
     fn send_slow_path(
         &mut self,
@@ -240,7 +240,8 @@ impl Net {
         }
     }
 
-    /// Takes the message for the handler of a UDP socket that has no other event. Its bytes are in the read buffer.
+    /// Takes the message for the handler of a UDP socket, if the handler has no other event. The bytes of the message
+    /// are in the read buffer.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;
@@ -252,7 +253,7 @@ impl Net {
         self.reactor.source_mut(id.0)?.datagrams_mut()?.take_event()
     }
 
-    /// Takes the next error for the handler of a UDP socket that closes.
+    /// Takes the next error for the handler of a UDP socket that is about to get `on_close`.
     pub(crate) fn take_last_datagram_error(&mut self, id: DatagramId) -> Option<Error> {
         let source = self.reactor.source_mut(id.0)?;
         source.datagrams_mut()?.take_last_error()
@@ -286,7 +287,7 @@ impl Net {
         }
     }
 
-    /// Closes a UDP socket whose handler has panicked, or that keeps the loop awake.
+    /// Closes a UDP socket with `error`: its handler has panicked, or the socket keeps the loop awake for nothing.
     pub(crate) fn fail_datagrams(&mut self, id: DatagramId, error: Error) {
         self.with_datagrams(id, |datagrams, registration, outbox| {
             datagrams.fail(error, registration, outbox);
@@ -303,7 +304,7 @@ impl Net {
         self.with_datagrams(id, Datagrams::detach).flatten()
     }
 
-    /// Lends the descriptor to the user.
+    /// Lends the descriptor of a UDP socket to the user, and notes that duplicates of it may exist from now on.
     #[cfg(unix)]
     pub(crate) fn lend_datagrams(&mut self, id: DatagramId) -> Option<std::os::fd::BorrowedFd<'_>> {
         let source = self.reactor.source_mut(id.0)?;
@@ -392,8 +393,8 @@ fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Resu
     Ok(socket)
 }
 
-/// Opens a socket that is bound or connected (`purpose`) to the first usable address in `found` for which this
-/// succeeds.
+/// Tries the usable addresses of `found` in order, until a socket is bound or connected (`purpose`) to one. If all
+/// fail, returns the first error.
 fn open_first(
     system: &System,
     found: &[SocketAddr],

@@ -1,5 +1,5 @@
 //! Timers and deadlines that have passed. A deadline of a socket does not decide at once: bytes that satisfy the
-//! deadline may have arrived, and wait to be read. So the socket is served once first.
+//! deadline may have arrived, and wait to be read. So the socket is served first.
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::{Connection, NextTry, Retries};
@@ -107,7 +107,7 @@ impl Net {
         })
     }
 
-    /// Whether timers of `owner` have passed, and wait for the next try of a service that has failed.
+    /// Whether timers of `owner` have passed, and wait until a service is repeated in which a call has failed.
     fn has_put_off(&self, owner: Key) -> bool {
         self.put_off.iter().any(|put_off| put_off.owner == owner)
     }

@@ -33,8 +33,8 @@ impl Net {
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options, settings, admission);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
-                // The options are checked only after `take_over`. If an error returned earlier, the drop of the plain
-                // socket could block for its SO_LINGER.
+                // The options are checked only after `take_over`. If this function failed before, it would drop the
+                // plain socket, and that drop could block for its SO_LINGER.
                 checked?;
                 self.serve(listener)
             }

@@ -1,4 +1,4 @@
-//! The ranges of options that the systems accept, and the kinds of socket that have an option. A wrong option is
+//! The range of each option, the same on all systems, and the kinds of socket that have the option. A wrong option is
 //! refused before any option is set.
 
 use std::time::Duration;
@@ -89,7 +89,7 @@ fn check_seconds(option: &str, duration: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Checks an option of a UDP socket, which the user knows as `name`.
+/// Checks an option of a UDP socket. An error names the option by `name`, as the user knows it.
 pub(super) fn check_udp_option(name: &str, option: UdpOption) -> Result<()> {
     match option {
         UdpOption::Ttl(hops) if !(1..=255).contains(&hops) => {

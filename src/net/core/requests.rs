@@ -23,8 +23,8 @@ impl Net {
         });
     }
 
-    /// Keeps `bytes`, which a handler gives back, as [`keep_unread`](Self::keep_unread) does, but before all bytes that
-    /// wait already.
+    /// Keeps `bytes`, which a handler gives back, as [`keep_unread`](Self::keep_unread) does, but ahead of the bytes
+    /// that were kept before.
     pub(crate) fn give_back(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -33,8 +33,8 @@ impl Net {
         carried.unwrap_or(false)
     }
 
-    /// Calls [`request`](Self::request) for a request from which a deadline counts. Reads the clock first, because the
-    /// turn's reading may be old, and a deadline must not come early.
+    /// Calls [`request`](Self::request) for a request that begins a deadline. Reads the clock first, because the turn's
+    /// reading may be old, and a deadline must not come early.
     pub(crate) fn request_now(
         &mut self,
         id: SocketId,
@@ -100,7 +100,8 @@ impl Net {
         self.listener_mut(id)?.lend_descriptor()
     }
 
-    /// Makes the end of a server leave the file of its Unix socket in place, for the holder of a duplicate.
+    /// Makes a server leave the file of its Unix socket in place when it ends, because a duplicate of the socket may
+    /// still be in use.
     #[cfg(unix)]
     pub(crate) fn leave_path(&mut self, id: ServerId) {
         if let Some(listener) = self.listener_mut(id) {

@@ -77,8 +77,8 @@ impl Net {
         self.socket_timers.names.insert((owner, token), name);
     }
 
-    /// Cancels the timer of `id` with `token`. Returns whether the timer was still to be told. For a closed socket,
-    /// returns `false`, because the close phase cancels its timers.
+    /// Cancels the timer of `id` with `token`. Returns whether the handler was still to be told of the timer. For a
+    /// closed socket, returns `false`, because its handler is told of no timer any more.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }

@@ -12,12 +12,12 @@ use crate::reactor::{Handler, Registration};
 
 use super::custom_source::CustomSource;
 
-/// The limit on consecutive full reads of a connection while no other source waits: 256 KiB with the default buffer.
-/// The next poll then looks for other ready sources (D6). A short read that clears the readiness ends the burst anyway.
+/// The limit on the reads of a connection in a row while no other source waits: 256 KiB with the default buffer. The
+/// next poll then looks for other ready sources (D6). A short read that clears the readiness ends the burst anyway.
 const READ_BURST: u32 = 2;
 
-/// The limit on consecutive full reads of a connection while other sources wait. A peer that never stops sending delays
-/// each of these sources by one read.
+/// The limit on the reads of a connection in a row while other sources wait. A peer that never stops sending delays
+/// each of these sources by one read a turn.
 const READ_BURST_BESIDE_OTHERS: u32 = 1;
 
 /// A source that the reactor serves.
@@ -41,8 +41,8 @@ pub(crate) struct SharedResources<'a> {
     /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The count of open sockets, for the loop's limit, and the reserve descriptor for an accept that finds no free
-    /// one.
+    /// The count of open sockets, for the loop's limit, the number of the turn, and the reserve descriptor. An accept
+    /// that finds no free descriptor gives up the reserve.
     pub(crate) loop_admission: &'a mut LoopAdmission,
 }
 

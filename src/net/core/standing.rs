@@ -15,10 +15,11 @@ pub(crate) struct Standing {
     pub(crate) is_untold: bool,
     /// The socket can only be read.
     pub(crate) is_input: bool,
-    /// Bytes wait for the kernel, or were lost with a failure that is held: the socket is then not idle.
+    /// Bytes wait for the kernel. Lost bytes count too while their failure is not told yet, because unread bytes come
+    /// first. Such a socket is not idle.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. Or the socket is
-    /// paused and has queued bytes (backpressure), so bytes may wait in the kernel.
+    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. A socket that is
+    /// paused and has queued bytes (backpressure) counts too, because bytes may wait in the kernel unnoticed.
     pub(crate) has_unread: bool,
     /// A server has accepted the socket. Since then no byte was read or written, and the peer has not ended.
     pub(crate) is_fresh: bool,
@@ -61,7 +62,7 @@ impl Net {
         self.listener(id).is_some_and(|it| !it.is_closed())
     }
 
-    /// Returns the server that accepted a socket.
+    /// Returns the server that accepted a socket; `None` if no server did.
     pub(crate) fn server_of(&self, id: SocketId) -> Option<ServerId> {
         self.connection(id)?.server().map(ServerId)
     }

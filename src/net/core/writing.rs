@@ -29,8 +29,8 @@ impl Net {
         self.reactor.reclaims_soon()
     }
 
-    /// Frees unused memory now, and not when the entry of
-    /// [`Reactor::reclaim_soon`](crate::reactor::Reactor::reclaim_soon) falls due.
+    /// Frees unused memory now, without waiting for the time that
+    /// [`Reactor::reclaim_soon`](crate::reactor::Reactor::reclaim_soon) has set.
     pub(crate) fn reclaim_now(&mut self) {
         self.reactor.reclaim();
         self.reclaim();
@@ -73,7 +73,8 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of bytes that all sockets together have sent, with those that UDP sockets have received.
+    /// Returns the number of bytes that all sockets together have sent, plus the received bytes of datagrams and those
+    /// that filters have decoded to nothing.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.outbox.moved_bytes()
     }
