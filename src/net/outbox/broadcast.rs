@@ -4,8 +4,8 @@
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
 //!
 //! Both follow from one idea. The messages to a [`Group`] of sockets lie one after the other in one buffer. A member
-//! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that is in the
-//! buffer already is not copied again. Only the end of the member's span moves.
+//! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that the buffer has
+//! already is not copied again: only the end of the member's span moves.
 
 use super::KEPT_BYTES;
 
@@ -42,8 +42,8 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of the end of a span by one message. Another span of the group whose end is `from` can move to `to` as well.
-/// The message is then not compared with the bytes of the buffer again.
+/// A move of the end of a span by one message. If another span of the group ends at `from`, its end can move to `to` as
+/// well, and the message is not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,
@@ -82,8 +82,8 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Returns a new span with only `message`, for a socket that may take fewer than `capacity` bytes. `None` if the
-    /// message must go to the socket's queue.
+    /// Returns a new span with only `message`, for a socket without unsent bytes. The span always stays shorter than
+    /// `capacity` bytes. `None` if the message must go to the socket's queue.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
@@ -106,7 +106,7 @@ impl Broadcast {
     }
 
     /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
-    /// `message` follow the span in the group. The same if a limit is met, or if there is no memory.
+    /// `message` follow the span in the group, if a limit is met, or if there is no memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -138,9 +138,10 @@ impl Broadcast {
         self.last_move = None;
     }
 
-    /// Moves the end of `span` as the message has moved another span since [`begin_message`](Self::begin_message). Both
-    /// must have ended at the same place, and the message must fit into the limit of `span` and into `room` bytes.
-    /// Returns the length of the message, or `None` if the span was not moved.
+    /// Moves the end of `span` by the running message, without a comparison, if another span was moved by it since
+    /// [`begin_message`](Self::begin_message). Both spans must have ended at the same place, and the message must fit
+    /// into the limit of `span` and into `room` bytes. Returns the length of the message, or `None` if the span was not
+    /// moved.
     #[inline]
     pub(super) fn advance(&mut self, span: &mut Span, room: usize) -> Option<usize> {
         let last = self.last_move?;

@@ -16,8 +16,8 @@ impl Outbox {
         self.received += bytes as u64;
     }
 
-    /// Counts bytes on the wire that filters have decoded to nothing. Without an event, only this count shows the
-    /// progress of a turn.
+    /// Counts bytes on the wire that filters have decoded to nothing. Such bytes cause no event, so only this count
+    /// shows that the turn makes progress.
     pub(crate) fn count_received(&mut self, bytes: u64) {
         self.received += bytes;
     }

@@ -1,5 +1,5 @@
-//! Gathered bytes: the bytes that the current socket wrote in its own callback, held until the callback returns or the
-//! bytes move to the queue.
+//! Gathered bytes: the bytes that a socket has written in its own running callback. They are held until the callback
+//! returns, or until they move to the queue of the connection.
 //!
 //! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
 //! queue: they lie in one buffer for all sockets, and a write does not look at the connection.
@@ -46,7 +46,8 @@ impl Gathered {
         self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner gather at most `bytes` further bytes. If `bytes` are few, later callbacks gather nothing.
+    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is small, later callbacks gather nothing, until
+    /// a call with a greater number.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);

@@ -61,7 +61,7 @@ pub(crate) struct Outbox {
     /// Free chunks for the queues of all connections, and the number of the bytes in these queues.
     pool: Pool,
     level: Level,
-    /// Buffers that the calls of connections with filters borrow.
+    /// Buffers that calls to connections with filters borrow, each for the time of one call.
     pub(crate) spare: SpareBuffers,
     /// The number of the bytes in the queues of UDP sockets, which keep the bytes themselves.
     datagrams: usize,
@@ -397,7 +397,8 @@ impl Outbox {
             || self.spare.has_slack()
     }
 
-    /// Frees the chunks that no queue has needed since the last call, and the large buffers that are empty.
+    /// Frees the chunks and the filters' buffers that were not needed since the last `reclaim`, and the other large
+    /// buffers if they are empty.
     pub(crate) fn reclaim(&mut self) {
         self.pool.reclaim();
         self.gathered.shrink();

@@ -1,4 +1,4 @@
-//! The outbox against a model: wherever its bytes wait, each connection's bytes are sent in order and once.
+//! Compares the outbox with a model: wherever its bytes wait, each connection's bytes are sent in order and once.
 
 use std::io;
 
@@ -41,7 +41,8 @@ impl Model {
         }
     }
 
-    /// Offers `bytes` behind the queue, and queues the rest, or drops it as a limit does that refuses the write.
+    /// Offers the queue and then `bytes` to the model kernel. If the write `fits`, queues the rest. Otherwise drops the
+    /// rest, as if a limit refused the write.
     fn write_at_once(
         &mut self,
         outbox: &mut Outbox,
@@ -90,7 +91,7 @@ impl Model {
     }
 }
 
-/// Checks that the outbox's level is the sum of the unsent bytes of all connections, and the gathered ones.
+/// Checks that the outbox's level is the sum of the unsent bytes of all connections and of the gathered bytes.
 fn check_level(models: &[Model], outbox: &Outbox) {
     let sum = |model: &Model| model.unsent.len() + outbox.own_bytes(model.id);
     let gathered = outbox.gathered_bytes();

@@ -12,8 +12,8 @@ pub(crate) struct Unsent {
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
     /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
-    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. A write after which the
-    /// span ends below `Span::limit` would then be answered `Flow::Open`.
+    /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. So a write is answered
+    /// `Flow::Open` if the span ends below `Span::limit` after it.
     pub(super) span: Span,
 }
 
