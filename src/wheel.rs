@@ -134,8 +134,8 @@ impl<T: Copy> Wheel<T> {
 
     /// Moves a timer to another deadline. Returns `false` if the handle is dead.
     ///
-    /// The handle and the payload stay. Among timers of the same deadline the timer fires last, also if its deadline
-    /// did not change. A timer that is due and was not popped yet is no longer due.
+    /// The handle and the payload stay. Among the timers of its new deadline, the timer fires after those that were
+    /// armed before, also if its deadline did not change. A timer that is due and was not popped yet is no longer due.
     pub fn rearm(&mut self, handle: TimerHandle, deadline_tick: u64) -> bool {
         let Some(deadline) = self.entries.unlink(handle) else {
             return false;
@@ -276,7 +276,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to `overdue`, because its deadline had already come when the timer was armed.
+    /// Appends an entry to `overdue`, because its deadline has come before the timer was armed or rearmed.
     #[cold]
     fn append_overdue(&mut self, number: u32) -> u32 {
         self.due_count += 1;
@@ -347,7 +347,8 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Moves the entries of the bucket that the current tick has just entered to `due`, or to buckets of lower levels.
+    /// Empties the bucket that the current tick has just entered: moves its entries to `due`, or to buckets of lower
+    /// levels.
     fn cascade(&mut self, bucket: u32) {
         if bucket < LOWEST && self.due.is_empty() {
             // On the lowest level all entries of the bucket are due now, and in arming order: the chain becomes `due`.
@@ -410,7 +411,7 @@ impl<T: Copy> Wheel<T> {
         self.overdue_order = order;
     }
 
-    /// Ensures that a chain can be extended without an allocation.
+    /// Ensures that the next chunk of a chain needs no allocation.
     #[inline]
     fn ensure_chunk(&mut self) {
         if self.chains.is_used_up() {

@@ -25,8 +25,8 @@ pub(super) struct Entries<T> {
     free_set: FreeSet,
     armed: usize,
     /// For each block of [`BLOCK`] entries, the generation with which an entry of the block begins when the table
-    /// grows. Invariant: above the generations of all handles to entries of the block that [`shrink`](Self::shrink) has
-    /// freed. So a freed entry costs a sixteenth of a byte.
+    /// grows. Invariant: this generation is above those of all handles to entries of the block that
+    /// [`shrink`](Self::shrink) has freed. One number of four bytes for 64 entries is a sixteenth of a byte for each.
     first_generations: Vec<NonZeroU32>,
 }
 
@@ -46,10 +46,10 @@ struct Entry<T> {
 #[derive(Clone, Copy)]
 struct Deadline([u32; 2]);
 
-/// The least number of entries by which the table grows. A table for so few entries is not shrunk.
+/// The least number of entries by which the table grows. A table of at most this capacity is not shrunk.
 pub(super) const SMALLEST: usize = 16;
 
-/// The number of entries that share a number in `first_generations`.
+/// The number of entries that share a generation in `first_generations`.
 const BLOCK: usize = 64;
 
 /// The last generation of an entry. After a timer of this generation the entry is never used again, because a handle

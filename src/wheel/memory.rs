@@ -12,7 +12,7 @@ impl<T: Copy> Wheel<T> {
     ///
     /// # Errors
     ///
-    /// If there is no memory. The wheel is unchanged.
+    /// If there is no memory. The timers are unchanged.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         match self.entries.is_full() {
             true => self.grow(),
@@ -20,7 +20,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Whether the wheel is not small, and has memory for four times as many timers as are armed.
+    /// Whether the wheel is not small, and has memory for at least four times as many timers as are armed.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
@@ -28,9 +28,9 @@ impl<T: Copy> Wheel<T> {
         capacity > 4 * SMALLEST && self.len() * 4 <= capacity
     }
 
-    /// Frees the memory that a spike of timers has left: the entries after the last armed timer, and all chunks that
-    /// the armed timers do not need. The time grows with the capacity. If there is no memory for smaller tables, the
-    /// wheel keeps the larger ones.
+    /// Frees the memory that a spike of timers has left: the entries after the armed timer with the highest number, and
+    /// all chunks that the armed timers do not need. The time grows with the capacity. If there is no memory for
+    /// smaller tables, the wheel keeps the larger ones.
     ///
     /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
     /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).

@@ -329,8 +329,9 @@ fn survivors_at_random_places_keep_the_entries_before_them() {
         }
     }
     wheel.shrink();
-    // An entry cannot move, because its number is in the handle. So nearly all memory stays until the last survivor
-    // goes: only the space for further entries is freed, which is at most a sixteenth.
+    // An entry cannot move, because its number is in the handle. So `shrink` frees only the entries after the survivor
+    // with the highest number, and the table's unused capacity. Here the former are few, and the latter is at most a
+    // sixteenth of the table (`next_capacity` in growth.rs).
     let after = held_bytes(&wheel);
     assert!(after < before, "{after} of {before} bytes are left");
     assert!(wheel.len() > 800);

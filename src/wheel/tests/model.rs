@@ -1,4 +1,4 @@
-//! The wheel against a naive model, with random operations.
+//! Compares the wheel with a naive model, by random operations.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -94,8 +94,8 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
 
 /// Applies random operations to the wheel and to the model, and compares every result.
 ///
-/// `target` is the number of timers around which the wheel's length varies. If it is at most sixteen, `next_deadline`
-/// must be exact, whatever was cancelled. If it is far larger, buckets hold several timers.
+/// `target` is the limit on the number of armed timers. If it is at most sixteen, `next_deadline` must be exact,
+/// whatever was cancelled. If it is far larger, buckets hold several timers.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
