@@ -4,8 +4,8 @@
 /// without a copy (`mremap(2)`), and its pages take no memory before they are used.
 pub(super) const MAPPED_BYTES: usize = 128 << 10;
 
-/// The size up to which a table doubles. A table that grows is copied elsewhere and leaves a hole in the heap, so a
-/// table above this size takes `MAPPED_BYTES` at once.
+/// The size up to which a table doubles. Below `MAPPED_BYTES`, a table that grows is copied elsewhere and leaves a hole
+/// in the heap. So a table above this size takes `MAPPED_BYTES` at once.
 const DOUBLED_BYTES: usize = MAPPED_BYTES / 4;
 
 /// Returns the capacity to which a full table of `length` entries of type `T` grows. A table in mapped pages grows by a
