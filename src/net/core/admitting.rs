@@ -155,7 +155,8 @@ impl Net {
         }
     }
 
-    /// Handles a failed accept before the handler gets the error. Closes the server after too many failures in a row.
+    /// Handles a failed accept before the handler gets the error. Closes the server after too many fatal failures in a
+    /// row.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);

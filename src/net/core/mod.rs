@@ -1,9 +1,9 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
 //!
-//! By topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make sources.
-//! `admitting` decides on accepted connections, and `source` passes the reactor's calls to the sources. `writing`,
-//! `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and `socket_timers` deal with
-//! time, `counts` with the statistics, and `standing` with shutdowns.
+//! The main modules by topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make
+//! sources. `admitting` decides on accepted connections, and `source` passes the reactor's calls to the sources.
+//! `writing`, `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and `socket_timers`
+//! deal with time, `counts` with the statistics, and `standing` with shutdowns.
 
 mod admitting;
 mod clock;
@@ -230,8 +230,8 @@ impl Net {
         self.wake_listener.clone()
     }
 
-    /// Runs `callback` as a callback of the socket `id`. Short writes of the socket during the callback are gathered,
-    /// and leave in one send when the callback returns.
+    /// Runs `callback` as a callback of the socket `id`. If the socket can send, short writes of the socket during the
+    /// callback are gathered, and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(
@@ -287,8 +287,8 @@ impl Net {
         self.reactor.get(id.0)?.listener()
     }
 
-    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. Every other change
-    /// goes through [`with_connection`](Self::with_connection).
+    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. Most other changes
+    /// go through [`with_connection`](Self::with_connection).
     #[inline]
     fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
         self.reactor.source_mut(id.0)?.connection_mut()
@@ -331,8 +331,8 @@ impl Net {
             .flatten()
     }
 
-    /// Stops listening at once. The server exists until the last of its sockets is removed. Does nothing in a forked
-    /// child, because the close would deregister the parent's listening socket.
+    /// Stops listening at once. The server itself is closed only after the last of its sockets is removed. Does nothing
+    /// in a forked child, because the close would deregister the parent's listening socket.
     pub(crate) fn close_server(&mut self, id: ServerId) {
         let listener = self.listener(id);
         if listener.is_some_and(|listener| !listener.is_closed()) && self.check_owner().is_ok() {

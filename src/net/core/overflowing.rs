@@ -5,9 +5,9 @@ use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// A write is long if it has more bytes than the limit divided by this number. Only a long write counts as unsent bytes
-/// of its writer when `make_room` chooses the socket to close. So an ordinary message does not close a writer whose
-/// peer reads.
+/// A write is long if it has more bytes than the limit on all unsent bytes divided by this number. Only a long write
+/// counts as unsent bytes of its writer when `make_room` chooses the socket to close. So an ordinary message does not
+/// close a writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {

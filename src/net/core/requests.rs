@@ -73,7 +73,7 @@ impl Net {
         });
     }
 
-    /// Reads from a socket again.
+    /// Ends the pause of a socket.
     pub(crate) fn resume(&mut self, id: SocketId) {
         let rests = |it: &Connection| it.is_resting() || it.rests_idle() || it.measures_rate();
         if self.connection(id).is_some_and(rests) {

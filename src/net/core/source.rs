@@ -191,7 +191,8 @@ impl Handler for Source {
                 CustomSource::keep_error(registration);
                 None
             }
-            // A listener gets its error from its next `accept`. For an attempt, the kernel reports writable as well.
+            // A listener gets its error from its next `accept`, and an attempt in `on_writable`: for a failed connect,
+            // the kernel reports writable as well.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
@@ -238,7 +239,8 @@ impl Handler for Source {
                 datagrams.on_deadline(registration);
                 None
             }
-            // A source of the user has one deadline: the next try to register its object, which the kernel refused.
+            // The deadline of a source of the user is the next try to register its object, after the kernel has refused
+            // one.
             Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
             Self::Attempt(_) => None,
         }
@@ -263,7 +265,7 @@ impl Handler for Source {
             Self::Connection(_) => READ_BURST,
             Self::Listener(listener) => listener.accepts_per_turn(),
             Self::Datagrams(datagrams) => datagrams.receives_per_turn(),
-            // A source of the user begins its burst after its callback, if it is still ready (`end_lent_callback`).
+            // For a source of the user, the burst goes on after each callback, in `end_lent_callback`.
             Self::Attempt(_) | Self::Custom(_) => 1,
         }
     }

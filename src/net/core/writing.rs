@@ -186,8 +186,8 @@ impl Net {
         connection.is_some_and(|it| it.advance_span(&mut self.outbox))
     }
 
-    /// Begins a callback of a socket. Before `on_data`, and mostly before `on_end`, the read has begun to gather
-    /// already, because it had the connection at hand.
+    /// Begins a callback of a socket. Before `on_data`, and mostly before `on_end`, the read has begun to gather for
+    /// this callback already, because the read had the connection at hand.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
