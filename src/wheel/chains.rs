@@ -80,7 +80,7 @@ impl Chains {
             return Ok(());
         }
         // `count` rises in small steps. A table that is smaller than an allocator's mapped pages would be copied at
-        // each step, so its capacity at least doubles until it has that size.
+        // each step. So its capacity at least doubles until it has that size.
         let mapped = MAPPED_BYTES / size_of::<[u32; CHUNK as usize]>() + 1;
         let count = count.max(mapped.min(self.chunks.capacity() * 2));
         self.chunks.try_reserve_exact(count - self.chunks.len())

@@ -29,8 +29,8 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Frees the memory that a spike of timers has left: the entries after the armed timer with the highest number, and
-    /// all chunks that the armed timers do not need. The time grows with the capacity. If there is no memory for
-    /// smaller tables, the wheel keeps the larger ones.
+    /// the chunks that are not needed. The time grows with the capacity. If there is no memory for smaller tables, the
+    /// wheel keeps the larger ones.
     ///
     /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
     /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
