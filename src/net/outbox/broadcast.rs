@@ -43,7 +43,7 @@ struct Group {
 }
 
 /// A move of the end of a span by one message. If another span of the group ends at `from`, its end can move to `to` as
-/// well, and the message is not compared with the bytes of the buffer again.
+/// well. The message is then not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
 struct SpanMove {
     group: u8,
@@ -106,7 +106,7 @@ impl Broadcast {
     }
 
     /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
-    /// `message` follow the span in the group, if a limit is met, or if there is no memory.
+    /// `message` follow the span in the group. Returns `false` also at a limit, or if there is no memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
