@@ -123,9 +123,9 @@ impl Net {
         self.listener(server)?.full_place()
     }
 
-    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any.
-    /// Called before a server refuses a connection, because a close within a service of the connection, such as after a
-    /// failed read, frees no place by itself.
+    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
+    /// close within a service of the connection, such as after a failed read, frees no place by itself. So this
+    /// function is called before a server refuses a connection.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {

@@ -236,7 +236,7 @@ impl Net {
     }
 
     /// Removes the closed sources that wait for the close phase from the lookups of `query`. Otherwise a lookup that
-    /// only closed sources wait for would go on until that phase, and a new source would join it, although it may hang.
+    /// only closed sources wait for would go on. A new source would join it, although it may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;

@@ -53,8 +53,8 @@ impl CustomSource {
         self.served = registration.set_aside(direction);
     }
 
-    /// Keeps an error that the kernel has reported while the source does not want to read: the source counts as ready
-    /// in both directions, and the first call in either direction returns the error.
+    /// Keeps an error that the kernel has reported while the source does not want to read. The source then counts as
+    /// ready in both directions, and the first call in either direction returns the error.
     pub(crate) fn keep_error(registration: &mut Registration<'_>) {
         registration.assume(Readiness::READABLE | Readiness::WRITABLE);
     }

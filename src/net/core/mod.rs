@@ -88,8 +88,8 @@ pub(crate) struct Net {
     wake_listener: WakeListener,
     /// The lookups that are under way. `None` until the first lookup.
     lookups: Option<PendingLookups>,
-    /// The answers that were taken out of `lookups` and are not passed on yet: one entry for each source that asked, in
-    /// the order in which the answers arrived.
+    /// The answers that were taken out of `lookups` and are not passed on yet, in the order of their arrival. Each
+    /// source that asked has an entry of its own.
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
     /// The limits of the loop. They apply where a server has none of its own.
     limits: Limits,
@@ -194,8 +194,8 @@ impl Net {
     /// finds. If the event is received data, the bytes are in `buffer`. After each source that gives no event, calls
     /// `goes_on` with the clock and the number of [moved bytes](Self::moved_bytes). `None` when all are served, or
     /// `goes_on` has returned `false`.
-    // Returns the event as the source gave it. If this function translated the event, the compiler would merge the path
-    // of a message with those of all other events, and the caller would have to tell them apart again.
+    // Returns the event as the source gave it, and does not translate it. With a translation here, the compiler would
+    // merge the path of a message with those of all other events. The caller would then have to tell them apart again.
     #[inline(always)]
     pub(crate) fn next_while(
         &mut self,
@@ -246,7 +246,7 @@ impl Net {
     }
 
     /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
-    /// read and before `on_end`. Until then, the loop treats them as bytes that wait in the kernel: a pause holds them
+    /// read and before `on_end`. Until then, the loop treats them as bytes that wait in the kernel. A pause holds them
     /// back, and without a pause [`poll`](Self::poll) does not wait. Their delivery is part of the socket's burst. But
     /// `bytes_read` has counted them already.
     ///

@@ -100,8 +100,8 @@ impl Net {
         self.listener_mut(id)?.lend_descriptor()
     }
 
-    /// Makes a server leave the file of its Unix socket in place when it ends, because a duplicate of the socket may
-    /// still be in use.
+    /// Makes a server leave the file of its Unix socket in place when it ends. A duplicate of the socket may still be
+    /// in use.
     #[cfg(unix)]
     pub(crate) fn leave_path(&mut self, id: ServerId) {
         if let Some(listener) = self.listener_mut(id) {

@@ -239,8 +239,8 @@ impl Handler for Source {
                 datagrams.on_deadline(registration);
                 None
             }
-            // The deadline of a source of the user is the next try to register its object, after the kernel has refused
-            // one.
+            // The deadline of a source of the user is the time of the next try to register its object. The kernel has
+            // refused the last try.
             Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
             Self::Attempt(_) => None,
         }
