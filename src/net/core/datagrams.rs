@@ -240,8 +240,7 @@ impl Net {
         }
     }
 
-    /// Takes the message for the handler of a UDP socket, if the handler has no other event. The bytes of the message
-    /// are in the read buffer.
+    /// Takes the message of a UDP socket whose handler has no other event. The message is in the read buffer.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;
