@@ -58,7 +58,7 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The tables grow only when more timers are
-/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink). The buffer that sorts overdue
+/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink). The buffer for sorting overdue
 /// timers grows with their number. Timers that fall due in one [`advance`](Wheel::advance) fire in the order of their
 /// deadlines, and for the same deadline in arming order. No timer fires early.
 pub struct Wheel<T> {

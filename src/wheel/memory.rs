@@ -28,9 +28,9 @@ impl<T: Copy> Wheel<T> {
         capacity > 4 * SMALLEST && self.len() * 4 <= capacity
     }
 
-    /// Frees the memory that a spike of timers has left: the chunks that are not needed, and the entries after the
-    /// armed timer with the highest number. The time grows with the capacity. If there is no memory for smaller tables,
-    /// the wheel keeps the larger ones.
+    /// Frees the memory that a spike of timers has left: unneeded chunks, and the entries after the armed timer with
+    /// the highest number. The time grows with the capacity. If there is no memory for smaller tables, the wheel keeps
+    /// the larger ones.
     ///
     /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
     /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
