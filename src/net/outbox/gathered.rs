@@ -20,8 +20,8 @@ pub(super) struct Gathered {
     /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
     /// was open and had nothing unsent when the callback began.
     capacity: usize,
-    /// A mask over the capacity that a callback begins with: all ones, or zero. It is zero while the limit on the bytes
-    /// of all sockets leaves less than one callback may gather. Each write then goes through its connection, which
+    /// A mask over the capacity that a callback begins with: all ones, or zero. It is zero while the loop's limit on
+    /// unsent bytes leaves fewer bytes than one callback may gather. Each write then goes through its connection, which
     /// compares with that limit. A mask costs one instruction a message, and the minimum of two numbers would cost
     /// three.
     mask: usize,
