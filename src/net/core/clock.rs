@@ -1,4 +1,5 @@
-//! Time, timers and waiting, for the event loop. The loop does not import the reactor, so [`Net`] passes its calls on.
+//! Time, timers and waiting, for the event loop. The loop does not import the reactor, so [`Net`] passes the calls on
+//! to it.
 
 use std::time::{Duration, Instant};
 

@@ -99,7 +99,7 @@ impl Net {
         self.reactor.last_due()
     }
 
-    /// Whether the last poll could sleep.
+    /// Whether the last poll could sleep: its timeout was not zero.
     pub(crate) fn could_wait(&self) -> bool {
         self.reactor.could_wait()
     }

@@ -346,8 +346,8 @@ impl Net {
 
     /// Begins the phase of the turn in which the loop reports closed sockets and servers.
     pub(crate) fn begin_closing(&mut self) {
-        // `closing_looked_at` counts sources from the front of the reactor's list of closes, and the phase takes
-        // sources off there.
+        // `closing_looked_at` counts sources from the front of the reactor's list of closes. The phase takes sources
+        // off that front, so the count begins anew.
         self.closing_looked_at = 0;
         self.reactor.begin(Phase::Close);
     }
