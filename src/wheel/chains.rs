@@ -1,8 +1,8 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
 //! This module knows numbers and the cells in which they stand, but no timers. In a list that is linked through its
-//! entries, a reader waits for memory at each entry, because each entry holds the place of the next one. In a chain,
-//! fifteen numbers stand in a row, so a processor can fetch their entries at the same time.
+//! entries, each entry holds the place of the next one, so a reader waits for memory at each. In a chain, fifteen
+//! numbers stand in a row, so a processor can fetch their entries at the same time.
 //!
 //! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
 //! A cell is *stale* if the caller has stored another cell, or none, for its number. The caller skips stale cells when
