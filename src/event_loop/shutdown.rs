@@ -77,7 +77,8 @@ pub(super) struct Shutdowns<S> {
     fates: SideTable<Fate>,
     /// The sockets that the next step looks at, to ask their handlers: new ones, and those that were not ready before.
     unasked: Vec<SocketId>,
-    /// The sockets that the shutdown waits for: each has a handler that ends it, or bytes to send after its end.
+    /// The sockets that the shutdown waits for. The handler of each is still to end it, or it has ended and has bytes
+    /// left to send.
     busy: Vec<SocketId>,
     /// The sockets that have ended, with the time until which they wait for their peers. In the order of these times.
     lingering: VecDeque<(SocketId, Instant)>,

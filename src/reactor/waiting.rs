@@ -243,8 +243,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Takes the next entry that has fallen due, as [`next_elapsed`](Self::next_elapsed) does, but returns the caller's
-    /// own timers too, and sources that gave no event.
+    /// Takes the next entry that has fallen due. Unlike [`next_elapsed`](Self::next_elapsed), also returns the caller's
+    /// own timers, sources that gave no event, and reclaimed memory.
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         let (handle, due) = self.wheel.next_due()?;
         self.last_due = self.wheel.deadline_of_popped(handle);

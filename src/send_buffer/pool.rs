@@ -49,8 +49,8 @@ pub struct Pool {
     /// A number of free chunks and queues that were not needed since the last [`reclaim`](Self::reclaim). Invariant: at
     /// most the smallest number that was free since then.
     unused: usize,
-    /// Invariant: the sum of the lengths of all buffers that were given this pool, including those that were dropped
-    /// and not [discarded](super::SendBuffer::discard).
+    /// Invariant: the sum of the lengths of all buffers that use this pool. A buffer that was dropped and not
+    /// [discarded](super::SendBuffer::discard) still counts.
     pub(super) queued_bytes: usize,
     /// The number of bytes that were lost because there was no memory, until [`take_lost`](Self::take_lost).
     lost: usize,

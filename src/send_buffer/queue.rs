@@ -259,7 +259,7 @@ impl Queue {
     }
 }
 
-/// Bytes in one piece of memory, of which a part may be sent.
+/// Bytes in one piece of memory. The first of them may have been sent already.
 pub(super) struct Segment {
     storage: Storage,
     /// The index of the first unsent byte. Invariant: less than the length of `storage`.

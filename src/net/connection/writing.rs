@@ -47,8 +47,8 @@ impl Connection {
         self.stage.is_open() && self.outbound.is_clear() && readiness.serves(Interest::WRITABLE)
     }
 
-    /// Returns the limit on the bytes that a new callback may gather in the outbox: its writes must total fewer. A
-    /// write that would reach the limit goes through the connection. At zero, every write does.
+    /// Returns the number of bytes below which the writes of a new callback are gathered in the outbox. A write that
+    /// would reach the number goes through the connection. At zero, every write does.
     #[inline]
     pub(crate) fn callback_capacity(&self, readiness: Readiness) -> u16 {
         match self.can_send_at_once(readiness) {

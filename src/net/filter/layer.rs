@@ -193,8 +193,8 @@ impl Layer {
         self.may_decode
     }
 
-    /// Notes that the layer below has no further bytes. The filter decides whether this is the end of the peer or a
-    /// failure.
+    /// Notes that the layer below has no further bytes. This is the end of the peer if the filter agrees and has used
+    /// all its input, and else a failure.
     pub(super) fn note_end_below(&mut self) {
         if self.has_peer_ended || self.failure.is_some() {
             return;
