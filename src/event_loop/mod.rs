@@ -219,7 +219,7 @@ pub struct EventLoop<S = ()> {
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
     datagram_handlers: SideTable<Box<dyn DatagramHandler<S>>>,
-    /// The sources of the user, each with its handler.
+    /// The sources of the program, each with its handler.
     sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,

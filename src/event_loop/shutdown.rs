@@ -28,7 +28,8 @@ use done::Done;
 /// this token.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
-/// The time in which a new socket must get its first bytes, and the time in which a peer must end after this side.
+/// The time from the beginning of a shutdown for which an accepted socket without a byte is not asked yet. Also the time
+/// in which a peer must end after this side.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The time until the next look at sockets whose handlers could not be asked yet, and at servers that still accept.

@@ -51,7 +51,7 @@ impl System {
         }
     }
 
-    /// Whether the loop polls the kernel, and so can poll a source of the user.
+    /// Whether the loop polls the kernel, and so can poll a source of the program.
     pub(crate) fn polls_kernel(&self) -> bool {
         match self {
             #[cfg(feature = "simulation")]

@@ -1,9 +1,9 @@
-//! A source of the user, as the reactor sees it.
+//! A source of the program, as the reactor sees it.
 
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 
-/// The state of a source of the user. The reactor serves the source only to learn which callback is due.
+/// The state of a source of the program. The reactor serves the source only to learn which callback is due.
 ///
 /// The reactor serves the source before its handler is called, and only the handler's calls show whether the source is
 /// still ready. The served readiness is therefore set aside until the callback returns. Otherwise the source would be

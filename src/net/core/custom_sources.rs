@@ -1,4 +1,4 @@
-//! Sources of the user: the requests of their views and contexts, and the end of their callbacks.
+//! Sources of the program: the requests of their views and contexts, and the end of their callbacks.
 
 use std::io;
 
@@ -48,7 +48,7 @@ impl Net {
         }
     }
 
-    /// Returns a source of the user; `None` if it is gone.
+    /// Returns a source of the program; `None` if it is gone.
     pub(super) fn custom_source(&self, id: SourceId) -> Option<&CustomSource> {
         self.reactor.get(id.0)?.custom()
     }

@@ -16,7 +16,7 @@ const MOST_SERVICES: u8 = 4;
 /// A deadline or a timer that has passed.
 #[derive(Debug)]
 pub(crate) enum Due {
-    /// A deadline of a socket or of a source of the user, with the event that it causes.
+    /// A deadline of a socket or of a source of the program, with the event that it causes.
     Deadline(TargetedEvent),
     /// A timer that the user has set on the loop.
     Timer(TimerId),
@@ -47,7 +47,7 @@ pub(crate) enum Elapsing {
 /// A deadline that has passed and is not decided yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PassedDeadline {
-    /// The key of the socket or of the user's source.
+    /// The key of the socket or of the program's source.
     owner: Key,
     /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
     timer: Option<Key>,
@@ -119,7 +119,8 @@ impl Net {
     }
 
     fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
-        // Only a connection is served without a report of the kernel: a call on a source of the user may block.
+        // The kernel's report of bytes may be under way, so a connection is served as if it had come. A source of the
+        // program is not: its calls may block.
         let tick = self.reactor.visit(owner, |source, registration| {
             if let Some(connection) = source.connection() {
                 connection.expect_news(registration);

@@ -128,7 +128,7 @@ pub(crate) enum TargetedEvent {
     /// An event for the handler of a UDP socket. The caller takes the event, and those that follow, by
     /// [`take_datagram_event`](Net::take_datagram_event).
     Datagram(DatagramId),
-    /// An event for the handler of a source of the user. After the callback, the caller calls
+    /// An event for the handler of a source of the program. After the callback, the caller calls
     /// [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
 }
@@ -144,7 +144,7 @@ pub(crate) enum Closing {
     Server(ServerId),
     /// A UDP socket, which may have errors to report before `on_close`.
     Datagram(DatagramId),
-    /// A source of the user.
+    /// A source of the program.
     Source(SourceId),
 }
 

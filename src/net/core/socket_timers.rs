@@ -1,4 +1,4 @@
-//! The timers of sockets and of the user's sources, each under a token that the handler chooses.
+//! The timers of sockets and of the program's sources, each under a token that the handler chooses.
 //!
 //! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. The
 //! close phase of its socket, or the replacement of the handler, removes the entry, so it never wakes the loop in vain.
@@ -13,7 +13,7 @@ use crate::slots::Slots;
 use super::source::Source;
 use super::{Due, Net};
 
-/// All timers of sockets and of the user's sources that are armed, or have fired and are not told yet.
+/// All timers of sockets and of the program's sources that are armed, or have fired and are not told yet.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
     /// The timers. The key of an entry is the name under which the wheel knows the timer.
@@ -44,7 +44,7 @@ impl Net {
         self.arm_timer_of(id.0, after, token);
     }
 
-    /// Arms a timer of a source of the user, as [`arm_socket_timer`](Self::arm_socket_timer) does.
+    /// Arms a timer of a source of the program, as [`arm_socket_timer`](Self::arm_socket_timer) does.
     pub(crate) fn arm_source_timer(&mut self, id: SourceId, after: Duration, token: u64) {
         self.arm_timer_of(id.0, after, token);
     }
@@ -83,7 +83,7 @@ impl Net {
         self.cancel_timer_of(id.0, token)
     }
 
-    /// Cancels a timer of a source of the user, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
+    /// Cancels a timer of a source of the program, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
     pub(crate) fn cancel_source_timer(&mut self, id: SourceId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }

@@ -31,7 +31,7 @@ pub(crate) enum Source {
     Attempt(Box<Attempt>),
     /// A UDP socket. Boxed, because it is large, and a connection is the commonest source.
     Datagrams(Box<Datagrams>),
-    /// A source of the user. Its object lies beside its handler, so that a callback can borrow both.
+    /// A source of the program. Its object lies beside its handler, so that a callback can borrow both.
     Custom(CustomSource),
 }
 
@@ -239,7 +239,7 @@ impl Handler for Source {
                 datagrams.on_deadline(registration);
                 None
             }
-            // The deadline of a source of the user is the time of the next try to register its object. The kernel has
+            // The deadline of a source of the program is the time of the next try to register its object. The kernel has
             // refused the last try.
             Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
             Self::Attempt(_) => None,
@@ -265,7 +265,7 @@ impl Handler for Source {
             Self::Connection(_) => READ_BURST,
             Self::Listener(listener) => listener.accepts_per_turn(),
             Self::Datagrams(datagrams) => datagrams.receives_per_turn(),
-            // For a source of the user, the burst goes on after each callback, in `end_lent_callback`.
+            // For a source of the program, the burst goes on after each callback, in `end_lent_callback`.
             Self::Attempt(_) | Self::Custom(_) => 1,
         }
     }

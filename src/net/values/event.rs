@@ -15,11 +15,11 @@ pub(crate) enum Event {
     /// A filter of an accepted connection has found the address of the peer, and `Net` decides whether the server takes
     /// the connection.
     Introduced,
-    /// A read of a source of the user may succeed. The source's handler gets [`SourceEvent::Readable`].
+    /// A read of a source of the program may succeed. The source's handler gets [`SourceEvent::Readable`].
     SourceReadable,
-    /// A write of a source of the user may succeed. The source's handler gets [`SourceEvent::Writable`].
+    /// A write of a source of the program may succeed. The source's handler gets [`SourceEvent::Writable`].
     SourceWritable,
-    /// The kernel has refused to register a source of the user, and has to be asked again. No handler gets this event.
+    /// The kernel has refused to register a source of the program, and has to be asked again. No handler gets this event.
     SourceUnarmed,
     /// The attempt with the event's key has ended. `Net` handles this event, and no handler gets it.
     AttemptEnded,
@@ -53,7 +53,7 @@ pub(crate) enum SocketEvent {
     DeadlineReached,
 }
 
-/// An event of a source of the user.
+/// An event of a source of the program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SourceEvent {
     /// A read may succeed.

@@ -97,7 +97,7 @@ pub(crate) struct SocketLimits {
 impl Limits {
     /// The limits of a loop whose program sets none. These limits keep peers from exhausting the process. A peer may be
     /// slow, but may not stall a write, a close or a handshake. The method of each limit states this default, and the
-    /// value of [`internet`](Self::internet) ("for strangers") where it differs.
+    /// value of [`internet`](Self::internet) where it differs.
     pub fn new() -> Self {
         Self {
             max_connections: Some(10_000),
@@ -185,7 +185,7 @@ impl Limits {
     }
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default:
-    /// `None`; for strangers 100. Peers without an IP address, such as those of Unix sockets, are not counted. If a
+    /// `None`; with `internet()` 100. Peers without an IP address, such as those of Unix sockets, are not counted. If a
     /// [proxy](crate::ListenOptions::proxy_protocol) names the client, the client's network counts.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
@@ -203,14 +203,14 @@ impl Limits {
     }
 
     /// Limits the connections that a server accepts in one turn, refused ones included. The others stay in the backlog
-    /// for the next turn. Default: 32, for strangers 16; 0 counts as 1.
+    /// for the next turn. Default: 32, with `internet()` 16; 0 counts as 1.
     pub fn accepts_per_turn(mut self, accepts: u32) -> Self {
         self.accepts_per_turn = accepts.max(1);
         self
     }
 
-    /// Limits the rate of the connections that a server takes. A connection over the rate is refused. Default: `None`; for
-    /// strangers 1,000 a second, in bursts of up to 2,000.
+    /// Limits the rate of the connections that a server takes. A connection over the rate is refused. Default: `None`; with
+    /// `internet()` 1,000 a second, in bursts of up to 2,000.
     pub fn accept_rate(mut self, rate: impl Into<Option<AcceptRate>>) -> Self {
         self.accept_rate = rate.into();
         self
@@ -236,26 +236,26 @@ impl Limits {
     }
 
     /// Limits the queued bytes of a socket; [`SocketOptions::max_queued_bytes`](crate::SocketOptions::max_queued_bytes)
-    /// says what happens at the limit. Default: 16 MiB, for strangers 1 MiB.
+    /// says what happens at the limit. Default: 16 MiB, with `internet()` 1 MiB.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.socket.max_queued_bytes = bytes;
         self
     }
 
-    /// Sets the [idle timeout](crate::SocketOptions::idle_timeout). Default: `None`, for strangers 75 s.
+    /// Sets the [idle timeout](crate::SocketOptions::idle_timeout). Default: `None`, with `internet()` 75 s.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.idle_timeout = timeout.into().filter(|timeout| !timeout.is_zero());
         self
     }
 
-    /// Sets the [probes on a silent connection](crate::SocketOptions::keep_alive). Default: `None`, for strangers after
+    /// Sets the [probes on a silent connection](crate::SocketOptions::keep_alive). Default: `None`, with `internet()` after
     /// 300 s.
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
         self.socket.keep_alive = keep_alive.into();
         self
     }
 
-    /// Limits the time from the accept to the first byte or the end of the peer. Default: `None`, for strangers 10 s.
+    /// Limits the time from the accept to the first byte or the end of the peer. Default: `None`, with `internet()` 10 s.
     /// Sockets that connect or are adopted have no such limit, nor has a socket whose own side has
     /// [ended](crate::Socket::end).
     ///
@@ -267,7 +267,7 @@ impl Limits {
     }
 
     /// Limits the time for which the kernel takes none of the queued bytes of a socket, because the peer does not read.
-    /// Default: 60 s, for strangers 30 s.
+    /// Default: 60 s, with `internet()` 30 s.
     ///
     /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes.
     /// Bytes that the peer sends do not put the timeout off, and a [pause](crate::Socket::pause) does not stop the
@@ -279,7 +279,7 @@ impl Limits {
     }
 
     /// Sets the rate at which a peer has to send while its socket [expects bytes](crate::Socket::expect_bytes). Default:
-    /// `None`; for strangers 240 bytes a second after 5 s.
+    /// `None`; with `internet()` 240 bytes a second after 5 s.
     ///
     /// Only the program knows when a message is under way, and so it says when the rate counts. The time of a pause does
     /// not count.
@@ -288,21 +288,21 @@ impl Limits {
         self
     }
 
-    /// Sets the rate at which a peer has to take bytes while some are queued for it. Default: `None`; for strangers 240
+    /// Sets the rate at which a peer has to take bytes while some are queued for it. Default: `None`; with `internet()` 240
     /// bytes a second after 5 s. The grace begins whenever bytes begin to wait.
     pub fn min_send_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.socket.min_send_rate = rate.into();
         self
     }
 
-    /// Sets the [close timeout](crate::SocketOptions::close_timeout). Default: 30 s, for strangers 10 s.
+    /// Sets the [close timeout](crate::SocketOptions::close_timeout). Default: 30 s, with `internet()` 10 s.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.close_timeout = timeout.into();
         self
     }
 
-    /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; for
-    /// strangers 10 s. The time does not run while the socket is paused. Like the [close timeout](Self::close_timeout),
+    /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; with
+    /// `internet()` 10 s. The time does not run while the socket is paused. Like the [close timeout](Self::close_timeout),
     /// this one closes the socket without an error.
     ///
     /// A program that ends its side and then receives a long answer must not set this limit. A peer that goes on
@@ -313,7 +313,7 @@ impl Limits {
     }
 
     /// Limits the time for which a socket that [may be half-open](crate::SocketOptions::allow_half_open) stays open
-    /// after the peer's FIN while nothing is sent. Default: `None`, for strangers 60 s. The time begins anew with each
+    /// after the peer's FIN while nothing is sent. Default: `None`, with `internet()` 60 s. The time begins anew with each
     /// byte that the kernel takes.
     pub fn half_open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.half_open_timeout = timeout.into();
@@ -321,7 +321,7 @@ impl Limits {
     }
 
     /// Limits the time that [filters](crate::Filter), such as TLS, take until a socket is open: from the accept, from the
-    /// connect, or from the call that starts the filter. No byte extends the time. Default: 30 s, for strangers 10 s.
+    /// connect, or from the call that starts the filter. No byte extends the time. Default: 30 s, with `internet()` 10 s.
     #[doc(alias = "handshakeTimeout")]
     pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.handshake_timeout = timeout.into();
@@ -347,7 +347,7 @@ impl Limits {
         self
     }
 
-    /// Sets the [timeout of a lookup](crate::ConnectOptions::lookup_timeout). Default: 30 s, for strangers 5 s. A server
+    /// Sets the [timeout of a lookup](crate::ConnectOptions::lookup_timeout). Default: 30 s, with `internet()` 5 s. A server
     /// has no such limit of its own.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = timeout.into();

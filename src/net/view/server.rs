@@ -97,7 +97,7 @@ impl Server<'_> {
     /// # use netloop::{EventLoop, ServerId, StdListener};
     /// # fn start_successor(_: StdListener) {}
     /// # fn hand_over(event_loop: &mut EventLoop, server: ServerId) -> netloop::Result<()> {
-    /// // The successor accepts from here on; this loop serves the connections that it has to their end.
+    /// // The successor accepts from here on. This loop serves its own connections until they end.
     /// if let Some(listener) = event_loop.server(server).detach() {
     ///     start_successor(listener);
     /// }

@@ -1,4 +1,4 @@
-//! The view of one source of the user.
+//! The view of one source of the program.
 
 use std::fmt;
 use std::time::Duration;
