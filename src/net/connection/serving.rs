@@ -46,7 +46,7 @@ impl Connection {
                 outbox.begin_callback(id, self.outbound.capacity);
                 Some(Event::Socket(SocketEvent::Data(length)))
             }
-            // These two branches stay apart on purpose: one joined branch made each message slower.
+            // This branch stays apart from the one above on purpose: one joined branch made each message slower.
             Ok(_) => {
                 let id = SocketId(registration.key());
                 outbox.begin_callback(id, self.outbound.capacity);

@@ -60,7 +60,8 @@ pub(super) struct PassedDeadline {
     services: u8,
 }
 
-/// A socket's timer that has passed. The timer waits for the next try of a service in which a call has failed.
+/// A socket's timer that has passed and is not told yet. The socket is served before its timer is told, and a system call
+/// of that service has failed for now. So the timer waits until the service is tried again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PutOffTimer {
     owner: Key,

@@ -216,8 +216,8 @@ impl Limits {
         self
     }
 
-    /// Sets the answer to a connection that is over a limit of its server or its loop. Default: [`Refusal::End`]; for
-    /// strangers [`Refusal::Reset`].
+    /// Sets the answer to a connection that is over a limit of its server or its loop. Default: [`Refusal::End`]; with
+    /// `internet()` [`Refusal::Reset`].
     pub fn refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = refusal;
         self

@@ -152,8 +152,8 @@ impl Socket<'_> {
     }
 
     /// Returns the address at the other end, as the system or a [filter](crate::Filter::peer_address) reported it, such
-    /// as that of a PROXY header. The address stays until after `on_close`. `None` before there is a connection, and
-    /// for sockets that are not TCP.
+    /// as that of a PROXY header. The address stays until after `on_close`. `None` before there is a connection. `None`
+    /// also for a socket that is not TCP, unless a filter has reported an address.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};
