@@ -10,7 +10,7 @@ use super::shutdown_report::AtShutdown;
 /// The behaviour of a UDP socket, with the names of Node's `dgram`.
 ///
 /// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`](crate::SocketHandler).
-/// A datagram is a step of the turn's [`Budget`](crate::Budget). The calls come in this order:
+/// A datagram, or a batch of datagrams, is a step of the turn's [`Budget`](crate::Budget). The calls come in this order:
 ///
 /// ```text
 /// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer | on_shutdown )* ─▶ on_close

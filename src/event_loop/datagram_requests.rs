@@ -87,7 +87,7 @@ impl<S> EventLoop<S> {
     /// non-blocking. If it is connected, `on_connect` comes after `on_listening`.
     ///
     /// A duplicate of the socket may stay elsewhere, and another holder may make it blocking again. So each receive and send
-    /// costs one more system call (`fcntl(2)`).
+    /// costs one more system call (`fcntl(2)`). The options of the bind have no effect, nor has `in_batches`.
     ///
     /// # Errors
     ///

@@ -265,7 +265,7 @@ impl Net {
         if is_open && self.check_owner().is_ok() {
             // The program has sent the gathered datagrams before this close, so they must leave.
             #[cfg(feature = "udp-batch")]
-            self.with_datagrams(id, Datagrams::send_batch);
+            self.with_datagrams(id, Datagrams::send_all);
             self.reactor.deregister(id.0);
             self.with_datagrams(id, |datagrams, registration, outbox| {
                 datagrams.close(registration, outbox);

@@ -61,12 +61,14 @@ impl Datagrams {
             }
         }
         self.batch = received;
-        self.on_activated()
+        // Also if the block list has discarded all: then this is an event without news, so that the burst goes on.
+        Some(Event::Datagram)
     }
 
     /// Counts a datagram of a batch, and cuts it to the length that the handler may get. `None` if the block list discards it.
     fn admit(&mut self, mut message: Message, outbox: &mut Outbox) -> Option<Message> {
         if self.blocks(message.from) {
+            outbox.count_received_datagram(message.length);
             return None;
         }
         message.is_truncated |= message.length > self.max_datagram_bytes;
@@ -113,7 +115,7 @@ impl Datagrams {
         if let Some(refusal) = self.refusal(to) {
             return self.refuse(refusal, registration);
         }
-        let is_blocked = registration.interest().contains(Interest::WRITABLE);
+        let is_blocked = !registration.readiness().serves(Interest::WRITABLE);
         let flow = self.enqueue(bytes, to, info, registration, outbox);
         if !is_blocked {
             // The flush phase sends the queue; the socket need not wait to be writable.
@@ -130,6 +132,17 @@ impl Datagrams {
             }
         }
         flow
+    }
+
+    /// Sends the queue before a close, until the kernel has no space.
+    pub(crate) fn send_all(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        let mut queued = usize::MAX;
+        while self.queued_datagrams() < queued
+            && registration.readiness().serves(Interest::WRITABLE)
+        {
+            queued = self.queued_datagrams();
+            self.send_batch(registration, outbox);
+        }
     }
 
     /// Sends the queue, at most [`RUNS_A_SERVICE`] runs of it.

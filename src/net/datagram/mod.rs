@@ -68,8 +68,11 @@ pub(crate) struct Datagrams {
     closes_soon: bool,
     /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
     rests: bool,
-    /// The number of receives in a row that have failed. A failure by a signal or for lack of memory does not count.
+    /// The number of receives in a row that have failed, without a send in between. A failure by a signal or for lack of
+    /// memory does not count.
     failures: u32,
+    /// The number of sent datagrams at the last of these failures.
+    sent_at_failure: u64,
     max_datagram_bytes: usize,
     receives_per_turn: u32,
     high_water_mark: usize,
@@ -139,6 +142,7 @@ impl Datagrams {
             closes_soon: false,
             rests: false,
             failures: 0,
+            sent_at_failure: 0,
             max_datagram_bytes: options.max_datagram_bytes,
             receives_per_turn: options.receives_per_turn,
             high_water_mark: options.high_water_mark,

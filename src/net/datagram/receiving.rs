@@ -47,7 +47,9 @@ impl Datagrams {
         self.failures = 0;
         let most = room.saturating_sub(1);
         if self.blocks(from) {
-            return self.on_activated();
+            outbox.count_received_datagram(length);
+            // An event without news: a discarded datagram takes its part of the burst, and does not end it.
+            return Some(Event::Datagram);
         }
         let is_truncated = length > most;
         let length = self.count_received(length.min(most), is_truncated, outbox);
@@ -108,6 +110,11 @@ impl Datagrams {
                 return None;
             }
             _ => {}
+        }
+        // The network may refuse each sent datagram. Only failures that follow from no send show a broken descriptor.
+        if self.sent_at_failure != self.counts.sent {
+            self.sent_at_failure = self.counts.sent;
+            self.failures = 0;
         }
         self.failures += 1;
         let is_broken = self.failures >= MOST_FAILURES;

@@ -293,3 +293,33 @@ fn a_duplicate_in_blocking_mode_does_not_block_a_batch() {
     }
     assert_eq!(stage.count("a x"), 5);
 }
+
+#[test]
+fn a_close_sends_the_queue_to_any_number_of_peers() {
+    let mut stage = Stage::new();
+    let peers: Vec<_> = (0..40).map(|_| peer()).collect();
+    let (id, _) = stage.bind(batched(), Watch::new("a"));
+    for (_, to) in &peers {
+        assert_eq!(stage.socket(id).send_to(*to, b"bye"), DatagramFlow::Open);
+    }
+    stage.socket(id).close();
+    for (peer, _) in &peers {
+        assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 3);
+    }
+    stage.run_to_its_end();
+}
+
+#[test]
+fn a_burst_to_many_peers_is_not_dropped_while_the_kernel_has_space() {
+    let mut stage = Stage::new();
+    let peers: Vec<_> = (0..200).map(|_| peer()).collect();
+    let (id, _) = stage.bind(batched(), Watch::new("a"));
+    for (_, to) in &peers {
+        assert!(stage.socket(id).send_to(*to, &[7; 1200]).is_accepted());
+    }
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).dropped_datagrams(), 0);
+    for (peer, _) in &peers {
+        assert_eq!(peer.recv(&mut [0; 2000]).unwrap(), 1200);
+    }
+}

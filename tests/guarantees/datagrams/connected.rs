@@ -114,3 +114,23 @@ fn an_unconnected_socket_hears_of_no_refusal() {
     stage.settle_for_a_while();
     assert_eq!(stage.notes, ["a listening", "a alive"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_number_of_refusals_closes_a_socket_that_sends_on() {
+    const REFUSALS: usize = 200;
+    let mut stage = Stage::new();
+    let handler = Watch::new("a")
+        .on_connect(|cx| {
+            cx.socket.send(b"there?");
+        })
+        .on_error(|cx, _| {
+            cx.socket.send(b"there?");
+        });
+    let id = stage.connect(dead_port(), handler);
+    stage.drive("the refusals", |stage| {
+        stage.count("a ECONNREFUSED") >= REFUSALS
+    });
+    assert!(!stage.socket(id).is_closed());
+    assert!(!stage.has("a close"));
+}

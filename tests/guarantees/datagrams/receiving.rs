@@ -1,5 +1,6 @@
 //! Receiving: datagrams come whole, one by one, with the address of their sender.
 
+use std::net::UdpSocket;
 use std::rc::Rc;
 
 use netloop::{BlockList, DatagramOptions, EventLoop, EventLoopOptions};
@@ -136,7 +137,7 @@ fn datagrams_of_a_blocked_address_come_to_no_handler() {
     for _ in 0..100 {
         blocked.send_to(b"blocked", address).unwrap();
     }
-    let allowed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let allowed = UdpSocket::bind("127.0.0.1:0").unwrap();
     allowed.send_to(b"allowed", address).unwrap();
     stage.drive_to("a allowed");
     assert!(!stage.has("a blocked"));
@@ -163,4 +164,28 @@ fn a_timer_comes_behind_the_datagram_that_has_arrived() {
     stage.drive_to("a two");
     stage.settle_for_a_while();
     assert!(!stage.has("a timer 7"));
+}
+
+#[test]
+fn blocked_datagrams_take_no_more_of_a_turn_than_others() {
+    let mut stage = Stage::new();
+    let mut list = BlockList::everything();
+    list.remove_address([127, 0, 0, 1]);
+    let options = DatagramOptions::new().receive_block_list(Rc::new(list));
+    let (id, address) = stage.bind(options, Watch::new("a"));
+    stage.drive_to("a listening");
+    let (blocked, _) = peer();
+    for _ in 0..100 {
+        blocked.send_to(b"noise", address).unwrap();
+    }
+    let allowed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    allowed.send_to(b"good", address).unwrap();
+    // 101 datagrams, of which a turn receives 32.
+    let mut turns = 0;
+    while !stage.has("a good") {
+        stage.turn();
+        turns += 1;
+        assert!(turns <= 10, "after {turns} turns");
+    }
+    assert_eq!(stage.socket(id).received_datagrams(), 1);
 }

@@ -169,9 +169,9 @@ impl DatagramSocket<'_> {
 
 /// The life of the socket.
 impl DatagramSocket<'_> {
-    /// Connects the socket to `peer`: from now on the socket sends to `peer`, and receives from `peer` alone.
-    /// [`on_connect`](crate::DatagramHandler::on_connect) follows. No packet is sent, so the result says nothing about
-    /// the peer.
+    /// Connects the socket to `peer`: from now on the socket sends to `peer`, and the kernel accepts datagrams from `peer`
+    /// alone. Datagrams of others that had arrived before still come. No packet is sent, so the result says nothing about
+    /// the peer. [`on_connect`](crate::DatagramHandler::on_connect) follows.
     ///
     /// The socket then stays connected until it closes. Node's `disconnect` has no counterpart, because the standard
     /// library has no safe call for it.
