@@ -38,7 +38,7 @@ pub enum AtShutdown {
 ///
 /// let mut event_loop: EventLoop<String> = EventLoop::new()?;
 /// event_loop.shutdown(Duration::from_secs(10), |cx, report| {
-///     // A deadline that cuts peers off is worth a look.
+///     // The log gets a line only if the deadline has cut no peer off.
 ///     if report.forced == 0 {
 ///         *cx.shared = report.to_string();
 ///     }

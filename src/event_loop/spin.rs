@@ -73,7 +73,6 @@ impl<S> EventLoop<S> {
     }
 
     fn end_spin(&mut self, shared: &mut S, duration: Duration) {
-        // `stall_owner` looks up the address of the owner for the hook. After the close there would be no address.
         let owner = match self.net.keeps_awake() {
             Some(Awake::Socket(id)) => Watched::Socket(id),
             Some(Awake::Server(id)) => Watched::Server(id),
@@ -82,6 +81,7 @@ impl<S> EventLoop<S> {
             // The queue holds a key whose source is gone: the next turn drops it.
             None => return,
         };
+        // Made before the close: `stall_owner` looks up the address of the owner, which a closed socket no longer has.
         let stall = Stall {
             duration,
             callback: "spin",

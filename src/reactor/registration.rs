@@ -224,8 +224,8 @@ impl Registration<'_> {
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
-    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline too, and the source
-    /// must compare its deadline with the time.
+    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline. The source must compare
+    /// its deadline with the time, and set a deadline that has not passed again: no further call comes otherwise.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }

@@ -31,8 +31,8 @@ impl<T: Handler> Reactor<T> {
         self.clock.note(self.selector.now());
     }
 
-    /// Returns the time at which `tick` begins, in the ticks of sources: milliseconds, even if the wheel counts
-    /// microseconds. `None` for a time beyond the range of `Instant`.
+    /// Returns the time at which `tick` begins. `tick` counts milliseconds, as all ticks of sources do, even if the wheel
+    /// counts microseconds. `None` for a time beyond the range of `Instant`.
     pub(crate) fn instant_at(&self, tick: u64) -> Option<Instant> {
         self.clock.instant_at(tick)
     }

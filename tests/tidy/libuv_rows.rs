@@ -5,7 +5,7 @@ use crate::file::{File, Finding};
 const TABLE: &str = "tests/guarantees/README.md";
 
 /// The number of rows, so that none is lost.
-const ROWS: usize = 146;
+const ROWS: usize = 147;
 
 /// Finds rows whose test is not there, and rows without a test that do not say why.
 pub(crate) fn broken_rows(files: &[File]) -> Vec<Finding> {

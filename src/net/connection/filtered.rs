@@ -165,7 +165,7 @@ impl Connection {
         false
     }
 
-    /// The number of received bytes for the limits on time: with filters, the bytes on the wire.
+    /// The number of bytes that were received from the wire: with filters, before they were decoded.
     pub(super) fn received_on_wire(&self) -> u64 {
         self.filters().map_or(self.bytes_read, Filters::received)
     }

@@ -310,7 +310,7 @@ fn a_close_sends_the_queue_to_any_number_of_peers() {
 }
 
 #[test]
-fn a_burst_to_many_peers_is_not_dropped_while_the_kernel_has_space() {
+fn a_burst_to_many_peers_is_not_dropped_for_want_of_a_flush() {
     let mut stage = Stage::new();
     let peers: Vec<_> = (0..200).map(|_| peer()).collect();
     let (id, _) = stage.bind(batched(), Watch::new("a"));
