@@ -4,13 +4,16 @@
 //! end of the peer, and `WouldBlock` means that nothing can be done for now.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::net::SocketAddr;
 
 use crate::system::Stream;
 
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
-use super::passage::{MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, write};
+use super::passage::{
+    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, write,
+};
 use super::wire_buffer::WireBuffer;
 
 /// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the
@@ -124,9 +127,15 @@ impl Filters {
         }
     }
 
-    /// Takes the transient failure of a write in the last operation: a signal, or a lack of memory.
+    /// Takes the transient failure of the last write of the last operation: a signal, or a lack of memory.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
-        self.wire.write_fault.take()
+        match mem::take(&mut self.wire.last_write) {
+            LastWrite::Fault(error) => Some(error),
+            other => {
+                self.wire.last_write = other;
+                None
+            }
+        }
     }
 
     /// Whether the last read of the wire proves that the kernel has no more for now, and no filter has input either.
@@ -142,7 +151,7 @@ impl Filters {
 
     /// Whether the last operation ended with a short write, and not with a call that would block.
     pub(crate) fn has_written_short(&self) -> bool {
-        self.wire.wrote_short
+        matches!(self.wire.last_write, LastWrite::Short)
     }
 
     /// Whether the last operation has held back the answers of the filter next to the handler, if there are any. The
@@ -151,14 +160,14 @@ impl Filters {
         self.wire.holds_answers
     }
 
-    /// Whether a write of the last operation has failed for good.
+    /// Whether the last write of the last operation has failed for good.
     pub(crate) fn has_write_failed(&self) -> bool {
-        self.wire.write_failed
+        matches!(self.wire.last_write, LastWrite::Failed)
     }
 
     /// Whether the last operation ended with a write that would block.
     pub(crate) fn would_block(&self) -> bool {
-        self.wire.would_block
+        matches!(self.wire.last_write, LastWrite::WouldBlock)
     }
 
     /// Whether the next write returns the failure of an earlier one.
@@ -211,7 +220,7 @@ impl Filters {
                 top.note_early_end();
                 continue;
             }
-            if has_many_answers(top) && self.wire.write_fault.is_none() {
+            if has_many_answers(top) && !self.wire.has_fault() {
                 // With so many answers, the stream is not read, and no read can return the failure of the write. So it
                 // is returned now.
                 match sent {
@@ -229,7 +238,7 @@ impl Filters {
             match fill(top, below, &mut self.wire, stream, received) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let may_pass = self.wire.write_fault.is_some();
+                    let may_pass = self.wire.has_fault();
                     return match sent {
                         Err(error) if !is_full(&error) && !may_pass => Err(error),
                         _ => Ok(Advance::Waits),

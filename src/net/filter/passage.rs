@@ -26,6 +26,21 @@ const BATCH_BYTES: usize = 64 << 10;
 /// The limit on the slices that are encoded at a time.
 const BATCH_SLICES: usize = 16;
 
+/// The result of the last write to the stream in one operation.
+#[derive(Debug, Default)]
+pub(super) enum LastWrite {
+    /// The kernel has taken every byte, or was offered none.
+    #[default]
+    Sent,
+    /// The kernel has taken a part, which proves that it has no space for now.
+    Short,
+    WouldBlock,
+    /// A transient failure: a signal, or a lack of memory.
+    Fault(io::Error),
+    /// A lasting failure.
+    Failed,
+}
+
 /// The results of the stream's calls in one operation, and the counts and errors that outlast the operation.
 #[derive(Debug, Default)]
 pub(super) struct WireState {
@@ -41,17 +56,10 @@ pub(super) struct WireState {
     /// Whether a read after a short one returns `WouldBlock` without a system call. Such a `WouldBlock` does not
     /// disprove an end that the kernel has reported.
     pub(super) spares_reads: bool,
-    /// Whether the last write was short, which proves that the kernel has no space for now.
-    pub(super) wrote_short: bool,
-    /// Whether the last write would have blocked.
-    pub(super) would_block: bool,
-    /// Whether the last write has failed for good.
-    pub(super) write_failed: bool,
+    pub(super) last_write: LastWrite,
     /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
     /// filters are dropped.
     pub(super) drops_output: bool,
-    /// The transient failure of a write in this operation: a signal, or a lack of memory.
-    pub(super) write_fault: Option<io::Error>,
     /// The failure of a write after some bytes were taken. The next write returns it.
     pub(super) late_failure: Option<io::Error>,
     /// An error of a read that came after decoded bytes. The next read returns it.
@@ -70,10 +78,7 @@ impl WireState {
         self.reads = 0;
         self.read_short = false;
         self.spares_reads = true;
-        self.wrote_short = false;
-        self.would_block = false;
-        self.write_failed = false;
-        self.write_fault = None;
+        self.last_write = LastWrite::Sent;
         self.holds_answers = false;
     }
 
@@ -88,6 +93,11 @@ impl WireState {
             self.late_failure = Some(error);
         }
         Ok(taken)
+    }
+
+    /// Whether the last write has met a transient failure.
+    pub(super) fn has_fault(&self) -> bool {
+        matches!(self.last_write, LastWrite::Fault(_))
     }
 
     /// Whether the stream is not read again in this operation.
@@ -119,7 +129,7 @@ impl WireState {
 
     /// Writes to the stream. Returns 0 if the kernel is known to have no space, or `plain` bytes come first.
     pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.wrote_short || self.plain > 0 {
+        match matches!(self.last_write, LastWrite::Short) || self.plain > 0 {
             true => Ok(0),
             false => self.write_now(stream, slices),
         }
@@ -150,25 +160,29 @@ impl WireState {
 
     fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if let Some(cut) = &self.cut {
-            self.write_failed = true;
+            self.last_write = LastWrite::Failed;
             return Err(copy_of_io(cut));
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         match stream.write(slices) {
             Ok(sent) => {
-                self.wrote_short = sent < offered && stream.short_write_exhausts();
+                self.last_write = match sent < offered && stream.short_write_exhausts() {
+                    true => LastWrite::Short,
+                    false => LastWrite::Sent,
+                };
                 Ok(sent)
             }
             Err(error) => {
-                self.would_block = is_full(&error);
-                if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
-                    self.write_fault = Some(copy_of_io(&error));
-                } else if !self.would_block {
-                    self.write_failed = true;
+                self.last_write = if is_full(&error) {
+                    LastWrite::WouldBlock
+                } else if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
+                    LastWrite::Fault(copy_of_io(&error))
+                } else {
                     if error.kind() != io::ErrorKind::BrokenPipe {
                         self.cut = Some(copy_of_io(&error));
                     }
-                }
+                    LastWrite::Failed
+                };
                 Err(error)
             }
         }
