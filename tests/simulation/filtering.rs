@@ -15,7 +15,7 @@ pub(crate) struct Filters(Rc<Shared>);
 
 struct Shared {
     kind: Kind,
-    /// How many of a hundred ends of connections have a fault.
+    /// The share of the ends of connections that have a fault, in hundredths.
     faults: Cell<u32>,
     random: RefCell<fastrand::Rng>,
     totals: Rc<Totals>,

@@ -71,7 +71,7 @@ enum State {
     Listening(Bound),
     /// The socket listens, but an accept has failed for a cause whose end no edge will report. No accept is tried
     /// before the backoff is over or a descriptor may be free. The state ends when an accept finds no waiting peer.
-    /// That result proves a free descriptor, because the kernel looks for a descriptor before it looks into the
+    /// An accept without a peer proves a free descriptor: the kernel looks for a descriptor before it looks into the
     /// backlog.
     BackingOff {
         bound: Bound,

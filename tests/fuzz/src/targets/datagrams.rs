@@ -370,7 +370,7 @@ impl Run {
             }
             model.sends += 1;
             let is_dropped = flow == DatagramFlow::Dropped;
-            // What is too long is refused, at once or later.
+            // The socket or the kernel refuses a datagram that is too long, at once or later.
             let by_limit = lost_here > 0 && (!is_dropped || bytes.len() <= LONGEST);
             model.owes_drain |= flow == DatagramFlow::Full || by_limit;
             if flow.is_accepted() {

@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Until(u64, Turn),
 }
 
-/// What a filter does after a number of bytes.
+/// The behaviour of a filter after a number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     Fail,

@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 /// The length of the head of a record.
 const HEAD: usize = 5;
 
-/// What happens to one record.
+/// The harm that one record takes on its way.
 #[derive(Clone, Debug)]
 pub(crate) enum Harm {
     None,

@@ -347,7 +347,7 @@ impl SocketHandler<Shared> for OverTls {
             let state = &mut *self.state.borrow_mut();
             state.filtered.id = Some(cx.socket.id());
             state.filtered.phase = Phase::Plain;
-            // What was written before is plaintext on the wire, which this peer takes for a record.
+            // Bytes that were written before are plaintext on the wire. This peer would take them for a record.
             let is_clear = state.filtered.offered == 0;
             if !is_clear || cx.socket.start_tls(state.side.clone(), &[]).is_err() {
                 state.filtered.was_cut = true;
