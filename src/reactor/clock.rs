@@ -9,10 +9,11 @@ use crate::wheel::NEVER;
 /// timeout of epoll up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Keeps the reading of the clock that all of one turn uses. The caller passes these readings in.
+/// Keeps the reading of the clock that is the reactor's time until the caller passes in the next one: here it is called
+/// the turn's reading.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// The clock itself. `read_tick` reads it for one source, and the turn's reading does not change.
+    /// The clock itself, which only `read_tick` reads. The turn's reading then does not change.
     source: MonotonicClock,
     origin: Instant,
     now: Instant,
@@ -22,7 +23,7 @@ pub(super) struct Clock {
     /// beginning of the tick after `tick`.
     next_tick: Instant,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
-    /// by `tick` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
+    /// by `now` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
     /// Whether the wheel counts in microseconds. Sources count in milliseconds even then.
     #[cfg(all(feature = "precise", target_os = "linux"))]

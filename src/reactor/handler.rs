@@ -48,7 +48,8 @@ use super::Registration;
 /// }
 /// ```
 pub trait Handler {
-    /// A report of a served source to the caller of [`Reactor::next`](super::Reactor::next).
+    /// A report of a source to the caller of [`Reactor::next`](super::Reactor::next) or
+    /// [`Reactor::next_elapsed`](super::Reactor::next_elapsed).
     type Event;
 
     /// Resources that the reactor's caller lends to each method with an argument `resources`, such as a read buffer
@@ -56,8 +57,8 @@ pub trait Handler {
     type Resources<'a>;
 
     /// Returns the object that the reactor registers with the kernel and later deregisters: the same object in every
-    /// call. Returns `None` if the source has no such object. The reactor then serves the source only for its deadlines
-    /// and its own requests.
+    /// call. Returns `None` if the source has no such object. The reactor then serves the source for its deadlines, for
+    /// its own requests, and for readiness that it [assumes](Registration::assume).
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// Reads or accepts, because the kernel may have data, a connection, the end of the data, or an error to return.
@@ -77,8 +78,9 @@ pub trait Handler {
     /// Handles an error that the kernel has reported. The reactor calls this only while the source does not want to
     /// read, because no read then returns the error.
     ///
-    /// The reactor calls this once for each report. While the source wants to read, the reactor calls
-    /// [`on_readable`](Self::on_readable) instead: the data that arrived before the error must be read first.
+    /// The reactor calls this at most once for each report: a write that [would block](Registration::would_block) clears
+    /// the report. While the source wants to read, the reactor calls [`on_readable`](Self::on_readable) instead: the
+    /// data that arrived before the error must be read first.
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
@@ -96,7 +98,8 @@ pub trait Handler {
     }
 
     /// Reports an event that did not come from the kernel. The reactor calls this after the source called
-    /// [`Registration::activate`], and before the methods for readiness.
+    /// [`Registration::activate`], and before the methods for readiness. A call without that request comes when the
+    /// kernel has refused to register the source anew.
     fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -107,16 +110,16 @@ pub trait Handler {
     }
 
     /// Handles a deadline that has passed: the deadline of the last [`Registration::set_deadline`], or an earlier
-    /// deadline which that call replaced. The reactor also calls this when it retries a [`Registration::rearm`] that
-    /// the kernel has refused. So the source must compare its deadline with the time. If the deadline has not passed,
+    /// deadline which that call replaced. The reactor also calls this before it registers the source anew, after the
+    /// kernel has refused to do so ([`Registration::rearm`]). So the source must compare its deadline with the time. If the deadline has not passed,
     /// the source sets it again.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
     }
 
-    /// Whether closing the source's descriptor also removes the descriptor from the selector. If `true`, the reactor
-    /// does not deregister the source before it is closed.
+    /// Whether closing the source's descriptor also removes the descriptor from the selector. If `true`,
+    /// [`Reactor::next_closing`](super::Reactor::next_closing) does not deregister the source.
     ///
     /// `false`, the default, is always right. `true` is right for a descriptor without a duplicate, on a system whose
     /// selector forgets a descriptor when its last duplicate is closed (`epoll(7)`). If a forked child still holds a

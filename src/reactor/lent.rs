@@ -71,7 +71,7 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// Deregisters `object`. This fails only if the kernel has forgotten the descriptor already.
+    /// Deregisters `object`. An error, which only means that `object` is not registered any more, is ignored.
     pub(crate) fn deregister_lent(&self, object: &mut dyn event::Source) {
         let _ = self.selector.deregister(object);
     }

@@ -1,8 +1,8 @@
 //! A level-triggered reactor over mio's edge-triggered selector, for any source that mio can poll.
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. A reactor knows nothing of
-//! sockets, and calls no user code but the [`Handler`] methods of its sources. A source is registered with the kernel
-//! when it is inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits,
+//! sockets, and calls back only the [`Handler`] methods of its sources and the closures that its caller passes. A
+//! source is registered with the kernel when it is inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits,
 //! and the directions that the source wants as [`Interest`] bits. A source is on the run queue while it is ready for a
 //! direction that it wants. Pausing and resuming a source only flip bits, and make no system call.
 //!
@@ -115,10 +115,10 @@ struct Burst {
     left: u32,
 }
 
-/// A token for the callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`]. If the source
-/// asks for a flush during the callback and is not on the flush list, `end_callback` flushes the source.
+/// A token for the callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`] or
+/// [`Reactor::end_callback_by`]. These consume it, so a callback ends once, and under the key that it began with.
 ///
-/// `end_callback` consumes the scope, so a callback ends once, and under the key that it began with. If a panic drops
+/// If the source asks for a flush meanwhile and is not on the flush list, `end_callback` flushes the source. If a panic drops
 /// the scope, no flush is lost: [`Reactor::abandon_callback`] puts the source on the flush list.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
@@ -307,7 +307,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Deregisters the object that [`Handler::source`] returns, and forgets the kernel's reports about it. The source
-    /// itself stays. Ignores an error, which means that the object was not registered.
+    /// itself stays. An error, which means that the object was not registered, is ignored.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
@@ -323,7 +323,7 @@ impl<T: Handler> Reactor<T> {
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let Slot { state, source } = self.slots.get_mut(key)?;
         if let Some(source) = source.source() {
-            // Deregistering fails only if the kernel has forgotten the descriptor already.
+            // An error only means that the object is not registered, or not any more.
             let _ = self.selector.deregister(source);
         }
         if let Some(handle) = state.timer {

@@ -8,8 +8,8 @@ use std::collections::TryReserveError;
 use super::source_state::{Flags, WheelEntry};
 use super::{Handler, Key, Phase, Reactor};
 
-/// The time between the first sign of unused memory and its return, in ticks. A load that swings faster than this keeps
-/// its tables.
+/// The time between the first sign of unused memory and its return, in ticks. A table that is no longer much too large
+/// at the end of this time is kept.
 const RECLAIM_TICKS: u64 = 250;
 
 impl<T: Handler> Reactor<T> {
@@ -31,7 +31,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes [`next_due`](Self::next_due) [reclaim](Self::reclaim) unused memory after some time, and tell its caller.
+    /// Makes [`next_due`](Self::next_due) [reclaim](Self::reclaim) unused memory after [`RECLAIM_TICKS`], and tell its
+    /// caller. Does nothing without memory for the entry on the wheel.
     #[cold]
     pub(crate) fn reclaim_soon(&mut self) {
         if self.reclaims.is_none() && self.wheel.reserve().is_ok() {

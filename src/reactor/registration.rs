@@ -13,8 +13,8 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// The state of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// readiness, interest and deadline.
 ///
-/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may lead to a
-/// system call once the source's method has returned. They are [`rearm`](Self::rearm), and, for writing,
+/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may make the reactor
+/// register the source anew, by a system call, once the source's method has returned. They are [`rearm`](Self::rearm), and, for writing,
 /// [`would_block`](Self::would_block) and [`fell_short`](Self::fell_short) if the source is registered for reading
 /// alone.
 ///
@@ -107,8 +107,8 @@ impl Registration<'_> {
         }
     }
 
-    /// Notes that a call in `direction` would have blocked, and clears that readiness. The kernel reports again when
-    /// the direction becomes ready.
+    /// Notes that a call in `direction` would have blocked. Clears the readiness of this direction, and a reported
+    /// error, which the call would have returned. The kernel reports again when the direction becomes ready.
     #[inline]
     pub fn would_block(&mut self, direction: Interest) {
         let mut gone = Signals::ERROR;
@@ -126,8 +126,9 @@ impl Registration<'_> {
     ///
     /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now,
     /// so this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
-    /// neither gives a second edge. For reading it also stays with [`Readiness::PRIORITY`], and on every system whose
-    /// selector does not report `PRIORITY` (kqueue). On AFD of Windows and `poll(2)` nothing changes at all.
+    /// neither gives a second edge. The readiness for reading also stays if `PRIORITY` is set ([`Readiness::PRIORITY`]),
+    /// and with a selector that does not report `PRIORITY` (kqueue). With AFD of Windows and with `poll(2)`, the
+    /// readiness for writing stays too.
     ///
     /// A source of another kind calls [`would_block`](Self::would_block) after a call that would block. A read of a
     /// Unix socket, for example, ends after a message that carries a descriptor, though more bytes follow.
@@ -154,8 +155,8 @@ impl Registration<'_> {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Removes the readiness that serves `direction`, and returns it. So the source is not served again before its
-    /// owner has acted, and the source has put the readiness back with [`assume`](Self::assume).
+    /// Removes the readiness that serves `direction`, and returns it. So the source is not served for `direction` until
+    /// its owner has acted and has put the readiness back with [`assume`](Self::assume).
     pub(crate) fn set_aside(&mut self, direction: Interest) -> Readiness {
         let served = self.readiness().intersection(direction.served_by());
         self.state.signals.remove(served.into());
@@ -184,8 +185,8 @@ impl Registration<'_> {
         is_requested
     }
 
-    /// Clears the readiness for reading, and asks the kernel to report it again. A source whose reads may
-    /// block the thread calls this in place of the further read with which other sources find that no data is left.
+    /// Clears [`Readiness::READABLE`], and asks the kernel to report it again. A source whose reads may block the thread
+    /// calls this in place of the further read with which other sources find that no data is left.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);
@@ -198,8 +199,8 @@ impl Registration<'_> {
         self.state.flags.insert(Flags::WANTS_FLUSH);
     }
 
-    /// Asks for [`Handler::on_activated`](super::Handler::on_activated) in the next serve phase, for an event that did
-    /// not come from the kernel. Several requests count as one.
+    /// Asks for [`Handler::on_activated`](super::Handler::on_activated) when the source is served next, for an event
+    /// that did not come from the kernel. Several requests count as one.
     pub fn activate(&mut self) {
         self.state.signals.insert(Signals::ACTIVATED);
     }
@@ -216,7 +217,7 @@ impl Registration<'_> {
             .intersects(Flags::WANTS_CLOSE | Flags::CLOSING)
     }
 
-    /// Returns the reactor's time: the reading of the clock that all of this turn uses.
+    /// Returns the reactor's time, as [`Reactor::now`](super::Reactor::now) does.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -226,6 +227,8 @@ impl Registration<'_> {
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
     /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline. The source must compare
     /// its deadline with the time, and set a deadline that has not passed again: no further call comes otherwise.
+    ///
+    /// Without memory for the entry, [closes](Self::close) the source.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }

@@ -22,7 +22,7 @@ impl<T: Handler> Reactor<T> {
     /// Serves ready sources as [`next`](Self::next) does. Calls `goes_on` after each source that gave no event, and
     /// returns `None` if the result is `false`: a source may do much work without an event. Each source writes before
     /// it reads, because writing frees memory.
-    // Always inlined: this is the innermost loop of the event loop, which is the only caller in this crate.
+    // Always inlined: this is the innermost loop of the event loop.
     #[inline(always)]
     pub fn next_while(
         &mut self,
@@ -56,7 +56,8 @@ impl<T: Handler> Reactor<T> {
             } else if registration.state.has_work() {
                 serve_slow_path(source, &mut registration.reborrow(), resources)
             } else {
-                // `serve_ahead` has served the source meanwhile, or the source has lost its interest.
+                // The reason to serve the source is gone: `serve_ahead` has served it meanwhile, for example, or its
+                // interest was removed.
                 self.burst = None;
                 continue;
             };
@@ -124,8 +125,9 @@ impl<T: Handler> Reactor<T> {
         event
     }
 
-    /// Continues the burst of the source that was just served, if this source gave an event and has more work.
-    /// Otherwise puts the source on the lists that its state requires.
+    /// Continues the burst of the source that was just served, if this source gave an event, has more work, and may give
+    /// a further event in a row. At the end of its burst, puts a source that has more work behind the other ready ones.
+    /// Then puts the source on the further lists that its state requires.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -167,7 +169,7 @@ impl<T: Handler> Reactor<T> {
                     return Some(key);
                 }
                 if let Some(source) = slot.source.source() {
-                    // Deregistering fails only if the kernel has forgotten the descriptor already.
+                    // An error only means that the object is not registered, or not any more.
                     let _ = self.selector.deregister(source);
                 }
                 return Some(key);
@@ -350,9 +352,9 @@ fn serve_slow_path<T: Handler>(
 
 /// Puts a source on the lists that its state requires: the serve list, the flush list or the close list.
 ///
-/// Invariant I7: a source that must be served is on the serve list. So every change of a source's signals, interest or
-/// flags is followed by a call of this function. [`Reactor::next_while`] and `Reactor::apply_events` compare and enqueue by
-/// themselves instead.
+/// Invariant I7: a source that must be served is on the serve list. So each change of signals, interest or flags that
+/// may give a source work or a request is followed by a call of this function. [`Reactor::next_while`] and
+/// `Reactor::apply_events` compare and enqueue by themselves instead.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(
     key: Key,

@@ -9,7 +9,7 @@ use crate::wheel::TimerHandle;
 /// An entry of the timer wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WheelEntry {
-    /// The deadline of a source.
+    /// The deadline of a source, or the next try to register it anew.
     Source(Key),
     /// A timer that the reactor's caller armed for itself, which the reactor only passes on.
     Timer(Key),
@@ -24,7 +24,8 @@ bitflags! {
     /// other flags. The reactor also sets `WANTS_REARM`, for a request that the kernel has refused.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Flags: u8 {
-        /// Invariant: set exactly while the key is on the serve list, or is the key of `Reactor::burst`.
+        /// Invariant, while the source is not being served: set exactly if the key is on the serve list, or is the key
+        /// of `Reactor::burst`.
         const QUEUED = 1 << 0;
         /// Request: to flush at the next flush point.
         const WANTS_FLUSH = 1 << 1;
@@ -47,7 +48,7 @@ bitflags! {
         /// source was assumed to be writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is
         /// set; or [`Signals::REARM_REFUSED`] is.
         const WATCHES_WRITABLE = 1 << 7;
-        /// The requests that the reactor grants when the source's method or visitor has returned.
+        /// The requests. The reactor looks for them when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
@@ -131,8 +132,9 @@ impl SourceState {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether the source has begun something that the caller must finish, held or not. The source waits for the kernel
-    /// to take bytes or to make a connection, waits for a flush, or has an event of its own to report.
+    /// Whether the source has begun something that the caller must finish, even if the source is not held. The source
+    /// waits for the kernel to take bytes or to make a connection, waits for a flush, or has an event of its own to
+    /// report.
     pub(super) fn is_under_way(&self) -> bool {
         self.interest.contains(Interest::WRITABLE)
             || self.signals.contains(Signals::ACTIVATED)

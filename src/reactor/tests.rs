@@ -7,7 +7,7 @@ mod deadlines;
 mod flushing;
 #[cfg(unix)]
 mod kernel;
-// The second selector of these tests must be epoll: only there does registering again show the present levels.
+// The second selector of `kernel_model` must be epoll: only there does registering again show the present levels.
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)
@@ -29,7 +29,7 @@ use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 /// A limit for waits that a defect could make endless. Every correct wait is shorter.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-/// The methods of [`Handler`], for the log and as events. `Closed` stands for `on_error`.
+/// The methods of [`Handler`], for the log and as events. `Closed` stands for `on_error`, `Elapsed` for `on_deadline`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Activated,
@@ -40,8 +40,8 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order. `on_activated` and `on_deadline` are missing: probes do not log the first, and
-/// the second is not lent the log.
+/// The calls that all probes got, in order. `on_activated` and `on_deadline` are missing: probes do not log the first,
+/// and the second is not lent the log.
 type Log = Vec<(char, Call)>;
 
 /// The action of a probe on a call. The action returns whether the probe gives the call as an event.

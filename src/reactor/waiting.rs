@@ -8,8 +8,8 @@ use super::source_state::{Flags, Signals, WheelEntry};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// Returns the reactor's time: the clock reading of the last [`refresh_now`](Self::refresh_now). Neither
-    /// [`poll`](Self::poll) nor any other public method changes this time.
+    /// Returns the reactor's time: the clock reading of the last [`refresh_now`](Self::refresh_now), or before it that
+    /// of [`new`](Self::new). Neither [`poll`](Self::poll) nor any other public method changes this time.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -106,7 +106,8 @@ impl<T: Handler> Reactor<T> {
             if applied + 2 < capacity || !self.selector.is_full() {
                 return Ok(());
             }
-            // Each source has at most one event in the kernel, so this many further polls fetch all of them.
+            // In epoll each source has at most one event, so this many further polls fetch all of them. kqueue has up to
+            // two for a source, one for each direction.
             if polls == self.slots.len() / capacity || !goes_on(self) {
                 return Ok(());
             }
@@ -204,7 +205,8 @@ impl<T: Handler> Reactor<T> {
         self.burst.is_some_and(|burst| burst.key == key)
     }
 
-    /// Returns the number of sources that wait to be served, flushed or closed.
+    /// Returns the number of entries in the lists of sources that wait to be served, flushed or closed. A source that
+    /// waits for two of these counts twice.
     pub(crate) fn queued(&self) -> usize {
         self.ready() + self.waiting(Phase::Flush) + self.waiting(Phase::Close)
     }

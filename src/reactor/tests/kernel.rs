@@ -86,7 +86,7 @@ enum Report {
     Closed,
 }
 
-/// A real source that makes one call each time it is served.
+/// A real source that makes one call each time it is served for reading.
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
