@@ -19,7 +19,8 @@ pub enum Flavour {
     Epoll,
     /// macOS and the BSDs: separate events for reading and for writing. Each event reports its direction's end too.
     Kqueue,
-    /// Windows: the kernel reports each bit of readiness once, and again only after a call that would have blocked.
+    /// Windows: the kernel reports each bit of readiness once, and again only after a call that would have blocked, or
+    /// a new registration.
     ///
     /// Such a call makes the kernel report all bits, also writability. After a short read, further bytes cause no
     /// event.

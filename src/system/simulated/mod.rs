@@ -5,8 +5,8 @@
 //! [`Selector`], [`Stream`], [`Acceptor`] and [`Udp`] are the simulated variants of the types in `system`. The network
 //! follows the rules of Linux, as far as a program can observe them. These rules decide which bytes stay readable after
 //! a RST, which call returns an error, and what closing with unread bytes does. The network may lose, double and
-//! reorder datagrams of UDP. TCP would hide all three, so the network does none of them to packets of TCP. The network
-//! does not simulate urgent data or Unix sockets.
+//! reorder datagrams of UDP. TCP would hide all three, so the network does none of them to the bytes of TCP. The
+//! network does not simulate urgent data or Unix sockets.
 
 mod acceptor;
 mod flavour;

@@ -22,7 +22,8 @@ use super::flavour::Flavour;
 pub struct Options {
     /// The way in which the kernels report readiness.
     pub flavour: Flavour,
-    /// The time for which each packet is under way.
+    /// The time for which each packet is under way, unless
+    /// [`set_latency`](crate::simulation::Simulation::set_latency) gave its two machines another.
     pub latency: Duration,
     /// The limit on the random time that is added to each latency. Bytes never overtake earlier bytes.
     pub jitter: Duration,
@@ -54,8 +55,8 @@ pub struct Options {
     /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost if a fragment is
     /// lost.
     pub mtu: usize,
-    /// The wall-clock time at which the simulation begins, counted from 1970-01-01 in UTC. The default is 2030-01-01. Only
-    /// `Simulation::time_provider` tells it, for the certificates of TLS. A change during a run changes nothing.
+    /// The wall-clock time at which the simulation begins, counted from 1970-01-01 in UTC. The default is 2030-01-01.
+    /// Only `Simulation::time_provider` tells it, for the certificates of TLS. A change during a run changes nothing.
     pub unix_time: Duration,
 }
 

@@ -47,7 +47,7 @@ impl Selector {
     }
 
     /// Waits for events: moves the clock on from arrival to arrival, until there is an event or a wake, or `timeout`
-    /// has passed.
+    /// has passed. Also ends if a fault or the flavour hides the events that are there.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The network as a whole: its methods are the system calls of programs, and the passage of time.
 //!
-//! Each read, write, shutdown and close first delivers the packets that are due. So without latency, jitter and a limit
-//! on the bandwidth, the bytes of a write have arrived before the peer's next read, as on loopback. No poll is needed
-//! in between.
+//! Each read, write, shutdown and close, also of UDP sockets, first delivers the packets that are due. So without
+//! latency, jitter and a limit on the bandwidth, the bytes of a write have arrived before the peer's next read, as on
+//! loopback. No poll is needed in between.
 
 mod control;
 mod datagrams;
@@ -52,7 +52,7 @@ pub(crate) struct Network {
     datagrams: Datagrams,
     ports: Ports,
     lookups: LookupQueue,
-    /// The routes of the addresses whose route is not [`Route::Normal`].
+    /// The routes that a test has set. Every other address has [`Route::Normal`].
     routes: BTreeMap<IpAddr, Route>,
 }
 

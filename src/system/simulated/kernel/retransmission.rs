@@ -25,8 +25,8 @@ pub(super) struct PeerTimeouts {
     /// The time at which retransmission ends. Invariant: `Some` while a partition or a crash holds back bytes or a FIN
     /// of this socket, or their acknowledgement.
     retransmission_ends: Option<u64>,
-    /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition lies between
-    /// the socket and its peer.
+    /// The time at which probing ends. Invariant: `Some` while the socket has SO_KEEPALIVE and a partition or a crash
+    /// keeps it from its peer.
     probing_ends: Option<u64>,
 }
 
@@ -50,8 +50,8 @@ impl PeerTimeouts {
         self.retransmission_ends = None;
     }
 
-    /// Notes that a partition holds back a packet of this socket. If retransmission begins now, sets its end to `end`,
-    /// and returns `end`.
+    /// Notes that a partition or a crash holds back a packet of this socket. If retransmission begins now, sets its end
+    /// to `end`, and returns `end`.
     pub(super) fn on_held(&mut self, end: u64) -> Option<u64> {
         if self.retransmission_ends.is_some() {
             return None;
@@ -60,7 +60,8 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that no partition lies between this socket and its peer: the peer answers, which ends both timeouts.
+    /// Notes that no partition and no crash keeps this socket from its peer: the peer answers, which ends both
+    /// timeouts.
     pub(super) fn on_reachable(&mut self, now: u64) {
         let was_probing = self.probing_ends.take().is_some();
         if self.retransmission_ends.take().is_some() || was_probing {
@@ -68,7 +69,8 @@ impl PeerTimeouts {
         }
     }
 
-    /// Notes that a partition lies between this socket and its peer. Returns the end of probing, if probing begins now.
+    /// Notes that a partition or a crash keeps this socket from its peer. Returns the end of probing, if probing begins
+    /// now.
     pub(super) fn on_partition(&mut self, now: u64) -> Option<u64> {
         if self.probing_ends.is_none() {
             self.probing_ends = self.end_of_probing(now);

@@ -15,7 +15,7 @@ use super::wire::{Link, Packet};
 /// The state of a simulated TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TcpState {
-    /// The SYN or its answer is under way.
+    /// No answer to a SYN has arrived.
     Connecting,
     /// The handshake is complete.
     Connected,

@@ -1,5 +1,5 @@
-//! A hash of what happens in a simulation. The hash covers the entries that [`Note`] lists, with lengths and times, but
-//! not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
+//! A hash of what happens in a simulation. The hash covers the entries that [`Note`] lists, with lengths and times,
+//! but not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
 
 /// A running hash, FNV-1a over integers of 64 bits.
 ///
@@ -15,7 +15,7 @@ pub(super) struct Trace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Note {
-    /// The clock moved. The entry has the new number of nanoseconds.
+    /// The clock moved on, other than by the time of a poll. The entry has the new number of nanoseconds.
     Time,
     /// A packet or datagram arrived, or a timer of a socket fell due.
     Arrival,
@@ -29,7 +29,7 @@ pub(super) enum Note {
     Accept,
     /// A connect began.
     Connect,
-    /// A socket was closed.
+    /// The socket of a connection was closed.
     Close,
     /// A poll returned. The entry has the number of events.
     Poll,

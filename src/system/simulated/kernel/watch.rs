@@ -20,7 +20,8 @@ pub(super) struct Watch {
     is_queued: bool,
     /// The bits that have changed since the last report. kqueue reports only the directions with a changed bit.
     changed: Readiness,
-    /// The bits that the AFD flavour (Windows) may report: a report removes its bits, [`rearm`](Self::rearm) adds all.
+    /// The bits that the AFD flavour (Windows) may report. A report removes its bits; [`rearm`](Self::rearm) and
+    /// [`register`](Self::register) set all.
     armed: Readiness,
     /// The bits that a report may have: all, or all but `WRITABLE` for a source that is registered for reading only.
     interest: Readiness,

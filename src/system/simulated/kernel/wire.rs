@@ -118,7 +118,7 @@ impl Ord for Flight {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     flights: BinaryHeap<Flight>,
-    /// The packets that partitions and machines that are down hold back, in the order of sending.
+    /// The packets that partitions and machines that are down hold back, in the order in which they would have arrived.
     held: Vec<Flight>,
     sequence: u64,
 }
@@ -166,7 +166,7 @@ impl Wire {
         self.held.retain(|flight| flight.from != from);
     }
 
-    /// Sends the held packets again. The packets arrive at the time `at`, in the order of sending.
+    /// Sends the held packets again. The packets arrive at the time `at`, in the order in which they were held.
     pub(super) fn release(&mut self, at: u64) {
         for flight in std::mem::take(&mut self.held) {
             self.send(at, flight.from, flight.to, flight.link, flight.packet);

@@ -76,8 +76,8 @@ impl Connections {
         }
     }
 
-    /// Sends `packet`. A SYN-ACK, bytes and a FIN arrive in the order in which `from` has sent them. A reset may
-    /// overtake them.
+    /// Sends `packet`. A SYN-ACK, bytes and a FIN arrive in the order in which `from` has sent them. A reset and a
+    /// window may overtake them.
     pub(super) fn send(
         &mut self,
         world: &mut World,

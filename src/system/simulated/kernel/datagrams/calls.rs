@@ -19,10 +19,10 @@ use super::super::world::World;
 use super::Datagrams;
 use super::flight::Passage;
 
-/// The longest datagram of IPv4.
+/// The longest datagram of IPv4, which is the limit for IPv6 too.
 const LONGEST: usize = 65_507;
 
-/// The bytes of the headers of IP and of UDP, which count against the MTU.
+/// The bytes of the headers of IPv4 and of UDP, which count against the MTU. IPv6 is simulated with the same numbers.
 const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 
