@@ -130,7 +130,7 @@ impl Pool {
         self.bare = Vec::new();
     }
 
-    /// Whether the pool keeps more free chunks and queues than an unused pool has after [`reclaim`](Self::reclaim).
+    /// Whether more than one chunk or queue is free. Otherwise [`reclaim`](Self::reclaim) would free none.
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.free() > KEPT

@@ -31,8 +31,8 @@ impl Pair {
         &self.model[self.sent..]
     }
 
-    /// Flushes the queue and `tail` into a write with a random result. Checks the bytes that are offered and that stay
-    /// queued.
+    /// Flushes the queue and `tail` into a write with a random result. Checks the bytes that are offered, and the
+    /// number of bytes that stay queued.
     fn flush(&mut self, tail: &[u8], pool: &mut Pool, random: &mut fastrand::Rng) {
         let before = self.unsent.len();
         let mut calls = 0;
