@@ -121,8 +121,8 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer; `None` for a Unix socket. A
-    /// `getpeername` would fail if the peer has gone meanwhile.
+    /// Takes the next connection off the backlog, with the address of its peer; `None` for a Unix socket. The address
+    /// comes with the accept, because a later `getpeername` fails if the peer has gone.
     ///
     /// A signal may interrupt the call (EINTR). The caller then repeats the call, a limited number of times.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
@@ -154,8 +154,9 @@ impl Acceptor {
         }
     }
 
-    /// Whether accepted connections inherit `no_delay` and `keep_alive` of [`Binding`] from this socket. If `false`,
-    /// the loop sets both on each connection: always for a Unix, simulated or faulty acceptor.
+    /// Whether a socket of this kind that the loop has bound passes `no_delay` and `keep_alive` of [`Binding`] on to
+    /// accepted connections. If `false`, and for an adopted socket, the loop sets both on each connection. Always
+    /// `false` for a Unix, simulated or faulty acceptor.
     pub(crate) fn passes_on_options(&self) -> bool {
         native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_) | Self::SharedTcp(_))
     }

@@ -1,6 +1,7 @@
 //! The system's error numbers, and the decisions that depend on an error number.
 //!
-//! All numbers come from `libc` or `windows-sys`, because they differ between systems, and on Linux between processors.
+//! The numbers come from `libc` or `windows-sys`, because they differ between systems, and on Linux between processors.
+//! Written out here are only the numbers of Windows outside of Winsock.
 
 use std::io;
 

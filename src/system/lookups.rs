@@ -1,4 +1,4 @@
-//! Name lookups that never block the loop's thread.
+//! Name lookups, which run on threads of their own, except in a simulation.
 
 use super::lookup::{Answer, Job, Ticket, Unasked};
 use super::native::LookupThreads;

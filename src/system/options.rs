@@ -66,7 +66,7 @@ pub(crate) enum UdpOption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Membership {
     pub(crate) group: IpAddr,
-    /// The only address whose datagrams are received; `None` for a membership of any source.
+    /// The only address whose datagrams to the group are received; `None` for a membership of any source.
     pub(crate) source: Option<IpAddr>,
     pub(crate) interface: MulticastInterface,
 }
@@ -74,7 +74,8 @@ pub(crate) struct Membership {
 /// The network interface of a multicast group.
 ///
 /// An IPv4 socket takes an address of the interface, and an IPv6 socket takes the interface's number (`ip link` shows
-/// it). Where the system can, an IPv4 socket also joins a group by the interface's number.
+/// it). Where the system can, an IPv4 socket also joins a group by the interface's number, but not a group with a
+/// single source.
 ///
 /// ```
 /// use std::net::Ipv4Addr;

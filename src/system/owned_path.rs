@@ -14,7 +14,7 @@ use super::owner_process::OwnerProcess;
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct OwnedPath {
-    /// Absolute, because the working directory may change.
+    /// Absolute, because the working directory may change; as it was given if that directory is gone.
     path: PathBuf,
     /// The device and the inode of the file. `None` after [`leave`](Self::leave).
     identity: Option<(u64, u64)>,
@@ -39,8 +39,7 @@ impl OwnedPath {
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let identity = identity_of(path)?;
         Some(Self {
-            // If the working directory is gone, the path stays relative. `identity` still keeps the drop from removing
-            // another file.
+            // Even if the path stays relative, `identity` keeps the drop from removing another file.
             path: std::path::absolute(path).unwrap_or_else(|_| path.into()),
             identity: Some(identity),
             owner: OwnerProcess::current(),

@@ -45,8 +45,8 @@ impl Reserve {
         reserve
     }
 
-    /// Closes the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again. Returns
-    /// whether a connection was refused.
+    /// Closes the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again. Without
+    /// a spare, only tries to open one. Returns whether a connection was refused.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Faulty(acceptor) = acceptor {
@@ -60,7 +60,8 @@ impl Reserve {
         }
         let refused = match retry_interrupted(|| acceptor.accept()) {
             Ok((stream, _)) => {
-                // A reset tells the peer about the refusal. If the system refuses SO_LINGER, the close sends a FIN.
+                // A reset tells the peer about the refusal. A Unix socket has none, and the system may refuse
+                // SO_LINGER: the peer then sees an ordinary end.
                 let _ = stream.reset_on_close();
                 true
             }

@@ -48,8 +48,9 @@ impl Selector {
         }
     }
 
-    /// Opens the alarm, which makes the selector's descriptor readable at a deadline. If `is_fine`, the alarm also ends
-    /// waits. Returns `false` for a simulated selector, whose waits are exact, and for a faulty one.
+    /// Opens the alarm, which makes the selector's descriptor readable at a deadline. If `is_fine`, a wait ends by the
+    /// alarm, and not by the timeout of epoll. Returns `false` for a simulated selector, whose waits are exact, and for
+    /// a faulty one.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<bool> {
         match self {
@@ -99,7 +100,7 @@ impl Selector {
         }
     }
 
-    /// Makes the handle with which any thread ends a wait. mio permits exactly one such handle for each selector.
+    /// Makes the handle with which any thread ends a wait. mio permits only one such handle for each selector.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         match self {
             Self::Kernel(selector) => selector.waker().map(Waker::Kernel),
@@ -157,7 +158,8 @@ impl Selector {
     /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`, a reading of
     /// the clock.
     ///
-    /// `None` waits without end. After a Unix signal the wait continues with the rest of the time.
+    /// `None` waits without end. After a Unix signal the wait continues with the rest of the time. A fault may end the
+    /// wait early.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
             Self::Kernel(selector) => selector.poll(timeout, asked_at),

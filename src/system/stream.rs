@@ -71,7 +71,8 @@ impl Stream {
     }
 
     /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. The connection exists once the
-    /// socket is writable and [`Stream::finish_connecting`] returns `true`.
+    /// socket is writable and [`Stream::finish_connecting`] returns `true`. A stream of another kind is connected or
+    /// connecting already, and is returned unchanged.
     pub(crate) fn connect(
         self,
         address: SocketAddr,
@@ -144,8 +145,8 @@ impl Stream {
     ///
     /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
     // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
-    // of the stream, and returns the result of its one call without a copy. With several kinds left, it would copy each
-    // result.
+    // of the stream (without the feature `simulation`), and returns the result of its one call without a copy. With
+    // several kinds left, it would copy each result.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -287,7 +288,7 @@ impl Stream {
         }
     }
 
-    /// Takes the error that the kernel keeps for this socket (SO_ERROR).
+    /// Takes the error that the kernel keeps for this socket (SO_ERROR). If the question fails, returns its error.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.take_error(),
@@ -306,7 +307,8 @@ impl Stream {
         error.unwrap_or_else(Some)
     }
 
-    /// Whether `error`, the first error of this stream, proves that the end of the peer's bytes had arrived before.
+    /// Whether `error`, the first error of this stream, proves that the end of the peer's bytes had arrived before. See
+    /// [`BROKEN_PIPE_PROVES_END`].
     pub(crate) fn proves_end(&self, error: &io::Error) -> bool {
         let is_proof = match self {
             // The simulated kernel gives the errors of Linux.
@@ -390,7 +392,7 @@ impl Stream {
     /// end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
     ///
     /// False for a Unix socket: the kernel ends a read after a message that carries descriptors or credentials. False
-    /// for protocols other than plain TCP, of which some keep the boundaries of messages (SCTP).
+    /// for protocols other than plain TCP, of which some keep the boundaries of messages (SCTP). False for an input.
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {
         match self {
@@ -411,7 +413,7 @@ impl Stream {
     /// [`SHORT_WRITE_EXHAUSTS`].
     ///
     /// False for a Unix socket: a lack of memory also ends a write early, and no event reports that memory is free
-    /// again.
+    /// again. False for protocols other than plain TCP.
     #[inline]
     pub(crate) fn short_write_exhausts(&self) -> bool {
         match self {

@@ -104,8 +104,8 @@ impl Udp {
         self.send(bytes, Some(to))
     }
 
-    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and again,
-    /// returns EINTR.
+    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and
+    /// again, returns EINTR.
     #[inline(never)]
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         retry_interrupted(|| match self {
@@ -141,7 +141,7 @@ impl Udp {
         }
     }
 
-    /// Takes the error that the kernel keeps for this socket (SO_ERROR).
+    /// Takes the error that the kernel keeps for this socket (SO_ERROR). If the question fails, returns its error.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         let error = match self {
             Self::Own(socket) => socket.take_error(),

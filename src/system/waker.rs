@@ -14,8 +14,8 @@ use super::threading::ModelledWaker;
 #[cfg(test)]
 pub(crate) use scripted::ScriptedWaker;
 
-/// The limit on the tries of one wake. A wake that fails is tried again, so that a transient failure (EINTR, ENOMEM) does
-/// not lose it. The limit is small, because a signal handler may wake the loop.
+/// The limit on the tries of one wake. A wake that fails is tried again, so that a transient failure (EINTR, ENOMEM)
+/// does not lose it. The limit is small, because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
 /// The waker of a selector. Dropping the kernel's waker closes its descriptor; if a wake is under way on another

@@ -11,7 +11,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// A read or a write moves fewer bytes than are possible. A later event reports the rest.
+    /// A read or a write moves fewer bytes than are possible. A later event reports the rest, except with
+    /// [`Flavour::Afd`](crate::simulation::Flavour::Afd), where the loop goes on without one.
     ///
     /// Handlers get the same bytes in more and shorter `on_data` calls, which may begin at any byte of a message.
     pub short_transfers: u16,
@@ -26,7 +27,7 @@ pub struct Faults {
     /// The kernel has no memory to send or to receive with (ENOBUFS). No event reports that memory is free again.
     ///
     /// Bytes leave or arrive later: the loop tries again after some milliseconds. An idle timeout may end the
-    /// connection before.
+    /// connection before. A connection whose calls fail many times in a row closes with the error.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///
@@ -36,7 +37,7 @@ pub struct Faults {
     /// The peer has gone when its connection is accepted (ECONNABORTED).
     ///
     /// The server is told nothing. The client may be connected already, and may have sent a request; then it is told
-    /// of a reset.
+    /// of a reset, or, on a real socket, of an end.
     pub aborted_accepts: u16,
     /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///
@@ -58,7 +59,7 @@ pub struct Faults {
     pub slow_lookups: u16,
     /// A wait for events ends early, and returns no event.
     ///
-    /// Handlers are told of events a turn later. A timeout that falls due in that turn is told first.
+    /// Handlers are told of events a turn later. A timer of the loop that falls due in that turn is told first.
     pub empty_polls: u16,
     /// An event reports a socket as ready although the socket is not ready.
     ///
@@ -70,9 +71,9 @@ pub struct Faults {
     pub self_connects: u16,
     /// An option of a socket is refused (EINVAL, which macOS returns once the peer has gone).
     ///
-    /// `set_no_delay`, `set_keep_alive`, `reset` and the setters of a UDP socket return the error. An option that was asked
-    /// for before the connect is not set, and no handler is told. A reset that was asked for before the connect closes the
-    /// socket without a RST.
+    /// `set_no_delay`, `set_keep_alive`, `reset` and the setters of a UDP socket return the error. An option that was
+    /// asked for before the connect is not set, and no handler is told. A reset that was asked for before the connect
+    /// closes the socket without a RST.
     pub refused_options: u16,
 }
 

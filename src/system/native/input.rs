@@ -15,7 +15,7 @@ use super::reopening::{is_anonymous_pipe, opens_for_reading, reopen};
 use super::shared::forbid_lingering;
 use super::socket::{check_stream, peek_at_once};
 
-/// A terminal, a pipe, a stream socket or a file, from which the loop only reads.
+/// A terminal, a pipe, a stream socket, a file or a descriptor of events (eventfd, inotify), which the loop only reads.
 ///
 /// The loop never sets O_NONBLOCK on the descriptor of the user, because that would also apply to the other programs
 /// that share it. Another program may take the bytes that the kernel has reported, and a read would then wait for more.
@@ -98,7 +98,7 @@ impl Input {
         }
     }
 
-    /// Whether the kernel reports when there is something to read.
+    /// Whether the kernel reports when there is something to read. Known from the registration on.
     pub(crate) fn is_pollable(&self) -> bool {
         self.kind != Kind::File
     }

@@ -109,8 +109,8 @@ impl LookupThreads {
         }
         if state.idle <= state.waiting.len() {
             match self.shared.add_thread(&mut state) {
-                // A thread that exists will run the job later.
                 Err(error) if state.threads == 0 => return Err(Unasked::NoThread(error)),
+                // After an error, a thread that exists runs the job later.
                 Ok(()) | Err(_) => {}
             }
         }

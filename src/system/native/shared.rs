@@ -72,9 +72,10 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a read or an accept: the call
-    /// would wait if another holder has taken what the kernel reported.
-    // Costs a system call for each read: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
+    /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a call that could wait, such
+    /// as a read or an accept: another holder may have taken what the kernel reported.
+    // Costs a system call for each such call: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised
+    // memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
     }

@@ -51,7 +51,7 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
 /// Windows treats a cut as an error (WSAEMSGSIZE), without the sender. So the datagram is received whole and cut here.
 #[cfg(windows)]
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    // One byte more than the longest datagram.
+    // More than the longest datagram.
     const WHOLE: usize = 1 << 16;
     if buffer.len() >= WHOLE {
         return socket.recv_from(buffer);

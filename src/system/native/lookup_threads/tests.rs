@@ -16,7 +16,7 @@ fn limits(threads: usize, waiting: impl Into<Option<usize>>) -> LookupLimits {
     }
 }
 
-/// Makes lookups whose first `failures` wakes fail, and a count of the wakes.
+/// Makes lookups whose first `failures` wakes fail, and a count of all wakes, failed or not.
 fn lookups(failures: usize) -> (LookupThreads, Arc<AtomicUsize>) {
     let wakes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&wakes);
