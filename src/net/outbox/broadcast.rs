@@ -9,7 +9,8 @@
 
 use super::KEPT_BYTES;
 
-/// The limit on the groups of one turn. Messages to any further group of sockets go to the queues of these sockets.
+/// The limit on the groups in use at a time. Messages to any further group of sockets go to the queues of these
+/// sockets.
 const GROUPS: usize = 4;
 
 /// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages to a member of
@@ -29,8 +30,8 @@ pub(super) struct Broadcast {
     spans: usize,
     /// Invariant: the sum of the lengths of all spans.
     waiting: usize,
-    /// The last move of a span by a message since [`begin_message`](Self::begin_message); `None` if there was none.
-    /// Invariant: `from..to` are bytes of a group in use.
+    /// The last move of a span by [`extend`](Self::extend) since [`begin_message`](Self::begin_message); `None` if
+    /// there was none, or no group is in use. Invariant: `from..to` are bytes of a group in use.
     last_move: Option<SpanMove>,
 }
 
@@ -83,7 +84,7 @@ impl Span {
 
 impl Broadcast {
     /// Returns a new span with only `message`, for a socket without unsent bytes. The span always stays shorter than
-    /// `capacity` bytes. `None` if the message must go to the socket's queue.
+    /// `capacity` bytes. `None` if the message is empty, or must go to the socket's queue.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {

@@ -1,4 +1,5 @@
-//! The bytes of UDP sockets, which keep their datagrams themselves: the outbox only counts these bytes.
+//! The bytes of UDP sockets, which keep their datagrams themselves: the outbox only counts these bytes. Also the counts
+//! of received bytes that no connection counts.
 
 use super::Outbox;
 
@@ -16,8 +17,8 @@ impl Outbox {
         self.received += bytes as u64;
     }
 
-    /// Counts bytes on the wire that filters have decoded to nothing. Such bytes cause no event, so only this count
-    /// shows that the turn makes progress.
+    /// Counts bytes on the wire that filters have received without an event: the bytes decode to nothing, or the
+    /// connection is paused. Only this count shows that the turn makes progress.
     pub(crate) fn count_received(&mut self, bytes: u64) {
         self.received += bytes;
     }

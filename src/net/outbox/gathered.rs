@@ -14,11 +14,12 @@ use super::KEPT_BYTES;
 /// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the user's counts include them.
 #[derive(Debug)]
 pub(super) struct Gathered {
-    /// The socket whose callback runs. `None` outside of callbacks, and after the bytes were moved to the queue.
+    /// The socket whose callback runs. `None` if no callback of a socket runs, and after a request in the callback has
+    /// moved the bytes to the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
-    /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write, because it
-    /// was open and had nothing unsent when the callback began.
+    /// The next write must be shorter than this. Zero if the owner could not send at once when the callback began.
+    /// Invariant: the owner would answer `Open` to such a write.
     capacity: usize,
     /// A mask over the capacity that a callback begins with: all ones, or zero. It is zero while the loop's limit on
     /// unsent bytes leaves fewer bytes than one callback may gather. Each write then goes through its connection, which
@@ -46,8 +47,8 @@ impl Gathered {
         self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is small, later callbacks gather nothing, until
-    /// a call with a greater number.
+    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below 64 KiB, later callbacks gather nothing,
+    /// until a call with more.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);

@@ -3,7 +3,7 @@
 /// The level of the unsent bytes of all connections and UDP sockets together, against the limit of the loop.
 #[derive(Debug)]
 pub(super) struct Level {
-    /// The limit on the bytes; `usize::MAX` is none.
+    /// The limit on the bytes; `usize::MAX` means that there is none.
     limit: usize,
     /// Whether the level is high. It becomes high at nine tenths of the limit, and is low again below eight tenths: a level
     /// that stays near the mark is one episode.
@@ -39,7 +39,7 @@ impl Level {
 
     #[cold]
     fn begin_episode(&mut self) {
-        // Without a limit there is no pressure, and a limit of zero is always reached.
+        // Without a limit there is no pressure. With a limit of zero there is no news, because it is always reached.
         if self.limit != usize::MAX && self.limit > 0 {
             self.is_high = true;
             self.is_untold = true;

@@ -1,4 +1,4 @@
-//! The outbox: bytes written to connections that the kernel has not taken. Every such byte enters the outbox through
+//! The outbox: the bytes of connections between their write and the kernel. Every byte that waits enters it through
 //! [`Outbox`], and leaves for the kernel by one of the `take` methods.
 //!
 //! Bytes wait in one of three places, and no caller depends on which:
@@ -6,7 +6,7 @@
 //! | written | waits in | leaves |
 //! |---|---|---|
 //! | short, by a socket in its own callback, with nothing queued | [`Gathered`] | when the callback is over |
-//! | short, to another socket that nothing is queued for | [`Broadcast`] | in the flush phase |
+//! | short, in any other case with nothing queued | [`Broadcast`] | in the flush phase |
 //! | otherwise, such as to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
 //! The first two are buffers common to all sockets of the loop. With `Gathered`, the messages of an echo need no queue;
@@ -50,7 +50,8 @@ pub(crate) struct Taken {
     pub(crate) of_tail: usize,
 }
 
-/// The capacity up to which the empty buffers of gathered bytes and of broadcasts are kept.
+/// The capacity up to which [`trim`](Outbox::trim) and [`reclaim`](Outbox::reclaim) keep an empty buffer of gathered
+/// bytes or of a broadcast.
 const KEPT_BYTES: usize = 4 * 1024;
 
 /// The outbox of a loop, common to all of its sockets.
@@ -67,8 +68,8 @@ pub(crate) struct Outbox {
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
-    /// The number of bytes of received datagrams, and of bytes that filters have decoded to nothing, since the outbox was
-    /// made.
+    /// The number of bytes of received datagrams, and of bytes that filters have received without an event, since the
+    /// outbox was made.
     received: u64,
 }
 
@@ -92,14 +93,15 @@ impl Outbox {
     }
 
     /// Begins a callback of `id`. The callback's writes gather in the outbox, without a look at the connection, as long
-    /// as they total fewer than `capacity` bytes. With little [room](Self::room), none gather. The caller has checked
-    /// that the connection would answer `Open` to each of these writes, and can send them.
+    /// as they total fewer than `capacity` bytes. With little [room](Self::room), none gather. The caller passes zero
+    /// unless the connection would answer `Open` to each of these writes, and can send them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
     }
 
-    /// Whether a callback of `id` runs, and its writes gather in the outbox.
+    /// Whether a callback of `id` was begun here, and was not ended since. Its capacity may be zero, and no write then
+    /// gathers.
     #[inline]
     pub(crate) fn gathers_for(&self, id: SocketId) -> bool {
         self.gathered.is_of(id)
@@ -188,9 +190,9 @@ impl Outbox {
 
 /// Moving bytes to the queue of their connection, and counting them.
 impl Outbox {
-    /// Moves the bytes of `id` from the common buffers to the queue of its connection. `Net` calls this before each
-    /// request that changes the connection. Returns whether the callback had gathered bytes: the caller must then ask
-    /// for a flush.
+    /// Moves the bytes of `id` from the common buffers to the queue of its connection. If a callback of `id` runs, its
+    /// later writes no longer gather. `Net` calls this before each request that may change the connection. Returns
+    /// whether the callback had gathered bytes: the caller must then ask for a flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
         let has_gathered = self.gathered.is_of(id) && self.end_callback();
@@ -226,7 +228,8 @@ impl Outbox {
         self.broadcast.release(span);
     }
 
-    /// The number of bytes that the running callback of `id` has gathered, and that [`Unsent`] does not count yet.
+    /// The number of bytes that the running callback of `id` has gathered, and that [`Unsent`] does not count yet. Zero
+    /// if no such callback runs.
     #[inline]
     pub(crate) fn own_bytes(&self, id: SocketId) -> usize {
         self.gathered.length_of(id)
@@ -303,7 +306,7 @@ impl Outbox {
     }
 
     /// Offers the gathered bytes of the ended callback to the kernel by `write`, and forgets them if `write` took all.
-    /// Otherwise returns the result of `write`, and the caller calls [`take_rest`](Self::take_rest).
+    /// Otherwise returns the error of `write`, keeps the bytes, and the caller calls [`take_rest`](Self::take_rest).
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
@@ -364,7 +367,7 @@ impl Outbox {
         bytes
     }
 
-    /// Drops all unsent bytes, and returns their number.
+    /// Drops the unsent bytes of a connection, without gathered ones, and returns their number.
     #[inline]
     pub(crate) fn discard(&mut self, unsent: &mut Unsent) -> usize {
         match unsent.is_empty() {
@@ -397,8 +400,8 @@ impl Outbox {
             || self.spare.has_slack()
     }
 
-    /// Frees the chunks and the filters' buffers that were not needed since the last `reclaim`, and the other large
-    /// buffers if they are empty.
+    /// Frees the chunks that were not needed since the last `reclaim`, except one. Frees the filters' buffers if no
+    /// filter has read since then, and each other large buffer if it is empty.
     pub(crate) fn reclaim(&mut self) {
         self.pool.reclaim();
         self.gathered.shrink();

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write is offered to the kernel at once, unless it is corked or the kernel has no space. A
-/// write this long gains nothing by waiting for the flush, and bytes that the kernel takes at once need no copy.
+/// The size from which on a write is offered to the kernel at once, unless the connection is corked or not open yet, or
+/// the kernel has no space. A write this long gains nothing by waiting for the flush, and bytes that the kernel takes
+/// at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. If the kernel does not take them at once, they are queued: borrowed and short bytes as a
-/// copy, all others as they are.
+/// The bytes of one write. The part that the kernel does not take at once is queued: borrowed bytes as a copy, all
+/// others as they are, unless they are short.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.
