@@ -25,8 +25,8 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // Not called while connecting: `began_tick` is then the start of the connect, and the connect timeout
-            // counts from it.
+            // Not called before the connection is open: `began_tick` is then the start of the connect, and the connect
+            // timeout counts from it.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // If no bytes wait, the next flush sends the FIN, and files the deadline.
@@ -123,8 +123,9 @@ impl Connection {
         }
     }
 
-    /// Whether ending this side would close the connection at once, because the peer has ended and nothing is unsent.
-    /// Such an end needs no close deadline. The caller has called [`move_to_queue`](Self::move_to_queue).
+    /// Whether ending this side would close a connection without filters at once, because the peer has ended and
+    /// nothing is unsent. Such an end needs no close deadline. The caller has called
+    /// [`move_to_queue`](Self::move_to_queue).
     pub(crate) fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()

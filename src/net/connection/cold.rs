@@ -25,7 +25,8 @@ use super::{Connection, Error};
 pub(super) struct ColdState {
     /// The race of a connection to a name, once the race is over: an attempt succeeded, or the connection was closed.
     past_race: Option<Box<ConnectRace>>,
-    /// The local address that the user asked to connect from.
+    /// The local address from which the user asked to connect to an address. For a name, the options of the race have
+    /// it.
     local: Option<SocketAddr>,
     /// The limit on the time that connecting takes; `None` is no limit.
     pub(super) connect_timeout: Option<Duration>,
@@ -35,14 +36,14 @@ pub(super) struct ColdState {
     pub(super) unread: UnreadBytes,
     /// The filters between the stream and everything above it.
     pub(super) filters: Option<Box<Filters>>,
-    /// A filter that has done its work and was taken off, such as that of a PROXY header. `find_filter` still returns
-    /// this filter.
+    /// The filter of a PROXY header, once it has done its work and was taken off. `find_filter` still returns this
+    /// filter.
     pub(super) past_filter: Option<Box<dyn AnyFilter>>,
     /// Whether the connection does not read, because too many answers of its filters wait for the kernel.
     pub(super) waits_for_answers: bool,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
-    /// Whether the handshake begins in the next service.
+    /// Whether the next service begins the handshake, or handles the result of one that was over at the accept.
     pub(super) handshake_is_due: bool,
     /// Whether the server that accepted the connection was not told of it yet, because the handshake has not succeeded.
     pub(super) is_untold: bool,
@@ -57,7 +58,8 @@ pub(super) struct ColdState {
     /// Whether a write was refused because it came after `end`. Every later write is refused too, so every marker set
     /// from then on reports the refusal.
     pub(super) has_refused: bool,
-    /// Whether the connection closed before it was established.
+    /// Whether the connection closed before it was established, or during the handshake of a filter that was started
+    /// later.
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
@@ -259,7 +261,7 @@ impl Connection {
     /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         if !self.stage.is_open() || self.outbound.has_failed() {
-            // The connection is not established yet, or a write has failed: the bytes before the markers were not sent.
+            // The connection is not open, or has failed. The bytes before the markers wait, or will not be sent.
             return;
         }
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;

@@ -1,4 +1,5 @@
-//! Connecting: from the lookup of a name, or from the connect to an address, to the open connection or to its failure.
+//! Connecting: from the lookup of a name, or from the connect to an address or a path, to the open connection or to its
+//! failure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -70,8 +71,8 @@ impl Connection {
         self.plan(DialStep::Connect(address), registration);
     }
 
-    /// Plans the attempt on the next address if one waits. Fails the connection if every address was tried and no attempt
-    /// is under way.
+    /// Plans the attempt on the next address if one waits. Fails the connection if every address was tried and no
+    /// attempt is announced or under way.
     pub(crate) fn go_on_or_fail(&mut self, registration: &mut Registration<'_>) {
         let Some(race) = self.race() else {
             return;
@@ -234,8 +235,8 @@ impl Connection {
         }
     }
 
-    /// Whether a request that came before the connection was open is not carried out yet: a reset, a write, a marker,
-    /// or an end.
+    /// Whether the open connection has a request that is not carried out yet, from before `on_connect` or from that
+    /// callback: a reset, a write, a marker, or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }

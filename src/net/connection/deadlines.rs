@@ -113,7 +113,7 @@ impl Connection {
         Some(NextTry::Later)
     }
 
-    /// Handles the first of the deadlines that have passed at the tick `at`, and files the next one. The connection was
+    /// Handles one of the deadlines that have passed at the tick `at`, and files the next one. The connection was
     /// served in that tick or later: bytes that satisfy a deadline have postponed or ended it. A deadline that has
     /// passed since `at` is filed too, because it is not decided before another service.
     pub(crate) fn decide_deadlines(
@@ -165,7 +165,8 @@ impl Connection {
         }
     }
 
-    /// Returns the first of the deadlines that have passed at the tick `now`.
+    /// Returns one of the deadlines that have passed at the tick `now`: the first in the order below, which need not be
+    /// the earliest.
     fn passed_deadline(&self, now: u64) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         match self.stage {

@@ -1,5 +1,4 @@
-//! The filters of an open connection: the bytes that they have to send by themselves, and the received bytes that they
-//! hold.
+//! The filters of a connection: the bytes that they have to send by themselves, and the received bytes that they hold.
 
 use std::io;
 
@@ -29,8 +28,9 @@ impl Connection {
         }
     }
 
-    /// Notes a failed write of the filters. If bytes of the filters wait for the kernel, asks to be served when the
-    /// kernel has space. If only answers wait, to leave with the writes of the handler's callback, asks for a flush.
+    /// Notes a transient failure of the filters' last write. If bytes of the filters wait for the kernel, asks to be
+    /// served when the kernel has space. If the filters hold back answers, which are to leave with the writes of the
+    /// handler's callback, asks for a flush.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
         let fault = self.filters_mut().and_then(Filters::take_write_fault);
         let may_pass = fault.is_some();

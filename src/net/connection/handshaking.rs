@@ -49,8 +49,8 @@ impl Connection {
         self
     }
 
-    /// Puts `filter` between the wire and everything above it, in an open connection. Bytes that were written before
-    /// leave without this filter. The connection is open again once the filter is ready.
+    /// Puts `filter` into an open connection: next to the handler, and above the filters that are there already. Bytes
+    /// that were written before leave without this filter. The connection is open again once the filter is ready.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl Connection {
         self.note_queue(taken, registration);
     }
 
-    /// Makes the handshake begin in the next service. A filter may be ready at once, and the handler must not be told
-    /// of the open connection within the present call.
+    /// Makes the next service call [`begin_handshake`](Self::begin_handshake). A filter may be ready at once, and the
+    /// handler must not be told of the open connection within the present call.
     pub(super) fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
         let cold = self.cold_mut();
         cold.handshake_is_due = true;
@@ -174,8 +174,8 @@ impl Connection {
         registration.activate();
     }
 
-    /// Begins the handshake of a connection that a server has just accepted. If the filters are ready at once or have
-    /// failed, leaves the result to the next service.
+    /// Begins the handshake of a connection that a server has just accepted. If the filters do not wait, because they
+    /// are ready, have failed or have more to do, leaves the result to the next service.
     pub(super) fn begin_accepted_handshake(&mut self, registration: &mut Registration<'_>) {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return;

@@ -1,5 +1,5 @@
-//! Failures that are held: the connection has failed, but bytes that the peer sent before are still to be delivered.
-//! The handler gets these bytes first, and then the error and the close.
+//! Failures that are held: the connection has failed, but bytes that the peer sent before, or its end, are still to be
+//! told. The handler gets these first, and then the error and the close.
 //!
 //! A paused connection holds its failure until the unread timeout, or until it was resumed and has read the bytes. A
 //! connection that reads holds the failure of a write until a read meets the end or would block.
@@ -73,8 +73,8 @@ impl Connection {
         }
     }
 
-    /// Fails the connection with the error of an earlier call, if that error was held. Called when no more bytes can be
-    /// delivered.
+    /// Fails the connection with the error of an earlier call, if that error was held. Called when no more bytes are to
+    /// be delivered.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Whether a failure is held: nothing more can be sent, and received bytes are still to be delivered.
+    /// Whether a failure is held: nothing more can be sent, and received bytes or the peer's end are still to be told.
     pub(crate) fn is_peer_gone(&self) -> bool {
         self.stage.is_open() && self.outbound.has_failed()
     }
@@ -221,9 +221,9 @@ impl Connection {
         None
     }
 
-    /// Whether the connection is paused after this side's end, so that it cannot read the peer's bytes and end.
-    /// `resume` then leaves the pause out of the close timeout. `false` after `destroy_soon`, because the close then
-    /// waits for the queue alone.
+    /// Whether the connection is paused after this side's end and before the peer's: it reads no bytes. `resume` then
+    /// leaves the pause out of the close timeout. `false` after `destroy_soon`, because the close then waits for the
+    /// queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -235,16 +235,17 @@ impl Connection {
     }
 
     /// Whether the close timeout has no deadline before `resume`: the connection [is paused after its
-    /// end](Self::is_resting), and either nothing is queued or received bytes are known to be unread.
+    /// end](Self::is_resting), and either its FIN is sent or received bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);
         self.is_resting() && (!has_queue || is_unread)
     }
 
-    /// Decides on a close timeout that is due while bytes are queued. If received bytes are unread, the timeout stops:
-    /// the peer may take no bytes because this side does not read. Otherwise the pause is not the reason for the queue.
-    /// Files the next look if the kernel cannot say for now, and gives up after too many such looks in a row.
+    /// Decides on a close timeout that is due. The timeout stops only if the connection [is paused after its
+    /// end](Self::is_resting) and received bytes are unread. The peer may then take no bytes because this side does not
+    /// read. Otherwise the pause is not the reason for the queue. Files the next look if the kernel cannot say for now,
+    /// and gives up after too many such looks in a row.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {
             return Rest::IsOver;

@@ -7,7 +7,7 @@ use super::retry::Retry;
 pub(super) struct Inbound {
     pub(super) state: InboundState,
     pub(super) pause: Pause,
-    /// The failures of reads since the last read that did not fail.
+    /// The transient failures in a row of reads, and of looks for unread bytes during a pause.
     pub(super) retry: Retry,
 }
 
@@ -27,8 +27,8 @@ pub(super) enum Pause {
 pub(super) enum InboundState {
     /// The peer may send more bytes.
     Open,
-    /// A read has returned the peer's end: its FIN, or the end that a filter has decoded. So every byte of the peer was
-    /// read.
+    /// A read, or a look during a pause, has met the peer's end: its FIN, or the end that a filter has decoded. So
+    /// every byte of the peer was read.
     Ended,
 }
 

@@ -3,13 +3,14 @@
 //! the close.
 //!
 //! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], keeps
-//! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event) for the handler.
+//! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event), which is for the
+//! handler or for `Net`.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends the connection. `handshaking` and `transport` deal with filters, and `held` keeps a failure until
-//! received bytes are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`, `pace` and
-//! `close_progress` deal with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the fields that
-//! few connections need.
+//! `closing` ends the connection. `handshaking`, `filtered` and `transport` deal with filters, and `held` keeps a
+//! failure until received bytes are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`,
+//! `pace` and `close_progress` deal with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the
+//! fields that few connections need.
 //!
 //! Received bytes reach the handler through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox),
 //! and leave it for the kernel through [`outbound`] and `writing`.
@@ -72,9 +73,9 @@ pub(crate) use time_limits::TimeLimitCounts;
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` from the connect, the accept or the adoption until [`shut`](Connection::shut)
-    /// or [`detach`](Connection::detach). With a name, `Some` only once an attempt has succeeded. A connect that fails
-    /// at once leaves `None`. While an attempt is announced, the stream is the socket of this attempt, not connected
-    /// yet; a simulation opens no such socket.
+    /// or [`detach`](Connection::detach). With a name, the stream comes from the first attempt that succeeds. A connect
+    /// that fails at once leaves `None`. But while an attempt is announced, this is the socket of the attempt, not
+    /// connected yet; a simulation opens no such socket.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
@@ -110,8 +111,8 @@ impl Connection {
         Self::new(stage, None, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address: the caller then
-    /// calls [`announce`](Self::announce). It is also `None` if the connect failed at once: the caller then calls
+    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address, and for a path
+    /// whose connect failed at once. The caller then calls [`announce`](Self::announce) or, after a failure,
     /// [`fail_unconnected`](Self::fail_unconnected).
     pub(crate) fn connecting(
         stream: Option<Stream>,
@@ -123,7 +124,8 @@ impl Connection {
         Self::new(stage, stream, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`.
+    /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`. If a
+    /// server gives it filters, [`with_filters`](Self::with_filters) puts their handshake first.
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,
@@ -145,8 +147,8 @@ impl Connection {
         input
     }
 
-    /// Returns the interest to register with: writable while connecting, readable in a handshake and once open, none
-    /// while paused and open.
+    /// Returns the interest to register with: writable before the stream is connected, readable in a handshake and once
+    /// open, none while paused and open.
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_handshaking() {
             Interest::READABLE
@@ -159,8 +161,9 @@ impl Connection {
         }
     }
 
-    /// Returns the readiness to assume at registration. A connected stream counts as writable without a report of the
-    /// kernel, because the send buffer of a new connection is empty.
+    /// Returns the readiness to assume at registration. A connected stream that can be written to counts as writable
+    /// without a report of the kernel: the send buffer of a new connection is empty. If that of an adopted one is full,
+    /// the first write would block, and so disproves the assumption.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {
@@ -177,7 +180,8 @@ impl Connection {
             || self.limits_first_byte()
     }
 
-    /// Starts to count time, and files the first deadline. Called once, right after the registration.
+    /// Starts to count time, and files the first deadline if there is one. If the connection was accepted with filters,
+    /// begins their handshake. Called once, right after the registration.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
         if self.stage.is_handshaking() {

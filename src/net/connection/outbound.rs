@@ -28,7 +28,8 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
-    /// The failed sends in a row. The row ends when a send finds no space, or when the kernel takes bytes of the queue.
+    /// The failed sends in a row. The row ends when a send finds no space, or when a service of the reactor sends bytes
+    /// of the queue.
     pub(super) retry: Retry,
 }
 
@@ -51,7 +52,8 @@ pub(super) enum OutboundState {
 }
 
 bitflags! {
-    /// The exceptional conditions of the outbound half. While a flag is set, no write is sent on the fast path.
+    /// The exceptional conditions of the outbound half, and two of the inbound half. While a flag is set, no read or
+    /// write takes the fast path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
@@ -65,13 +67,14 @@ bitflags! {
         /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
         /// there until the bytes that arrived before it are delivered.
         const FAILED = 1 << 3;
-        /// The last send failed with a transient error (EINTR, ENOBUFS, ENOMEM), and no send is tried before the next
-        /// deadline.
+        /// The last send failed with a transient error (EINTR, ENOBUFS, ENOMEM). The next send is tried when the entry
+        /// on the timer wheel falls due, unless the kernel reports space before.
         const RESTS = 1 << 4;
         /// The last read failed with a transient error. `Inbound::retry` counts such reads. The flag keeps reads off
         /// the fast path, so that the next read that does not fail ends the count.
         const READ_FAILED = 1 << 5;
-        /// As [`READ_FAILED`](Self::READ_FAILED), and no read is tried before the next deadline.
+        /// As [`READ_FAILED`](Self::READ_FAILED). The next read is tried when the entry on the timer wheel falls due,
+        /// unless the kernel reports anew before.
         const READ_RESTS = 1 << 6;
         /// Unsent bytes wait for the kernel, and a limit counts the time of this wait. `ColdState::queue_wait` holds
         /// the wait. Invariant: not set while nothing is unsent, except within a send, and after a failure or the
@@ -103,8 +106,8 @@ impl Outbound {
     }
 
     /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
-    /// answered `Flow::Open`, unless the bytes of all sockets meet their limit. It can be sent at once if the kernel
-    /// has space.
+    /// answered `Flow::Open`, unless the bytes of all sockets meet their limit. It can be sent at once if the
+    /// connection is open and the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
         // The state `Open` is zero, and the flags are zero if none is set. One comparison checks both bytes.
@@ -182,8 +185,8 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and due, because the unsent bytes have fallen to the low watermark. After `true`, no
-    /// drain is owed.
+    /// Whether a drain is owed and due, because the unsent bytes have fallen to the low watermark, or to the high one
+    /// if that is lower. After `true`, no drain is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,

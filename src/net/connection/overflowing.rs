@@ -28,7 +28,7 @@ impl Overflow<'_> {
 
 impl Connection {
     /// Offers a write that has met the limit to the kernel, because bytes that the kernel takes need no room. Does
-    /// nothing if the connection is corked or has failed, or if the kernel has no space.
+    /// nothing if the connection is not open, is corked or has failed, or if the kernel has no space.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,
@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Closes the connection to make room for the bytes of others, or because there is no room for a write of this
-    /// connection. The unsent bytes are lost at once, and the peer gets a RST. Returns `false` if the connection had
+    /// connection. The unsent bytes are lost at once, and a TCP peer gets a RST. Returns `false` if the connection had
     /// closed or failed before.
     pub(crate) fn close_to_make_room(
         &mut self,

@@ -30,7 +30,8 @@ enum Time {
 }
 
 impl Pace {
-    /// A pace that begins at `tick`, when the counter stands at `bytes`. `None` without a rate.
+    /// A pace that begins at `tick`, when the counter stands at `bytes`. `None` without a rate, and with a rate of
+    /// zero.
     pub(super) fn begin(rate: Option<MinRate>, tick: u64, bytes: u64) -> Option<Self> {
         let rate = rate.filter(|rate| rate.bytes_per_second > 0)?;
         Some(Self {
@@ -58,7 +59,7 @@ impl Pace {
         }
     }
 
-    /// Adds the time of the bytes that have moved until `tick`.
+    /// Adds the time of the bytes that have moved until `tick`. Does nothing during a rest.
     pub(super) fn count(&mut self, tick: u64, bytes: u64) {
         let Time::Until(until) = &mut self.time else {
             return;

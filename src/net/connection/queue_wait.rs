@@ -6,7 +6,8 @@ use super::Connection;
 use super::outbound::OutboundFlags;
 use super::pace::Pace;
 
-/// The wait of the queue. It begins with the first byte that the kernel did not take, and ends when the queue is empty.
+/// The wait of the queue, if a limit counts its time. It begins with the first byte that the kernel did not take, and
+/// ends when the queue is empty.
 #[derive(Debug)]
 pub(super) struct QueueWait {
     /// The tick at which the wait began, or at which the kernel last took a byte.
@@ -34,7 +35,7 @@ impl Connection {
         if self.outbound.unsent.is_empty() {
             self.outbound.flags.remove(OutboundFlags::WAITS);
         } else if registration.interest().contains(Interest::WRITABLE) {
-            // Without this interest, the bytes wait for the end of a cork, and not for the peer.
+            // Without this interest, the bytes wait for the end of a cork or of a handshake, and not for the peer.
             self.note_waiting_queue(before, registration);
         }
     }
@@ -66,7 +67,7 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// The wait of the queue. `None` if the queue does not wait, or nothing more can be sent.
+    /// The wait of the queue. `None` if the queue does not wait, or the connection is not open, or has failed.
     pub(super) fn queue_wait(&self) -> Option<&QueueWait> {
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
         let can_send = self.stage.is_open() && !self.outbound.has_failed();

@@ -13,7 +13,7 @@ use super::outbound::{OutboundFlags, OutboundState};
 use super::stage::Stage;
 
 impl Connection {
-    /// Closes the connection at once because its handler has panicked. If bytes are lost, the peer gets a RST.
+    /// Closes the connection at once because its handler has panicked. If bytes are lost, a TCP peer gets a RST.
     pub(crate) fn abandon(&mut self, error: Error, registration: &mut Registration<'_>) {
         if !self.stage.is_closed() {
             self.fail(error, CloseReason::Error, registration);
@@ -47,8 +47,8 @@ impl Connection {
         self.drop_notices();
     }
 
-    /// Closes the connection with a RST. While connecting, only notes the request: there is nothing to reset yet. Fails
-    /// on a stream that is not TCP.
+    /// Closes the connection with a RST. Before the stream is connected, only notes the request: there is nothing to
+    /// reset yet. Fails on a stream that is not TCP.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),

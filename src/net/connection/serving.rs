@@ -20,8 +20,8 @@ use super::retry::Retry;
 const HANDSHAKE_BYTES: usize = 4096;
 
 impl Connection {
-    /// Reads once. Nearly every read takes the fast path: the connection is open, is TCP without filters, and [can send
-    /// at once](Self::can_send_at_once). The handler's reply can then be sent at once too.
+    /// Reads once. Nearly every read takes the fast path: the connection [can send at once](Self::can_send_at_once),
+    /// and its stream [has fast paths](Stream::with_fast_paths). The handler's reply can then be sent at once too.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -57,7 +57,8 @@ impl Connection {
     }
 
     /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
-    /// path: it is not TCP, has filters, or has a descriptor that may have duplicates.
+    /// path: it is not TCP, has filters, or has a descriptor that may have duplicates. In a handshake, goes on with it.
+    /// During a pause, only looks for the peer's end.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -157,7 +158,8 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
                 // The filters have returned `WouldBlock` after a short read, and have not asked the kernel again. If
-                // the kernel has reported an end, `fell_short` keeps the readiness, so that the end is read.
+                // the kernel has reported an end, `fell_short` keeps the readiness, so that the end is read. After a
+                // failure the readiness is kept in any case.
                 match self.outbound.has_failed() {
                     true => registration.assume(crate::reactor::Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
@@ -201,8 +203,8 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
-            // The kernel reports a failure only once, and a write got this report. So the filter has met a plain end,
-            // and has taken it for a truncation.
+            // An earlier call has failed, and the kernel reports that failure only once. So this error is not the
+            // cause: a filter, for instance, has taken the plain end that followed for a truncation.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }
@@ -247,8 +249,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Reports what the connection itself queued: notices first, then a planned handshake, then unread bytes. A planned
-    /// step of a connect is reported as a notice, because the step follows the notices.
+    /// Serves the work that the connection itself has planned: notices first, then a handshake, then unread bytes. A
+    /// planned step of a connect is reported as a notice, because the caller takes this step after the notices.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,

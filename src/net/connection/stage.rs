@@ -10,20 +10,21 @@ use super::peer_address::PeerAddress;
 /// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The name is being looked up. Until the stage is `Open`, writes are queued. Options are kept until the stream is
-    /// connected.
+    /// The name is being looked up. In this stage and the next three, writes are queued. Options are kept until the
+    /// stream is connected.
     LookingUp(Box<ConnectRace>),
-    /// The addresses of the name are being tried. Each attempt is a source of its own in the reactor.
+    /// The addresses of the name are being tried. Each attempt that is under way is a source of its own in the reactor.
     Racing(Box<ConnectRace>),
-    /// The stream of the connection is connecting to an address or a path. The address is absent for a path.
+    /// The stream of the connection is connecting to an address or a path, or its attempt on the address is only
+    /// announced. The address is absent for a path.
     Connecting(PeerAddress),
     /// The stream is connected, and the filters exchange bytes before the connection is open. `Open` takes the address
     /// over.
     Handshaking(PeerAddress),
-    /// The connection is established, and at least one half is not finished. The address that `accept` or `connect`
-    /// gave is kept, because the kernel forgets it when the connection ends.
+    /// The connection is established, and not closed. The address of the peer is kept, because the kernel forgets it
+    /// when the connection ends.
     Open(PeerAddress),
-    /// The connection is over. The source waits for the close phase or, after that phase, for its removal.
+    /// The connection is over. The source waits for the close phase, and within that phase for its removal.
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
@@ -56,8 +57,9 @@ impl Stage {
         matches!(self, Self::Handshaking(_))
     }
 
-    /// The address of the peer, also while the connect to it is under way. `None` for a path or a pipe, before an
-    /// attempt on a name has succeeded, and if the connection closed before its stream was connected.
+    /// The address of the peer, also while the connect to it is under way. `None` for a path or a pipe, unless a filter
+    /// has found an address. `None` also before an attempt on a name has succeeded, and if the connection closed before
+    /// its stream was connected.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,

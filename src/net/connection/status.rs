@@ -52,7 +52,7 @@ impl Connection {
         self.outbound.state == OutboundState::Finished
     }
 
-    /// Whether a read has met the peer's end, after everything that the peer sent. Still `true` after the close.
+    /// Whether the loop has met the peer's end, after everything that the peer sent. Still `true` after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.inbound.has_ended()
     }
@@ -83,8 +83,8 @@ impl Connection {
         self.outbound.unsent.written()
     }
 
-    /// The number of bytes that were written and that the kernel has not taken. After the close, the number of bytes
-    /// that were lost. Bytes that the running callback has gathered are not counted yet.
+    /// The number of bytes that were written and that the kernel has not taken, or that were lost after a failure or at
+    /// the close. Bytes that the running callback has gathered are not counted yet.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.outbound.unsent.len() + self.lost_bytes()
     }
@@ -120,7 +120,8 @@ impl Connection {
     }
 
     /// Whether the user can take the stream out as a socket of the standard library. `false` while bytes are unread or
-    /// a failure is held, because the taken socket would have neither. `false` also with filters.
+    /// a failure is held, because the taken socket would have neither. `false` also with filters, before the stream is
+    /// connected, and for a simulated stream or an input.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()

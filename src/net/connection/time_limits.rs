@@ -2,10 +2,10 @@
 //! program, and the limit on this side's answer to the peer's end. All share the connection's entry on the timer wheel.
 //!
 //! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
-//! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. The
-//! close is a RST if this side is open and nothing has failed: the peer must not mistake a part for everything. The
-//! close timeout and the linger timeout are not among these limits. Both close without an error, because this side has
-//! ended already.
+//! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. For a
+//! TCP peer, the close is a RST if this side has not ended, or if bytes are lost: the peer must not mistake a part for
+//! everything. The close timeout and the linger timeout are not among these limits. Both close without an error,
+//! because this side has ended already.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// Measures the rate of the peer anew, because the connection is open only now.
+    /// Measures the rate of the peer anew, because the connection has become open.
     pub(super) fn measure_rate_anew(&mut self, registration: &mut Registration<'_>) {
         let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());

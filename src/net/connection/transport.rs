@@ -39,8 +39,9 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Whether a write that took too few bytes proves that the send buffer is full. It does not if the filters hold a
-    /// failure that the next write returns: no event of the kernel would lead to that write.
+    /// Whether a write that took fewer bytes than it was offered proves that the send buffer is full. That depends on
+    /// the kind of the stream. It proves nothing if the filters hold a failure for the next write: the kernel would
+    /// report no event that leads to that write.
     #[inline]
     pub(super) fn short_write_exhausts(&self) -> bool {
         let filters = self.filters.as_deref();

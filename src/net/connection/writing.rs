@@ -149,7 +149,8 @@ impl Connection {
         let is_direct = self.writes_at_once(length);
         if length > sent {
             match is_direct {
-                // The kernel took no more, or has no space. The rest is sent when the kernel reports space.
+                // The kernel took no more or has no space, and reports when it has. Or the connection is not open yet,
+                // and sends the rest once it is.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
@@ -221,7 +222,8 @@ impl Connection {
     }
 
     /// Offers the unsent bytes to the kernel in one call, unless a cork holds them back. After `end`, sends the FIN
-    /// once no bytes are left. After a failure, only drops the unsent bytes.
+    /// once no bytes are left. After a failure, only drops the unsent bytes. Does nothing unless the connection is
+    /// open.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
