@@ -152,9 +152,9 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether any socket is connecting, exchanges the bytes of a handshake, has bytes that wait for a flush or for the
-    /// kernel, or has an event of its own to report. A socket that the user has released counts too, and sources of the
-    /// user do not. Walks over all sockets, so the caller asks only if no source is held.
+    /// Whether any source is connecting, exchanges the bytes of a handshake, has bytes that wait for a flush or for the
+    /// kernel, or has an event of its own to report. Sources that the user has released count too, and sources of the
+    /// program do not. Walks over all sources, so the caller asks only if none is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source, is_under_way| match source.connection() {

@@ -153,7 +153,8 @@ impl Net {
         id
     }
 
-    /// Starts the lookup of a name. [`take_answers`](Self::take_answers) passes the answer to the source `asker`.
+    /// Starts the lookup of a name, or joins an equal one. [`take_answers`](Self::take_answers) passes the answer to
+    /// the source `asker`.
     pub(super) fn look_up(
         &mut self,
         query: &HostQuery<'_>,
@@ -235,8 +236,8 @@ impl Net {
         }
     }
 
-    /// Removes the closed sources that wait for the close phase from the lookups of `query`. Otherwise a lookup that
-    /// only closed sources wait for would go on. A new source would join it, although it may hang.
+    /// Removes the closed sources that wait for the close phase from the lookups of `query`. Otherwise a new source
+    /// would join a lookup that only closed sources wait for, although that lookup may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;
@@ -343,7 +344,8 @@ impl Net {
     }
 
     /// Takes the result of the attempt `key`. The first attempt that succeeds becomes the connection, and all others
-    /// are closed. After a failure, the next address is tried, or the connection fails if none is left.
+    /// are closed. After a failure, the next address is tried. The connection fails if no address and no other attempt
+    /// is left.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -386,7 +388,8 @@ impl Net {
         }
     }
 
-    /// Gives the connection the stream of the attempt that succeeded, and registers this stream for the connection.
+    /// Gives the connection the stream of the attempt that succeeded first, and registers this stream for the
+    /// connection.
     fn adopt_attempt(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
         self.with_connection(id, |connection, _, _| {
             connection.set_stream(stream, address)
@@ -404,7 +407,7 @@ impl Net {
         });
     }
 
-    /// Closes all attempts of the connection `id` that are under way.
+    /// Gives up all attempts of the connection `id`, and closes those that are under way.
     pub(crate) fn close_attempts(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let attempts = connection.map(Connection::take_attempts);

@@ -93,8 +93,7 @@ impl Net {
         counts
     }
 
-    /// Returns the time at which the last timer or deadline was due that [`next_elapsed`](Self::next_elapsed) has
-    /// taken.
+    /// Returns the due time of the timer or deadline that [`next_elapsed`](Self::next_elapsed) has taken last.
     pub(crate) fn last_due(&self) -> Option<Instant> {
         self.reactor.last_due()
     }

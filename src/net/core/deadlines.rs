@@ -120,8 +120,8 @@ impl Net {
     }
 
     fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
-        // The kernel's report of bytes may be under way, so a connection is served as if it had come. A source of the
-        // program is not: its calls may block.
+        // The kernel's report of bytes may be under way, so a connection is served as if it had come. A UDP socket and
+        // a source of the program are served only for news that has come: a call on the latter may block.
         let tick = self.reactor.visit(owner, |source, registration| {
             if let Some(connection) = source.connection() {
                 connection.expect_news(registration);

@@ -21,7 +21,8 @@ impl Net {
     /// Notes that the connect of `id` to an address is planned. The next flush phase makes this connect, unless a serve
     /// phase makes it before.
     pub(super) fn note_planned_dial(&mut self, id: SocketId) {
-        // Drops the connects that the serve phase has made. So the list stays short, even if no flush phase comes.
+        // Drops the connects at the front that the serve phase has made. So the list stays short, even if no flush
+        // phase comes.
         while let Some(&first) = self.planned_dials.front() {
             if self.has_planned_dial(first) {
                 break;
@@ -41,7 +42,8 @@ impl Net {
         self.planned_dials.len()
     }
 
-    /// Takes the first socket off the list of planned connects, and returns it if its connect is still to be made.
+    /// Takes the first socket off the list of planned connects. Returns `None` if the list is empty, or if that connect
+    /// was made or given up already.
     pub(crate) fn next_planned_dial(&mut self) -> Option<SocketId> {
         let id = self.planned_dials.pop_front()?;
         self.has_planned_dial(id).then_some(id)
@@ -161,7 +163,7 @@ impl Net {
             .reactor
             .insert_ready(source, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| Error::new(Syscall::Register, error))?;
-        // The connection already keeps the loop running, so its attempts do not.
+        // The connection itself keeps the loop running, unless the user has released it. So its attempts do not.
         self.reactor.release(key);
         Ok(key)
     }

@@ -11,8 +11,8 @@ use super::Net;
 impl Net {
     /// Formats `arguments`, and writes the text to the socket `id` in one write.
     ///
-    /// One write for each piece would look at the connection each time. Such writes could also cut the text: the
-    /// connection might accept the first pieces and refuse the next.
+    /// With one write for each piece, the text could be cut: the connection might accept the first pieces and refuse
+    /// the next. Each write also has a cost of its own.
     pub(crate) fn write_formatted(&mut self, id: SocketId, arguments: fmt::Arguments<'_>) -> Flow {
         if let Some(literal) = arguments.as_str() {
             return self.write(id, Payload::Static(literal.as_bytes()));

@@ -72,7 +72,7 @@ pub(crate) struct Net {
     /// The system on which sockets are opened: the kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The count of open sockets, for the loop's limit, the number of the turn, and the reserve descriptor. An accept
+    /// The number of the turn, the reserve descriptor, and the count of open sockets for the loop's limit. An accept
     /// that finds no free descriptor gives up the reserve.
     loop_admission: LoopAdmission,
     /// The ids of all servers that are not removed. With this list, no walk over all sockets is needed to find the
@@ -117,23 +117,23 @@ pub(crate) struct Capacities {
     pub(crate) pooled_bytes: usize,
 }
 
-/// An event, with the id of the socket or server whose handler gets the event.
+/// An event, with the id of the socket, server, UDP socket or source of the program that it belongs to.
 #[derive(Debug)]
 pub(crate) enum TargetedEvent {
     /// An event for the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// An event for the handler of a server. The caller takes the event by
-    /// [`take_server_event`](Net::take_server_event).
+    /// An event, or refused connections, for the handler of a server. The caller takes them by
+    /// [`take_server_event`](Net::take_server_event) and [`take_refused`](Net::take_refused).
     Server(ServerId),
     /// An event for the handler of a UDP socket. The caller takes the event, and those that follow, by
     /// [`take_datagram_event`](Net::take_datagram_event).
     Datagram(DatagramId),
-    /// An event for the handler of a source of the program. After the callback, the caller calls
+    /// An event of a source of the program. If it leads to a callback, the caller then calls
     /// [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
 }
 
-/// A socket, server or source in the close phase, whose handler gets `on_close` next.
+/// A socket, server, UDP socket or source of the program in the close phase, whose handler is to get `on_close`.
 #[derive(Debug)]
 pub(crate) enum Closing {
     /// A socket that has no notice, error or marker to report: its handler gets only `on_close`.
@@ -230,8 +230,8 @@ impl Net {
         self.wake_listener.clone()
     }
 
-    /// Runs `callback` as a callback of the socket `id`. If the socket can send, short writes of the socket during the
-    /// callback are gathered, and leave in one send when the callback returns.
+    /// Runs `callback` as a callback of the socket `id`. If the socket can send at once, short writes of the socket
+    /// during the callback are gathered, and leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(

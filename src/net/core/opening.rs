@@ -57,7 +57,7 @@ impl Net {
     }
 
     /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone. `None` also if there is
-    /// no memory for the socket: its peer gets a RST, and no handler is told.
+    /// no memory for the socket: a TCP peer gets a RST, and no handler is told.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,

@@ -5,9 +5,9 @@ use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// A write is long if it has more bytes than the limit on all unsent bytes divided by this number. Only a long write
-/// counts as unsent bytes of its writer when `make_room` chooses the socket to close. So an ordinary message does not
-/// close a writer whose peer reads.
+/// A write is long if more of its bytes are unsent than the limit on all unsent bytes divided by this number. Only a
+/// long write counts as unsent bytes of its writer when `make_room` chooses the socket to close. So an ordinary message
+/// does not close a writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
@@ -22,7 +22,8 @@ impl Net {
             connection.offer_overflow(&mut overflow, registration, outbox);
         });
         if !self.connection(id).is_some_and(Connection::is_writable) {
-            // The offer has met a failure of the writer, so there is no reason to close another socket for this write.
+            // The writer has closed or failed, perhaps in this offer, so there is no reason to close another socket for
+            // its write.
             return Flow::Closed;
         }
         if self.make_room(id, overflow.rest()) {

@@ -44,8 +44,9 @@ impl Net {
         self.request(id, request);
     }
 
-    /// Calls `close` to close a connection. Before that, offers the bytes that the running callback has gathered to the
-    /// kernel. If the connection is closed afterwards, it no longer counts against the limits on open sockets.
+    /// Calls `close` to close a connection. Before that, offers the unsent bytes to the kernel, with those that the
+    /// running callback has gathered, unless the connection is corked. If the connection is closed afterwards, it no
+    /// longer counts against the limits on open sockets.
     pub(crate) fn begin_close<R>(
         &mut self,
         id: SocketId,

@@ -27,7 +27,7 @@ pub(crate) enum Source {
     Connection(Connection),
     /// A listening socket. Boxed, because listeners are few and large.
     Listener(Box<Listener>),
-    /// An attempt: one of several connects that race for the same connection.
+    /// An attempt: a connect to one address of a name. Several may race for one connection.
     Attempt(Box<Attempt>),
     /// A UDP socket. Boxed, because it is large, and a connection is the commonest source.
     Datagrams(Box<Datagrams>),
@@ -41,7 +41,7 @@ pub(crate) struct SharedResources<'a> {
     /// The read buffer of the loop. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The count of open sockets, for the loop's limit, the number of the turn, and the reserve descriptor. An accept
+    /// The number of the turn, the reserve descriptor, and the count of open sockets for the loop's limit. An accept
     /// that finds no free descriptor gives up the reserve.
     pub(crate) loop_admission: &'a mut LoopAdmission,
 }

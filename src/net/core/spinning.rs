@@ -39,8 +39,8 @@ impl Net {
         })
     }
 
-    /// Closes the socket or server that keeps the loop awake. A socket gets an internal error. A source of the program
-    /// stays: only the program knows whether it is needed.
+    /// Closes the socket, UDP socket or server that keeps the loop awake. The handler of a socket or UDP socket gets an
+    /// internal error. A source of the program stays: only the program knows whether it is needed.
     pub(crate) fn close_spinning(&mut self) {
         match self.keeps_awake() {
             Some(Awake::Socket(id)) => {

@@ -18,12 +18,13 @@ pub(crate) struct Standing {
     /// Bytes wait for the kernel. Lost bytes count too while their failure is not told yet, because unread bytes come
     /// first. Such a socket is not idle.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. A socket that is
-    /// paused and has queued bytes (backpressure) counts too, because bytes may wait in the kernel unnoticed.
+    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. A paused socket
+    /// counts only if it has queued bytes (backpressure) and its peer has not ended: bytes may then wait in the kernel
+    /// unnoticed.
     pub(crate) has_unread: bool,
     /// A server has accepted the socket. Since then no byte was read or written, and the peer has not ended.
     pub(crate) is_fresh: bool,
-    /// This side has ended or can only be read, and the kernel has taken every byte.
+    /// This side has sent its FIN or can only be read, and the kernel has taken every byte.
     pub(crate) has_finished: bool,
 }
 
@@ -78,7 +79,7 @@ impl Net {
     }
 
     /// Closes a socket that must not go on: with a RST, so that the peer does not mistake a part for everything. A
-    /// socket without RST, or one that is connecting, is closed as by `destroy`.
+    /// socket that is not TCP, or is connecting, is closed as by `destroy`.
     pub(crate) fn force(&mut self, id: SocketId) {
         let is_connecting = self.connection(id).is_some_and(Connection::is_connecting);
         let reset = match is_connecting {

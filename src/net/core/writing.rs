@@ -73,8 +73,8 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of bytes that all sockets together have sent, plus the received bytes of datagrams and those
-    /// that filters have decoded to nothing.
+    /// Returns the number of bytes that all sockets together have sent, plus the received bytes of datagrams, and those
+    /// that filters have received without an event.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.outbox.moved_bytes()
     }
@@ -169,7 +169,8 @@ impl Net {
             }
             self.outbox.note_rise();
         } else {
-            // A long message is stored once, and the queue of each socket holds a reference to it.
+            // A long message is stored once. The queue of each socket whose kernel buffer does not take it at once
+            // holds a reference to it.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
