@@ -28,7 +28,8 @@ pub enum Refusal {
 /// The limits of a loop, or of a server: the number of connections, the memory for them, and the time that a slow peer
 /// gets. The limits of a loop are set by [`EventLoopOptions::limits`](crate::EventLoopOptions::limits), and hold for
 /// every socket of the loop. The limits of a server are set by [`ListenOptions::limits`](crate::ListenOptions::limits),
-/// and hold for the server and its sockets in place of those of the loop.
+/// and hold for the server and its sockets in place of those of the loop. The loop's limits on all of its sockets
+/// together, such as [`max_connections`](Self::max_connections), hold as well.
 ///
 /// Three values to begin with:
 ///
@@ -175,9 +176,10 @@ impl Limits {
         }
     }
 
-    /// Limits the connections that are open at a time. The limit of a loop counts all its sockets but UDP sockets.
-    /// Sockets that connect count too, but only accepted connections are refused. The limit of a server counts its
-    /// accepted sockets. Default: 10,000; with 0, every accepted connection is refused.
+    /// Limits the connections that are open at a time. The limit of a loop counts all of its sockets but UDP sockets,
+    /// also those that connect and the inputs of [`read_input`](crate::EventLoop::read_input). But only accepted
+    /// connections are refused. The limit of a server counts its accepted sockets. Default: 10,000; with 0, every
+    /// accepted connection is refused.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
@@ -186,7 +188,8 @@ impl Limits {
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default:
     /// `None`; with `internet()` 100. Peers without an IP address, such as those of Unix sockets, are not counted. If a
-    /// [proxy](crate::ListenOptions::proxy_protocol) names the client, the client's network counts.
+    /// [PROXY header](crate::ListenOptions::proxy_protocol) names the client, the client's network counts, also on a
+    /// Unix socket.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
         self

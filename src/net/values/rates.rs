@@ -66,8 +66,8 @@ impl AcceptRate {
         }
     }
 
-    /// Sets the number of connections that are taken at once after a silence. Default: the rate's number; 0 counts as
-    /// 1.
+    /// Sets the number of connections that are taken at once after a silence. Default: the number of accepts a second;
+    /// 0 counts as 1.
     pub fn burst(mut self, accepts: u32) -> Self {
         self.burst = accepts.max(1);
         self

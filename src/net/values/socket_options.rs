@@ -128,8 +128,9 @@ impl SocketOptions {
     ///
     /// A write that would pass the limit is refused completely, and the socket closes with
     /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. However, an empty queue accepts a
-    /// write of any length, because the bytes of the write are in memory already. Node has no limit: if its program
-    /// ignores the answer of `write`, a peer that does not read fills the memory.
+    /// write of any length for which the [loop](crate::Limits::max_total_queued_bytes) has space, because the bytes of
+    /// the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a peer that
+    /// does not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = Some(bytes);
         self

@@ -42,8 +42,8 @@ pub enum Flow {
     /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Writes before that are accepted too,
     /// up to [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
-    /// The bytes were refused, because this side has ended ([`Socket::end`](crate::Socket::end)). The queued bytes are
-    /// still sent, and the close stays graceful.
+    /// The bytes were refused, because this side has ended, for instance by [`Socket::end`](crate::Socket::end). The
+    /// queued bytes are still sent, and the refusal does not change the close.
     Ended,
     /// The bytes were refused: the socket is closed or gone, or its connection has failed. If this very write has
     /// failed, the kernel may have taken a part of its bytes.
@@ -143,8 +143,8 @@ impl std::fmt::Display for State {
 /// least as many bytes are lost as [`Socket::queued_bytes`](crate::Socket::queued_bytes) returns in `on_close`.
 ///
 /// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN. So the peer does not mistake a
-/// cut stream for a complete one. The causes are a timeout, [`Limit`](Self::Limit), a failed call, a panic of the
-/// handler, and the drop of the loop. After [`destroy`](crate::Socket::destroy) or
+/// cut stream for a complete one. The causes are a timeout, [`Limit`](Self::Limit), a failed call or filter, a panic of
+/// the handler, and the drop of the loop. After [`destroy`](crate::Socket::destroy) or
 /// [`destroy_with`](crate::Socket::destroy_with), the peer gets a FIN; but a `destroy` after the idle timeout, or in
 /// [`on_deadline`](crate::SocketHandler::on_deadline), counts as a timeout. If a limit or a deadline closes a TCP
 /// socket before this side has ended, the peer gets a RST, also without queued bytes. Unix sockets have no RST.
@@ -174,10 +174,11 @@ pub enum CloseReason {
     Graceful,
     /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
-    /// A timeout has passed: of connecting, of being idle, or of the wait for the peer's end after the end of this
-    /// side. Or the peer is too slow for one of the [`Limits`](crate::Limits), or the program's
-    /// [deadline](crate::Socket::set_deadline) has passed: [`on_error`](crate::SocketHandler::on_error) has named the limit
-    /// just before.
+    /// A timeout has passed: of the lookup or the connect, of being idle, of the system (ETIMEDOUT), or of the wait for
+    /// the peer's end after the end of this side. Or the peer is too slow for another of the [`Limits`](crate::Limits),
+    /// or the program's [deadline](crate::Socket::set_deadline) has passed. In these two cases
+    /// [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called `destroy`
+    /// in `on_deadline`.
     TimedOut,
     /// The user has closed the socket, without an error: `destroy`, `destroy_soon` or `reset`.
     Local,
@@ -187,7 +188,7 @@ pub enum CloseReason {
     /// [`Socket::detach`](crate::Socket::detach) took the descriptor out of the loop. The connection stays open.
     Detached,
     /// A call, a filter or the handler has failed in another way, or the user has called `destroy_with`.
-    /// [`on_error`](crate::SocketHandler::on_error) has reported the error just before.
+    /// [`on_error`](crate::SocketHandler::on_error) has reported the error before.
     Error,
 }
 
