@@ -50,8 +50,8 @@ impl Error {
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";
-    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. Most reasons to refuse a certificate have a code of their
-    /// own, as in Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
+    /// `ERR_TLS_HANDSHAKE`: the handshake of TLS has failed. The commoner reasons to refuse a certificate have codes of
+    /// their own, as in Node: `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID` and so on.
     #[cfg(feature = "tls")]
     pub const TLS_HANDSHAKE: &'static str = "ERR_TLS_HANDSHAKE";
     /// `ERR_TLS_PROTOCOL`: TLS has failed after its handshake.
@@ -84,8 +84,8 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, from its number, its kind, or the resolver's own code. `None` if the error says
-/// nothing about the name (such as EMFILE).
+/// Returns the code of a failed lookup, from its number on Windows, its kind, or the resolver's own code. `None` for
+/// any other error, such as EMFILE.
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);

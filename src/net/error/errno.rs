@@ -1,8 +1,8 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for most errors, but not for those that matter most to `accept`
-//! (EMFILE, ENFILE, ENOBUFS). EACCES and EPERM share one kind. So the number identifies an error. If the number has no
-//! row, or the error does not come from the system, the kind identifies it.
+//! The standard library has an [`io::ErrorKind`] for about half of these errors, but not for those that matter most to
+//! `accept` (EMFILE, ENFILE, ENOBUFS). EACCES and EPERM share one kind. So the number identifies an error. If the
+//! number has no row, or the error does not come from the system, the kind identifies it.
 
 use std::io::{self, ErrorKind};
 
@@ -17,7 +17,8 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that identifies this row and no other row. EACCES and EPERM share a kind, which identifies EACCES.
+    /// The kind that identifies this row and no other row. `None` if the standard library has no such kind, and for
+    /// EPERM: EACCES and EPERM share a kind, which identifies EACCES.
     kind: Option<ErrorKind>,
 }
 

@@ -58,7 +58,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
                 "no name server answered in time; is the network up? `lookup_timeout` sets the time"
             }
         },
-        // An ETIMEDOUT with a text of its own gets no advice, because the text names the limit that has passed.
+        // Any other ETIMEDOUT with a text of its own gets no advice, because the text names the limit that has passed.
         "ETIMEDOUT" if error.io().get_ref().is_none() => {
             "no answer at all: a firewall that drops, a wrong address, or a host that is down"
         }
@@ -85,7 +85,7 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(hint))
 }
 
-/// The advice for a bind that finds no port.
+/// The advice for a bind or a listen that finds no free port.
 const NO_LOCAL_PORT: &str = "every port of this address is taken; `sysctl net.ipv4.ip_local_port_range` has the range, \
      and a further address has as many ports again";
 
@@ -95,8 +95,9 @@ fn is_undecided(error: &io::Error) -> bool {
     error.get_ref().is_some()
 }
 
-/// Returns advice with a command that shows the process that already has `port`. If `listens` is `true`, the command
-/// looks for a TCP socket that listens. Otherwise, it looks for a UDP socket, or a TCP socket in any state.
+/// Returns advice with a command that shows the process that already has `port`. On Windows, the command shows every
+/// socket of the port. Elsewhere it looks for a TCP socket that listens if `listens` is `true`, and else for a UDP
+/// socket, or a TCP socket in any state.
 fn holder_of(port: u16, listens: bool) -> String {
     let command = if cfg!(windows) {
         format!("netstat -ano | findstr :{port}")

@@ -225,7 +225,7 @@ impl Error {
         )
     }
 
-    /// Returns the error of a socket that has met a limit on time.
+    /// Returns the error of a socket that has broken a limit on slow peers, or whose deadline has passed.
     pub(crate) fn timed_out(text: String) -> Self {
         Self::with_code("ETIMEDOUT", text)
     }

@@ -48,7 +48,8 @@ impl fmt::Debug for Error {
 
 impl Error {
     /// Writes the call, the code and the endpoint, such as `connect ECONNREFUSED 127.0.0.1:1`. Some errors also get
-    /// their wording: `listen EADDRINUSE: address already in use ::1:1`.
+    /// their wording: `listen EADDRINUSE: address already in use ::1:1`. For an error without a call, writes the code
+    /// and the wording if the error comes from the system, and else only its own text.
     fn write_call_and_code(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(syscall) = self.0.syscall else {
             return match self.raw_os_error() {
@@ -69,7 +70,7 @@ impl Error {
 
     /// Whether the text has the wording after the code. As in Node, it has the wording for `listen`, and for calls such
     /// as `poll` whose name says little, but not for calls such as `read`. The text also has it if the code is unknown,
-    /// or if the error does not come from the system. A lookup with ENOTFOUND or EAI_AGAIN never has it.
+    /// or if the error has a text of its own. A lookup with ENOTFOUND or EAI_AGAIN never has it.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {
@@ -92,8 +93,8 @@ impl Error {
         }
     }
 
-    /// Returns Node's wording for a system error in the table of [`Errno`]. For any other error, returns the text of
-    /// that error.
+    /// Returns Node's wording if the table of [`Errno`] has the code, and the error has no text of its own. For any
+    /// other error, returns the text of that error.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),
