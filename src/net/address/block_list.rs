@@ -63,7 +63,7 @@ impl BlockList {
     /// through them.
     ///
     /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
-    /// into a private network. The ranges come from the IANA special-purpose registries (RFC 6890).
+    /// into a private network. Most ranges come from the IANA special-purpose registries (RFC 6890).
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {

@@ -35,8 +35,8 @@ use super::into_endpoint::IntoEndpoint;
 )]
 #[doc(alias = "BoundSocket")]
 pub trait IntoListener {
-    /// Makes the value to listen on from this form. The type of the result has no public name, so no other crate can
-    /// implement the trait.
+    /// Converts this form into an endpoint to bind to, or a socket to adopt. The type of the result has no public name,
+    /// so no other crate can implement the trait.
     #[doc(hidden)]
     fn into_listener(self) -> Result<ListenOn>;
 }
@@ -56,7 +56,7 @@ impl<E: IntoEndpoint> IntoListener for E {
     }
 }
 
-/// Listens with a socket that exists already.
+/// Adopts a socket that exists already.
 impl IntoListener for StdListener {
     fn into_listener(self) -> Result<ListenOn> {
         Ok(ListenOn::Adopted(self))
