@@ -109,7 +109,7 @@ impl TlsFilter {
         }
         let processed = match self.has_ended {
             false => connection.process_new_packets(),
-            // With debug assertions, rustls panics if an alert would have to follow its close_notify.
+            // With debug assertions, rustls panics if it has to send an alert after the close_notify of this side.
             true => catch_unwind(AssertUnwindSafe(|| connection.process_new_packets()))
                 .unwrap_or_else(|_| Err(rustls::Error::General(BEHIND_THE_END.to_owned()))),
         };
@@ -170,9 +170,9 @@ impl Filter for TlsFilter {
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
         let length: usize = bytes.iter().map(|slice| slice.len()).sum();
-        // The buffer is reserved before rustls takes memory for records. A buffer that was allocated behind the records
-        // would leave a gap where rustls then puts decrypted records. The copy to that place is slow on some
-        // processors.
+        // The buffer is reserved before rustls allocates records. A buffer that is allocated after them leaves free
+        // memory in front of itself. A later `read` of rustls may put a decrypted record there, and on some processors
+        // the copy to that place is slow.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
         if let ([slice], true) = (bytes, length > RECORD_BYTES) {
             // Each record is encrypted and taken out while it is in the cache. Several slices are written together

@@ -61,7 +61,8 @@ impl<'a> Tls<'a> {
         }
     }
 
-    /// Returns the certificates of the peer, the peer's own certificate first. `None` for a client that has sent none.
+    /// Returns the certificates of the peer, the peer's own certificate first. `None` if the peer is a client and has
+    /// sent none.
     #[doc(alias = "getPeerCertificate")]
     pub fn peer_certificates(&self) -> Option<&'a [CertificateDer<'static>]> {
         self.connection.peer_certificates()

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
 /// The side of a connection on which TLS starts, with its configuration: for
-/// [`Socket::start_tls`](crate::Socket::start_tls).
+/// [`Socket::start_tls`](crate::Socket::start_tls) and [`TlsFilter::new`](crate::TlsFilter::new).
 ///
 /// ```
 /// use netloop::TlsSide;

@@ -78,7 +78,7 @@ pub(super) fn truncated(is_handshaking: bool) -> Error {
     }
 }
 
-/// Returns Node's error code for a refused certificate.
+/// Returns Node's error code for a refused certificate, or `ERR_TLS_HANDSHAKE` for a rarer reason.
 fn code_of_certificate(error: &CertificateError) -> &'static str {
     use CertificateError as It;
     match error {
