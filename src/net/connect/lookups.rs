@@ -69,7 +69,7 @@ pub(crate) struct LookupCounts {
     /// The lookups that were not started because too many waited for a thread. A second lookup of a slow name does not
     /// count, because its sources still wait for the first.
     pub(crate) refused: u64,
-    /// The sources that waited until their timeout.
+    /// The sources that waited for a lookup until their timeout.
     pub(crate) timed_out: u64,
 }
 
@@ -186,7 +186,7 @@ impl PendingLookups {
         Error::with_code("EAGAIN", text).into()
     }
 
-    /// Returns the sources that wait for a lookup of `query` by `resolver`.
+    /// Returns the sources that wait for a lookup of `query` by `resolver`: each source once for each of its lookups.
     pub(crate) fn askers_of(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> Vec<Key> {
         let same = |lookup: &&PendingLookup| lookup.is_for(query, resolver);
         let same = self.pending.iter().filter(same);

@@ -61,10 +61,10 @@ impl ConnectOptions {
         }
     }
 
-    /// Limits the time from the call to the open connection, including the lookup and the attempts. After this time,
-    /// the socket closes with ETIMEDOUT.
+    /// Limits the time from the call to the open connection, including the lookup, the attempts and the handshake of
+    /// [filters](Filter). After this time, the socket closes with ETIMEDOUT.
     ///
-    /// Default: `None`. The socket then closes when the system gives up, after about two minutes on Linux. Node has no
+    /// Default: `None`. A connect then fails when the system gives up, after about two minutes on Linux. Node has no
     /// such option: its `timeout` is the [idle timeout](SocketOptions::idle_timeout).
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = timeout.into();
@@ -112,7 +112,7 @@ impl ConnectOptions {
     /// Sets the resolver that looks up the name. Default: the system's ([`system_resolver`](crate::system_resolver)).
     ///
     /// If two connects with the same `Arc` look up the same name and family at the same time, the resolver is asked
-    /// once. If that lookup has taken 100 ms when a further connect joins, the resolver is asked again.
+    /// once. If the lookup is slow, the resolver may be asked again: [`Resolver`] says when.
     #[doc(alias = "lookup")]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = Some(SharedResolver::new(resolver));
@@ -132,9 +132,9 @@ impl ConnectOptions {
     /// Sets the address to connect from. Default: `None`, the system chooses.
     ///
     /// A link-local IPv6 address is bound in the zone of the remote address. If the system cannot bind the address, the
-    /// connect fails with the error of `bind`. Once every port of the address is taken, connections to different
-    /// destinations share a port on Linux. A connect to a path is refused with
-    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
+    /// connect fails with the error of `bind`; a connect to a name tries its other addresses first. Once every port of
+    /// the address is taken, connections to different destinations share a port on Linux. A connect to a path is
+    /// refused with [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[doc(alias = "localAddress")]
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
@@ -152,7 +152,7 @@ impl ConnectOptions {
     /// Adds a [`Filter`] between the wire and the handler, after those that were added before. Default: none.
     /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready).
     ///
-    /// The connect returns an error of `make`.
+    /// If `make` fails, the connect returns its error.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
         self

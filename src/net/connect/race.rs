@@ -115,8 +115,8 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`, or, without
-    /// `auto_select_family`, the only one that is tried.
+    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`. Without
+    /// `auto_select_family`, only the first of the wanted family, if there is one.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let told = match found.iter().position(|address| self.wants(address)) {
             Some(first) if !self.options.auto_select_family => &found[first..=first],

@@ -15,9 +15,9 @@ use crate::net::values::Family;
 /// resolver at once.
 ///
 /// Sockets that ask for the same name and family within 100 ms share one call. If that call takes longer, the loop asks
-/// again when a further socket joins, or when a waiting socket times out or closes. The first answer is for all waiting
-/// sockets. A slow name takes at most two threads, or all [threads](crate::Limits::lookup_threads) but one, whichever
-/// is more.
+/// again when a further socket joins, or when a waiting socket closes. The loop also asks again if a waiting socket
+/// times out, however early, and others still wait. The first answer is for all waiting sockets. A slow name takes at
+/// most two threads, or all [threads](crate::Limits::lookup_threads) but one, whichever is more.
 ///
 /// A closure is a resolver too:
 ///
