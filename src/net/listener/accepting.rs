@@ -14,7 +14,7 @@ use super::{Listener, LoopAdmission, ServerEvent, State};
 /// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
 const TRANSIENT_FAULTS: u32 = 16;
 
-/// The first and the longest backoff. Each backoff is twice as long as the one before.
+/// The first and the longest backoff. Between these bounds, each backoff is twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
@@ -58,7 +58,7 @@ impl Listener {
             .is_some_and(|bound| bound.left_to_accept.is_some())
     }
 
-    /// Counts an accept if the listener is [draining](Self::drain). Returns `false` if no accept is left.
+    /// Counts a call of `accept` if the listener is [draining](Self::drain). Returns `false` if no call is left.
     fn may_accept(&mut self) -> bool {
         match self
             .bound_mut()

@@ -80,7 +80,8 @@ impl Admission {
 
     /// Whether the network of `peer` has as many connections as it may have.
     pub(super) fn is_network_full(&self, peer: Option<IpAddr>) -> bool {
-        // The peers of Unix sockets belong to no network.
+        // No network counts a connection without an address, such as one of a Unix socket, or one whose PROXY header
+        // may still come.
         let network = self.networks.as_ref().zip(peer);
         network.is_some_and(|(networks, peer)| networks.is_full(peer))
     }

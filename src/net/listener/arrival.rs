@@ -52,7 +52,7 @@ impl Listener {
         self.admission.keeps_rate(tick)
     }
 
-    /// Takes the arrival: the handler gets it as a connection.
+    /// Takes the arrival, which becomes a connection of the server.
     #[inline]
     pub(crate) fn take_arrival(&mut self) {
         self.has_arrival = false;

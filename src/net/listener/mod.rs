@@ -70,9 +70,9 @@ enum State {
     /// The socket listens, and the kernel queues connections for it.
     Listening(Bound),
     /// The socket listens, but an accept has failed for a cause whose end no edge will report. No accept is tried
-    /// before the backoff is over or a descriptor may be free. The state ends when an accept finds no waiting peer.
-    /// An accept without a peer proves a free descriptor: the kernel looks for a descriptor before it looks into the
-    /// backlog.
+    /// before the backoff is over, a descriptor may be free, or the server [drains](Listener::drain). The state ends
+    /// when an accept finds no waiting peer. An accept without a peer proves a free descriptor: the kernel looks for a
+    /// descriptor before it looks into the backlog.
     BackingOff {
         bound: Bound,
         /// The length of the last backoff; zero if a peer was accepted since.
@@ -86,7 +86,7 @@ enum State {
 #[derive(Debug)]
 struct Bound {
     /// The socket file that the server made. Dropping this value removes the file, unless another file has its path
-    /// now. This also happens when the whole loop is dropped. The field is dropped before `acceptor`: once the socket
+    /// now. So the drop of the whole loop removes the file too. The field is dropped before `acceptor`: once the socket
     /// is closed, another file may get the same inode.
     path: Option<OwnedPath>,
     acceptor: Acceptor,

@@ -102,8 +102,8 @@ impl ListenOptions {
         self
     }
 
-    /// Sets the limits of the server and of its sockets. Default: those of the
-    /// [loop](crate::EventLoopOptions::limits).
+    /// Sets the limits of the server and of its sockets. Default: those of the [loop](crate::EventLoopOptions::limits),
+    /// but no [`max_connections`](Self::max_connections) of its own.
     pub fn limits(mut self, limits: impl Into<Option<Limits>>) -> Self {
         self.limits = limits.into();
         self
@@ -138,11 +138,11 @@ impl ListenOptions {
     ///
     /// # Addresses in block lists and limits
     ///
-    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, and after the header
-    /// for the client's. [`Limits::max_connections_per_network`] counts a connection by the client's address, from the
-    /// header on. Until its header is complete, a connection of a trusted proxy counts in no network. If the header
-    /// names no IP address, the connection counts in the proxy's. All other limits count a connection from the accept
-    /// on.
+    /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, if it has one, and
+    /// after the header for the client's. [`Limits::max_connections_per_network`] counts a connection by the client's
+    /// address, from the header on. Until its header is complete, a connection of a trusted proxy counts in no network.
+    /// If the header names no IP address, the connection counts in the network of the proxy. All other limits count a
+    /// connection from the accept on.
     #[doc(alias = "haproxy")]
     #[doc(alias = "accept-proxy")]
     pub fn proxy_protocol(mut self, proxies: impl Into<Option<ProxyProtocol>>) -> Self {

@@ -38,7 +38,8 @@ enum Role {
 }
 
 impl ProxyProtocol {
-    /// Makes a value that trusts no address: every peer over IP is refused until addresses are [trusted](Self::trust).
+    /// Makes a value that trusts no address: every peer over IP is refused until addresses are [trusted](Self::trust)
+    /// or [others are admitted](Self::admit_others).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -58,8 +59,8 @@ impl ProxyProtocol {
     /// Whether a connection of a trusted proxy may begin without a header, as a simple health check does. Default:
     /// `false`, and a connection without a header then fails.
     ///
-    /// The first bytes decide, so the server hears of a connection only once the client has sent some. **A client
-    /// behind a trusted proxy that sends no header can then send one itself**, with any content. For this reason the
+    /// The first bytes decide, so the server hears of a connection only once the client has sent some. **If a trusted
+    /// proxy sends no header, its client can then send one itself**, with any content. For this reason the
     /// specification forbids a server to guess. So set this option only if each trusted proxy sends its own header
     /// before it passes on bytes of a client.
     pub fn optional(mut self, optional: bool) -> Self {
