@@ -19,7 +19,7 @@ use super::{Datagrams, Message, Stage};
 /// counts instead if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
-/// The limit on the bytes of a run: the payload of the longest IPv4 datagram.
+/// The limit on the bytes of a run of several datagrams: the payload of the longest IPv4 datagram.
 const LONGEST_RUN: usize = 65_507;
 
 /// The limit on the runs that one call of `send_batch` sends. A run is one datagram, or several of one length to one
@@ -77,7 +77,7 @@ impl Datagrams {
         Some(message)
     }
 
-    /// Sends `bytes` to `to` as one datagram, with `info`.
+    /// Sends `bytes` to `to` as one datagram, with `info`. A socket without batches leaves out the mark of `info`.
     pub(crate) fn send_with(
         &mut self,
         bytes: &[u8],
@@ -194,8 +194,8 @@ impl Datagrams {
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
                 Err(error) => {
                     // A run that fails with EINVAL takes the arm above. So this is one datagram, and only its source
-                    // address can be invalid. quinn-udp takes the error for a limit of the system, so its limits are
-                    // forgotten.
+                    // address can be invalid. quinn-udp takes the error for a limit of the system. `renew_batches`
+                    // makes it forget that limit.
                     if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
                         self.renew_batches();
                     }

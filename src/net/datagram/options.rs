@@ -24,7 +24,8 @@ pub(super) const LONGEST_DATAGRAM: usize = 65_535;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DropPolicy {
-    /// The oldest queued datagrams make space for the new one. This suits state that a later datagram replaces.
+    /// The oldest queued datagrams make space for the new one. If the limit of the loop leaves no space even then, the
+    /// new one is dropped. This suits state that a later datagram replaces.
     #[default]
     Oldest,
     /// The new datagram is dropped. This suits answers, because an early answer is worth as much as a late one.
@@ -286,7 +287,8 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the port from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: 0, the system chooses.
+    /// Sets the port from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: 0, the system
+    /// chooses. `bind_udp` ignores this option too.
     pub fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;
         self

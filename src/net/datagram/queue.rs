@@ -133,7 +133,7 @@ impl SendQueue {
         }))
     }
 
-    /// Drops the oldest datagram, and returns the number of its bytes; `None` if there is none.
+    /// Removes the oldest datagram, and returns the number of its bytes; `None` if there is none.
     pub(super) fn pop(&mut self) -> Option<usize> {
         let Entry { length, .. } = self.entries.pop_front()?;
         self.bytes.drain(..length);

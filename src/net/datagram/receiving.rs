@@ -149,7 +149,8 @@ impl Datagrams {
         }
     }
 
-    /// Stops the calls in `direction` until `REST_TICKS` have passed, or the kernel reports new readiness.
+    /// Stops the calls in `direction` until `REST_TICKS` have passed, or the kernel reports new readiness. Until these
+    /// ticks have passed, a datagram to send goes through the queue.
     pub(super) fn rest(&mut self, direction: Interest, registration: &mut Registration<'_>) {
         self.rests = true;
         registration.would_block(direction);
