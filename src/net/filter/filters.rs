@@ -36,7 +36,8 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// There is more to do: the step was long, was interrupted by a signal, or has found an address of the peer.
+    /// There is more to do: the step was long, many answers of a filter wait for the kernel, or the step has found an
+    /// address of the peer.
     Unfinished,
 }
 
@@ -83,7 +84,7 @@ impl Filters {
         ready.iter().rev().find_map(Layer::peer_address)
     }
 
-    /// Returns the filter of the type `F`, if there is one.
+    /// Returns the filter of the type `F`, if there is one, and of several the nearest to the handler.
     pub(crate) fn find<F: Filter + 'static>(&self) -> Option<&F> {
         self.layers
             .iter()
@@ -179,8 +180,8 @@ impl Filters {
     ///
     /// # Errors
     ///
-    /// The error of a filter or of the stream. Before the error is returned, the kernel is offered the filter's bytes
-    /// for the peer.
+    /// The error of a filter or of the stream, which may be transient (EINTR, a lack of memory). Before a filter's
+    /// error is returned, the kernel is offered the filter's bytes for the peer.
     pub(crate) fn advance(
         &mut self,
         stream: &mut Stream,

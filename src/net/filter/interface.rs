@@ -26,8 +26,10 @@ use crate::net::error::Result;
 /// # The handshake
 ///
 /// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has done so. A socket opens only
-/// once all of its filters are ready. A client then gets [`on_connect`](crate::SocketHandler::on_connect), and a server
-/// is told of the connection. [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
+/// when all of its filters are ready. A socket that connects then gets
+/// [`on_connect`](crate::SocketHandler::on_connect), and the server is told of an accepted one. After
+/// [`start_filter`](crate::Socket::start_filter), `on_connect` comes once more.
+/// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
 ///
 /// # The end
 ///
@@ -123,8 +125,8 @@ pub trait Filter {
     }
 
     /// Notes the FIN of the peer, if no [end](Decoded::end) was decoded before. The default takes the FIN for the end.
-    /// If received bytes are [unused](Decoded::used), something is missing, and the socket closes with
-    /// [`ERR_FILTER`](crate::Error::FILTER).
+    /// If received bytes are [unused](Decoded::used), or the filter is not [ready](Self::is_ready), something is
+    /// missing, and the socket closes with [`ERR_FILTER`](crate::Error::FILTER).
     ///
     /// # Errors
     ///
@@ -133,8 +135,8 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Returns the address of the peer if the filter knows a better one than the kernel does. The loop asks once the
-    /// filter is ready.
+    /// Returns the address of the peer if the filter knows a better one than the kernel does. The loop asks when the
+    /// filter is ready, and not before.
     ///
     /// The server looks this address up in its [block list](crate::ListenOptions::block_list), and counts the connection in
     /// the network of this address, before the next filter begins.

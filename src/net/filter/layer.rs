@@ -12,8 +12,8 @@ use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
 
-/// The limit on the received bytes that a filter leaves unused without decoding any, and on the bytes that it decodes
-/// before it is ready.
+/// The limit on the received bytes that a filter leaves unused although it has space for decoded ones, and on the bytes
+/// that it decodes before it is ready.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
 
 /// A filter that can be downcast to its type.

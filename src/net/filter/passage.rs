@@ -13,7 +13,7 @@ use super::layer::Layer;
 /// served first.
 pub(super) const MOST_READS: usize = 8;
 
-/// If one read gives at least this number of decoded bytes, the wire is read once more.
+/// If one read gives at least this number of decoded bytes, the layer below is read once more.
 const LONG_READ: usize = 32 << 10;
 
 /// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
@@ -29,7 +29,8 @@ const BATCH_SLICES: usize = 16;
 /// The result of the last write to the stream in one operation.
 #[derive(Debug, Default)]
 pub(super) enum LastWrite {
-    /// The kernel has taken every byte, or was offered none.
+    /// The kernel has taken every byte, or was offered none. Also a short write to a stream on which that does not
+    /// prove a lack of space, such as a Unix socket.
     #[default]
     Sent,
     /// The kernel has taken a part, which proves that it has no space for now.
@@ -212,7 +213,7 @@ fn read(
 }
 
 /// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`. The
-/// caller sends the answers of `top` to the returned bytes.
+/// caller then sends the answers of `top`.
 pub(super) fn read_into(
     top: &mut Layer,
     below: &mut [Layer],
@@ -292,7 +293,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Sends the answers of the filter of `top` to received bytes.
+/// Sends the bytes with which the filter of `top` answers received ones.
 pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
     // If encoded bytes of the queue wait too, the kernel was full. The next flush sends them all, and takes the written
     // bytes out of the queue.
