@@ -68,9 +68,8 @@ impl<'a> Sockets<'a> {
     /// [`Flow::Open`], with its answer: [`Full`](crate::Flow::Full) means that the socket cannot keep up.
     ///
     /// A broadcast does the same as a [`write`](Socket::write) to each socket in that order, and costs less. A short
-    /// message to sockets that keep up is stored once, however many sockets receive it. All messages that a socket is
-    /// sent before the next flush leave together. Separate writes of the same bytes to several sockets share one copy
-    /// too.
+    /// message to sockets that keep up is stored once, however many sockets receive it. All messages to one socket
+    /// before its next flush leave together. Separate writes of the same bytes to several sockets share one copy too.
     ///
     /// ```no_run
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -99,7 +98,8 @@ impl<'a> Sockets<'a> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Returns the ids of all sockets but UDP sockets, in no particular order.
+    /// Returns the ids of all sockets but UDP sockets, in no particular order. A socket whose [filters](crate::Filter)
+    /// are not ready is included.
     ///
     /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
     /// are those at the time of the call. The call allocates 8 bytes for each socket.

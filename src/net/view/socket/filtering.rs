@@ -22,8 +22,8 @@ impl Socket<'_> {
     /// # Errors
     ///
     /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program
-    /// then closes the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, has failed or is
-    /// an input, if one side has ended, or if earlier filters still have bytes to encode.
+    /// should then close the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, has failed
+    /// or is an input, if one side has ended, or if earlier filters still have bytes to encode.
     pub fn start_filter(&mut self, filter: impl Filter + 'static, unread: &[u8]) -> Result<()> {
         if !unread.is_empty() {
             return Err(Error::unread_bytes());
@@ -100,9 +100,9 @@ impl Socket<'_> {
         self.filter::<ProxyFilter>()?.header()
     }
 
-    /// Returns the address of the proxy that has sent the [header](Self::proxy_header).
-    /// [`peer_address`](Self::peer_address) returns the client's address instead. `None` without a header, and for a
-    /// proxy at a Unix socket.
+    /// Returns the address of the proxy that has sent the [header](Self::proxy_header). If the header has the client's
+    /// address, [`peer_address`](Self::peer_address) returns that instead. `None` without a header, and for a proxy at
+    /// a Unix socket.
     pub fn proxy_address(&self) -> Option<SocketAddr> {
         self.filter::<ProxyFilter>()?.proxy()
     }

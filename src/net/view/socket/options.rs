@@ -76,7 +76,7 @@ impl Socket<'_> {
     /// store the first part itself.
     ///
     /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open
-    /// yet, or is closed, or its end was reported already. Without memory for the bytes, the socket fails.
+    /// yet, or is closed, or the peer's end was reported already. Without memory for the bytes, the socket fails.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -121,10 +121,10 @@ impl Socket<'_> {
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end. So nothing
-    /// that was written is dropped. The timeouts on the peer limit how long `run` goes on in this way. Without a
-    /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), without an
-    /// [`idle_timeout`](crate::SocketOptions::idle_timeout), and with a `close_timeout` of `None` or no
-    /// [`end`](crate::Socket::end), a peer that never reads keeps `run` going.
+    /// that was written is dropped. The timeouts on the peer limit how long `run` goes on in this way. A peer that
+    /// never reads keeps `run` going if there is no [`write_stall_timeout`](crate::Limits::write_stall_timeout), no
+    /// [`min_send_rate`](crate::Limits::min_send_rate), no [`idle_timeout`](crate::SocketOptions::idle_timeout) and no
+    /// [deadline](Self::set_deadline), and a `close_timeout` of `None` or no [`end`](crate::Socket::end).
     ///
     /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then,
     /// these bytes are lost, as at the end of a Node process. Only a call of `uncork` would send these bytes, and no
@@ -211,6 +211,7 @@ impl Socket<'_> {
     }
 
     /// Whether TCP_NODELAY was set by the options or by [`set_no_delay`](Self::set_no_delay). The system is not asked.
+    /// `false` for a socket that is not TCP.
     pub fn no_delay(&self) -> bool {
         self.connection().is_some_and(Connection::no_delay)
     }
@@ -247,8 +248,8 @@ impl Socket<'_> {
         self.set_option(|connection| connection.set_keep_alive(keep_alive))
     }
 
-    /// Returns the keep-alive that was set by the options or by [`set_keep_alive`](Self::set_keep_alive). The system is
-    /// not asked.
+    /// Returns the keep-alive that was set by the options, by the limits or by
+    /// [`set_keep_alive`](Self::set_keep_alive). The system is not asked. `None` for a socket that is not TCP.
     pub fn keep_alive(&self) -> Option<KeepAlive> {
         self.connection().and_then(Connection::keep_alive)
     }

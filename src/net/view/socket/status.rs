@@ -41,7 +41,7 @@ impl Socket<'_> {
         self.connection().is_none_or(Connection::is_closed)
     }
 
-    /// Whether the socket would accept a write.
+    /// Whether the socket would accept a write, as far as no limit on queued bytes refuses it.
     #[doc(alias("writable", "writableEnded"))]
     pub fn is_writable(&self) -> bool {
         self.connection().is_some_and(Connection::is_writable)
@@ -184,8 +184,9 @@ impl Socket<'_> {
         self.connection()?.live_stream()?.peer_path()
     }
 
-    /// Returns the addresses that were tried, in the order of the attempts, if the name had several addresses. Attempts
-    /// overlap, so the last address is not always the one that the socket connected to.
+    /// Returns the addresses that were tried, in the order of the attempts. Empty unless the socket connects to a name
+    /// with several addresses. Attempts overlap, so the last address is not always the one that the socket connected
+    /// to.
     #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
     pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()

@@ -138,8 +138,8 @@ impl Socket<'_> {
     /// byte written until now, or the bytes are lost. A marker replaces the callback of Node's `write`.
     ///
     /// If an earlier write was refused, `on_sent` gets an error: ERR_STREAM_WRITE_AFTER_END if the answer was
-    /// [`Flow::Ended`], otherwise the socket's error. For a socket that is gone, `on_sent` does not come. The
-    /// same holds for a marker set in the `on_sent` of a close. A socket that never calls this pays nothing for it.
+    /// [`Flow::Ended`], otherwise the socket's error. `on_sent` does not come for a socket that is gone, nor for a
+    /// marker that is set in the `on_sent` of a close. A socket that never calls this pays nothing for it.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -172,9 +172,10 @@ impl Socket<'_> {
 
     /// Holds back everything that is written from now on, also after the running callback has returned.
     ///
-    /// The hold ends with [`uncork`](Self::uncork) or `end`, or when the queue reaches the high watermark. Bytes
-    /// already queued for the kernel are not held back, and bytes written after them may leave with them. After `end`,
-    /// a call of `cork` does nothing. Programs rarely need a cork: the writes of one callback leave together anyway.
+    /// The hold ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter), or
+    /// when the queue reaches the high watermark. Bytes already queued for the kernel are not held back, and bytes
+    /// written after them may leave with them. After `end`, a call of `cork` does nothing. Programs rarely need a cork:
+    /// the writes of one callback leave together anyway.
     ///
     /// Held bytes are no activity, so the idle timeout may come. If the socket was [released](Self::release), held
     /// bytes do not keep [`run`](crate::EventLoop::run) going.
@@ -202,7 +203,8 @@ impl Socket<'_> {
         self.net.request(self.id, |connection, _| connection.cork());
     }
 
-    /// Sends the bytes that [`cork`](Self::cork) has held back, at the next flush point.
+    /// Sends the bytes that [`cork`](Self::cork) has held back: in the socket's own callback when it returns, and else
+    /// in the next flush phase.
     pub fn uncork(&mut self) {
         self.net.request(self.id, Connection::uncork);
     }
