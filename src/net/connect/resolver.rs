@@ -68,7 +68,7 @@ pub trait Resolver: Send + Sync {
 #[non_exhaustive]
 pub struct HostQuery<'a> {
     /// The name to look up. For [`system_resolver`] it may also be an IPv6 address with a named zone (`fe80::1%eth0`).
-    /// Only the system knows the number of such a zone, so no other resolver gets this query.
+    /// Only the system knows the number of such a zone, so no resolver of the program gets this query.
     pub host: &'a str,
     /// The wanted family; `None` means both. The loop never uses an address of the other family from an answer.
     pub family: Option<Family>,
@@ -108,7 +108,8 @@ impl Resolver for crate::system::simulated::Names {
 /// failed (EMFILE). If a name server does not answer, Node has EAI_AGAIN. On Unix this function returns ENOTFOUND then
 /// too, because the standard library hides the difference.
 ///
-/// This function is itself a [`Resolver`], and the default of every `resolver` option.
+/// This function is itself a [`Resolver`], and the default of every `resolver` option, except in a simulation: there
+/// the simulated network knows the names.
 ///
 /// # Errors
 ///

@@ -33,17 +33,17 @@ use std::fmt;
 pub enum Syscall {
     /// `accept`: taking the next connection of a listener.
     Accept,
-    /// `bind`: setting the local address of a connection or of a UDP socket.
+    /// `bind`: setting the local address of a connection, or making a UDP socket with its local address.
     Bind,
     /// `connect`: making a connection, including the wait for the peer's answer.
     Connect,
-    /// `listen`: making a listening socket, including its bind.
+    /// `listen`: making a listening socket, including its bind, or adopting one.
     Listen,
     /// `getaddrinfo`: asking the resolver for the addresses of a name.
     Lookup,
-    /// `open`: making a socket, or adopting a socket of the user.
+    /// `open`: adopting a connection, a UDP socket or an input of the program.
     Open,
-    /// `poll`: waiting for the kernel's events.
+    /// `poll`: waiting for the kernel's events, or making what a loop waits with.
     Poll,
     /// `read`: receiving bytes.
     Read,
@@ -53,7 +53,7 @@ pub enum Syscall {
     Register,
     /// `send`: sending a datagram.
     Send,
-    /// `setsockopt`: setting an option of a socket.
+    /// `setsockopt`: setting an option of a socket, or reading one.
     SetOption,
     /// `shutdown`: ending the outbound half of a connection, with a FIN.
     Shutdown,

@@ -336,8 +336,8 @@ impl Limits {
     /// its own.
     ///
     /// A lookup that hangs keeps its thread. Once the sockets that waited for the lookup have timed out or closed, the
-    /// loop replaces this thread, which then ends with its lookup. At most four times `threads` stuck threads remain:
-    /// 16 by default.
+    /// loop replaces this thread, which ends after its lookup unless it is needed again. At most four times `threads`
+    /// stuck threads remain: 16 by default.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

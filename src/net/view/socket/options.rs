@@ -14,11 +14,11 @@ impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
     /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions.
     ///
-    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. Otherwise the
-    /// socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of it. After `resume`, the bytes come
-    /// first, then `on_end` if the peer had ended before, then `on_error` and `on_close`. The
-    /// [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself discards the received
-    /// bytes at a reset.
+    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread, and the peer
+    /// had not ended before it. Otherwise the socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of
+    /// it. After `resume`, the bytes come first, then `on_end` if the peer had ended before, then `on_error` and
+    /// `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself
+    /// discards the received bytes at a reset.
     ///
     /// If this side has ended, and the peer ends while no bytes are unread, `on_end` comes in spite of the pause. Then
     /// the socket closes.
