@@ -1,10 +1,10 @@
 //! A generational arena: [`Slots`] gives each entry a [`Key`], and a [`SideTable`] holds further values under the same
 //! keys.
 //!
-//! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table grows only with
-//! the number of live entries. Keys are never reused, so a dead key reaches no later entry of the same slot. This
-//! module knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is
-//! long because the safety of every other table rests on the invariants that stand beside its few operations.
+//! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table with few entries
+//! at a time stays small. Keys are never reused, so a dead key reaches no later entry of the same slot. This module
+//! knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is long
+//! because the safety of every other table rests on the invariants that stand beside its few operations.
 
 mod side_table;
 
@@ -64,7 +64,8 @@ impl Key {
         (self.0.get() >> 32) as usize
     }
 
-    /// Returns the generation, which rises with each entry of the slot. The first generation of a slot is 1.
+    /// Returns the generation, which rises with each entry of the slot. The first generation of a slot is 1, or a later
+    /// one after a [`shrink`](Slots::shrink).
     #[inline]
     #[must_use]
     #[expect(
@@ -117,8 +118,9 @@ impl fmt::Debug for Key {
 
 /// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
-/// Inserting, looking up and removing take constant time. A table whose number of entries does not exceed its former
-/// maximum does not allocate, unless [`shrink`](Self::shrink) was called meanwhile.
+/// Inserting, looking up and removing take constant time, apart from growth. A table whose number of entries does not
+/// exceed its former maximum does not allocate, unless [`shrink`](Self::shrink) was called meanwhile, or a slot has
+/// used up its generations.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
     /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
@@ -148,13 +150,14 @@ enum Slot<T> {
     Live { generation: NonZeroU32, value: T },
 }
 
-/// A type at least as large as the slab's own entry type, which holds a slot or the link of a vacant entry.
+/// A type at least as large as the private entry type of the slab. That type holds a slot, or the link of a vacant
+/// entry.
 type SlabEntry<T> = (usize, Slot<T>);
 
 /// The number of slots that share one generation in `first_generations`.
 const BLOCK: usize = 64;
 
-/// The largest capacity of a table that is not worth shrinking.
+/// The capacity up to which a table is not shrunk. Also the least number of entries by which a small table grows.
 const SMALLEST: usize = 16;
 
 impl<T> Slots<T> {
@@ -195,8 +198,8 @@ impl<T> Slots<T> {
     /// # Errors
     ///
     /// If there is no memory. The entries are unchanged.
-    // A slab without memory aborts the process. So `ask_for_memory` allocates as much first and frees it, and the slab
-    // then takes the freed memory.
+    // A slab that gets no memory aborts the process. So `ask_for_memory` first allocates as much and frees it again,
+    // and the slab then takes the freed memory.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         let index = self.slab.vacant_key();
         if index == self.next_generations.len() && index == self.next_generations.capacity() {
@@ -318,7 +321,7 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Whether the table is not small, and has memory for four times as many entries as it has. A
+    /// Whether the table is not small, and has memory for at least four times as many entries as it has. A
     /// [`shrink`](Self::shrink) then frees much, unless an entry lies far after the others.
     #[inline]
     #[must_use]
@@ -351,8 +354,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Keeps in `first_generations` the generations of the slots from the index `first` on, which are vacant and about
-    /// to be freed.
+    /// Notes in `first_generations`, for each block, the highest generation of its slots from the index `first` on.
+    /// These slots are vacant and about to be freed.
     fn note_generations(&mut self, first: usize) -> Result<(), TryReserveError> {
         let blocks = self.next_generations.len().div_ceil(BLOCK);
         let blocks = blocks.max(self.first_generations.len());
@@ -413,8 +416,8 @@ impl<T> fmt::Debug for Slots<T> {
 /// without a copy (`mremap(2)`), and its pages take no memory before they are used.
 const MAPPED_BYTES: usize = 128 << 10;
 
-/// The size up to which a table doubles. A table that grows is copied elsewhere and leaves a hole in the heap, so a
-/// table above this size takes `MAPPED_BYTES` at once.
+/// The size up to which a table doubles. Below `MAPPED_BYTES`, a table that grows is copied elsewhere and leaves a hole
+/// in the heap. So a table above this size takes `MAPPED_BYTES` at once.
 const DOUBLED_BYTES: usize = MAPPED_BYTES / 4;
 
 /// Returns the number of entries by which a full table of `length` entries of type `T` grows.

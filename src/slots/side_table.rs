@@ -39,7 +39,8 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Returns the number of entries by which the table grows for a value under `key`; `None` if it need not grow.
+    /// Returns the number of entries that the table must reserve beyond its length for a value under `key`; `None` if
+    /// its capacity suffices.
     fn further(&self, key: Key) -> Option<usize> {
         if key.index() < self.entries.capacity() {
             return None;
