@@ -1,8 +1,8 @@
 //! The order in which sources are served, in rounds. The caller limits the work for one source in a round.
 //!
-//! Each phase of a turn has a first-in first-out list and a quota: the length of the list when the phase began. A key
-//! that is pushed while a phase runs waits for the next round of that phase. So one busy source cannot delay the
-//! others, or the poll, for long. This module knows neither the meaning of a key nor the reason for a push.
+//! Each [`Phase`] has a list of keys and a quota: the length of the list when its round began. A key that is pushed
+//! while a phase runs waits for the next round of that phase. So one busy source cannot delay the others, or the poll,
+//! for long. This module knows neither the meaning of a key nor the reason for a push.
 
 /// The phases of a turn in which a reactor works through a list of sources. Each phase has a list of its own.
 ///
@@ -25,12 +25,12 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// [`Reactor::next`](crate::reactor::Reactor::next) and
-    /// [`next_while`](crate::reactor::Reactor::next_while) serve the sources that are ready for a direction that they
-    /// want.
+    /// [`Reactor::next`](crate::reactor::Reactor::next) and [`next_while`](crate::reactor::Reactor::next_while) serve
+    /// the sources that are ready for a direction that they want, have an error, or were
+    /// [activated](crate::reactor::Registration::activate).
     Serve,
-    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources whose queued output was not offered to
-    /// the kernel yet.
+    /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources that have
+    /// [asked](crate::reactor::Registration::flush_soon) for it, such as those with queued output.
     Flush,
     /// [`Reactor::next_closing`](crate::reactor::Reactor::next_closing) returns the sources that asked to be closed.
     Close,
@@ -142,7 +142,8 @@ impl<K: Copy> Schedule<K> {
         self.lane(phase).len()
     }
 
-    /// Returns the keys that wait for `phase`, in order, without those that were [pushed again](Self::push_again).
+    /// Returns the keys that wait for `phase`, in order, without those that were [pushed again](Self::push_again) since
+    /// the round began.
     pub(crate) fn waiting(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
         let lane = self.lane(phase);
         lane.round[lane.given..]
@@ -196,8 +197,8 @@ impl<K: Copy> Schedule<K> {
 /// The largest capacity of an array of keys that is not worth freeing.
 const SMALLEST: usize = 16;
 
-/// The capacity of an array before its first growth. So the array can store the gap, even if there is no memory for
-/// more keys.
+/// The capacity of `round` and `waiting` before their first growth. So these arrays can store the gap, even if there is
+/// no memory for more keys.
 const FIRST: usize = 4;
 
 /// The list of one phase. No key enters a running round: new keys go to `waiting` or `again`. If the last round is
@@ -278,7 +279,7 @@ impl<K: Copy> Lane<K> {
     }
 }
 
-/// Moves all keys of `more` after those of `keys`. Without memory, the keys of `more` stay there for the next round.
+/// Moves all keys of `more` after those of `keys`. Without memory, the keys stay in `more` for the next round.
 fn append<K>(keys: &mut Vec<K>, more: &mut Vec<K>) {
     if !more.is_empty() && keys.try_reserve(more.len()).is_ok() {
         keys.append(more);

@@ -76,10 +76,10 @@ fn a_key_with_more_to_do_comes_behind_those_that_came_anew() {
     }
     schedule.push(Phase::Serve, 3);
     assert_eq!(schedule.len(Phase::Serve), 3);
-    // A round that was cut short goes on in order, and the keys that were pushed meanwhile follow.
     schedule.begin(Phase::Serve);
     assert_eq!(schedule.next(Phase::Serve), Some(3));
     schedule.push(Phase::Serve, 4);
+    // `round` begins another round: the rest of the cut one comes first, then the key that was pushed meanwhile.
     assert_eq!(round(&mut schedule, Phase::Serve), [1, 2, 4]);
     assert!(schedule.is_idle());
 }
@@ -198,7 +198,7 @@ fn random_operations_agree_with_plain_queues() {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut schedule = Schedule::new(GAP);
         let mut models = [Model::default(), Model::default(), Model::default()];
-        // The list grows in some runs, and stays nearly empty in others: those test the edge cases.
+        // The list grows in some runs. In others it stays nearly empty, which tests the edge cases.
         let pushes = random.u32(30..=55);
         for step in 0..5_000 {
             let which = random.usize(0..PHASES.len());
