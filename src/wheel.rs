@@ -146,7 +146,7 @@ impl<T: Copy> Wheel<T> {
         true
     }
 
-    /// Returns the tick that a timer was armed for; `None` if the handle is dead.
+    /// Returns the tick that a timer was last armed for; `None` if the handle is dead.
     #[must_use]
     pub fn deadline(&self, handle: TimerHandle) -> Option<u64> {
         self.entries.deadline(handle)

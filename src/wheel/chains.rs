@@ -25,7 +25,7 @@ pub(super) struct Chains {
 #[derive(Clone, Copy)]
 pub(super) struct Chain {
     first: u32,
-    /// The cell that was filled last.
+    /// The cell that was filled last. Directly after `extend`, the word before the first cell of the new chunk.
     end: u32,
 }
 
@@ -79,8 +79,8 @@ impl Chains {
         if count <= self.chunks.capacity() {
             return Ok(());
         }
-        // `count` rises in small steps. A table that is smaller than an allocator's mapped pages would be copied at
-        // each step. So its capacity at least doubles until it has that size.
+        // `count` rises in small steps. A table smaller than `MAPPED_BYTES` would be copied at each step. So its
+        // capacity at least doubles until it has that size.
         let mapped = MAPPED_BYTES / size_of::<[u32; CHUNK as usize]>() + 1;
         let count = count.max(mapped.min(self.chunks.capacity() * 2));
         self.chunks.try_reserve_exact(count - self.chunks.len())

@@ -66,7 +66,7 @@ impl<T: Copy> Entries<T> {
         }
     }
 
-    /// Returns the number of entries that are not free.
+    /// Returns the number of entries that have a timer.
     pub(super) fn armed(&self) -> usize {
         self.armed
     }

@@ -4,9 +4,9 @@ use std::collections::TryReserveError;
 
 /// A set of numbers. [`take`](Self::take) takes the number that is found fastest, not the oldest.
 ///
-/// The set is a bitmap. A set of a million numbers takes 128 KiB, which stays in the cache. Numbers that are taken one
-/// after the other name neighbouring entries. A stack of numbers, or a list through the free entries, would return the
-/// numbers in the order in which timers ended. Every arm would then wait for memory.
+/// The set is a bitmap. A set of a million numbers takes about 128 KiB, which stays in the cache. Numbers that are
+/// taken one after the other name neighbouring entries. A stack of numbers, or a list through the free entries, would
+/// return the numbers in the order in which timers ended. Every arm would then wait for memory.
 pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.

@@ -69,7 +69,7 @@ pub(super) fn compact<T: Copy>(
     earliest
 }
 
-/// Moves a chain without stale cells from the chunks of `from` to those of `to`, which must have chunks enough.
+/// Moves a chain without stale cells from the chunks of `from` to those of `to`. There must be enough chunks in `to`.
 pub(super) fn transfer<T: Copy>(
     chain: &mut Chain,
     from: &mut Chains,
