@@ -57,8 +57,8 @@ pub struct Lines {
     /// Invariant: at most `max_line_bytes` long, or one byte longer if the last byte is a CR, which may be half of CR
     /// LF.
     partial: Vec<u8>,
-    /// The last line that was joined from several chunks. The line is apart from `partial`, which already has the
-    /// beginning of the next line while this line is lent out.
+    /// The line that `push` has joined from several chunks, or that `finish` has returned. The line is apart from
+    /// `partial`, which already has the beginning of the next line while this line is lent out.
     joined: Vec<u8>,
     /// Whether the present line was too long. The rest of such a line is skipped.
     is_skipping: bool,
@@ -210,7 +210,7 @@ pub struct CompletedLines<'a> {
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
-    /// The bytes of the chunk after `first`.
+    /// The bytes of the chunk, without the first ones if these continue the line of an earlier chunk.
     behind_first: &'a [u8],
     /// The number of bytes at the end of the chunk that begin a line without an end.
     beginning_bytes: usize,

@@ -8,8 +8,8 @@ use std::str;
 ///
 /// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once. Node's
 /// `setEncoding('utf8')` and [`String::from_utf8_lossy`] give the same text. So does the `TextDecoder` of browsers,
-/// except that it drops a byte order mark by default. The text of a chunk is borrowed from the chunk, unless it begins
-/// with a character that was cut before, or has a replacement.
+/// except that it drops a byte order mark by default. The text of a chunk is borrowed from the chunk, unless the text
+/// begins with a character that was cut before, or has a replacement.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
