@@ -1,4 +1,4 @@
-//! Chapters, each about one subject. Their code is compiled and run as tests.
+//! Chapters, each about one subject. Nearly all of their code is compiled in tests, and most of it runs there.
 
 #[doc = include_str!("guide/first_server.md")]
 pub mod first_server {}

@@ -89,7 +89,8 @@ pub mod performance {}
 mod event_loop;
 mod net;
 mod readiness;
-// Without `internals`, no other crate reaches the `pub` items of `schedule`, `send_buffer`, `slots` and `wheel`.
+// Without `internals`, other crates reach only two of the `pub` items of `schedule`, `send_buffer`, `slots` and
+// `wheel`: `Phase` and `Key`, which `reactor` shows.
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod schedule;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]

@@ -1,9 +1,8 @@
 //! The kernel's reports about a source ([`Readiness`]), and the directions that its owner wants ([`Interest`]).
 //!
 //! The kernel reports edges: each change once. [`Readiness`] keeps a report as a level until an operation disproves it.
-//! A change of [`Interest`] flips bits here, and is never a system call. A source is served while it is ready for a
-//! direction that it wants ([`Readiness::serves`]). The module knows no selector: `system` translates the events of a
-//! poll.
+//! A change of [`Interest`] only flips bits here. A source is served while it is ready for a direction that it wants
+//! ([`Readiness::serves`]). The module knows no selector: `system` translates the events of a poll.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -33,10 +32,12 @@ bitflags! {
 /// The reports of the kernel about a source, each kept until an operation disproves it: a set of the constants below.
 ///
 /// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
-/// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE), a write that would
-/// block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the closed bits and [`ERROR`](Self::ERROR) only once,
-/// and they stay. Only a call that would block disproves these bits: it clears the closed bit of its direction, and
-/// `ERROR`. A source that has seen the end of a direction drops its interest in that direction.
+/// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE) and
+/// [`PRIORITY`](Self::PRIORITY), a write that would block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the
+/// closed bits and [`ERROR`](Self::ERROR) only once, and they stay until a call would block. Such a call clears the
+/// closed bit of its direction, and `ERROR`. The call of [`Handler::on_error`](crate::reactor::Handler::on_error)
+/// clears `ERROR` too. A source that has seen the end of a direction drops its interest in that direction.
+/// is called. A source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
