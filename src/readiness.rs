@@ -37,7 +37,6 @@ bitflags! {
 /// closed bits and [`ERROR`](Self::ERROR) only once, and they stay until a call would block. Such a call clears the
 /// closed bit of its direction, and `ERROR`. The call of [`Handler::on_error`](crate::reactor::Handler::on_error)
 /// clears `ERROR` too. A source that has seen the end of a direction drops its interest in that direction.
-/// is called. A source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
