@@ -119,7 +119,8 @@ pub use handle::Handle;
 pub use host::{AnyHost, Host};
 pub use seeds::{SeedRun, Seeds};
 
-/// The limit on the number of idle turns in a row. Beyond the limit, a simulation returns the error that a loop spins.
+/// The limit on the number of idle turns in a row. Beyond the limit, a run returns the error that a loop turns without
+/// end and does nothing.
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
@@ -198,9 +199,9 @@ pub struct Simulation {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SimulationEnd {
-    /// Nothing more can happen: no loop has a source to serve, no packet is under way, and no timer is armed.
+    /// Nothing more can happen: no host has work, no packet is to arrive, and no timer is armed.
     Quiescent,
-    /// The time limit of the run passed while something could still happen.
+    /// The time limit of the run has passed.
     TimedOut,
 }
 
@@ -241,8 +242,8 @@ impl fmt::Debug for Simulation {
 ///
 /// A fault changes the real connection too, as far as possible. After a reset by a fault, the loop closes the socket at
 /// once, and that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect
-/// really happens, if the port has no listener and no local address was given. The kernel's own timing does not depend
-/// on the seed, so a run cannot be repeated exactly.
+/// really happens, to a loopback address whose port has no listener, if no local address was given. The kernel's own
+/// timing does not depend on the seed, so a run cannot be repeated exactly.
 ///
 /// ```
 /// use netloop::simulation::{Faults, faulty_event_loop};

@@ -106,7 +106,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// An error if the loop belongs to another simulation, or to the real network. The loop is dropped then.
+    /// An error if the loop belongs to another simulation, or to the real network. The host is dropped then.
     pub fn crash<S>(&mut self, host: Host<S>) -> Result<CrashedHost<S>> {
         let Host {
             event_loop,

@@ -126,7 +126,7 @@ impl Simulation {
     }
 
     /// Returns the log that [`keep_log`](Self::keep_log) has begun: a line for each call, arrival and event, with its
-    /// virtual time, its machine and the addresses of its socket.
+    /// virtual time, its machine and the addresses of its socket. The log is empty without `keep_log`.
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation};

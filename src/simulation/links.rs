@@ -91,8 +91,9 @@ impl Simulation {
         }
     }
 
-    /// Cuts the loop off from all other loops until [`heal`](Self::heal). Packets of TCP that are sent during the
-    /// partition arrive after `heal`, because a real TCP would send them again. Datagrams are lost.
+    /// Cuts the loop off from all other loops until [`heal`](Self::heal) or [`end_faults`](Self::end_faults). Packets
+    /// of TCP that would arrive during the partition arrive after it, because a real TCP would send them again.
+    /// Datagrams are lost.
     ///
     /// A connect meanwhile waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
     ///
@@ -135,7 +136,8 @@ impl Simulation {
         self.set_partitioned(event_loop, false);
     }
 
-    /// Cuts two loops off from one another, until [`heal_pair`](Self::heal_pair). Each still reaches all other loops.
+    /// Cuts two loops off from one another, until [`heal_pair`](Self::heal_pair) or [`end_faults`](Self::end_faults).
+    /// Each still reaches all other loops.
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation, SimulationEnd};
@@ -179,7 +181,8 @@ impl Simulation {
     }
 
     /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
-    /// [`heal_one_way`](Self::heal_one_way): a firewall or a route that is wrong on one side.
+    /// [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults): a firewall or a route that is wrong on
+    /// one side.
     ///
     /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. A side that sends meanwhile fails
     /// with ETIMEDOUT if the partition outlasts
@@ -225,7 +228,8 @@ impl Simulation {
         self.set_blocked(from, to, true);
     }
 
-    /// Ends a [`partition_one_way`](Self::partition_one_way) in this direction.
+    /// Ends a [`partition_one_way`](Self::partition_one_way), or this direction of a
+    /// [`partition_pair`](Self::partition_pair).
     pub fn heal_one_way<S, T>(&mut self, from: &EventLoop<S>, to: &EventLoop<T>) {
         self.set_blocked(from, to, false);
     }

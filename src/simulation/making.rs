@@ -14,7 +14,7 @@ use super::{Options, Simulation};
 
 /// Making a network, and loops on it.
 impl Simulation {
-    /// Makes a network with `options`. All random numbers of a run come from `seed`.
+    /// Makes a network with `options`. All random numbers of the network come from `seed`.
     ///
     /// # Errors
     ///

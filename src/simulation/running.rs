@@ -11,7 +11,7 @@ use super::{CallCounts, Options, SPINNING_TURNS, Simulation, SimulationEnd};
 
 /// Running.
 impl Simulation {
-    /// Turns `hosts` until nothing more can happen: no loop has work, no packet is under way and no timer is armed. A
+    /// Turns `hosts` until nothing more can happen: no host has work, no packet is to arrive and no timer is armed. A
     /// program with a repeating timer never comes to that point, and needs [`run_for`](Self::run_for).
     ///
     /// ```
@@ -69,7 +69,7 @@ impl Simulation {
     /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
     /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
     ///
-    /// // Half of the way there and back: the question is under way.
+    /// // The answer to the connect is still under way, so the question is not sent yet.
     /// simulation.run_for(&mut [&mut server, &mut client], Duration::from_millis(15))?;
     /// assert!(client.shared.is_empty());
     /// simulation.run_for(&mut [&mut server, &mut client], Duration::from_secs(1))?;
@@ -117,7 +117,7 @@ impl Simulation {
     /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run is over,
     /// otherwise `None`. Call `advance` when [`step`](Self::step) has found nothing to do.
     ///
-    /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every turn can do the
+    /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every step can do the
     /// same.
     pub fn advance(
         &mut self,
@@ -134,7 +134,8 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Turns each of `hosts` that has work now, in an order that the seed chooses. Returns whether any host had work.
+    /// Turns each of `hosts` that has work now, beginning with one that the seed chooses. Returns whether any host had
+    /// work.
     ///
     /// Each poll of a turn takes a microsecond of virtual time, and a callback none, except by
     /// [`Handle::pass`](super::Handle::pass). [`advance`](Self::advance) moves the clock on between the steps.
@@ -159,7 +160,7 @@ impl Simulation {
     /// # server.event_loop.listen("10.0.0.1:7000", |_, _| Echo)?;
     /// # client.event_loop.connect("10.0.0.1:7000", Ask)?;
     ///
-    /// // As `run`, with a check after each turn.
+    /// // As `run`, with a check after each step.
     /// let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
     /// while simulation.step(&mut hosts)? || simulation.advance(&mut hosts, None).is_none() {
     ///     assert!(simulation.open_sockets() <= 3, "the server's, and one of each end");
@@ -212,9 +213,10 @@ impl Simulation {
         Ok(())
     }
 
-    /// Ends all faults and all partitions.
+    /// Ends all [`Faults`](super::Faults) and all partitions.
     ///
-    /// A test calls this before it checks that all bytes have arrived.
+    /// The [options](super::Options) of the network stay, such as the loss of datagrams, and so do the
+    /// [routes](Self::set_route). A test calls this before it checks that all bytes have arrived.
     pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
     }

@@ -33,7 +33,7 @@ const LOG_LINES: usize = 200;
 /// # }
 ///
 /// # fn main() -> netloop::Result<()> {
-/// // In a test: the first of 10,000 seeds that fails, or as many seeds as a second allows.
+/// // Runs 10,000 seeds, or as many as a second allows, up to the first that fails.
 /// let run = Seeds::new(0..10_000)
 ///     .time_limit(Duration::from_secs(1))
 ///     .options(|options| options.faults = Default::default())
@@ -99,7 +99,7 @@ impl Seeds {
         }
     }
 
-    /// Begins no further seed after this real time. At least one seed runs. By default there is no limit.
+    /// Begins no further seed after this real time. The first seed runs in any case. By default there is no limit.
     ///
     /// For example, a test may take a second in every build, and an hour at night.
     #[must_use]
