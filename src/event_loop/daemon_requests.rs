@@ -72,8 +72,9 @@ impl<S> EventLoop<S> {
         self.verbs().shutdown(Domain::Loop, deadline, done);
     }
 
-    /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is called
-    /// after the server's [`on_close`](crate::ServerHandler::on_close).
+    /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is
+    /// called after the server's [`on_close`](crate::ServerHandler::on_close), or in the next turn if the server is
+    /// gone.
     pub fn shutdown_server(
         &mut self,
         server: ServerId,
@@ -98,7 +99,7 @@ impl<S> EventLoop<S> {
     /// The calls come in the loop, after the ready sockets of the turn and before its timers. A `call` may therefore do
     /// everything that other callbacks may. Each delivery waits as a byte in a pipe, and is lost only if the pipe is
     /// full (64 KiB on Linux). The kernel itself merges signals of one number that arrive before the first of them is
-    /// delivered.
+    /// delivered, except for real-time signals.
     ///
     /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
     /// signals that came before it was added. As in Node, a handler does not keep [`run`](Self::run) going, unless it

@@ -17,7 +17,7 @@ use super::loop_context::LoopContext;
 /// use std::net::SocketAddr;
 /// use netloop::{DatagramContext, DatagramHandler, SocketId};
 ///
-/// /// Passes each datagram on to all members of a room, who are connected by TCP.
+/// /// Passes each datagram on to all members of a room, over their TCP connections.
 /// struct Feed;
 ///
 /// impl DatagramHandler<Vec<SocketId>> for Feed {

@@ -9,16 +9,18 @@ use super::shutdown_report::AtShutdown;
 
 /// The behaviour of a UDP socket, with the names of Node's `dgram`.
 ///
-/// Only the loop calls these methods, and never within another callback, as with [`SocketHandler`](crate::SocketHandler).
-/// A datagram, or a batch of datagrams, is a step of the turn's [`Budget`](crate::Budget). The calls come in this order:
+/// Only the loop calls these methods, and never within another callback, as with
+/// [`SocketHandler`](crate::SocketHandler). A datagram, or a batch of datagrams, is a step of the turn's
+/// [`Budget`](crate::Budget). The calls come in this order:
 ///
 /// ```text
 /// on_listening ─▶ on_connect ─▶ ( on_message | on_truncated | on_drain | on_error | on_timer | on_shutdown )* ─▶ on_close
 /// ```
 ///
-/// `on_listening` does not come if a name was not found or could not be bound: then `on_error` and `on_close` come
-/// alone. Nor does it come if the socket is closed before: then `on_close` comes alone. `on_connect` comes only to a
-/// connected socket. `on_close` comes exactly once, and last, for every socket that was made.
+/// While a name is looked up, `on_error`, `on_timer` and `on_shutdown` may come before `on_listening`. `on_listening`
+/// does not come if a name was not found or could not be bound: `on_error` and `on_close` come instead. Nor does it
+/// come if the socket is closed before. `on_connect` comes only to a connected socket. `on_close` comes exactly once,
+/// and last, for every socket that was made, unless the loop is dropped before.
 ///
 /// If a method other than `on_close` panics, the socket is closed: `on_error` gets
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The
@@ -49,7 +51,8 @@ use super::shutdown_report::AtShutdown;
 /// ```
 #[doc(alias = "dgram")]
 pub trait DatagramHandler<S = ()> {
-    /// The socket is bound. Comes in the turn after the call that made the socket, or after the lookup of its name.
+    /// The socket is bound. Comes when the loop next serves its sockets after the call that made the socket, or after
+    /// the lookup of its name.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;

@@ -68,7 +68,8 @@ impl<S> Mailbox<S> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a thread may have posted, woken or stopped the loop since the last [`take`](Self::take).
+    /// Whether a thread may have posted, woken or stopped the loop since the last [`take`](Self::take), or that call
+    /// has left posts in the queue.
     pub(super) fn is_pending(&self) -> bool {
         self.is_pending.load(SeqCst)
     }

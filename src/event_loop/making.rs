@@ -26,7 +26,7 @@ impl<S> EventLoop<S> {
     /// ```
     /// use netloop::EventLoop;
     ///
-    /// // `u32` is the state that all callbacks share. It is seldom written: the handlers say it.
+    /// // `u32` is the type of the state that all callbacks share. The compiler usually infers it from the handlers.
     /// let mut event_loop: EventLoop<u32> = EventLoop::new()?;
     /// event_loop.defer(|cx| *cx.shared += 1);
     /// let mut calls = 0;
@@ -47,7 +47,7 @@ impl<S> EventLoop<S> {
     /// ```
     /// use netloop::{EventLoop, EventLoopOptions, Limits};
     ///
-    /// // For a server that strangers reach.
+    /// // For a server that every host of the internet reaches.
     /// let options = EventLoopOptions::new().limits(Limits::internet().max_connections(5_000));
     /// let event_loop: EventLoop = EventLoop::with_options(options)?;
     /// # Ok::<(), netloop::Error>(())
@@ -111,8 +111,9 @@ impl<S> EventLoop<S> {
 
 /// The sockets, servers and sources of the loop.
 impl<S> EventLoop<S> {
-    /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Bytes that are written
-    /// through the view leave in the next turn, in [`flush`](Self::flush), or when the queue reaches its high watermark.
+    /// Returns the view of the socket `id`. If the socket is gone, the view does nothing. Short writes through the view
+    /// leave in the next turn, or in [`flush`](Self::flush). A write of 16 KiB or more is offered to the kernel at
+    /// once, and so is a queue that reaches its high watermark.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};
@@ -150,7 +151,7 @@ impl<S> EventLoop<S> {
     ///
     /// ```
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new()?;
-    /// // The same bytes to all, in memory once.
+    /// // The same bytes to all sockets.
     /// let mut sockets = event_loop.sockets();
     /// let ids: Vec<_> = sockets.ids().collect();
     /// for (slow, _) in sockets.broadcast(&ids, b"the server restarts in a minute\n") {

@@ -197,10 +197,10 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
 /// its parent, and must not use its copy of the loop. If the child closed a socket, the kernel could stop reporting
-/// this socket to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds
-/// with debug assertions). In the child, [`Server::close`](crate::Server::close) does nothing, and the methods that
-/// detach return `None`. No other method checks the process, so a socket or a server that the child makes enters the parent's
-/// poll set.
+/// this socket to the parent. The methods that run the loop refuse with ERR_FORKED
+/// ([`turn`](Self::turn) only in builds with debug assertions). In the child, [`Server::close`](crate::Server::close)
+/// and [`DatagramSocket::close`](crate::DatagramSocket::close) do nothing, and the methods that detach return `None`.
+/// No other method checks the process, so a socket or a server that the child makes enters the parent's poll set.
 ///
 /// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
@@ -230,10 +230,11 @@ pub struct EventLoop<S = ()> {
     options: EventLoopOptions,
     /// The callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
-    /// A socket of which a callback or hook before `on_close` panicked. Its `on_close` follows in the next close phase.
+    /// A socket whose `on_close` must come even if the callback or hook before it panics. After such a panic,
+    /// `on_close` follows in the next close phase.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A closed UDP socket whose `on_error`, or a hook after it, panicked. Its `on_close` follows in the next close
-    /// phase.
+    /// A closed UDP socket whose `on_close` must come even if its `on_error`, or a hook after it, panics. After such a
+    /// panic, `on_close` follows in the next close phase.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,
@@ -280,8 +281,9 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Makes a socket from a stream that a server has accepted. `None` if the server is gone. `None` also if there is no
-    /// memory for the socket and its handler: the peer gets a RST, and no handler is told.
+    /// Makes a socket from a stream that a server has accepted. `None` if the server is gone. `None` also if there is
+    /// no memory for the socket and its handler: the peer gets a RST, or an end on a Unix socket, and no handler is
+    /// told.
     fn admit(
         &mut self,
         server: ServerId,

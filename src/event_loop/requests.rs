@@ -102,6 +102,8 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// The system's error of bind and listen, at once: EADDRINUSE, EADDRNOTAVAIL, EACCES and the like.
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of its range. A name gives no error
+    /// here: [`ServerHandler::on_error`] gets it.
     #[doc(alias = "createServer")]
     #[doc(alias = "net.Server")]
     pub fn listen<F, R, M>(&mut self, to: impl IntoListener, accept: F) -> Result<ServerId>

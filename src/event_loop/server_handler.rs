@@ -14,10 +14,10 @@ use super::socket_handler::SocketHandler;
 ///
 /// # When the methods are called
 ///
-/// `on_listening` comes first, unless the server cannot begin to listen (`on_error`). `on_close` comes exactly once and last,
-/// after the `on_close` of the server's last socket. Between them the others come any number of times, `on_connection` before
-/// every event of its socket. Only the loop calls them, and never
-/// within another callback, as with [`SocketHandler`].
+/// `on_listening` comes first, unless the server is closed before, or cannot begin to listen (`on_error`). `on_close`
+/// comes exactly once and last, after the `on_close` of the server's last socket, unless the loop is dropped before.
+/// Between them the others come any number of times, `on_connection` before every event of its socket. Only the loop
+/// calls them, and never within another callback, as with [`SocketHandler`].
 ///
 /// # What a handler may do
 ///
@@ -26,8 +26,9 @@ use super::socket_handler::SocketHandler;
 ///
 /// # What it costs
 ///
-/// An accepted connection costs an `accept` and a registration with the kernel. A connection over a limit costs no memory.
-/// A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections of a server.
+/// An accepted connection costs an `accept` and a registration with the kernel. A connection that is over a limit at
+/// the accept costs no memory. A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections
+/// of a server.
 ///
 /// # Example
 ///
@@ -59,8 +60,8 @@ use super::socket_handler::SocketHandler;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 pub trait ServerHandler<S = ()> {
-    /// The server listens, and has its address. Comes in the turn after the call that made the server, or after the
-    /// lookup of the name that the server listens on.
+    /// The server listens, and has its address. Comes when the loop next serves its sockets after the call that made
+    /// the server, or after the lookup of the name that the server listens on.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut LoopContext<'_, S>, server: ServerId) {
         let _ = (cx, server);
@@ -154,7 +155,8 @@ pub struct Accepted {
     pub id: SocketId,
     /// The server that accepted the connection.
     pub server: ServerId,
-    /// The peer's address; `None` on Unix sockets. A [filter](crate::Filter) may know a better one than the kernel does.
+    /// The peer's address, as a [filter](crate::Filter) has reported it, or else the kernel. `None` on Unix sockets,
+    /// unless a filter has reported one.
     pub peer_address: Option<SocketAddr>,
 }
 
@@ -179,7 +181,7 @@ pub struct Accepted {
 pub struct FailedHandshake {
     /// The server that accepted the connection.
     pub server: ServerId,
-    /// The peer's address; `None` on Unix sockets.
+    /// The peer's address; `None` on Unix sockets, unless a [filter](crate::Filter) has reported one.
     pub peer_address: Option<SocketAddr>,
     /// The error of the filter, of the system, or of the limit that was passed.
     pub error: Error,
@@ -217,7 +219,8 @@ pub struct OverLimit {
     /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses:
     /// to ask the kernel would cost a system call for each refused connection.
     pub local_address: Option<SocketAddr>,
-    /// The peer's address of the last of these connections; `None` on Unix sockets.
+    /// The peer's address of the last of these connections; `None` on Unix sockets, unless a [filter](crate::Filter)
+    /// has reported one.
     pub peer_address: Option<SocketAddr>,
 }
 

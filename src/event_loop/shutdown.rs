@@ -45,8 +45,8 @@ const FORCED_A_CALL: usize = 256;
 /// The progress of a socket in its shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// The handler is still to be asked. `is_busy`: whether the socket had something to do when it was looked at
-    /// before.
+    /// The handler is still to be asked. `is_busy`: whether the socket counts as busy already, because it had something
+    /// to do at an earlier look, or was accepted during the shutdown.
     Unasked { is_busy: bool },
     /// The socket was idle, and ends.
     Idle,
@@ -192,8 +192,9 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Arms a timer that asks the handler, for each socket that is ready. A socket that a server has accepted is
-    /// ready only after its first byte, after the end of its peer, or when `GRACE` is over.
+    /// Arms a timer that asks the handler, for each socket that is ready: it has a handler, and nothing is unread. A
+    /// socket that a server has accepted is ready only after its first byte, after the end of its peer, or when `GRACE`
+    /// is over.
     fn ask(&mut self, net: &mut Net, now: Instant) {
         let began = self.active.iter().map(|it| it.began).max();
         for id in std::mem::take(&mut self.unasked) {
@@ -211,8 +212,9 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Moves the busy sockets that have
-    /// ended meanwhile to `lingering`.
+    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Of the sockets in `lingering`,
+    /// moves those that have still bytes to send to `busy`; moves the busy sockets that have sent everything to
+    /// `lingering`.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {

@@ -66,7 +66,7 @@ impl<'a, S> SignalWatch<'a, S> {
     /// signals that have arrived already. A handler may close itself.
     ///
     /// When the last handler of the process for a signal is closed, the signal has its default action again, as in
-    /// Node. The next SIGINT then ends the process, for instance.
+    /// Node. The next SIGINT then ends the process, for instance. A real-time signal is ignored instead.
     pub fn close(self) -> bool {
         self.agenda.signals.close(self.net, self.id)
     }

@@ -267,7 +267,8 @@ impl<S> fmt::Debug for Signals<S> {
 ///
 /// # Errors
 ///
-/// ERR_INVALID_ARGUMENT for a signal that cannot be handled. Otherwise the error of `pipe(2)`, or of the source.
+/// ERR_INVALID_ARGUMENT for a signal that cannot be handled. Otherwise the error of `pipe(2)`, of the source, or of the
+/// registration with signal-hook.
 pub(super) fn open_inlet<S>(verbs: Verbs<'_, S>, signal: Signal) -> Result<()> {
     // signal-hook panics on these.
     if FORBIDDEN.contains(&signal.number()) {

@@ -36,9 +36,9 @@ use super::shutdown_report::AtShutdown;
 ///                         on_close      exactly once, and last
 /// ```
 ///
-/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_deadline` comes after `on_connect`, and not after this
-/// side has ended. `on_shutdown` comes at most once, at any time at which
-/// `on_timer` may come.
+/// `on_timeout` and `on_timer` may come before `on_connect` too. `on_connect` comes once more after
+/// [`start_filter`](crate::Socket::start_filter). `on_deadline` comes only while the connection is open, and not after
+/// this side has ended. `on_shutdown` comes at most once, at any time at which `on_timer` may come.
 ///
 /// # When the methods are called
 ///
@@ -155,7 +155,8 @@ pub trait SocketHandler<S = ()> {
 
     /// The connection is established. For an accepted socket, this comes directly after
     /// [`on_connection`](crate::ServerHandler::on_connection). For an [adopted](crate::EventLoop::adopt) socket it does
-    /// not come. Bytes that were written before are sent ahead of bytes written here.
+    /// not come. On any socket it comes once more when a filter of [`start_filter`](crate::Socket::start_filter) is
+    /// ready. Bytes that were written before are sent ahead of bytes written here.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -270,10 +271,10 @@ pub trait SocketHandler<S = ()> {
         let _ = cx;
     }
 
-    /// No byte has moved in either direction for at least the idle timeout. Comes once, and again only after the next
-    /// byte. The default destroys the socket, with [`CloseReason::TimedOut`]. Node only reports the timeout, and leaks
-    /// sockets whose program ignores it. For other deadlines see [`on_deadline`](Self::on_deadline)
-    /// and [`on_timer`](Self::on_timer).
+    /// No byte has moved in either direction for at least the idle timeout. Comes once, and again only after a byte,
+    /// the peer's end, or a call of [`set_idle_timeout`](crate::Socket::set_idle_timeout). The default destroys the
+    /// socket, with [`CloseReason::TimedOut`]. Node only reports the timeout, and leaks sockets whose program ignores
+    /// it. For other deadlines see [`on_deadline`](Self::on_deadline) and [`on_timer`](Self::on_timer).
     ///
     /// ```
     /// use std::time::Duration;
@@ -374,8 +375,9 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, token);
     }
 
-    /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, after all bytes
-    /// that had arrived when the shutdown began. A paused socket is asked too, once its queue is empty.
+    /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, after all
+    /// bytes that had arrived when the shutdown began. A paused socket is asked too, once its queue is empty or its
+    /// peer has ended.
     ///
     /// The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That suits a protocol
     /// whose handler writes the whole response within `on_data`. A handler with a request in work answers

@@ -188,8 +188,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
         net.source_would_block(id, direction, self.source);
     }
 
-    /// Forgets the readiness, and asks the kernel to report it anew (`epoll_ctl(2)`). Most handlers need no rearm: a
-    /// call that would block tells them that nothing is left. A handler whose calls may block the thread calls this
+    /// Forgets the kernel's reports, and asks the kernel to report anew (`epoll_ctl(2)`). Most handlers need no rearm:
+    /// a call that would block tells them that nothing is left. A handler whose calls may block the thread calls this
     /// method instead.
     pub fn rearm(&mut self) {
         let (net, id) = (self.sockets.net_mut(), self.id);

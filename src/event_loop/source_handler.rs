@@ -35,8 +35,8 @@ use super::source_context::SourceContext;
 ///
 /// Only the loop calls these methods, and never within another callback, as with
 /// [`SocketHandler`](crate::SocketHandler). A call counts as an event of the turn's [`Budget`](crate::Budget). If a
-/// method panics, the panic passes through [`turn`](crate::EventLoop::turn) to the host, and the loop closes this source
-/// in the next turn.
+/// method panics, the loop closes this source. The [policy](crate::PanicPolicy) of the loop decides whether the panic
+/// goes on to the host.
 ///
 /// ```
 /// use mio::net::UdpSocket;

@@ -67,8 +67,8 @@ pub enum StallKind {
     Turn,
     /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop
     /// would go on so for ever, at the full speed of the processor. A socket or server that keeps the loop awake is
-    /// closed, with [`ERR_INTERNAL`](crate::Error::INTERNAL); a source of the program is not. A spin is reported
-    /// whatever the limit.
+    /// closed, a socket with [`ERR_INTERNAL`](crate::Error::INTERNAL). A source of the program stays open. A spin is
+    /// reported whatever the limit.
     Spin {
         /// The number of the turns.
         turns: u32,
@@ -99,14 +99,16 @@ pub enum StallOwner {
     Socket {
         /// The socket.
         id: SocketId,
-        /// The address of its peer; `None` before there is a connection, and for sockets that are not TCP.
+        /// The address of its peer; `None` before there is a connection, and for a socket that is not TCP, unless a
+        /// [filter](crate::Filter) has reported an address.
         peer: Option<SocketAddr>,
     },
     /// A handler of a server.
     Server {
         /// The server.
         id: ServerId,
-        /// The address that it listens on; `None` for a path, and for a server that is closed.
+        /// The address that it listens on; `None` for a path, during the lookup of a name, and for a server that is
+        /// gone.
         address: Option<SocketAddr>,
     },
     /// The handler of a UDP socket.

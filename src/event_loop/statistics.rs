@@ -152,8 +152,8 @@ pub struct Statistics {
     pub spins: u64,
     /// Counter: the [standstills](crate::StallKind::Standstill) that the hook for stalls was told of.
     pub standstills: u64,
-    /// Counter: the sum of the lags of all `timers`. A lag is the time from the deadline to the call. The deadline is
-    /// rounded up to whole milliseconds, or to microseconds with the option `precise`.
+    /// Counter: the sum of the lags of all `timers`, each measured as for [`worst_timer_lag`](Self::worst_timer_lag).
+    /// The deadline is rounded up to whole milliseconds, or to microseconds with the option `precise`.
     pub timer_lag: Duration,
 
     /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not
@@ -170,8 +170,8 @@ pub struct Statistics {
     /// Peak: the loop lag: the longest time from the end of a poll to the next poll, without the time of a host between
     /// two turns. The loop notices no event in that time.
     pub worst_lag: Duration,
-    /// Peak: the longest lag of a timer. The lag ends when the first timer of the turn is called, and with a hook for
-    /// [stalls](crate::EventLoop::on_stall) when the timer itself is called.
+    /// Peak: the longest lag of a timer. The lag is the time from the deadline to the first call of a timer in the
+    /// turn. With a hook for [stalls](crate::EventLoop::on_stall), it is the time to the call of the timer itself.
     pub worst_timer_lag: Duration,
 
     /// Present state: the sockets. A closed socket counts until its `on_close` has returned.

@@ -183,7 +183,7 @@ impl<S> EventLoop<S> {
     /// Returns the longest time for which the poll may wait. The reactor ends the wait earlier for its own deadlines.
     pub(super) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
-            // The reactor itself does not wait while it has queued sources.
+            // Queued sources are not asked for here: the reactor itself does not wait while it has any.
             _ if self.has_calls() || self.net.has_undecided() => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),

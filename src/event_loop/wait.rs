@@ -15,7 +15,7 @@ use super::step_meter::StepMeter;
 /// let mut event_loop: EventLoop = EventLoop::new()?;
 /// // A frame of a game: what has come, and no waiting.
 /// event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
-/// // A host with work of its own in 5 ms, and in 10.
+/// // A host with work of its own in 5 ms. The limit is a duration, or a point in time.
 /// event_loop.turn(&mut (), Wait::For(Duration::from_millis(5)), Budget::UNLIMITED)?;
 /// event_loop.turn(&mut (), Wait::Until(Instant::now() + Duration::from_millis(5)), Budget::UNLIMITED)?;
 /// # Ok::<(), netloop::Error>(())
@@ -282,7 +282,8 @@ pub struct Turn {
     pub calls: u32,
     /// The number of sockets, servers and sources that the turn closed.
     pub closed: u32,
-    /// Whether something is still queued, so that the next turn will not wait.
+    /// Whether the next turn will not wait, because something is still queued, or the program is
+    /// [busy](crate::EventLoop::set_busy).
     pub more: bool,
     /// Whether anything keeps the loop going.
     pub alive: bool,
