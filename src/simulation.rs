@@ -57,7 +57,7 @@
 //!   [doubles](Options::datagram_duplication) and [reorders](Options::datagram_reordering) datagrams, and cuts those beyond the
 //!   [MTU](Options::mtu) into fragments.
 //! - The network: latency, for all or for a [pair](Simulation::set_latency), jitter, bandwidth, and addresses that are
-//!   slow, lossy or out of reach ([`Route`]).
+//!   slow, silent or out of reach ([`Route`]).
 //! - Partitions, which lose datagrams and hold back TCP: of a [machine](Simulation::partition), of a [pair](Simulation::partition_pair) and of
 //!   [one direction](Simulation::partition_one_way). A connection closes with ETIMEDOUT if its bytes are not
 //!   acknowledged for [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay

@@ -43,8 +43,9 @@ impl<S> EventLoop<S> {
         Some(Duration::from_secs(left.as_secs()) + Duration::from_millis(milliseconds.into()))
     }
 
-    /// Returns the time from which the loop may have something to do without a report of the kernel: now, if
-    /// [`poll_timeout`](Self::poll_timeout) is zero, otherwise the next deadline, or `None` if no deadline is armed.
+    /// Returns the time from which the loop may have something to do without a report of the kernel. This is now, if
+    /// work is queued, a stop was asked for, or the program is [busy](Self::set_busy). Otherwise it is the next
+    /// deadline, which may have passed, or `None` if no deadline is armed.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.must_turn() {
             return Some(self.net.read_clock());
@@ -52,9 +53,9 @@ impl<S> EventLoop<S> {
         self.net.next_deadline()
     }
 
-    /// Returns the next deadline if the host must set its timer to it. `None` if no deadline is armed, or if the
-    /// deadline that this method returned last is still to come and is not later. For a host that keeps one timer for
-    /// the loop: ask after each turn, and after each call that may have changed the loop.
+    /// Returns the [next deadline](Self::next_deadline) if the host must set its timer to it. `None` if no deadline is
+    /// armed, or if the deadline that this method returned last is still to come and is not later. For a host that
+    /// keeps one timer for the loop: ask after each turn, and after each call that may have changed the loop.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -401,7 +401,7 @@ impl<S> LoopContext<'_, S> {
             .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
     }
 
-    /// Returns the handler `id` of a signal: [`EventLoop::signal`](crate::EventLoop::signal).
+    /// Returns a view of the handler `id` of a signal: [`EventLoop::signal`](crate::EventLoop::signal).
     #[cfg(all(unix, feature = "signals"))]
     pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {
         SignalWatch::new(self.sockets.net_mut(), self.agenda, id)

@@ -148,8 +148,8 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]. Such a handler also gets errors,
-    /// connections beyond the limit, and the close of the server.
+    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]. Such a handler also gets the other
+    /// events of the server, such as errors, connections beyond the limit, and the close.
     ///
     /// # Errors
     ///
@@ -261,8 +261,9 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if the stream was never connected; EINVAL for a socket
-    /// that keeps messages apart, such as SOCK_SEQPACKET. On an error the stream is closed.
+    /// The system's error of the descriptor; ENOTCONN if the stream was never connected; EINVAL for a socket that keeps
+    /// messages apart, such as SOCK_SEQPACKET; ERR_INVALID_ARGUMENT for an option out of its range. On an error the
+    /// stream is closed.
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,

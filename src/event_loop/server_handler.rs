@@ -78,15 +78,15 @@ pub trait ServerHandler<S = ()> {
         accepted: &Accepted,
     ) -> Option<Box<dyn SocketHandler<S>>>;
 
-    /// Connections were refused: closed right after they were accepted, because they were over one of the
-    /// [`Limits`](crate::Limits). No memory was allocated for them.
+    /// Connections were refused, because they were over one of the [`Limits`](crate::Limits). They were closed right
+    /// after the accept, and no memory was allocated for them, with one exception below.
     ///
     /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
     /// comes before the next `on_connection`, and before any callback of another socket.
     ///
-    /// A [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may tell another
-    /// address of the peer. If the network of that address is full, the connection is refused late, and memory was
-    /// allocated for it.
+    /// The exception: a [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may
+    /// tell another address of the peer. If the network of that address is full, the connection is refused late, and
+    /// memory was allocated for it.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
@@ -104,10 +104,9 @@ pub trait ServerHandler<S = ()> {
     /// Accepting failed, or the server could not begin to listen on a name.
     ///
     /// After a failure that may be temporary, the server goes on. Examples are a lack of descriptors (EMFILE) or of
-    /// memory (ENOBUFS). Another is a row of single connections that failed (ECONNABORTED, or EPERM from a filter of
-    /// system calls). The server tries again in growing intervals, and after EMFILE also whenever a socket of the loop
-    /// closes. This method then comes once, until accepting works again. A single connection that fails is not
-    /// reported.
+    /// memory (ENOBUFS). Another is a row of single connections that failed (ECONNABORTED, or EPERM from a firewall).
+    /// The server tries again in growing intervals, and after EMFILE also whenever a socket of the loop closes. This
+    /// method then comes once, until accepting works again. A single connection that fails is not reported.
     ///
     /// If the listening socket itself is broken (EBADF, EINVAL), the server stops listening:
     /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last of

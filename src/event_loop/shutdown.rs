@@ -78,10 +78,11 @@ pub(super) struct Shutdowns<S> {
     fates: SideTable<Fate>,
     /// The sockets that the next step looks at, to ask their handlers: new ones, and those that were not ready before.
     unasked: Vec<SocketId>,
-    /// The sockets that the shutdown waits for. The handler of each is still to end it, or it has ended and has bytes
-    /// left to send.
+    /// The sockets that the shutdown waits for. The handler of each is still to end its socket, or the socket has ended
+    /// and has bytes left to send.
     busy: Vec<SocketId>,
-    /// The sockets that have ended, with the time until which they wait for their peers. In the order of these times.
+    /// The sockets whose own side was ended, with the time until which each waits for its peer. In the order of these
+    /// times.
     lingering: VecDeque<(SocketId, Instant)>,
     /// The time of the next look at the busy sockets.
     next_look: Option<Instant>,

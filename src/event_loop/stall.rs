@@ -107,8 +107,7 @@ pub enum StallOwner {
     Server {
         /// The server.
         id: ServerId,
-        /// The address that it listens on; `None` for a path, during the lookup of a name, and for a server that is
-        /// gone.
+        /// The address that it listens on; `None` for a path, and for a server that does not listen.
         address: Option<SocketAddr>,
     },
     /// The handler of a UDP socket.
