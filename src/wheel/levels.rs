@@ -34,8 +34,8 @@ pub(super) struct Level {
     shift: u32,
     /// The highest value of the digit, which is also its mask.
     highest: u32,
-    /// The index of the bucket for the value zero. This bucket stays empty: in the digit that selects its level, a
-    /// deadline is greater than the current tick.
+    /// The index of the bucket for the value zero. This bucket stays empty: an entry lies on the level of the digit in
+    /// which its deadline is greater than the current tick, so this digit of its deadline is not zero.
     first: u32,
 }
 
