@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The limit on the period. A longer period is shortened to it, so that no sum leaves the range of the clock.
+/// The limit on the period. A longer period is shortened to it, so that the time of the next step stays within the
+/// range of the clock.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The steps that a [`Ticker`] makes after a delay, when several are due at once.
@@ -24,8 +25,8 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUp {
     /// Makes up to this number of the due steps at once, and skips the others. The schedule stays. With `u32::MAX` no
-    /// step is lost; with a small number, a game that is slower than real time does not fall ever further behind. 0
-    /// counts as 1.
+    /// step is lost, unless more than four billion are due. With a small number, a game that is slower than real time
+    /// does not fall ever further behind. 0 counts as 1.
     Burst(u32),
     /// Makes one step, and skips the others. The schedule stays.
     Skip,
