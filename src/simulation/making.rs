@@ -35,9 +35,9 @@ impl Simulation {
 
     /// Makes a loop on a new machine of its own.
     ///
-    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`. After `10.0.0.255` comes `10.0.1.0`. All other
-    /// addresses, like `127.0.0.1`, belong to all machines together: every machine reaches a server that is bound to
-    /// such an address.
+    /// The n-th machine has the addresses `10.0.0.n` and `fd00::n`, the latter with n in hexadecimal. After
+    /// `10.0.0.255` comes `10.0.1.0`. All other addresses, like `127.0.0.1`, belong to all machines together: every
+    /// machine reaches a server that is bound to such an address.
     ///
     /// A program with a single loop can [run](EventLoop::run) the loop as usual: the clock moves on when the loop
     /// waits. A wait that nothing can end returns an error. Turn several loops with [`run`](Self::run): a loop that
