@@ -32,7 +32,8 @@ pub(super) enum Calling {
 }
 
 impl<S> EventLoop<S> {
-    /// Cleans up after a callback that panicked in the last turn: closes only its owner, as [`Calling`] says.
+    /// Cleans up after a callback that has panicked, if there is one: closes only its owner, as [`Calling`] says. Then
+    /// installs the handlers that wait.
     #[inline]
     pub(super) fn recover(&mut self) {
         #[cfg(all(feature = "precise", target_os = "linux"))]

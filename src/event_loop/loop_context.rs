@@ -204,9 +204,10 @@ impl<S> LoopContext<'_, S> {
     /// together count as one, such as several `on_sent`, or `on_error` and `on_close`. The old handler is dropped
     /// without a call, and its [timers](crate::Socket::after) are cancelled.
     ///
-    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes in its
-    /// first `on_data`, once the running callback has returned. While the socket is paused, the bytes wait. To give bytes
-    /// back without another handler, see [`Socket::unread`](crate::Socket::unread).
+    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes by
+    /// `on_data`, before all bytes that arrive later, once the running callback has returned. While the socket is
+    /// paused, the bytes wait. To give bytes back without another handler, see
+    /// [`Socket::unread`](crate::Socket::unread).
     ///
     /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
     /// if `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was

@@ -24,8 +24,8 @@ pub(super) struct Meter {
     pub(super) called: Duration,
     timers: u64,
     timer_lag: Duration,
-    /// In nanoseconds, as are `busy`, `longest_turn`, `worst_lag` and `Timing::tail`. Each turn adds or compares these
-    /// figures, and a `Duration` would take several instructions more.
+    /// The time of the waits, in nanoseconds. `busy`, `longest_turn`, `worst_lag` and `Timing::tail` are in nanoseconds
+    /// too. Each turn adds or compares these figures, and a `Duration` would take several instructions more.
     idle: u64,
     busy: u64,
     longest_turn: u64,

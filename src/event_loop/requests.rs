@@ -273,8 +273,9 @@ impl<S> EventLoop<S> {
         self.verbs().adopt(stream, options, handler)
     }
 
-    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a stream socket or a file. The handler
-    /// gets `on_data`, `on_end`, `on_error` and `on_close`, and cannot write.
+    /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a stream socket or a file. The
+    /// handler gets `on_data`, `on_end`, `on_error` and `on_close`, and no event of a connect or a write. It cannot
+    /// write.
     ///
     /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
     /// this setting. Several programs may read the same input: the loop asks the kernel right before each read whether

@@ -68,8 +68,8 @@ pub struct Statistics {
     pub datagrams_received: u64,
     /// Counter: the datagrams of UDP sockets that the kernel has taken. Their bytes are in `bytes_sent`.
     pub datagrams_sent: u64,
-    /// Counter: the datagrams that were not sent: the [queue](crate::DatagramOptions::max_queued_bytes) was full, the send
-    /// failed, or the socket closed.
+    /// Counter: the datagrams that were not sent: the [queue](crate::DatagramOptions::max_queued_bytes) was full, the
+    /// send failed or was refused, or the socket closed.
     pub datagrams_dropped: u64,
     /// Counter: the received datagrams that were discarded because of the
     /// [block list](crate::DatagramOptions::receive_block_list) of their socket.

@@ -94,7 +94,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` at the beginning of the next turn, on a fresh stack. The loop makes deferred calls in the order in
-    /// which they were deferred.
+    /// which they were deferred. In turns with a [`Budget`](crate::Budget), a call may come later in the turn, or in a
+    /// later turn.
     ///
     /// ```
     /// use netloop::EventLoop;
