@@ -9,8 +9,8 @@ use crate::wheel::NEVER;
 /// timeout of epoll up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Keeps the reading of the clock that is the reactor's time until the caller passes in the next one: here it is called
-/// the turn's reading.
+/// Keeps a reading of the clock as the reactor's time, until the caller passes in the next one. Here it is called the
+/// turn's reading.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// The clock itself, which only `read_tick` reads. The turn's reading then does not change.
@@ -55,7 +55,8 @@ impl Clock {
     #[inline(never)]
     fn begin_tick(&mut self) {
         self.tick = ticks(self.now.duration_since(self.origin));
-        // If `Instant` cannot represent the next tick, `next_tick` stays at `now`. Then each reading computes its tick anew.
+        // If `Instant` cannot represent the next tick, `next_tick` stays at `now`. Then each reading computes its tick
+        // anew.
         self.next_tick = self
             .instant_at(self.tick.saturating_add(1))
             .unwrap_or(self.now);

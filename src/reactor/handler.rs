@@ -78,9 +78,9 @@ pub trait Handler {
     /// Handles an error that the kernel has reported. The reactor calls this only while the source does not want to
     /// read, because no read then returns the error.
     ///
-    /// The reactor calls this at most once for each report: a write that [would block](Registration::would_block) clears
-    /// the report. While the source wants to read, the reactor calls [`on_readable`](Self::on_readable) instead: the
-    /// data that arrived before the error must be read first.
+    /// The reactor calls this at most once for each report: a write that [would block](Registration::would_block)
+    /// clears the report. While the source wants to read, the reactor calls [`on_readable`](Self::on_readable) instead:
+    /// the data that arrived before the error must be read first.
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
@@ -111,8 +111,8 @@ pub trait Handler {
 
     /// Handles a deadline that has passed: the deadline of the last [`Registration::set_deadline`], or an earlier
     /// deadline which that call replaced. The reactor also calls this before it registers the source anew, after the
-    /// kernel has refused to do so ([`Registration::rearm`]). So the source must compare its deadline with the time. If the deadline has not passed,
-    /// the source sets it again.
+    /// kernel has refused to do so ([`Registration::rearm`]). So the source must compare its deadline with the time. If
+    /// the deadline has not passed, the source sets it again.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None

@@ -89,8 +89,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor. The `bool`
-    /// that `end` gets is `true` if no other source waits. `end` returns how often in a row the reactor may serve the
-    /// source next, if the source has more work. After 0, the source comes after the other ready sources.
+    /// that `end` gets is `true` if no other source waits. `end` returns how often in a row the reactor may then serve
+    /// the source, if the source has more work. After 0, the source comes after the other ready sources.
     pub(crate) fn end_lent_callback(
         &mut self,
         key: Key,

@@ -1,10 +1,10 @@
 //! A level-triggered reactor over mio's edge-triggered selector, for any source that mio can poll.
 //!
-//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. A reactor knows nothing of
-//! sockets, and calls back only the [`Handler`] methods of its sources and the closures that its caller passes. A
-//! source is registered with the kernel when it is inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits,
-//! and the directions that the source wants as [`Interest`] bits. A source is on the run queue while it is ready for a
-//! direction that it wants. Pausing and resuming a source only flip bits, and make no system call.
+//! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
+//! and calls back only the [`Handler`] methods of its sources and the closures that its caller passes. A source is
+//! registered when it is inserted, and not again when its interest changes. The kernel's reports are kept as
+//! [`Readiness`] bits, and the directions that the source wants as [`Interest`] bits. A source is on the run queue
+//! while it is ready for a direction that it wants. Pausing and resuming only flip bits, and make no system call.
 //!
 //! The caller of a reactor repeats three steps. The caller [polls](Reactor::poll) the kernel, [begins](Reactor::begin)
 //! a [`Phase`], and takes events until the phase is over. Each phase works through a list of sources, and ends after as
@@ -118,8 +118,8 @@ struct Burst {
 /// A token for the callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`] or
 /// [`Reactor::end_callback_by`]. These consume it, so a callback ends once, and under the key that it began with.
 ///
-/// If the source asks for a flush meanwhile and is not on the flush list, `end_callback` flushes the source. If a panic drops
-/// the scope, no flush is lost: [`Reactor::abandon_callback`] puts the source on the flush list.
+/// If the source asks for a flush meanwhile and is not on the flush list, `end_callback` flushes the source. If a panic
+/// drops the scope, no flush is lost: [`Reactor::abandon_callback`] puts the source on the flush list.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub(crate) struct CallbackScope {

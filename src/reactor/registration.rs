@@ -13,10 +13,10 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// The state of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// readiness, interest and deadline.
 ///
-/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may make the reactor
-/// register the source anew, by a system call, once the source's method has returned. They are [`rearm`](Self::rearm), and, for writing,
-/// [`would_block`](Self::would_block) and [`fell_short`](Self::fell_short) if the source is registered for reading
-/// alone.
+/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may make the
+/// reactor register the source anew, by a system call, once the source's method has returned. They are
+/// [`rearm`](Self::rearm), and, if the source is registered for reading alone, [`would_block`](Self::would_block) and
+/// [`fell_short`](Self::fell_short) for writing.
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};
@@ -126,9 +126,9 @@ impl Registration<'_> {
     ///
     /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now,
     /// so this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
-    /// neither gives a second edge. The readiness for reading also stays if `PRIORITY` is set ([`Readiness::PRIORITY`]),
-    /// and with a selector that does not report `PRIORITY` (kqueue). With AFD of Windows and with `poll(2)`, the
-    /// readiness for writing stays too.
+    /// neither gives a second edge. The readiness for reading also stays if `PRIORITY` is set
+    /// ([`Readiness::PRIORITY`]), and with a selector that does not report `PRIORITY` (kqueue). With AFD of Windows and
+    /// with `poll(2)`, the readiness for writing stays too.
     ///
     /// A source of another kind calls [`would_block`](Self::would_block) after a call that would block. A read of a
     /// Unix socket, for example, ends after a message that carries a descriptor, though more bytes follow.
@@ -185,8 +185,8 @@ impl Registration<'_> {
         is_requested
     }
 
-    /// Clears [`Readiness::READABLE`], and asks the kernel to report it again. A source whose reads may block the thread
-    /// calls this in place of the further read with which other sources find that no data is left.
+    /// Clears [`Readiness::READABLE`], and asks the kernel to report it again. A source whose reads may block the
+    /// thread calls this in place of the further read with which other sources find that no data is left.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);
@@ -225,8 +225,9 @@ impl Registration<'_> {
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
-    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline. The source must compare
-    /// its deadline with the time, and set a deadline that has not passed again: no further call comes otherwise.
+    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline. The source must
+    /// compare its deadline with the time, and set a deadline that has not passed again: no further call comes
+    /// otherwise.
     ///
     /// Without memory for the entry, [closes](Self::close) the source.
     pub fn set_deadline(&mut self, deadline: Instant) {
@@ -258,8 +259,8 @@ impl Registration<'_> {
     }
 
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
-    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick. Without memory
-    /// for an entry, [closes](Self::close) the source.
+    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick. Without
+    /// memory for an entry, [closes](Self::close) the source.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         let tick = self.clock.wheel_tick_of(tick);
         match self.state.timer {

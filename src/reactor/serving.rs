@@ -125,9 +125,9 @@ impl<T: Handler> Reactor<T> {
         event
     }
 
-    /// Continues the burst of the source that was just served, if this source gave an event, has more work, and may give
-    /// a further event in a row. At the end of its burst, puts a source that has more work behind the other ready ones.
-    /// Then puts the source on the further lists that its state requires.
+    /// Continues the burst of the source that was just served, if this source gave an event, has more work, and may
+    /// give a further event in a row. At the end of its burst, puts a source that has more work behind the other ready
+    /// ones. Then puts the source on the further lists that its state requires.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -304,8 +304,8 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-/// Returns the number of events that the source may still give in a row, after the one that it has just given. `most` is the
-/// limit on such a row.
+/// Returns the number of events that the source may still give in a row, after the one that it has just given. `most`
+/// is the limit on such a row.
 #[inline]
 fn left_of(burst: Option<Burst>, most: u32) -> u32 {
     let left = burst.map_or(u32::MAX, |burst| burst.left);

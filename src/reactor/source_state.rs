@@ -117,7 +117,7 @@ impl SourceState {
         }
     }
 
-    /// Returns the directions that the kernel reports.
+    /// Returns the directions that the kernel reports, or will report once the source is registered.
     pub(super) fn watched_directions(&self) -> Interest {
         match self.flags.contains(Flags::WATCHES_WRITABLE) {
             true => Interest::all(),

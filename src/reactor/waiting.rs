@@ -31,8 +31,8 @@ impl<T: Handler> Reactor<T> {
         self.clock.note(self.selector.now());
     }
 
-    /// Returns the time at which `tick` begins. `tick` counts milliseconds, as all ticks of sources do, even if the wheel
-    /// counts microseconds. `None` for a time beyond the range of `Instant`.
+    /// Returns the time at which `tick` begins. `tick` counts milliseconds, as all ticks of sources do, even if the
+    /// wheel counts microseconds. `None` for a time beyond the range of `Instant`.
     pub(crate) fn instant_at(&self, tick: u64) -> Option<Instant> {
         self.clock.instant_at(tick)
     }
@@ -54,8 +54,8 @@ impl<T: Handler> Reactor<T> {
             .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
     }
 
-    /// Returns the time of the next deadline on the timer wheel, or an earlier time: that of a timer which was cancelled or
-    /// moved, and which the wheel still counts.
+    /// Returns the time of the next deadline on the timer wheel, or an earlier time: that of a timer which was
+    /// cancelled or moved, and which the wheel still counts.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
@@ -106,8 +106,8 @@ impl<T: Handler> Reactor<T> {
             if applied + 2 < capacity || !self.selector.is_full() {
                 return Ok(());
             }
-            // In epoll each source has at most one event, so this many further polls fetch all of them. kqueue has up to
-            // two for a source, one for each direction.
+            // In epoll each source has at most one event, so this many further polls fetch all of them. kqueue has up
+            // to two for a source, one for each direction.
             if polls == self.slots.len() / capacity || !goes_on(self) {
                 return Ok(());
             }
