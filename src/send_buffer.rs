@@ -19,8 +19,8 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// The length from which on a payload that can be kept by reference is never copied. A shorter payload costs less in a
-/// chunk than as an extra slice of the vectored write.
+/// The length from which on a payload that can be kept by reference is never copied when it is appended. A shorter
+/// payload costs less in a chunk than as an extra slice of the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
 /// The length below which a payload is always copied. A reference takes about this much memory itself, but the limit of

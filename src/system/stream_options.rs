@@ -88,8 +88,8 @@ impl Stream {
         }
     }
 
-    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than TCP,
-    /// and for simulated and faulty streams.
+    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than TCP, and for simulated and
+    /// faulty streams.
     pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::type_of_service(stream).map(Some),

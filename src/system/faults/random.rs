@@ -1,4 +1,5 @@
-//! The random number generator of a simulation. All numbers of a run are drawn from one generator, in one order.
+//! The random number generator of simulations and of injected faults. All numbers of a run are drawn from one
+//! generator, in one order.
 
 /// A random number generator whose numbers depend on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
 ///

@@ -13,7 +13,8 @@ use crate::system::errno::{is_in_progress, is_shut_down, of_connect};
 /// `write` but not in `write_vectored`.
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "redox"))))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-/// No flag: on Apple's systems the socket option SO_NOSIGPIPE does the same, and Windows has no such signal.
+/// No flag: on Apple's systems the socket option SO_NOSIGPIPE does the same, Windows has no such signal, and libc has
+/// no such flag for Redox.
 #[cfg(any(not(unix), target_vendor = "apple", target_os = "redox"))]
 const NO_SIGNAL: i32 = 0;
 

@@ -70,7 +70,7 @@ impl MachineHandle {
         self.machine
     }
 
-    /// Whether a poll of the machine would find an event or a wake.
+    /// Whether a poll of the machine may find an event, or would find a wake.
     pub(crate) fn has_events(&self) -> bool {
         self.network.borrow().has_events(self.machine)
     }

@@ -2,7 +2,7 @@
 
 /// The numbers of system calls that a loop has made to its simulated kernel.
 ///
-/// A call that a signal interrupts (EINTR) is not counted: the loop repeats it at once.
+/// A call that a signal interrupts (EINTR) is not counted: the loop repeats it.
 ///
 /// ```
 /// use netloop::simulation::{Options, Simulation};

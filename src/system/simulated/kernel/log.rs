@@ -1,4 +1,5 @@
-//! The log of a run, for people. Each line has the time, the machine, its socket, and a call or an event.
+//! The log of a run, for people. Each line has the time and a text: a call or an event of a machine, mostly with a
+//! socket, or a line of the program.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ impl Log {
         }
     }
 
-    /// Adds a line. `machine` is `None` for an event of the network as a whole.
+    /// Adds a line. `machine` is `None` for a line of the program.
     pub(super) fn add(
         &mut self,
         at: Duration,

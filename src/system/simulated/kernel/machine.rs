@@ -80,7 +80,7 @@ impl Machine {
         self.woken = Arc::default();
     }
 
-    /// Whether a poll of the machine would find an event or a wake.
+    /// Whether a poll of the machine may find an event, or would find a wake.
     pub(super) fn has_events(&self) -> bool {
         !self.ready.is_empty() || self.woken.load(Ordering::Acquire)
     }

@@ -110,7 +110,7 @@ impl Network {
         }
     }
 
-    /// Returns the time at which the next packet or answer arrives; `None` if nothing is under way.
+    /// Returns the time at which the next packet, timer or answer arrives; `None` if none is under way.
     pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
         let packet = self.connections.next_arrival();
         let datagram = self.datagrams.next_arrival();
@@ -119,7 +119,7 @@ impl Network {
         Some(self.world.clock.instant(next))
     }
 
-    /// Delivers all packets and answers that are due.
+    /// Delivers all packets, timers and answers that are due.
     pub(crate) fn deliver(&mut self) {
         self.lookups.deliver(&mut self.world);
         self.datagrams.deliver(&mut self.world);
@@ -298,7 +298,7 @@ impl Network {
         self.world.options.batch.max(1)
     }
 
-    /// Whether a poll of `machine` would find an event or a wake.
+    /// Whether a poll of `machine` may find an event, or would find a wake.
     pub(crate) fn has_events(&self, machine: MachineId) -> bool {
         self.world.machines.get(machine).has_events()
     }

@@ -62,7 +62,8 @@ pub(super) struct SendWindow {
     /// Whether a write or a poll found too little free capacity. If so, an event must report once enough capacity is
     /// free (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// The time at which the last sent packet arrives, in nanoseconds since the beginning. No later byte overtakes it.
+    /// The time at which the last sent bytes, SYN-ACK or FIN arrive, in nanoseconds since the beginning. No later byte
+    /// overtakes them.
     pub(super) busy_until: u64,
 }
 

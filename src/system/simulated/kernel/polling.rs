@@ -13,10 +13,11 @@ use super::trace::Note;
 use super::watch::Reports;
 use super::world::World;
 
-/// The number of old events that the adversary remembers for each loop.
+/// The limit on the old events that the flavour `Adversary` remembers for each loop.
 const HISTORY: usize = 32;
 
-/// The rate, in a thousand, at which the adversary delays a ready source to a later poll, and repeats an old event.
+/// The rate, in a thousand, at which the flavour `Adversary` delays a ready source to a later poll, and repeats an old
+/// event.
 const ADVERSITY: u16 = 150;
 
 /// The parts of the network that one poll of `machine` reads and changes.

@@ -33,7 +33,7 @@ pub enum Route {
     /// Connects arrive: a listener answers, or the kernel refuses.
     #[default]
     Normal,
-    /// Connects arrive later than usual, by this time.
+    /// Connects take this much longer than usual to arrive.
     Delayed(Duration),
     /// Connects are lost, as behind a firewall that drops packets. Only a timeout ends the attempt.
     Blackhole,

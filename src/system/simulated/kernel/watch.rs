@@ -27,9 +27,9 @@ pub(super) struct Watch {
     interest: Readiness,
 }
 
-/// The bits that kqueue's read filter reports.
+/// The bits, besides an error, that kqueue's read filter reports.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
-/// The bits that kqueue's write filter reports.
+/// The bits, besides an error, that kqueue's write filter reports.
 const OUTWARD: Readiness = Readiness::WRITABLE.union(Readiness::WRITE_CLOSED);
 
 impl Watch {

@@ -41,8 +41,8 @@ impl Packet {
 }
 
 impl Packet {
-    /// Returns the words of the log for the arrival of this packet. `None` for packets and timers that a program
-    /// cannot observe.
+    /// Returns the words of the log for the arrival of this packet. `None` for the packets and timers that the log
+    /// leaves out.
     pub(super) fn arrival(self) -> Option<String> {
         Some(match self {
             Self::SynAck => "is connected".to_owned(),
