@@ -11,7 +11,7 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PacketInfo {
     /// The address of this machine: the destination of a received datagram, or the source of a sent one. `None` if the
-    /// system does not tell it, or shall choose it.
+    /// system does not tell the destination, or is to choose the source.
     pub local_address: Option<IpAddr>,
     /// The mark of explicit congestion notification. `None` if there is no mark, or if the system does not tell.
     pub ecn: Option<Ecn>,
