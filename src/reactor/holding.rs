@@ -4,8 +4,8 @@ use super::source_state::Flags;
 use super::{Handler, Key, Reactor};
 
 impl<T: Handler> Reactor<T> {
-    /// Counts the source under `key` in [`held`](Self::held) again, after a [`release`](Self::release), so that the event
-    /// loop does not end. Does nothing if the source counts already, as every source does from its insertion on.
+    /// Counts the source under `key` in [`held`](Self::held) again, after a [`release`](Self::release), so that the
+    /// event loop does not end. Does nothing if the source counts already, as every source does from its insertion on.
     pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {

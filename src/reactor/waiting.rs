@@ -94,8 +94,8 @@ impl<T: Handler> Reactor<T> {
     /// events: fetches and applies these too, until a batch is not full, each source has had a place in a batch, or
     /// `goes_on` returns `false` before a fetch.
     ///
-    /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller serves
-    /// the source once more, even without a report of the kernel, if a call on the source cannot block.
+    /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller
+    /// serves the source once more, even without a report of the kernel, if a call on the source cannot block.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
         let mut polls = 0;
