@@ -29,14 +29,14 @@ impl Connection {
             // timeout counts from it.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // If no bytes wait, the next flush sends the FIN, and files the deadline.
+                // Otherwise the next flush sends the FIN, and files the deadline.
                 self.file_deadline(registration);
             }
             registration.flush_soon();
         }
     }
 
-    /// Notes the end of this side, or its FIN: the close timeout counts from this call.
+    /// Notes the end of this side, or its FIN: the close timeout and the linger timeout count from this call.
     pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
         self.activity.began_tick = registration.latest_tick();
         self.activity.measure_exactly();

@@ -43,7 +43,8 @@ pub(super) struct ColdState {
     pub(super) waits_for_answers: bool,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
-    /// Whether the next service begins the handshake, or handles the result of one that was over at the accept.
+    /// Whether the next service calls `begin_handshake`: the handshake has not begun, or did not have to wait for the
+    /// peer at the accept.
     pub(super) handshake_is_due: bool,
     /// Whether the server that accepted the connection was not told of it yet, because the handshake has not succeeded.
     pub(super) is_untold: bool,

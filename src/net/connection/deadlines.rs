@@ -3,7 +3,7 @@
 //! entry that falls due before every deadline is filed again.
 //!
 //! A deadline that has passed does not count at once: bytes that satisfy the deadline may have arrived, and wait to be
-//! read. So the connection is served once, ahead of the other sockets, and then `decide_deadlines` compares again.
+//! read. So the connection is served first, ahead of the other sockets, and then `decide_deadlines` compares again.
 
 use std::io;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl Connection {
             Some(Deadline::Lookup) => {
                 self.fail_lookup(io::ErrorKind::TimedOut.into(), registration);
             }
-            // The caller starts the next attempt, and files the deadline.
+            // The caller plans the next attempt, and files the deadline.
             Some(Deadline::Attempt) => return Some(Event::AttemptIsSlow),
             Some(Deadline::Unread) => self.report_held_back(registration),
             Some(Deadline::Close) => match self.rest_with_queue(registration) {
@@ -272,9 +272,10 @@ impl Connection {
         }
     }
 
-    /// Returns the tick by which the close must be complete. `None` if this side has not ended, if there is no close
-    /// timeout or it [waits](Self::waits_for_resume), or if the descriptor can only be read. `None` also after a
-    /// failure, because the connection then waits for its received bytes only.
+    /// Returns the tick by which the close must be complete. `None` if the connection is not open, if this side has not
+    /// ended, or if the descriptor can only be read. `None` if there is no close timeout, or it
+    /// [waits](Self::waits_for_resume) for `resume`. `None` also after a failure, because the connection then waits for
+    /// its received bytes only.
     pub(super) fn close_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.close_timeout?;
         if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {

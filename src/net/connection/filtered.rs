@@ -78,8 +78,9 @@ impl Connection {
         let is_sent_with_queue = !self.outbound.unsent.is_empty()
             && (!self.outbound.is_corked() || filters.has_encoded());
         if !filters.has_output() || is_sent_with_queue {
-            // Nothing is to be sent, or the send of the queue has offered the bytes of the filters too. Only a send of
-            // the queue may send bytes that encode queued ones, because it takes these off the queue.
+            // Nothing is to be sent, or the send of the queue offers the bytes of the filters too, once the kernel has
+            // space. Only a send of the queue may send bytes that encode queued ones, because it takes these off the
+            // queue.
             self.read_behind_answers(registration);
             return true;
         }
@@ -110,8 +111,8 @@ impl Connection {
         }
     }
 
-    /// Drops what the filters have to send, because nothing more can be sent. A wait for the kernel would never end, and
-    /// the answers that wait must not keep the connection from reading.
+    /// Drops the bytes that the filters have to send, because nothing more can be sent. A wait for the kernel would
+    /// never end, and the answers that wait must not keep the connection from reading.
     pub(super) fn drop_filter_output(&mut self) {
         let Some(cold) = &mut self.cold else {
             return;

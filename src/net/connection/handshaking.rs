@@ -159,7 +159,8 @@ impl Connection {
             }
         }
         if !self.filters().is_some_and(Filters::has_plain) {
-            // The last send was short because later bytes wait for the filters, and not because the kernel is full.
+            // If the last send was short, the reason is that later bytes wait for the filters, and not that the kernel
+            // is full.
             registration.assume(Readiness::WRITABLE);
         }
         self.note_queue(taken, registration);

@@ -60,8 +60,8 @@ impl Connection {
         }
     }
 
-    /// Called when the connection is paused. Keeps a held failure if bytes or the peer's end are still to be told, and
-    /// otherwise fails the connection.
+    /// Called when a pause begins. Keeps a held failure if bytes or the peer's end are still to be told, and otherwise
+    /// fails the connection.
     pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
         if !self.outbound.has_failed() || !self.stage.is_open() {
             return;
@@ -148,7 +148,7 @@ impl Connection {
     }
 }
 
-/// The decision on a close timeout that falls due during a pause: whether the timeout stops until `resume`.
+/// The decision on a close timeout that is due: whether the timeout stops until `resume`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// The close timeout stops, because received bytes are unread.
@@ -266,8 +266,7 @@ impl Connection {
         Rest::Begins
     }
 
-    /// Notes the tick of a pause after this side's end, for [`end_rest`](Self::end_rest). Called when the connection is
-    /// paused.
+    /// Notes the tick of a pause after this side's end, for [`end_rest`](Self::end_rest). Called when a pause begins.
     pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
         if self.is_resting() {
             let tick = registration.latest_tick();

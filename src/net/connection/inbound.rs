@@ -7,7 +7,7 @@ use super::retry::Retry;
 pub(super) struct Inbound {
     pub(super) state: InboundState,
     pub(super) pause: Pause,
-    /// The transient failures in a row of reads, and of looks for unread bytes during a pause.
+    /// The transient failures in a row. They are failures of reads, and of looks for unread bytes during a pause.
     pub(super) retry: Retry,
 }
 

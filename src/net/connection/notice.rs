@@ -12,7 +12,7 @@ pub(crate) enum Notice {
     /// An attempt on this address is announced. The connect begins after the handler was told, unless the attempt has
     /// failed already.
     AttemptBegun(SocketAddr),
-    /// The connect to this address has failed.
+    /// The connect to this address has failed, or could not begin.
     AttemptFailed(SocketAddr, Error),
     /// This address has not answered within the attempt delay. The next address is tried while this attempt goes on.
     AttemptIsSlow(SocketAddr),

@@ -41,7 +41,7 @@ impl Pace {
         })
     }
 
-    /// Begins anew at `tick`, with all of the grace.
+    /// Begins anew at `tick`: the peer has all of its time left. A rest goes on.
     pub(super) fn begin_again(&mut self, tick: u64, bytes: u64) {
         self.counted = bytes;
         self.time = match self.time {

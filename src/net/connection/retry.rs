@@ -1,5 +1,6 @@
 //! The retries of one half of a connection whose calls fail with a transient error: a signal (EINTR), or a lack of
-//! memory (ENOBUFS, ENOMEM). A *rest* is the time for which the half makes no call before its next try.
+//! memory (ENOBUFS, ENOMEM). A *rest* is the time before the next try, for which the half makes no call unless the
+//! kernel reports.
 
 /// The number of interrupted calls in a row that are tried again without a rest.
 const INTERRUPTIONS: u8 = 16;

@@ -149,7 +149,7 @@ impl Connection {
         let is_direct = self.writes_at_once(length);
         if length > sent {
             match is_direct {
-                // The kernel took no more or has no space, and reports when it has. Or the connection is not open yet,
+                // The kernel took no more, or has no space, and reports new space. Or the connection is not open yet,
                 // and sends the rest once it is.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
@@ -242,7 +242,8 @@ impl Connection {
                 |bytes: &[u8], spare: &mut Vec<u8>| transport.write(&[IoSlice::new(bytes)], spare);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
                 // The rest of this function has nothing to do: a connection with a span owes no drain, and has no
-                // marker and no `end`. Each of these three moves the span to the queue first.
+                // marker and no `end`. Each of these three moves the span to the queue first. Filters that wait for the
+                // kernel have the write interest, and so another service.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration, outbox),
