@@ -12,7 +12,7 @@ use super::source::Source;
 
 /// The clock, and waiting for the kernel.
 impl Net {
-    /// Returns the turn's reading of the clock: all work of one turn uses the same time.
+    /// Returns the turn's reading of the clock, which decides the timers and deadlines that are due in this turn.
     pub(crate) fn now(&self) -> Instant {
         self.reactor.now()
     }

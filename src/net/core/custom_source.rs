@@ -10,7 +10,8 @@ use crate::reactor::{Interest, Readiness, Registration};
 /// queued once more before the callback, and the next poll would not wait, although nothing is left to do.
 #[derive(Debug)]
 pub(crate) struct CustomSource {
-    /// The readiness that was served and that no call of the handler has disproved. Empty between two callbacks.
+    /// The readiness that was served and that no call of the handler has disproved. Empty from the end of a callback
+    /// until the next service.
     served: Readiness,
     /// Whether a source that is ready for both directions is read next, so that neither direction starves the other.
     is_read_next: bool,
@@ -76,7 +77,7 @@ impl CustomSource {
         registration.forget_reports();
     }
 
-    /// Returns the readiness that is set aside during a callback. Empty between two callbacks.
+    /// Returns the readiness that is set aside until the callback returns; empty without a callback.
     pub(crate) fn served(&self) -> Readiness {
         self.served
     }

@@ -44,7 +44,7 @@ pub(crate) enum Elapsing {
     Reclaimed,
 }
 
-/// A deadline that has passed and is not decided yet.
+/// A deadline or a timer that has passed and is not decided yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PassedDeadline {
     /// The key of the socket or of the program's source.
@@ -108,7 +108,7 @@ impl Net {
         })
     }
 
-    /// Whether timers of `owner` have passed, and wait until a service is repeated in which a call has failed.
+    /// Whether passed timers of `owner` wait for another service, because a call in the last one has failed.
     fn has_put_off(&self, owner: Key) -> bool {
         self.put_off.iter().any(|put_off| put_off.owner == owner)
     }

@@ -125,7 +125,7 @@ impl Net {
         }
     }
 
-    /// Ends a server that never listened, after its handler has received the error.
+    /// Ends a server that never listened. The caller then tells its handler the error.
     pub(crate) fn listening_failed(&mut self, id: ServerId) {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }

@@ -1,4 +1,5 @@
-//! The questions and requests of a shutdown: what each socket has still to do, and servers that take no new peers.
+//! The questions and requests of a shutdown: the work that each socket has still to do, and servers that take no new
+//! peers.
 
 use crate::net::connection::Connection;
 use crate::net::values::{CloseReason, ServerId, SocketId};
