@@ -69,7 +69,7 @@ impl Activity {
         }
     }
 
-    /// Sets both ticks to `tick`. Called once, right after the connection was registered.
+    /// Sets both ticks to `tick`. Called once, right after the connection was inserted into the reactor.
     pub(super) fn start(&mut self, tick: u64) {
         self.last_byte_tick = tick;
         self.began_tick = tick;

@@ -50,9 +50,9 @@ impl Connection {
         self.close_behind_queue(OutboundState::EndingToClose, None, registration);
     }
 
-    /// Closes the connection once the last byte is sent, because the other socket of its pipe has closed. Reports
-    /// `error` if there is one. If the bytes `are_cut_short`, the close is a RST, unless `end` or `destroy_soon` has
-    /// promised a FIN before.
+    /// Closes the connection once the last byte is sent, because the other socket of its pipe has closed, or takes no
+    /// more bytes. Reports `error` if there is one. If the bytes `are_cut_short`, the close is a RST, unless `end` or
+    /// `destroy_soon` has promised a FIN before.
     pub(crate) fn close_behind_pipe(
         &mut self,
         are_cut_short: bool,
@@ -348,7 +348,7 @@ impl Connection {
     }
 
     /// Makes the close a RST if a timeout has closed the connection, and no FIN was promised. A pipe calls this for its
-    /// destination after `on_timeout`, because the bytes of the pipe are cut short.
+    /// destination after `on_timeout` and after `on_deadline`, because the bytes of the pipe are cut short.
     pub(crate) fn reset_if_timed_out(&self) {
         let is_timed_out = matches!(
             self.stage,

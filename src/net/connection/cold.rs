@@ -90,8 +90,8 @@ pub(super) struct ColdState {
     /// Whether the held failure came after the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
     /// a failure is held.
     pub(super) is_failed_behind_end: bool,
-    /// Whether the close of a pipe's other socket has ended this side. Neither `end` nor `destroy_soon` came before, so
-    /// no FIN was promised.
+    /// Whether a pipe has ended this side, because its other socket has closed, or takes no more bytes. Neither `end`
+    /// nor `destroy_soon` came before, so no FIN was promised.
     pub(super) is_ended_by_pipe: bool,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,

@@ -181,7 +181,7 @@ impl Connection {
     }
 
     /// Starts to count time, and files the first deadline if there is one. If the connection was accepted with filters,
-    /// begins their handshake. Called once, right after the registration.
+    /// begins their handshake. Called once, right after the insertion into the reactor.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
         if self.stage.is_handshaking() {

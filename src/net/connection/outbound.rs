@@ -58,8 +58,8 @@ bitflags! {
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
         const OWES_DRAIN = 1 << 0;
-        /// The user has called `cork`: unsent bytes are held back until `uncork`, the end of this side, or the high
-        /// watermark. Bytes that wait for the kernel already are not held back.
+        /// The user has called `cork`: unsent bytes are held back until `uncork`, the end of this side, the start of a
+        /// filter, a detachment, or the high watermark. Bytes that wait for the kernel already are not held back.
         const CORKED = 1 << 1;
         /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty, until the close
         /// takes the markers.

@@ -1,5 +1,5 @@
-//! The answers to the reactor's calls. The reactor calls when the kernel reports the connection as readable, writable
-//! or failed, or when the connection has called `activate`.
+//! The answers to the reactor's calls. The reactor calls when the kernel has reported the connection as readable,
+//! writable or failed, when the connection has assumed so, or when it has called `activate`.
 
 use std::io;
 

@@ -121,7 +121,7 @@ impl Connection {
 
     /// Whether the user can take the stream out as a socket of the standard library. `false` while bytes are unread or
     /// a failure is held, because the taken socket would have neither. `false` also with filters, before the stream is
-    /// connected, and for a simulated stream or an input.
+    /// connected, and for an input or a stream of the feature `simulation`.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
