@@ -46,7 +46,7 @@ pub(crate) struct Taken {
     pub(crate) offered: usize,
     /// The number of the offered bytes that the kernel took.
     pub(crate) sent: usize,
-    /// The number of the taken bytes that belong to the tail.
+    /// The number of the taken bytes that belong to the `tail` of the call.
     pub(crate) of_tail: usize,
 }
 
