@@ -69,8 +69,8 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // With a pipe in each direction, the pipe that only reads from this socket may have set this state. The
-            // pipe that writes to the socket decides.
+            // With a pipe in each direction, the pipe that only reads from this socket may have called first. The pipe
+            // that writes to the socket decides.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);

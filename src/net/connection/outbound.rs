@@ -43,8 +43,8 @@ pub(super) enum OutboundState {
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
-    /// As `EndingToClose`, but the close is a RST: the sent bytes are incomplete, because the source of the pipe that
-    /// wrote them has not ended. A Unix socket has no RST, and closes.
+    /// As `EndingToClose`, but the close is a RST: the sent bytes are incomplete, because the pipe that wrote them was
+    /// cut short. A Unix socket has no RST, and closes.
     EndingToReset,
     /// Our FIN is sent, or the connection can only be read, or it closes now. In the last case the kernel sends the FIN
     /// or the RST with the close.
