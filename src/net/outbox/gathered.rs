@@ -47,8 +47,8 @@ impl Gathered {
         self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below 64 KiB, later callbacks gather nothing,
-    /// until a call with more.
+    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below `u16::MAX`, the greatest capacity of a
+    /// callback, later callbacks gather nothing, until a call with more.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);
