@@ -47,7 +47,8 @@ impl Net {
     }
 
     /// Applies the reports of the last [`wait`](Self::wait). While each batch was full, fetches and applies further
-    /// reports. Before each fetch calls `is_late` with the present time, and stops if the answer is `true`.
+    /// reports, until each source has had a place in a batch. Before each fetch calls `is_late` with the present time,
+    /// and stops if the answer is `true`.
     pub(crate) fn fetch(&mut self, mut is_late: impl FnMut(Instant) -> bool) -> Result<()> {
         let goes_on = |reactor: &Reactor<Source>| !is_late(reactor.read_clock());
         let fetched = self.reactor.fetch(goes_on);

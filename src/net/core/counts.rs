@@ -16,7 +16,7 @@ pub(crate) struct NetCounts {
     pub(crate) turns: u64,
     /// The number of polls of the kernel.
     pub(crate) polls: u64,
-    /// The number of events that the kernel has reported.
+    /// The number of events of sources that the kernel has reported.
     pub(crate) reports: u64,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
