@@ -387,9 +387,9 @@ impl Connection {
         self.flush(registration, outbox);
     }
 
-    /// Offers the unsent bytes, with those that a callback has gathered, to the kernel before the close drops them. If
-    /// there are none, offers the answers of the filters. In Node, a write has reached the kernel before a later
-    /// `destroy`. Bytes that `cork` holds back are dropped.
+    /// Offers the unsent bytes to the kernel before the close drops them. Gathered bytes are among them if the caller
+    /// has called [`move_to_queue`](Self::move_to_queue). If nothing is unsent, offers the answers of the filters. In
+    /// Node, a write has reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
