@@ -8,7 +8,7 @@
 /// use std::net::SocketAddr;
 /// use netloop::{DatagramContext, DatagramFlow, DatagramHandler};
 ///
-/// /// Sends each position once, and counts those that came too late for the queue.
+/// /// Sends each position once, and counts those that are lost.
 /// struct Positions {
 ///     lost: u64,
 /// }

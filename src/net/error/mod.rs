@@ -37,9 +37,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error: the call that failed, its endpoint, and the reason.
 ///
 /// An error has the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
-/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text of an error is Node's too.
-/// `{:#}` adds a line of advice for the commoner errors, and so does `{:?}`, which `main` prints when it returns an
-/// error. `{:#?}` shows the fields.
+/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text of an error that Node has
+/// is Node's too. `{:#}` adds a line of advice for the commoner errors, and so does `{:?}`, which `main` prints when it
+/// returns an error. `{:#?}` shows the fields.
 ///
 /// ```
 /// use netloop::Error;

@@ -2,7 +2,8 @@
 
 /// The limit that a refused connection was over. The server checks the [block list](crate::ListenOptions::block_list)
 /// first, and then the limits in the order of the variants below. The first limit that is reached counts. If a
-/// [filter](crate::Filter::peer_address) finds the peer's address later, its network is checked then.
+/// [filter](crate::Filter::peer_address) finds the peer's address later, the block list and the limit of its network
+/// are checked then.
 ///
 /// ```
 /// use netloop::{Accepted, AcceptLimit, LoopContext, OverLimit, ServerHandler, SocketHandler};

@@ -17,7 +17,8 @@ use super::rates::{AcceptRate, MinRate};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The peer gets a FIN: its connection ends before the first byte, as in Node.
+    /// The peer gets a FIN: its connection ends before the first byte, as in Node. If bytes of the peer have arrived
+    /// already, the system sends a RST instead.
     #[default]
     End,
     /// The peer gets a RST. The kernel keeps nothing of the connection, not even TIME_WAIT. Unix sockets have no RST:

@@ -145,9 +145,10 @@ impl std::fmt::Display for State {
 /// If the loop closes a TCP socket with queued bytes, the peer gets a RST and not a FIN. So the peer does not mistake a
 /// cut stream for a complete one. The causes are a timeout, [`Limit`](Self::Limit), a failed call or filter, a panic of
 /// the handler, and the drop of the loop. After [`destroy`](crate::Socket::destroy) or
-/// [`destroy_with`](crate::Socket::destroy_with), the peer gets a FIN; but a `destroy` after the idle timeout, or in
-/// [`on_deadline`](crate::SocketHandler::on_deadline), counts as a timeout. If a limit or a deadline closes a TCP
-/// socket before this side has ended, the peer gets a RST, also without queued bytes. Unix sockets have no RST.
+/// [`destroy_with`](crate::Socket::destroy_with), the peer gets a FIN, or a RST of the system if received bytes are
+/// unread; but a `destroy` after the idle timeout, or in [`on_deadline`](crate::SocketHandler::on_deadline), counts as
+/// a timeout. If a limit or a deadline closes a TCP socket before this side has ended, the peer gets a RST, also
+/// without queued bytes. Unix sockets have no RST.
 ///
 /// ```
 /// use netloop::{CloseReason, Context, SocketHandler};

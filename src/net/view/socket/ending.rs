@@ -82,8 +82,8 @@ impl Socket<'_> {
     /// harmless.
     ///
     /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
-    /// one. [`reset`](Self::reset) tells the peer of the loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes
-    /// first.
+    /// one. If received bytes are unread, the system sends a RST instead. [`reset`](Self::reset) tells the peer of the
+    /// loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first.
     ///
     /// A duplicate of the descriptor keeps the connection open, as in Node. The descriptor may have been duplicated
     /// before [`adopt`](crate::EventLoop::adopt), by a program that has borrowed it, or by a fork.
