@@ -24,7 +24,7 @@ use super::into_endpoint::IntoEndpoint;
 /// let mut event_loop: EventLoop = EventLoop::new()?;
 /// event_loop.listen("127.0.0.1:0", |_, _| Echo)?;
 /// event_loop.listen(("::1", 0), |_, _| Echo)?;
-/// // A socket that was made or inherited elsewhere.
+/// // A socket that was made elsewhere, or inherited.
 /// event_loop.listen(std::net::TcpListener::bind("127.0.0.1:0")?, |_, _| Echo)?;
 /// # Ok::<(), netloop::Error>(())
 /// ```

@@ -61,7 +61,7 @@ impl Datagrams {
             }
         }
         self.batch = received;
-        // Also if the block list has discarded all: then this is an event without news, so that the burst goes on.
+        // If the block list has discarded all datagrams, this is an event without news: the burst goes on.
         Some(Event::Datagram)
     }
 

@@ -38,6 +38,6 @@ pub enum AcceptLimit {
 }
 
 impl AcceptLimit {
-    /// All limits, in the order of their numbers.
+    /// All limits, each at the index `limit as usize`.
     pub(crate) const ALL: [Self; 4] = [Self::Loop, Self::Server, Self::Network, Self::Rate];
 }

@@ -146,7 +146,7 @@ impl std::fmt::Display for State {
 /// cut stream for a complete one. The causes are a timeout, [`Limit`](Self::Limit), a failed call or filter, a panic of
 /// the handler, and the drop of the loop. After [`destroy`](crate::Socket::destroy) or
 /// [`destroy_with`](crate::Socket::destroy_with), the peer gets a FIN, or a RST of the system if received bytes are
-/// unread; but a `destroy` after the idle timeout, or in [`on_deadline`](crate::SocketHandler::on_deadline), counts as
+/// unread. But a `destroy` after the idle timeout, or in [`on_deadline`](crate::SocketHandler::on_deadline), counts as
 /// a timeout. If a limit or a deadline closes a TCP socket before this side has ended, the peer gets a RST, also
 /// without queued bytes. Unix sockets have no RST.
 ///

@@ -16,8 +16,8 @@ impl Socket<'_> {
     /// state that the loop keeps for the socket. Returns `None` for a socket that is closed, that has not yet chosen an
     /// address of its name, or that is simulated.
     ///
-    /// A connect to an address is made once its `on_connection_attempt` has returned. So an option that is set there, or
-    /// right after the call of `connect`, is set before the first packet leaves.
+    /// A connect to an address is made after its `on_connection_attempt` has returned. So an option that is set there,
+    /// or right after the call of `connect`, is set before the first packet leaves.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, the
     /// close of the socket costs two more system calls (`epoll_ctl(2)`, `getsockopt(2)`). The close turns a non-zero

@@ -89,9 +89,9 @@ impl Socket<'_> {
     /// before [`adopt`](crate::EventLoop::adopt), by a program that has borrowed it, or by a fork.
     ///
     /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). The reason is `TimedOut` instead if the idle
-    /// timeout was reported and no byte has moved since, or if the call comes from
-    /// [`on_deadline`](crate::SocketHandler::on_deadline) and the deadline was not changed there. A TCP peer then gets
-    /// a reset if bytes are lost.
+    /// timeout was reported, and neither a byte nor the peer's end has come since. It is `TimedOut` too if the call
+    /// comes from [`on_deadline`](crate::SocketHandler::on_deadline) and the deadline was not changed there. A TCP peer
+    /// then gets a reset if bytes are lost.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};

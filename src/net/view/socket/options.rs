@@ -122,9 +122,10 @@ impl Socket<'_> {
     ///
     /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end. So nothing
     /// that was written is dropped. The timeouts on the peer limit how long `run` goes on in this way. A peer that
-    /// never reads keeps `run` going if there is no [`write_stall_timeout`](crate::Limits::write_stall_timeout), no
-    /// [`min_send_rate`](crate::Limits::min_send_rate), no [`idle_timeout`](crate::SocketOptions::idle_timeout) and no
-    /// [deadline](Self::set_deadline), and a `close_timeout` of `None` or no [`end`](crate::Socket::end).
+    /// never reads could keep `run` going for ever. Each of these prevents it: a
+    /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), a [`min_send_rate`](crate::Limits::min_send_rate),
+    /// an [`idle_timeout`](crate::SocketOptions::idle_timeout), a [deadline](Self::set_deadline) and, after
+    /// [`end`](crate::Socket::end), a `close_timeout`.
     ///
     /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then,
     /// these bytes are lost, as at the end of a Node process. Only a call of `uncork` would send these bytes, and no
@@ -160,9 +161,10 @@ impl Socket<'_> {
     /// Sets the idle timeout: `on_timeout` comes when no byte has moved in either direction for this time. With `None`
     /// or zero, it never comes.
     ///
-    /// The time counts from this call. `on_timeout` comes once, and again only after the next byte. A queued write that
-    /// the peer does not take is no activity. As in Node, a byte counts from the clock reading at the beginning of its
-    /// turn. A write at the end of a long callback therefore counts from before the callback.
+    /// The time counts from this call. `on_timeout` comes once, and again only after the next byte, the peer's end or a
+    /// further call. A queued write that the peer does not take is no activity. As in Node, a byte counts from the
+    /// clock reading at the beginning of its turn. A write at the end of a long callback therefore counts from before
+    /// the callback.
     ///
     /// Like a byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the
     /// [half-open timeout](crate::Limits::half_open_timeout). It does not put off the

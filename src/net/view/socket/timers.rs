@@ -38,10 +38,10 @@ impl Socket<'_> {
     /// ```
     ///
     /// At the deadline, the bytes that have arrived are delivered first, and `on_data` may still set another deadline.
-    /// Then, if the socket is open and this side has not ended, [`on_deadline`](crate::SocketHandler::on_deadline)
-    /// comes, which may send a last answer and end this side, or change the deadline. Otherwise `on_error` gets
-    /// ETIMEDOUT, and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If this side has
-    /// not ended, a TCP peer gets a RST.
+    /// Then [`on_deadline`](crate::SocketHandler::on_deadline) comes, if the socket is open and this side has not
+    /// ended. It may send a last answer and end this side, or change the deadline. Otherwise `on_error` gets ETIMEDOUT,
+    /// and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If this side has not ended,
+    /// a TCP peer gets a RST.
     ///
     /// The deadline counts while the socket is connecting or paused too, and stays when the handler is replaced. The
     /// deadline does not keep [`run`](crate::EventLoop::run) going.
