@@ -64,8 +64,8 @@ impl SocketOptions {
         self
     }
 
-    /// Whether the socket begins paused: nothing is read until [`Socket::resume`](crate::Socket::resume). Default:
-    /// `false`.
+    /// Whether the socket begins paused: no byte is read for the handler until
+    /// [`Socket::resume`](crate::Socket::resume). Default: `false`.
     #[doc(alias = "pauseOnConnect")]
     pub fn pause_on_connect(mut self, pause: bool) -> Self {
         self.pause_on_connect = pause;

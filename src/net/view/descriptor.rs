@@ -19,9 +19,10 @@ impl Socket<'_> {
     /// A connect to an address is made after its `on_connection_attempt` has returned. So an option that is set there,
     /// or right after the call of `connect`, is set before the first packet leaves.
     ///
-    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on, the
-    /// close of the socket costs two more system calls (`epoll_ctl(2)`, `getsockopt(2)`). The close turns a non-zero
-    /// SO_LINGER off, because the system would otherwise make the loop wait.
+    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
+    /// each read costs one more system call (`fcntl(2)`), because another holder may make the socket block. The close
+    /// costs up to three more (`epoll_ctl(2)`, `getsockopt(2)`, `shutdown(2)`). The close turns a non-zero SO_LINGER
+    /// off, because the system would otherwise make the loop wait.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -68,8 +69,8 @@ impl Server<'_> {
     /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
-    /// each accepted TCP connection costs two more system calls. These calls undo what another holder of the socket may
-    /// have set: blocking mode, and SO_LINGER.
+    /// each accept costs one more system call, and for a TCP connection two. These calls undo what another holder of
+    /// the socket may have set: blocking mode, and SO_LINGER.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
@@ -105,8 +106,8 @@ impl DatagramSocket<'_> {
     /// keeps for the socket. Returns `None` for a socket that is closed or not bound yet, and in a simulation.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
-    /// each receive and send costs one more system call (`fcntl(2)`), except in batches: another holder may make the
-    /// socket block.
+    /// each receive and send costs one more system call (`fcntl(2)`), or each batch: another holder may make the socket
+    /// block.
     ///
     /// ```
     /// use netloop::DatagramSocket;

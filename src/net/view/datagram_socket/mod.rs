@@ -85,7 +85,8 @@ impl<'a> DatagramSocket<'a> {
 /// Sending.
 impl DatagramSocket<'_> {
     /// Sends `bytes` to `to`, as one datagram, within this call. With `in_batches`, the datagram waits for the flush of
-    /// the turn instead. A datagram that the kernel takes within the call costs no allocation.
+    /// the turn instead, or until many bytes are queued. A datagram that the kernel takes within the call costs no
+    /// allocation.
     ///
     /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or if the datagram waits in the
     /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for

@@ -120,9 +120,9 @@ impl Socket<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
-    /// As in Node, `run` still goes on while the socket is connecting or has unsent bytes or an unsent end. So nothing
-    /// that was written is dropped. The timeouts on the peer limit how long `run` goes on in this way. A peer that
-    /// never reads could keep `run` going for ever. Each of these prevents it: a
+    /// As in Node, `run` still goes on while the socket is connecting, exchanges the bytes of a handshake, or has
+    /// unsent bytes or an unsent end. So nothing that was written is dropped. The timeouts on the peer limit how long
+    /// `run` goes on in this way. A peer that never reads could keep `run` going for ever. Each of these prevents it: a
     /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), a [`min_send_rate`](crate::Limits::min_send_rate),
     /// an [`idle_timeout`](crate::SocketOptions::idle_timeout), a [deadline](Self::set_deadline) and, after
     /// [`end`](crate::Socket::end), a `close_timeout`.
