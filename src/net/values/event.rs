@@ -12,8 +12,8 @@ pub(crate) enum Event {
     Arrival,
     /// A UDP socket has events for its handler, which `Net::take_datagram_event` returns.
     Datagram,
-    /// A filter of an accepted connection has found the address of the peer, and `Net` decides whether the server takes
-    /// the connection.
+    /// The peer of an accepted connection is known only now, because its filters may have found another address. `Net`
+    /// decides whether the server takes the connection.
     Introduced,
     /// A read of a source of the program may succeed. The source's handler gets [`SourceEvent::Readable`].
     SourceReadable,
