@@ -93,6 +93,9 @@ mod tests {
     const LENGTH: usize = 4 << 20;
     const PERIOD: Duration = Duration::from_millis(10);
 
+    /// The most rounds of a host at rest. A descriptor that stays readable causes thousands.
+    const FEW: u32 = 10;
+
     #[test]
     fn a_client_gets_every_byte_and_the_timer_keeps_its_times() {
         let mut host = Host::new(PERIOD).expect("a loop");
@@ -135,14 +138,24 @@ mod tests {
             host.round().expect("no failure");
         }
         let _idle = client.join().expect("every byte was right");
-        while host.event_loop.poll_timeout() == Some(Duration::ZERO) {
-            host.round().expect("no failure");
-        }
-        // The rest of the talk may take a round more.
+        settle(&mut host);
         host.ticker = Ticker::new(PATIENCE, Instant::now() + Duration::from_secs(1));
         let (rounds, turns) = (host.rounds, host.turns);
         while host.round().expect("no failure").count == 0 {}
-        assert!(host.rounds - rounds <= 2, "{} rounds", host.rounds - rounds);
-        assert!(host.turns - turns <= 1, "{} turns", host.turns - turns);
+        let rounds = host.rounds - rounds;
+        assert!(rounds <= FEW, "{rounds} rounds");
+        assert_eq!(host.turns, turns);
+    }
+
+    /// Waits until the guest has no deadline and a round makes no turn.
+    fn settle(host: &mut Host) {
+        let begun = Instant::now();
+        host.ticker = Ticker::new(PERIOD, begun + PERIOD);
+        let mut turns = None;
+        while turns != Some(host.turns) || host.event_loop.poll_timeout().is_some() {
+            assert!(begun.elapsed() < PATIENCE);
+            turns = Some(host.turns);
+            host.round().expect("no failure");
+        }
     }
 }
