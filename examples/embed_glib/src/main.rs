@@ -135,14 +135,11 @@ mod tests {
     use std::net::TcpStream;
     use std::thread::JoinHandle;
 
-    use super::echo::client::{PATIENCE, talk};
+    use super::echo::client::{FEW, PATIENCE, REST, rests, talk};
     use super::*;
 
     const LENGTH: usize = 4 << 20;
     const PERIOD: Duration = Duration::from_millis(10);
-
-    /// The most rounds of a host at rest. A descriptor that stays readable causes thousands.
-    const FEW: u32 = 10;
 
     fn listen(guest: &Guest) -> SocketAddr {
         guest.with(|cx| {
@@ -208,7 +205,7 @@ mod tests {
         settle(context, guest);
         let over = Rc::new(Cell::new(false));
         let tell = Rc::clone(&over);
-        glib::timeout_add_local_once(Duration::from_secs(1), move || tell.set(true));
+        glib::timeout_add_local_once(REST, move || tell.set(true));
         let turns = guest.0.borrow().turns;
         let mut rounds = 0;
         while !over.get() {
@@ -219,16 +216,13 @@ mod tests {
         assert_eq!(guest.0.borrow().turns, turns);
     }
 
-    /// Waits until the guest has no deadline, and GLib has neither a timeout of `drive` nor one of the guest. The memory of
-    /// a burst is freed later, and not all of it at once.
+    /// Waits until the guest has no near deadline and makes no turn in three periods, which end the timeouts of `drive`.
     fn settle(context: &glib::MainContext, guest: &Guest) {
         let begun = Instant::now();
-        let is_at_rest = || {
-            let state = guest.0.borrow();
-            state.timeout.is_none() && state.event_loop.poll_timeout().is_none()
-        };
         let mut turns = None;
-        while !is_at_rest() || turns != Some(guest.0.borrow().turns) {
+        while turns != Some(guest.0.borrow().turns)
+            || !rests(guest.0.borrow().event_loop.poll_timeout())
+        {
             assert!(begun.elapsed() < PATIENCE);
             turns = Some(guest.0.borrow().turns);
             let over = Rc::new(Cell::new(false));

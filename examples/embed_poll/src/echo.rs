@@ -31,6 +31,18 @@ pub(crate) mod client {
     /// The longest wait for anything before a test fails.
     pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+    /// The time for which a host rests.
+    pub(crate) const REST: Duration = Duration::from_secs(1);
+
+    /// The most rounds of a host at rest. A descriptor that stays readable causes thousands.
+    pub(crate) const FEW: u32 = 10;
+
+    /// Whether a guest with this `poll_timeout` has nothing to do in a rest. The memory of a burst is freed in steps of a
+    /// quarter of a second. A socket keeps the deadline of its last write, which is a minute away.
+    pub(crate) fn rests(poll_timeout: Option<Duration>) -> bool {
+        poll_timeout.is_none_or(|it| it > REST * 10)
+    }
+
     /// Sends `length` bytes while it reads the answer, and returns the connection.
     pub(crate) fn talk(address: SocketAddr, length: usize) -> JoinHandle<TcpStream> {
         let byte = |index: usize| u8::try_from(index * 7 % 251).expect("it is below 251");
