@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rustls::{ClientConnection, Connection, ServerConnection};
+use rustls::{ClientConnection, Connection, IoState, ServerConnection};
 
 use crate::net::error::{Error, Result};
 use crate::net::filter::{Decoded, Filter, FilterOutput};
@@ -43,6 +43,9 @@ pub struct TlsFilter {
     /// The failure of the connection. The failure is kept here until `decode` has passed on everything that was
     /// decrypted before.
     failure: Option<Error>,
+    /// The most decrypted bytes that can wait in the connection: zero is certain. `usize::MAX` if their number is not
+    /// known, or if the peer's end may follow them. Asking the connection in vain is slow.
+    most_plaintext: usize,
     /// Whether a close_notify was sent.
     has_ended: bool,
 }
@@ -77,6 +80,7 @@ impl TlsFilter {
             connection,
             name,
             failure: None,
+            most_plaintext: 0,
             has_ended: false,
         })
     }
@@ -89,11 +93,16 @@ impl TlsFilter {
     /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them; `false` also if
     /// `output` is full.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
-        while !output.space().is_empty() {
+        while self.most_plaintext > 0 && !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {
                 Ok(0) => return Ok(true),
-                Ok(length) => output.fill(length),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Ok(length) => {
+                    output.fill(length);
+                    if self.most_plaintext < usize::MAX {
+                        self.most_plaintext -= length;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.most_plaintext = 0,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -102,21 +111,44 @@ impl TlsFilter {
 
     /// Decrypts the next bytes of `rest`.
     fn receive(&mut self, rest: &mut &[u8]) -> Result<()> {
-        let connection = &mut self.connection;
-        let is_handshaking = connection.is_handshaking();
-        if let Err(error) = connection.read_tls(rest) {
+        let is_handshaking = self.connection.is_handshaking();
+        if let Err(error) = self.connection.read_tls(rest) {
             return Err(overlong(&error, is_handshaking));
         }
         let processed = match self.has_ended {
-            false => connection.process_new_packets(),
-            // With debug assertions, rustls panics if it has to send an alert after the close_notify of this side.
-            true => catch_unwind(AssertUnwindSafe(|| connection.process_new_packets()))
-                .unwrap_or_else(|_| Err(rustls::Error::General(BEHIND_THE_END.to_owned()))),
+            false => self.connection.process_new_packets(),
+            true => self.process_behind_end(),
         };
         match processed {
-            Ok(_) => Ok(()),
-            Err(error) => Err(failed(error, is_handshaking, self.name.as_deref())),
+            Ok(state) => {
+                self.most_plaintext = match state.peer_has_closed() {
+                    false => state.plaintext_bytes_to_read(),
+                    true => usize::MAX,
+                };
+                Ok(())
+            }
+            Err(error) => {
+                // Records before the bad one may have been decrypted.
+                self.most_plaintext = usize::MAX;
+                Err(failed(error, is_handshaking, self.name.as_deref()))
+            }
         }
+    }
+
+    /// Processes received records after the close_notify of this side. With debug assertions, rustls panics if it has to
+    /// send an alert then.
+    #[cold]
+    fn process_behind_end(&mut self) -> std::result::Result<IoState, rustls::Error> {
+        let connection = &mut self.connection;
+        catch_unwind(AssertUnwindSafe(|| connection.process_new_packets()))
+            .unwrap_or_else(|_| Err(rustls::Error::General(BEHIND_THE_END.to_owned())))
+    }
+
+    /// Keeps the failure until `output` has all decrypted bytes. The alert tells the peer the reason.
+    #[cold]
+    fn keep_failure(&mut self, failure: Error, output: &mut FilterOutput<'_>) {
+        self.failure = Some(failure);
+        self.take_encrypted(output.to_peer());
     }
 
     /// Moves encrypted bytes to `to_peer`.
@@ -127,6 +159,19 @@ impl TlsFilter {
                 return;
             }
         }
+    }
+
+    /// Moves the answers of rustls to received records to `to_peer`, if there are any.
+    #[inline]
+    fn take_answers(&mut self, to_peer: &mut Vec<u8>) {
+        if self.connection.wants_write() {
+            self.take_rare_answers(to_peer);
+        }
+    }
+
+    #[cold]
+    fn take_rare_answers(&mut self, to_peer: &mut Vec<u8>) {
+        self.take_encrypted(to_peer);
     }
 }
 
@@ -143,29 +188,29 @@ impl Filter for TlsFilter {
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
         let length = input.len();
         let mut rest: &[u8] = input;
-        loop {
+        let is_end = loop {
             if self.take_plaintext(output)? {
-                self.take_encrypted(output.to_peer());
-                return Ok(Decoded::used(length).end());
+                break true;
             }
             if output.space().is_empty() {
-                break;
+                break false;
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
             }
             if rest.is_empty() {
-                break;
+                break false;
             }
             if let Err(failure) = self.receive(&mut rest) {
-                self.failure = Some(failure);
                 rest = &[];
-                // The alert tells the peer the reason.
-                self.take_encrypted(output.to_peer());
+                self.keep_failure(failure, output);
             }
+        };
+        self.take_answers(output.to_peer());
+        match is_end {
+            false => Ok(Decoded::used(length - rest.len())),
+            true => Ok(Decoded::used(length).end()),
         }
-        self.take_encrypted(output.to_peer());
-        Ok(Decoded::used(length - rest.len()))
     }
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
@@ -174,11 +219,12 @@ impl Filter for TlsFilter {
         // memory in front of itself. A later `read` of rustls may put a decrypted record there, and on some processors
         // the copy to that place is slow.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
-        if let ([slice], true) = (bytes, length > RECORD_BYTES) {
+        if let [slice] = bytes {
             // Each record is encrypted and taken out while it is in the cache. Several slices are written together
             // instead, so that small slices share a record.
             for record in slice.chunks(RECORD_BYTES) {
-                self.connection.writer().write_all(record)?;
+                // There is no limit, so the whole record is taken.
+                let _ = self.connection.writer().write(record)?;
                 self.take_encrypted(to_peer);
             }
             return Ok(length);

@@ -35,6 +35,7 @@ pub(super) fn cannot_begin(source: rustls::Error) -> Error {
 }
 
 /// Returns the error of a connection that has failed. `name` is the name that the peer has to have.
+#[cold]
 pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&str>) -> Error {
     let code = match &source {
         rustls::Error::InvalidCertificate(error) => code_of_certificate(error),
@@ -57,6 +58,7 @@ pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&
 }
 
 /// Returns the error of a connection whose peer sends a longer message than rustls accepts.
+#[cold]
 pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
     match is_handshaking {
         true => Error::with_code(Error::TLS_HANDSHAKE, format!("handshake failed: {source}")),
@@ -65,6 +67,7 @@ pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
 }
 
 /// Returns the error of a connection whose peer has sent a FIN without a close_notify.
+#[cold]
 pub(super) fn truncated(is_handshaking: bool) -> Error {
     match is_handshaking {
         true => Error::with_code(
