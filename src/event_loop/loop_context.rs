@@ -209,8 +209,9 @@ impl<S> LoopContext<'_, S> {
     /// paused, the bytes wait. To give bytes back without another handler, see
     /// [`Socket::unread`](crate::Socket::unread).
     ///
-    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
-    /// if `unread` is not empty and the socket cannot have received it: the socket is not connected yet, or its end was
+    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone, or if its server has
+    /// still to be told of it, because its [filters](crate::Filter) are not ready. Also returns `false` if `unread` is
+    /// not empty and the socket cannot have received it: the socket is not connected yet, or its end was
     /// reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
     ///
     /// ```
@@ -247,7 +248,7 @@ impl<S> LoopContext<'_, S> {
 
     /// Sends everything that `from` receives to `to`, as Node's `stream.pipe` does. [`pipe_both`](Self::pipe_both)
     /// joins both directions, and describes the details. Returns `false`, and changes nothing, if one of the two
-    /// sockets is gone.
+    /// sockets is gone, or if its server has still to be told of it.
     ///
     /// The opposite direction is not piped: the handler of `to` still gets `on_data`, and the handler of `from` still
     /// writes. If the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the
@@ -280,7 +281,8 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
-    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run).
+    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run). The same
+    /// holds for an accepted socket whose [filters](crate::Filter) are not ready: its server has still to be told of it.
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. The idle timeout of the
     ///   paused socket rests, because its peer cannot send. If the program itself pauses a socket, the timeout goes on.

@@ -144,6 +144,10 @@ impl<S> Verbs<'_, S> {
         handler: impl SocketHandler<S> + 'static,
         unread: &[u8],
     ) -> bool {
+        // A socket that its server was not told of gets the handler that `on_connection` returns.
+        if self.net.is_untold(id) {
+            return false;
+        }
         let is_kept = unread.is_empty() || self.net.keep_unread(id, unread);
         if !is_kept || self.net.socket_is_closed(id) {
             return false;
@@ -159,6 +163,10 @@ impl<S> Verbs<'_, S> {
     where
         S: 'static,
     {
+        // `on_connection` would put its handler in place of the pipe.
+        if self.net.is_untold(from) || self.net.is_untold(to) {
+            return false;
+        }
         let Some(ends) = pipe::join(self.net, from, to, both) else {
             return false;
         };

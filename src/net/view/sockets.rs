@@ -98,8 +98,9 @@ impl<'a> Sockets<'a> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Returns the ids of all sockets but UDP sockets, in no particular order. A socket whose [filters](crate::Filter)
-    /// are not ready is included.
+    /// Returns the ids of all sockets but UDP sockets, in no particular order. They include accepted sockets whose
+    /// [filters](crate::Filter) are not ready, which their server was not told of. Bytes that are written to such a socket
+    /// leave before those of its handler.
     ///
     /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
     /// are those at the time of the call. The call allocates 8 bytes for each socket.

@@ -298,3 +298,35 @@ fn bytes_behind_a_handshake_come_before_a_later_failure() {
     let trace = scene.world.trace("theirs");
     assert_eq!(trace, "connect data:a part error:ERR_RECORD close:Error");
 }
+
+// `on_connection` gives such a socket its handler, which would have taken the place of the pipe without a word.
+#[test]
+fn an_accepted_socket_in_its_handshake_is_not_piped_or_replaced() {
+    let mut scene = Scene::new();
+    let (other, mut beside) = scene.accepted(SocketOptions::new(), Recorder::new("other"));
+    let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+    let mut ids = scene.event_loop.sockets().ids();
+    let untold = ids.find(|id| *id != other).unwrap();
+    let mut cx = scene.event_loop.context(&mut scene.world);
+    assert!(!cx.pipe(other, untold) && !cx.pipe(untold, other));
+    assert!(!cx.pipe_both(other, untold) && !cx.pipe_both(untold, other));
+    assert!(!cx.replace_handler(untold, Recorder::new("late"), b""));
+    drop(cx);
+    peer.write(HELLO);
+    scene.drive_until("theirs", "connect");
+    beside.write(b"to other");
+    peer.write(&Records::of(b"to theirs"));
+    scene.drive("both", |world| {
+        world.received_length("other") + world.received_length("theirs") == 17
+    });
+    assert_eq!(scene.world.received("other"), b"to other");
+    let id = scene.world.id("theirs");
+    let mut cx = scene.event_loop.context(&mut scene.world);
+    assert!(cx.pipe_both(other, id));
+    drop(cx);
+    beside.write(b"through");
+    let through = Records::of(b"through");
+    assert_eq!(scene.peer_reads(&mut peer, through.len()), through);
+}
