@@ -331,7 +331,13 @@ impl<S> SourceHandler<S> for Reading {
                 }
             }
             // `try_io` has noted a read that would block. After an interrupted read, the loop calls this method again.
-            Err(_) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            // The pipe is broken. It stays readable, and would keep the loop awake for ever.
+            Err(_) => cx.unwant(Interest::READABLE),
         }
     }
 }

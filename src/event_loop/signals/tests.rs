@@ -10,9 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mio::unix::pipe::Receiver;
 use signal_hook::low_level::raise;
 
+use super::Reading;
 use crate::event_loop::{Budget, EventLoop, LoopContext, RunEnd, Signal, SignalId, Wait};
+use crate::net::{Descriptor, Interest};
 
 /// The longest wait for anything before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -294,4 +297,32 @@ fn behind_the_last_handler_the_default_action_holds() {
     assert!(output.contains("handled 1"), "{output}");
     assert!(!output.contains("it did not end"), "{output}");
     assert_eq!(child.status.signal(), Some(libc::SIGINT));
+}
+
+/// A pipe whose reads fail, although it is readable: a listening socket with a peer.
+fn broken_pipe() -> (Receiver, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let descriptor = std::os::fd::OwnedFd::from(listener);
+    let receiver = Receiver::from(std::process::ChildStdout::from(descriptor));
+    receiver.set_nonblocking(true).unwrap();
+    (receiver, peer)
+}
+
+#[test]
+fn a_broken_pipe_does_not_keep_the_loop_awake() {
+    let mut stage = Stage::new();
+    let (receiver, _peer) = broken_pipe();
+    let source = Descriptor(Rc::new(receiver));
+    let reading = Reading(Signal::USR1);
+    stage
+        .event_loop
+        .add_source(source, Interest::READABLE, reading)
+        .unwrap();
+    stage.turn();
+    let report = stage
+        .event_loop
+        .turn(&mut stage.notes, Wait::No, Budget::UNLIMITED)
+        .unwrap();
+    assert!(!report.more, "{report:?}");
 }
