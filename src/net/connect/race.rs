@@ -115,15 +115,17 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses that the handler gets as the result of the lookup: all of `found`. Without
-    /// `auto_select_family`, only the first of the wanted family, if there is one.
+    /// Returns the addresses that the handler gets as the result of the lookup: those of the wanted family, or, without
+    /// `auto_select_family`, the only one that is tried. A custom resolver may have found others.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
-        let told = match found.iter().position(|address| self.wants(address)) {
-            Some(first) if !self.options.auto_select_family => &found[first..=first],
-            _ => found,
+        let most = match self.options.auto_select_family {
+            true => usize::MAX,
+            false => 1,
         };
-        told.iter()
+        let wanted = found.iter().filter(|address| self.wants(address));
+        wanted
             .map(|&address| at_port(address, self.port))
+            .take(most)
             .collect()
     }
 

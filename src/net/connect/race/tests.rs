@@ -71,6 +71,17 @@ fn without_selection_only_the_first_is_told() {
 }
 
 #[test]
+fn addresses_of_another_family_are_not_told() {
+    let found = addresses("1.1.1.1 ::1 2.2.2.2");
+    let told = |family| race(ConnectOptions::new().family(family), "").to_be_told(&found);
+    assert_eq!(told(Family::IPv6), [at_port(found[1], 1)]);
+    assert_eq!(told(Family::IPv4).len(), 2);
+    let only = addresses("1.1.1.1");
+    let race = race(ConnectOptions::new().family(Family::IPv6), "");
+    assert_eq!(race.to_be_told(&only), []);
+}
+
+#[test]
 fn errors_are_told_in_the_order_of_the_addresses() {
     let mut race = race(ConnectOptions::new(), "1.1.1.1 2.2.2.2 3.3.3.3");
     let mut keys = Slots::new();
