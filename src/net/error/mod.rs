@@ -64,6 +64,19 @@ struct Inner {
     source: io::Error,
 }
 
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        Self {
+            code: self.code,
+            syscall: self.syscall,
+            endpoint: self.endpoint.clone(),
+            local: self.local,
+            attempts: self.attempts.clone(),
+            source: copy_of_io(&self.source),
+        }
+    }
+}
+
 impl Error {
     /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, a constant
     /// of this type, Node's code for a refused certificate, or the code given to [`with_code`](Self::with_code). An
@@ -199,9 +212,7 @@ impl Error {
             None => ("ENOTFOUND", io::ErrorKind::NotFound),
         };
         let mut error = Self::assemble(code, Some(Syscall::Connect), kind.into());
-        if let Some(inner) = Arc::get_mut(&mut error.0) {
-            inner.attempts = attempts;
-        }
+        Arc::make_mut(&mut error.0).attempts = attempts;
         error.at(endpoint)
     }
 
@@ -244,22 +255,17 @@ impl Error {
         }
     }
 
-    /// Returns the error with the endpoint (address, name or path) of the call. An error that has a clone stays
-    /// unchanged.
+    /// Returns the error with the endpoint (address, name or path) of the call. The clones of the error stay unchanged.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.endpoint = Some(endpoint);
-        }
+        Arc::make_mut(&mut self.0).endpoint = Some(endpoint);
         self
     }
 
     /// Returns the error with the local address that the user set for the connect.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            inner.local = Some(local);
-        }
+        Arc::make_mut(&mut self.0).local = Some(local);
         self
     }
 

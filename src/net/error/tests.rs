@@ -349,3 +349,19 @@ fn a_reset_that_a_kernel_calls_otherwise_is_a_reset() {
     let error = Error::new(Syscall::Connect, other());
     assert_eq!(error.code(), "EPROTOTYPE");
 }
+
+#[test]
+fn an_endpoint_is_added_to_an_error_and_not_to_its_clone() {
+    let first = Error::new(Syscall::Connect, system("ECONNREFUSED"));
+    let second = first.clone().at(socket("127.0.0.1:80"));
+    assert_eq!(first.endpoint(), None);
+    assert_eq!(second.port(), Some(80));
+    assert_eq!(
+        (second.code(), second.syscall()),
+        (first.code(), first.syscall())
+    );
+    assert_eq!(second.raw_os_error(), first.raw_os_error());
+    let local = "127.0.0.1:9".parse().unwrap();
+    assert_eq!(second.clone().bound_to(local).local(), Some(local));
+    assert_eq!(second.local(), None);
+}
