@@ -191,7 +191,8 @@ impl Queue {
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         let further = bytes.len() - self.spare_capacity();
         let chunks = further.div_ceil(CHUNK_BYTES);
-        if pool.reserve_chunks(chunks).is_err() || self.segments.try_reserve(chunks).is_err() {
+        // The chunks are reserved last: they stay in the pool, and may exceed its limit until they are used.
+        if self.segments.try_reserve(chunks).is_err() || pool.reserve_chunks(chunks).is_err() {
             return false;
         }
         let mut rest = bytes;
