@@ -88,8 +88,7 @@ impl Poll<'_> {
                 let socket = self.connections.get_mut(key)?;
                 let level = level_of(socket, flavour);
                 socket.window.on_poll();
-                let token = socket.watch.token()?;
-                let reports = socket.watch.report(level, flavour);
+                let (token, reports) = socket.watch.report(level, flavour)?;
                 let addresses = (socket.local, socket.remote);
                 self.world.record(self.machine, Some(addresses), || {
                     format!("is told {reports}")
@@ -99,15 +98,13 @@ impl Poll<'_> {
             Watched::Listener(key) => {
                 let listener = self.ports.get_mut(key)?;
                 let level = listener.readiness();
-                let token = listener.watch.token()?;
-                Some((token, listener.watch.report(level, flavour)))
+                listener.watch.report(level, flavour)
             }
             Watched::UdpSocket(key) => {
                 let capacity = self.world.options.capacity;
                 let socket = self.datagrams.get_mut(key)?;
                 let level = socket.readiness(flavour, capacity);
-                let token = socket.watch.token()?;
-                Some((token, socket.watch.report(level, flavour)))
+                socket.watch.report(level, flavour)
             }
         }
     }

@@ -82,16 +82,18 @@ impl Watch {
         self.token.is_some() && !std::mem::replace(&mut self.is_queued, true)
     }
 
-    /// Notes that the source has left the ready list. Returns the source's events as `flavour` reports them, from the
-    /// present readiness `level`.
-    pub(super) fn report(&mut self, level: Readiness, flavour: Flavour) -> Reports {
+    /// Notes that the source has left the ready list. Returns the source's token, and its events as `flavour` reports
+    /// them, from the present readiness `level`. `None` if the source is not registered.
+    pub(super) fn report(
+        &mut self,
+        level: Readiness,
+        flavour: Flavour,
+    ) -> Option<(usize, Reports)> {
         self.is_queued = false;
         let changed = std::mem::take(&mut self.changed);
-        if self.token.is_none() {
-            return Reports::default();
-        }
+        let token = self.token?;
         let level = level.intersection(self.interest);
-        match flavour {
+        let reports = match flavour {
             Flavour::Epoll | Flavour::Adversary => Reports([level, Readiness::empty()]),
             Flavour::Kqueue => {
                 let inward = match level.intersects(INWARD) && changed.intersects(INWARD) {
@@ -110,7 +112,8 @@ impl Watch {
                 self.armed = self.armed.difference(report);
                 Reports([report, Readiness::empty()])
             }
-        }
+        };
+        Some((token, reports))
     }
 }
 
@@ -138,8 +141,20 @@ impl fmt::Display for Reports {
     }
 }
 
-impl Default for Reports {
-    fn default() -> Self {
-        Self([Readiness::empty(); 2])
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_left_the_list_unregistered_is_queued_again() {
+        let mut watch = Watch::new(0);
+        watch.register(1, Interest::READABLE);
+        assert!(watch.change(Readiness::READABLE));
+        watch.deregister();
+        assert!(watch.report(Readiness::READABLE, Flavour::Epoll).is_none());
+        watch.register(2, Interest::READABLE);
+        assert!(watch.change(Readiness::READABLE));
+        let (token, _) = watch.report(Readiness::READABLE, Flavour::Epoll).unwrap();
+        assert_eq!(token, 2);
     }
 }
