@@ -10,12 +10,12 @@ use super::*;
 const ONE_WAKE: usize = 8;
 
 /// A mailbox, and the waker on which its loop waits.
-struct Room {
+struct Stage {
     mailbox: Mailbox<()>,
     waker: Arc<ModelledWaker>,
 }
 
-impl Room {
+impl Stage {
     fn new(failures: usize) -> Arc<Self> {
         let waker = Arc::new(ModelledWaker::failing(failures));
         let handle = WakeHandle::Modelled(Arc::clone(&waker));
@@ -44,14 +44,14 @@ impl Room {
 #[test]
 fn each_accepted_post_ends_the_wait_and_is_taken_once() {
     in_every_order(3, || {
-        let room = Room::new(0);
+        let stage = Stage::new(0);
         let posters = [1, 2].map(|posts| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || assert!((0..posts).all(|_| room.post())))
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || assert!((0..posts).all(|_| stage.post())))
         });
         let mut taken = 0;
         while taken < 3 {
-            taken += room.turn(usize::MAX).0;
+            taken += stage.turn(usize::MAX).0;
         }
         for poster in posters {
             poster.join().unwrap();
@@ -63,14 +63,14 @@ fn each_accepted_post_ends_the_wait_and_is_taken_once() {
 #[test]
 fn posts_beyond_the_share_of_a_turn_need_no_further_wake() {
     in_every_order(3, || {
-        let room = Room::new(0);
+        let stage = Stage::new(0);
         let poster = {
-            let room = Arc::clone(&room);
-            thread::spawn(move || assert!(room.post() && room.post()))
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || assert!(stage.post() && stage.post()))
         };
         let mut taken = 0;
         while taken < 2 {
-            taken += room.turn(1).0;
+            taken += stage.turn(1).0;
         }
         poster.join().unwrap();
     });
@@ -80,19 +80,19 @@ fn posts_beyond_the_share_of_a_turn_need_no_further_wake() {
 fn a_post_is_taken_if_and_only_if_its_poster_was_told_so() {
     in_every_order(3, || {
         // The first wake fails, whichever thread makes it.
-        let room = Room::new(ONE_WAKE);
+        let stage = Stage::new(ONE_WAKE);
         let posters = [(); 2].map(|()| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || room.post())
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || stage.post())
         });
         let accepted = posters.map(|poster| usize::from(poster.join().unwrap()));
         let accepted: usize = accepted.iter().sum();
         let mut taken = 0;
         while taken < accepted {
-            taken += room.turn(usize::MAX).0;
+            taken += stage.turn(usize::MAX).0;
         }
         let mut left = VecDeque::new();
-        room.mailbox.take(usize::MAX, &mut left);
+        stage.mailbox.take(usize::MAX, &mut left);
         assert_eq!((taken, left.len()), (accepted, 0));
     });
 }
@@ -100,32 +100,32 @@ fn a_post_is_taken_if_and_only_if_its_poster_was_told_so() {
 #[test]
 fn a_stop_beside_posts_and_wakes_is_told_once() {
     in_every_order(3, || {
-        let room = Room::new(0);
-        let others = [Room::stop as fn(&Room), Room::wake].map(|call| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || call(&room))
+        let stage = Stage::new(0);
+        let others = [Stage::stop as fn(&Stage), Stage::wake].map(|call| {
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || call(&stage))
         });
-        while !room.turn(usize::MAX).1 {}
+        while !stage.turn(usize::MAX).1 {}
         for other in others {
             other.join().unwrap();
         }
         let mut taken = VecDeque::new();
-        assert!(!room.mailbox.take(usize::MAX, &mut taken));
+        assert!(!stage.mailbox.take(usize::MAX, &mut taken));
     });
 }
 
 #[test]
 fn a_stop_whose_wake_fails_is_withdrawn_or_taken() {
     in_every_order(3, || {
-        let room = Room::new(ONE_WAKE);
+        let stage = Stage::new(ONE_WAKE);
         let stoppers = [(); 2].map(|()| {
-            let room = Arc::clone(&room);
-            thread::spawn(move || room.mailbox.stop().is_ok())
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || stage.mailbox.stop().is_ok())
         });
         let mut taken = VecDeque::new();
-        let early = room.mailbox.take(usize::MAX, &mut taken);
+        let early = stage.mailbox.take(usize::MAX, &mut taken);
         let asked = stoppers.map(|stopper| stopper.join().unwrap());
-        let late = room.mailbox.take(usize::MAX, &mut taken);
+        let late = stage.mailbox.take(usize::MAX, &mut taken);
         // The loop takes a stop if, and only if, a thread was told that its stop succeeded.
         assert_eq!(early | late, asked[0] | asked[1]);
     });
@@ -134,14 +134,14 @@ fn a_stop_whose_wake_fails_is_withdrawn_or_taken() {
 #[test]
 fn the_release_of_the_last_hold_ends_the_wait() {
     in_every_order(3, || {
-        let room = Room::new(0);
+        let stage = Stage::new(0);
         let holders = [(); 2].map(|()| {
-            room.mailbox.hold();
-            let room = Arc::clone(&room);
-            thread::spawn(move || room.mailbox.release())
+            stage.mailbox.hold();
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || stage.mailbox.release())
         });
-        while room.mailbox.holds_loop() {
-            room.turn(usize::MAX);
+        while stage.mailbox.holds_loop() {
+            stage.turn(usize::MAX);
         }
         for holder in holders {
             holder.join().unwrap();
@@ -152,47 +152,47 @@ fn the_release_of_the_last_hold_ends_the_wait() {
 #[test]
 fn a_post_before_the_release_of_the_last_hold_keeps_the_loop() {
     in_every_order(3, || {
-        let room = Room::new(0);
-        room.mailbox.hold();
+        let stage = Stage::new(0);
+        stage.mailbox.hold();
         let poster = {
-            let room = Arc::clone(&room);
+            let stage = Arc::clone(&stage);
             thread::spawn(move || {
-                assert!(room.post());
-                room.mailbox.release();
+                assert!(stage.post());
+                stage.mailbox.release();
             })
         };
         // Until the turn below takes the post, the loop is not over, whether the hold was released or not.
-        assert!(room.mailbox.holds_loop());
+        assert!(stage.mailbox.holds_loop());
         poster.join().unwrap();
-        assert!(room.mailbox.holds_loop());
+        assert!(stage.mailbox.holds_loop());
         // The wake of a released hold does not keep the loop going.
-        room.turn(usize::MAX);
-        room.mailbox.hold();
-        room.mailbox.release();
-        assert!(!room.mailbox.holds_loop());
+        stage.turn(usize::MAX);
+        stage.mailbox.hold();
+        stage.mailbox.release();
+        assert!(!stage.mailbox.holds_loop());
     });
 }
 
 #[test]
 fn a_post_beside_the_close_is_refused_or_dropped() {
     in_every_order(3, || {
-        let room = Room::new(0);
+        let stage = Stage::new(0);
         let dropped = Arc::new(());
         let poster = {
-            let (room, dropped) = (Arc::clone(&room), Arc::clone(&dropped));
+            let (stage, dropped) = (Arc::clone(&stage), Arc::clone(&dropped));
             thread::spawn(move || {
                 let post = move |_: &mut LoopContext<'_>| drop(dropped);
-                room.mailbox.post(post).is_ok()
+                stage.mailbox.post(post).is_ok()
             })
         };
-        room.mailbox.close();
+        stage.mailbox.close();
         poster.join().unwrap();
         assert_eq!(Arc::strong_count(&dropped), 1);
-        assert!(!room.post());
+        assert!(!stage.post());
     });
 }
 
-impl Room {
+impl Stage {
     fn stop(&self) {
         self.mailbox.stop().unwrap();
     }

@@ -7,13 +7,13 @@ use super::*;
 /// More failures than the wakes of a test have tries. So every wake fails until the number is set to zero.
 const MANY: usize = 1_000_000;
 
-struct Room {
+struct Stage {
     mailbox: Mailbox<()>,
     script: Arc<ScriptedWaker>,
     taken: VecDeque<Post<()>>,
 }
 
-impl Room {
+impl Stage {
     fn new() -> Self {
         let script = Arc::new(ScriptedWaker::default());
         Self {
@@ -41,33 +41,33 @@ impl Room {
 
 #[test]
 fn of_many_posts_only_the_first_wakes_the_loop() {
-    let mut room = Room::new();
+    let mut stage = Stage::new();
     for round in 1..=3 {
         for _ in 0..100 {
-            room.post().unwrap();
-            room.mailbox.wake().unwrap();
+            stage.post().unwrap();
+            stage.mailbox.wake().unwrap();
         }
-        assert_eq!(room.script.calls(), round);
-        assert_eq!(room.take(), (100, false));
+        assert_eq!(stage.script.calls(), round);
+        assert_eq!(stage.take(), (100, false));
     }
 }
 
 #[test]
 fn a_post_whose_wake_fails_is_not_made() {
-    let mut room = Room::new();
-    room.script.fail(MANY);
-    room.post().unwrap_err();
-    assert_eq!(room.take(), (0, false));
-    room.post().unwrap_err();
-    room.script.fail(0);
-    room.post().unwrap();
-    assert_eq!(room.script.wakes(), 1, "it relies on no failed wake");
-    assert_eq!(room.take(), (1, false));
+    let mut stage = Stage::new();
+    stage.script.fail(MANY);
+    stage.post().unwrap_err();
+    assert_eq!(stage.take(), (0, false));
+    stage.post().unwrap_err();
+    stage.script.fail(0);
+    stage.post().unwrap();
+    assert_eq!(stage.script.wakes(), 1, "it relies on no failed wake");
+    assert_eq!(stage.take(), (1, false));
 }
 
 #[test]
 fn after_a_failed_wake_the_next_one_wakes_the_loop() {
-    let room = Room::new();
+    let stage = Stage::new();
     for wake in [
         Mailbox::wake as fn(&Mailbox<()>) -> io::Result<()>,
         Mailbox::stop,
@@ -77,28 +77,28 @@ fn after_a_failed_wake_the_next_one_wakes_the_loop() {
             Err(io::ErrorKind::Other.into())
         },
     ] {
-        let before = room.script.wakes();
-        room.script.fail(MANY);
-        wake(&room.mailbox).unwrap_err();
-        room.script.fail(0);
-        room.mailbox.wake().unwrap();
-        assert_eq!(room.script.wakes(), before + 1);
-        room.mailbox.take(0, &mut VecDeque::new());
+        let before = stage.script.wakes();
+        stage.script.fail(MANY);
+        wake(&stage.mailbox).unwrap_err();
+        stage.script.fail(0);
+        stage.mailbox.wake().unwrap();
+        assert_eq!(stage.script.wakes(), before + 1);
+        stage.mailbox.take(0, &mut VecDeque::new());
     }
 }
 
 #[test]
 fn a_stop_whose_wake_fails_does_not_come() {
-    let mut room = Room::new();
-    room.script.fail(MANY);
-    room.mailbox.stop().unwrap_err();
-    assert_eq!(room.take(), (0, false));
-    room.script.fail(0);
-    room.mailbox.stop().unwrap();
-    room.script.fail(MANY);
-    room.mailbox.stop().unwrap();
-    assert_eq!(room.take(), (0, true), "the first wake stands for both");
-    assert_eq!(room.take(), (0, false), "a stop is told once");
+    let mut stage = Stage::new();
+    stage.script.fail(MANY);
+    stage.mailbox.stop().unwrap_err();
+    assert_eq!(stage.take(), (0, false));
+    stage.script.fail(0);
+    stage.mailbox.stop().unwrap();
+    stage.script.fail(MANY);
+    stage.mailbox.stop().unwrap();
+    assert_eq!(stage.take(), (0, true), "the first wake stands for both");
+    assert_eq!(stage.take(), (0, false), "a stop is told once");
 }
 
 #[test]
@@ -118,19 +118,19 @@ fn a_withdrawn_stop_withdraws_no_other() {
 
 #[test]
 fn a_wake_and_a_stop_do_not_take_the_lock() {
-    let mut room = Room::new();
-    let inbox = room.mailbox.inbox();
-    room.mailbox.wake().unwrap();
-    room.mailbox.stop().unwrap();
-    room.script.fail(MANY);
-    room.mailbox.wake().unwrap();
+    let mut stage = Stage::new();
+    let inbox = stage.mailbox.inbox();
+    stage.mailbox.wake().unwrap();
+    stage.mailbox.stop().unwrap();
+    stage.script.fail(MANY);
+    stage.mailbox.wake().unwrap();
     drop(inbox);
-    assert_eq!(room.take(), (0, true));
-    let inbox = room.mailbox.inbox();
-    room.mailbox.wake().unwrap_err();
-    room.mailbox.stop().unwrap_err();
+    assert_eq!(stage.take(), (0, true));
+    let inbox = stage.mailbox.inbox();
+    stage.mailbox.wake().unwrap_err();
+    stage.mailbox.stop().unwrap_err();
     drop(inbox);
-    assert_eq!(room.take(), (0, false));
+    assert_eq!(stage.take(), (0, false));
 }
 
 /// Plays the loop against threads whose wakes fail at times. The loop takes as many posts as were accepted.
@@ -138,9 +138,9 @@ fn a_wake_and_a_stop_do_not_take_the_lock() {
 fn posts_of_many_threads_and_their_answers_agree() {
     const THREADS: usize = 3;
     const POSTS: usize = 20_000;
-    let mut room = Room::new();
+    let mut stage = Stage::new();
     let accepted = thread::scope(|scope| {
-        let (mailbox, script) = (&room.mailbox, &room.script);
+        let (mailbox, script) = (&stage.mailbox, &stage.script);
         let posters: Vec<_> = (0..THREADS)
             .map(|_| {
                 scope.spawn(move || {
@@ -163,12 +163,12 @@ fn posts_of_many_threads_and_their_answers_agree() {
             }
         }
         mailbox.take(usize::MAX, &mut taken);
-        room.taken = taken;
+        stage.taken = taken;
         posters
             .into_iter()
             .map(|poster| poster.join().unwrap())
             .sum::<usize>()
     });
-    assert_eq!(room.taken.len(), accepted);
+    assert_eq!(stage.taken.len(), accepted);
     assert!(accepted > 0);
 }
