@@ -81,7 +81,8 @@ pub trait SourceHandler<S = ()> {
     }
 
     /// The timer that [`after`](SourceContext::after) armed with `token` has fired. Comes once, never early, and not
-    /// after the source has closed.
+    /// after the source has closed. Readiness that the loop's poll has reported is told first. The loop does not ask the
+    /// object itself, so news that came after the poll are told after the timer.
     fn on_timer(&mut self, cx: &mut SourceContext<'_, Self::Source, S>, token: u64) {
         let _ = (cx, token);
     }

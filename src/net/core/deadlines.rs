@@ -6,11 +6,12 @@ use crate::net::connection::{Connection, NextTry, Retries};
 use crate::net::values::{DatagramId, Event, SocketEvent, SocketId, SourceId, TimerId};
 use crate::reactor::{Elapsed, Interest, Key, Readiness};
 
-use super::source::SharedResources;
+use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
-/// The limit on the services of a socket before its deadline decides. At most one of them reads: the others deliver
-/// notices, bytes that a handler left or gave back, and a drain, which come before anything that is read.
+/// The limit on the services of a connection before its deadline decides. At most one of them reads: the others deliver
+/// notices, bytes that a handler left or gave back, and a drain, which come before anything that is read. A UDP socket
+/// has a limit of its own, because one service receives one datagram.
 const MOST_SERVICES: u8 = 4;
 
 /// A deadline or a timer that has passed.
@@ -120,22 +121,27 @@ impl Net {
     }
 
     fn begin_to_settle(&mut self, owner: Key, timer: Option<Key>, buffer: &mut [u8]) -> Elapsing {
-        // The kernel's report of bytes may be under way, so a connection is served as if it had come. A UDP socket and
-        // a source of the program are served only for news that has come: a call on the latter may block.
-        let tick = self.reactor.visit(owner, |source, registration| {
-            if let Some(connection) = source.connection() {
-                connection.expect_news(registration);
+        // The kernel's report of bytes may be under way, so a socket is served as if it had come. A source of the
+        // program is not: its calls may block.
+        let visited = self.reactor.visit(owner, |source, registration| {
+            let mut services = MOST_SERVICES;
+            match source {
+                Source::Connection(connection) => connection.expect_news(registration),
+                Source::Datagrams(datagrams) => {
+                    services = datagrams.expect_news(registration);
+                }
+                Source::Listener(_) | Source::Attempt(_) | Source::Custom(_) => {}
             }
-            registration.tick()
+            (registration.tick(), services)
         });
-        let Some(tick) = tick else {
+        let Some((tick, services)) = visited else {
             return Elapsing::Nothing;
         };
         let passed = PassedDeadline {
             owner,
             timer,
             tick,
-            services: MOST_SERVICES,
+            services,
         };
         self.settle(passed, buffer)
     }
@@ -153,6 +159,7 @@ impl Net {
             let is_preliminary = match event {
                 Some(TargetedEvent::Socket(_, SocketEvent::Noticed | SocketEvent::Drained)) => true,
                 Some(TargetedEvent::Socket(_, SocketEvent::Data(_))) => has_unread,
+                Some(TargetedEvent::Datagram(_)) => true,
                 _ => false,
             };
             if event.is_none() {

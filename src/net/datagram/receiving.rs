@@ -62,6 +62,17 @@ impl Datagrams {
         Some(Event::Datagram)
     }
 
+    /// Makes the next service receive, even if the kernel has reported nothing: its report may be on the way. A socket that
+    /// rests is not asked. Returns the limit on the services before a timer of the socket is told: the datagrams that have
+    /// arrived come first, but a flood must not put the timer off for ever.
+    pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) -> u8 {
+        let receives = registration.interest().contains(Interest::READABLE);
+        if receives && !self.rests && self.socket().is_some() {
+            registration.assume(Readiness::READABLE);
+        }
+        u8::try_from(self.receives_per_turn).unwrap_or(u8::MAX)
+    }
+
     /// Whether the block list discards a datagram of the sender `from`. Counts the datagram if so.
     #[inline]
     pub(super) fn blocks(&mut self, from: SocketAddr) -> bool {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use netloop::{Budget, Context, DatagramOptions, SocketHandler, SocketOptions, Wait};
 
 use super::{Notes, Stage, Watch, peer};
+use crate::support::PATIENCE;
 
 /// Fills the kernel's buffer of the socket at `address`.
 fn flood(address: std::net::SocketAddr, datagrams: usize) {
@@ -156,4 +157,68 @@ fn an_idle_udp_socket_costs_no_turn() {
         .unwrap();
     let turns = stage.event_loop.statistics().since(&before).turns;
     assert!(turns <= 3, "{turns} turns");
+}
+
+/// Turns within `budget` until the timer that was armed with `after` has passed, and on until it is told.
+fn drive_to_timer(stage: &mut Stage, due: Instant, budget: Budget) {
+    while Instant::now() < due {
+        std::hint::spin_loop();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !stage.has("a timer 1") {
+        stage.turn_within(Wait::No, budget);
+        assert!(Instant::now() < deadline, "{:?}", stage.notes);
+    }
+}
+
+// I8: the answers to the questions that a resolver times. The loop has stalled, and each answer came in time.
+#[test]
+fn a_timer_is_told_after_datagrams_that_came_before() {
+    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+        let mut stage = Stage::new();
+        let options = DatagramOptions::new().receives_per_turn(4);
+        let (id, address) = stage.bind(options, Watch::new("a"));
+        stage.settle_for_a_while();
+        stage.socket(id).after(Duration::from_millis(5), 1);
+        let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
+        flood(address, 5);
+        drive_to_timer(&mut stage, due, budget);
+        assert_eq!(count(&stage), 5);
+        assert_eq!(stage.notes.last().unwrap(), "a timer 1");
+    }
+}
+
+#[test]
+fn a_flood_puts_a_timer_off_by_the_receives_of_a_turn() {
+    let mut stage = Stage::new();
+    let options = DatagramOptions::new().receives_per_turn(4);
+    let (id, address) = stage.bind(options, Watch::new("a"));
+    stage.settle_for_a_while();
+    stage.socket(id).after(Duration::from_millis(5), 1);
+    let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
+    flood(address, 100);
+    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    assert_eq!(count(&stage), 8);
+    assert_eq!(stage.notes.last().unwrap(), "a timer 1");
+}
+
+// A poll may return before the kernel's report, and then proves nothing.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_timer_asks_the_kernel_for_datagrams_it_did_not_report() {
+    use netloop::simulation::{Faults, faulty_event_loop};
+
+    let faults = Faults {
+        empty_polls: 1000,
+        ..Faults::NONE
+    };
+    let mut stage = Stage::on(faulty_event_loop(1, faults).unwrap());
+    let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
+    stage.drive_to("a listening");
+    stage.socket(id).after(Duration::from_millis(5), 1);
+    let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
+    flood(address, 5);
+    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    assert_eq!(count(&stage), 5);
+    assert_eq!(stage.notes.last().unwrap(), "a timer 1");
 }
