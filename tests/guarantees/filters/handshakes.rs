@@ -313,7 +313,6 @@ fn an_accepted_socket_in_its_handshake_is_not_piped_or_replaced() {
     assert!(!cx.pipe(other, untold) && !cx.pipe(untold, other));
     assert!(!cx.pipe_both(other, untold) && !cx.pipe_both(untold, other));
     assert!(!cx.replace_handler(untold, Recorder::new("late"), b""));
-    drop(cx);
     peer.write(HELLO);
     scene.drive_until("theirs", "connect");
     beside.write(b"to other");
@@ -325,7 +324,6 @@ fn an_accepted_socket_in_its_handshake_is_not_piped_or_replaced() {
     let id = scene.world.id("theirs");
     let mut cx = scene.event_loop.context(&mut scene.world);
     assert!(cx.pipe_both(other, id));
-    drop(cx);
     beside.write(b"through");
     let through = Records::of(b"through");
     assert_eq!(scene.peer_reads(&mut peer, through.len()), through);
