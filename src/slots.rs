@@ -124,7 +124,7 @@ impl fmt::Debug for Key {
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
     /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
-    /// content of a vacant slot, and because only `insert` reads it.
+    /// content of a vacant slot, and because lookups never read it.
     ///
     /// Invariant: has an element for each slot that the slab has or had since the last [`shrink`](Self::shrink). Each
     /// number is above the generations of all keys that were given out for its index.
