@@ -29,8 +29,8 @@ impl TimeProvider for WallClock {
 
 /// TLS.
 impl Simulation {
-    /// Returns the clock for the configurations of TLS, so that certificates and sessions expire in virtual time. It began
-    /// at [`Options::unix_time`](super::Options::unix_time). Without it, rustls asks the real clock.
+    /// Returns the clock for the configurations of TLS, so that certificates and sessions expire in virtual time. The
+    /// clock began at [`Options::unix_time`](super::Options::unix_time). Without this clock, rustls asks the real one.
     ///
     /// The bytes of TLS are random. A seed repeats the order and the times of all events only if the messages have the
     /// same lengths in each run. So make the certificates once, with keys of Ed25519 or RSA: signatures of ECDSA differ
