@@ -9,7 +9,7 @@ use super::{EventLoop, RunEnd, Wait};
 
 /// Owning the thread.
 impl<S> EventLoop<S> {
-    /// Runs turns until nothing keeps the loop going, or [`stop`](Self::stop) is called, as a Node process does.
+    /// Runs turns until nothing keeps the loop going, as a Node process does, or until [`stop`](Self::stop) is called.
     /// [`run_for`](Self::run_for) has a time limit.
     ///
     /// # Errors
