@@ -21,7 +21,8 @@ use crate::net::error::Result;
 ///
 /// Watermarks, [`queued_bytes`](crate::Socket::queued_bytes), [`on_drain`](crate::SocketHandler::on_drain) and the
 /// counters of bytes count the handler's bytes. A byte counts as sent when the kernel has taken the bytes that stand
-/// for it. Timeouts and rates count the bytes on the wire: a peer that is slow within a record is not silent.
+/// for it. The idle timeout and the rate of receiving count the bytes on the wire: a peer that is slow within a record
+/// is not silent. The rate of sending counts the handler's bytes, and the first-byte timeout waits for a decoded byte.
 ///
 /// # The handshake
 ///
@@ -34,8 +35,8 @@ use crate::net::error::Result;
 /// # The end
 ///
 /// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
-/// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) call no filter. An error of a filter closes
-/// its socket with this error, after the bytes that were decoded before it.
+/// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) do not call that `end`. An error of a filter
+/// closes its socket with this error, after the bytes that were decoded before it.
 ///
 /// ```
 /// use std::io::IoSlice;

@@ -177,8 +177,9 @@ impl Socket<'_> {
     /// written after them may leave with them. After `end`, a call of `cork` does nothing. Programs rarely need a cork:
     /// the writes of one callback leave together anyway.
     ///
-    /// Held bytes are no activity, so the idle timeout may come. If the socket was [released](Self::release), held
-    /// bytes do not keep [`run`](crate::EventLoop::run) going.
+    /// Held bytes are no activity, so the idle timeout may come. [`destroy`](Self::destroy) drops them, and does not
+    /// offer them to the kernel. If the socket was [released](Self::release), held bytes do not keep
+    /// [`run`](crate::EventLoop::run) going.
     ///
     /// ```
     /// use std::time::Duration;
