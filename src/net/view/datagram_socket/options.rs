@@ -59,7 +59,8 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// The system's error; ENOTSUP for the number of an interface on an IPv4 socket.
+    /// The system's error; ENOTSUP for the number of an interface on an IPv4 socket, and EINVAL for an address of one
+    /// on an IPv6 socket.
     #[doc(alias = "setMulticastInterface")]
     pub fn set_multicast_interface(
         &mut self,
@@ -90,8 +91,9 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_ARGUMENT if `group` is no multicast address. The system's error: EADDRINUSE for a second join, ENODEV
-    /// for an interface that is not there.
+    /// ERR_INVALID_ARGUMENT if `group` is no multicast address. The system's error: EADDRINUSE for a second join,
+    /// ENODEV for an interface that is not there. EINVAL for an IPv6 group with the address of an interface, in place
+    /// of its number.
     #[doc(alias = "addMembership")]
     pub fn join_multicast(
         &mut self,
@@ -121,7 +123,8 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// As [`join_multicast`](Self::join_multicast); ENOTSUP for IPv6, and on systems without such memberships.
+    /// As [`join_multicast`](Self::join_multicast); ENOTSUP for IPv6, for the number of an interface, and on systems
+    /// without such memberships.
     #[doc(alias = "addSourceSpecificMembership")]
     pub fn join_source_multicast(
         &mut self,
