@@ -86,8 +86,8 @@ enum State {
 #[derive(Debug)]
 struct Bound {
     /// The socket file that the server made. Dropping this value removes the file, unless another file has its path
-    /// now. So the drop of the whole loop removes the file too. The field is dropped before `acceptor`: once the socket
-    /// is closed, another file may get the same inode.
+    /// now, or this process is a forked child. So the drop of the whole loop removes the file too. The field is dropped
+    /// before `acceptor`: once the socket is closed, another file may get the same inode.
     path: Option<OwnedPath>,
     acceptor: Acceptor,
     /// Whether accepted sockets inherit all options from the listening socket, so that no calls have to set them.
