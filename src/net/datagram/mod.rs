@@ -44,7 +44,8 @@ const MOST_ERRORS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     stage: Stage,
-    /// The address or name that the user asked to bind or connect to. An error of the lookup or of the bind shows it.
+    /// The address or name that the user asked to bind or connect to; for an adopted socket, its own address. An error
+    /// of the lookup or of the bind shows it.
     asked: Endpoint,
     /// The address of the socket once it is bound, also after the close.
     local: Option<SocketAddr>,
@@ -287,7 +288,7 @@ impl Datagrams {
         }
     }
 
-    /// Fails a socket: its handler gets `error` and then `on_close`.
+    /// Fails a socket: its handler gets the errors that wait, then `error`, and then `on_close`.
     pub(crate) fn fail(
         &mut self,
         error: Error,
