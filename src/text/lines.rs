@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::BufRead;
 
-/// The number of bytes in which the end of a line is searched eight bytes at a time, before `skip_until` searches the
-/// rest.
+/// The number of leading bytes in which the end of a line is searched eight bytes at a time. In the bytes after them,
+/// `skip_until` searches.
 const NEAR_BYTES: usize = 64;
 
 /// A splitter of a stream into lines. The splitter keeps the beginning of a line until the rest has arrived.
