@@ -14,7 +14,7 @@ use super::Simulation;
 struct WallClock {
     /// The wall-clock time at which the simulation began.
     origin: Duration,
-    /// The number of nanoseconds since then.
+    /// The number of nanoseconds since the simulation began.
     elapsed: Arc<AtomicU64>,
 }
 
