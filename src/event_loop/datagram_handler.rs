@@ -22,9 +22,9 @@ use super::shutdown_report::AtShutdown;
 /// come if the socket is closed before. `on_connect` comes only to a connected socket. `on_close` comes exactly once,
 /// and last, for every socket that was made, unless the loop is dropped before.
 ///
-/// If a method other than `on_close` panics, the socket is closed: `on_error` gets
-/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), and `on_close` follows. The
-/// [policy](crate::PanicPolicy) of the loop decides whether the panic goes on to the host.
+/// If a method other than `on_close` panics, the socket is closed. `on_error` then gets
+/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), unless the socket was closed before the panic, and
+/// `on_close` follows. The [policy](crate::PanicPolicy) of the loop decides whether the panic goes on to the host.
 ///
 /// ```
 /// use std::net::SocketAddr;

@@ -11,8 +11,8 @@ use super::shutdown_report::AtShutdown;
 use super::stall::Watched;
 
 impl<S> EventLoop<S> {
-    /// Calls the handler of a UDP socket for each event that waits. Loops without a hook for stalls or pressure call
-    /// this method. The bytes of a message lie in `buffer`.
+    /// Calls the handler of a UDP socket for each event that waits. The serve phase calls this method while the loop
+    /// has no hook for stalls or pressure. The bytes of a message lie in `buffer`.
     #[inline(never)]
     pub(super) fn deliver_datagram(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         match self.net.take_only_message(id) {

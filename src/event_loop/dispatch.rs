@@ -48,7 +48,7 @@ impl<S> EventLoop<S> {
                     let piped = put_before(end, self.handlers.remove(id.0));
                     self.handlers.insert(id.0, piped);
                 }
-                // The socket, server or source is gone already, so its new handler is dropped.
+                // The socket, server, UDP socket or source is gone already, so its new handler is dropped.
                 NewHandler::Socket(..)
                 | NewHandler::Server(..)
                 | NewHandler::Datagram(..)

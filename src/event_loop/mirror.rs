@@ -8,7 +8,8 @@ use super::{EventLoop, EventLoopOptions};
 #[derive(Debug)]
 pub(super) struct Mirror {
     is_on: bool,
-    /// Whether the loop has made the descriptor readable, at the end of the last turn or since.
+    /// Whether the loop has made the descriptor readable, at the end of the last turn or since. `false` while a turn
+    /// runs.
     is_readable: bool,
 }
 

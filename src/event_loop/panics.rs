@@ -71,8 +71,7 @@ pub struct CaughtPanic<'a> {
 }
 
 impl<'a> CaughtPanic<'a> {
-    /// Returns the owner of the callback. Unless the owner is the loop, it is closed; its `on_close` may be still to
-    /// come.
+    /// Returns the owner of the callback. An owner other than the loop is closed; its `on_close` may be still to come.
     #[must_use]
     pub fn owner(&self) -> StallOwner {
         self.owner

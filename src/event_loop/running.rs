@@ -21,8 +21,8 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    /// Runs as [`run`](Self::run) does, but for no longer than `limit`: for tests, and for a shutdown that gives its
-    /// peers some time.
+    /// Runs as [`run`](Self::run) does, but returns once `limit` has passed: for tests, and for a shutdown that gives
+    /// its peers some time.
     ///
     /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond
     /// late, plus the work of the last turn. A running callback is not interrupted.

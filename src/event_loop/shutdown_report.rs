@@ -54,8 +54,8 @@ pub struct ShutdownReport {
     /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
     /// [`AtShutdown::End`]. Sockets that were not busy and closed before their handlers were asked are counted too.
     pub ended: usize,
-    /// The number of busy sockets that were closed before the deadline, or had sent everything by then. A connection that
-    /// has received and sent nothing yet is busy too: its first request may be on its way.
+    /// The number of busy sockets that were closed before the deadline, or had sent everything by then. An accepted
+    /// connection that has received and sent nothing yet is busy too: its first request may be on its way.
     pub finished: usize,
     /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
     /// were lost, for instance.

@@ -41,7 +41,7 @@ pub struct SourceContext<'a, O, S = ()> {
     /// The source whose handler is called. An object that is put into its place is not registered: to replace the
     /// object, close the source and add another.
     pub source: &'a mut O,
-    /// All sockets and servers of the loop.
+    /// All sockets, servers and sources of the loop.
     pub sockets: Sockets<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,

@@ -79,7 +79,7 @@ impl<S> EventLoop<S> {
             Some(Awake::Server(id)) => Watched::Server(id),
             Some(Awake::Datagram(id)) => Watched::Datagram(id),
             Some(Awake::Source(id)) => Watched::Source(id),
-            // The queue holds a key whose source is gone: the next turn drops it.
+            // No source is queued, or the first one is gone, and the next turn drops its key.
             None => return,
         };
         // Made before the close: `stall_owner` looks up the address of the owner, which a closed socket no longer has.
