@@ -213,9 +213,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Of the sockets in `lingering`,
-    /// moves those that have still bytes to send to `busy`; moves the busy sockets that have sent everything to
-    /// `lingering`.
+    /// Closes the sockets whose peers have not ended within `GRACE` after this side. A socket in `lingering` that still
+    /// has bytes to send moves to `busy`. A busy socket that has ended and sent everything moves to `lingering`.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {
