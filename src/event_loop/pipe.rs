@@ -87,7 +87,7 @@ pub(super) struct Piped<S> {
 }
 
 impl<S: 'static> Piped<S> {
-    /// Puts `end` in front of `handler`: the function of [`PutBefore`].
+    /// Returns a handler that has `end` in front of `handler`. `pipe` passes this function on as a [`PutBefore`].
     pub(super) fn put_before(
         end: End,
         handler: Option<Box<dyn SocketHandler<S>>>,

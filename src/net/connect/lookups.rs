@@ -66,8 +66,8 @@ pub(crate) struct PendingLookups {
 pub(crate) struct LookupCounts {
     /// The lookups that were started, including those that were given up before a resolver was asked.
     pub(crate) started: u64,
-    /// The lookups that were not started because too many waited for a thread. A second lookup of a slow name does not
-    /// count, because its sources still wait for the first.
+    /// The lookups that were not started because too many waited for a thread. A refused second lookup of a slow name
+    /// does not count, because its sources still wait for the first.
     pub(crate) refused: u64,
     /// The sources that waited for a lookup until their timeout.
     pub(crate) timed_out: u64,

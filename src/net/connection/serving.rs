@@ -203,8 +203,8 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
-            // An earlier call has failed, and the kernel reports that failure only once. So this error is not the
-            // cause: a filter, for instance, has taken the plain end that followed for a truncation.
+            // An earlier call has failed, and the kernel reports that failure only once. After it, reads get a plain
+            // end, which a filter may report as a truncation. So this error is not the cause.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }

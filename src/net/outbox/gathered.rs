@@ -62,8 +62,8 @@ impl Gathered {
         self.mask == 0
     }
 
-    /// Appends `bytes` if `writer` is the owner, and `bytes` are within its capacity and within the buffer. Otherwise returns
-    /// `false`.
+    /// Appends `bytes` if `writer` is the owner, and `bytes` are shorter than its `capacity` and fit into the buffer's
+    /// memory. Otherwise returns `false`.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits =
