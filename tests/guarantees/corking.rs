@@ -29,6 +29,33 @@ fn what_is_corked_leaves_when_it_is_uncorked() {
     assert_eq!(scene.peer_reads(&mut peer, 4), b"tail");
 }
 
+// Node: a write before `cork` has reached the kernel.
+#[test]
+fn bytes_written_before_a_cork_are_not_held_back() {
+    let corks = Recorder::new("us").reacting(|cx, seen| {
+        if let Seen::Data(_) = seen {
+            assert_eq!(cx.socket.write(b"before"), Flow::Open);
+            cx.socket.cork();
+            assert_eq!(cx.socket.write(b"after"), Flow::Open);
+            assert_eq!(cx.socket.queued_bytes(), 5);
+        }
+    });
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), corks);
+    scene.peer_writes(&mut peer, b"in a callback");
+    assert_eq!(scene.peer_reads(&mut peer, 6), b"before");
+    nothing_arrives(&mut scene, &mut peer);
+    scene.socket(id).uncork();
+    assert_eq!(scene.peer_reads(&mut peer, 5), b"after");
+
+    assert_eq!(scene.socket(id).write(b"before"), Flow::Open);
+    scene.socket(id).cork();
+    scene.socket(id).cork();
+    assert_eq!(scene.socket(id).write(b"after"), Flow::Open);
+    assert_eq!(scene.peer_reads(&mut peer, 6), b"before");
+    nothing_arrives(&mut scene, &mut peer);
+}
+
 #[test]
 fn corking_while_connecting_holds_back_beyond_the_connect() {
     let (listener, address) = listener();

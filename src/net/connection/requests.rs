@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::net::error::Error;
+use crate::net::outbox::Outbox;
 use crate::net::values::{CloseReason, KeepAlive};
 use crate::reactor::Registration;
 
@@ -109,7 +110,11 @@ impl Connection {
         self.await_kept_input(registration);
     }
 
-    pub(crate) fn cork(&mut self) {
+    /// Holds back the writes that follow. The bytes that were written before are offered to the kernel first, as in Node.
+    pub(crate) fn cork(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        if !self.outbound.is_corked() && !self.outbound.unsent.is_empty() {
+            self.flush(registration, outbox);
+        }
         // After `end` nothing more is written, so a cork would only hold up the FIN.
         if self.outbound.state == OutboundState::Open {
             self.outbound.flags.insert(OutboundFlags::CORKED);

@@ -23,6 +23,13 @@ impl Net {
         });
     }
 
+    /// Holds back the writes that follow, until an `uncork`.
+    pub(crate) fn cork(&mut self, id: SocketId) {
+        self.with_connection(id, |connection, registration, outbox| {
+            connection.cork(registration, outbox);
+        });
+    }
+
     /// Keeps `bytes`, which a handler gives back, as [`keep_unread`](Self::keep_unread) does, but ahead of the bytes
     /// that were kept before.
     pub(crate) fn give_back(&mut self, id: SocketId, bytes: &[u8]) -> bool {

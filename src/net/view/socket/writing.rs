@@ -172,10 +172,11 @@ impl Socket<'_> {
 
     /// Holds back everything that is written from now on, also after the running callback has returned.
     ///
-    /// The hold ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter), or
-    /// when the queue reaches the high watermark. Bytes already queued for the kernel are not held back, and bytes
-    /// written after them may leave with them. After `end`, a call of `cork` does nothing. Programs rarely need a cork:
-    /// the writes of one callback leave together anyway.
+    /// The cork ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter). When
+    /// the queue reaches the high watermark, the held bytes leave, and later writes are held back again. Bytes that were
+    /// written before the call are sent within it, as in Node, unless the socket still connects. While some of them wait for
+    /// the kernel to have space, the cork holds nothing back. After `end`, a call of `cork` does nothing. Programs rarely
+    /// need a cork: the writes of one callback leave together anyway.
     ///
     /// Held bytes are no activity, so the idle timeout may come. [`destroy`](Self::destroy) drops them, and does not
     /// offer them to the kernel. If the socket was [released](Self::release), held bytes do not keep
@@ -201,7 +202,7 @@ impl Socket<'_> {
     /// }
     /// ```
     pub fn cork(&mut self) {
-        self.net.request(self.id, |connection, _| connection.cork());
+        self.net.cork(self.id);
     }
 
     /// Sends the bytes that [`cork`](Self::cork) has held back: in the socket's own callback when it returns, and else
