@@ -155,10 +155,10 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait,
-    /// and when it ends; the next turn of the same `run` begins with the last reading. A turn also reads the clock
-    /// after calls, sends and hooks before the wait, and when it polls again before many sends. Requests of the host
-    /// read it too.
+    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait and
+    /// when it ends. Within a `run`, the reading at the end also begins the next turn. A turn reads the clock once more
+    /// before its wait, if deferred calls, sends or hooks took time, and each time it polls again before many sends.
+    /// Methods of [`EventLoop`] that are called between turns, such as `after` or `socket`, read it too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }
