@@ -174,9 +174,10 @@ impl Socket<'_> {
     /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
-    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), for a socket with
-    /// [filters](crate::Filter), such as TLS, and while bytes that a handler has given back ([`unread`](Self::unread))
-    /// wait.
+    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), and for a socket with
+    /// [filters](crate::Filter), such as TLS. The same holds while received bytes wait in the loop: those that a handler
+    /// has given back ([`unread`](Self::unread)), or that came together with a [PROXY
+    /// header](crate::ListenOptions::proxy_protocol).
     ///
     /// ```
     /// use std::io::Write;
