@@ -63,8 +63,8 @@ impl Datagrams {
     }
 
     /// Makes the next service receive, even if the kernel has reported nothing: its report may be on the way. A socket that
-    /// rests is not asked. Returns the limit on the services before a timer of the socket is told: the datagrams that have
-    /// arrived come first, but a flood must not put the timer off for ever.
+    /// [rests](Self::rest) does not receive. Returns how often the socket is served, at most, before the handler is told of a
+    /// timer that has passed. Datagrams that have arrived come first, but a flood must not put the timer off for ever.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) -> u8 {
         let receives = registration.interest().contains(Interest::READABLE);
         if receives && !self.rests && self.socket().is_some() {

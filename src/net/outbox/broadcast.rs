@@ -59,8 +59,8 @@ pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the bytes of the [`Group`] with the index `group`.
     end: u16,
-    /// The limit on `end`: at the limit, the socket may answer `Full`. Invariant: `end` is smaller, unless the span is
-    /// empty or sealed.
+    /// The limit on `end`. Invariant: `end` is smaller, unless the span is empty or sealed. With so many unsent bytes the
+    /// socket may have to answer `Full`, so a message that would reach the limit goes to the socket's queue.
     limit: u16,
     group: u8,
 }
