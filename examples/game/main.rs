@@ -265,6 +265,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ticker::per_second(STEPS_PER_SECOND, Instant::now()).catch_up(CatchUp::Burst(5));
     let mut figures = Figures::new(arguments.steps(STEPS_PER_SECOND));
     let mut waiting = Vec::new();
+    let mut is_complete = false;
     while !figures.is_full() {
         let left = ticker.next_step().saturating_duration_since(Instant::now());
         // A game draws here. The system call ends a little late, and the schedule does not move.
@@ -289,15 +290,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if !left.is_zero() {
             event_loop.flush(Budget::new().time(left));
         }
-        figures.note(
-            &steps,
-            &Network {
-                wall: read + begun.elapsed(),
-                cpu: read_cpu + (cpu_time() - begun_cpu),
-                longest_step: event_loop.statistics().longest_step,
-            },
-            sent,
-        );
+        // The figures begin when all clients are there.
+        is_complete = is_complete || world.players.len() >= arguments.clients;
+        if is_complete {
+            figures.note(
+                &steps,
+                &Network {
+                    wall: read + begun.elapsed(),
+                    cpu: read_cpu + (cpu_time() - begun_cpu),
+                    longest_step: event_loop.statistics().longest_step,
+                },
+                sent,
+            );
+        }
         event_loop.reset_peaks();
     }
     if arguments.seconds.is_some() {

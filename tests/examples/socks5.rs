@@ -12,18 +12,21 @@
 )]
 mod protocol;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Output};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use protocol::{Method, Reply, write_method, write_verdict};
 
 use crate::programs::{Program, has, start_server};
-use crate::support::{BlackHole, DeadPort, assert_same_bytes, has_ipv6, loopback, pattern};
+use crate::support::{
+    BlackHole, DeadPort, Disturbed, assert_same_bytes, has_ipv6, let_time_pass, loopback, pattern,
+    until_undisturbed_with_more_time,
+};
 use crate::upstream::{Upstream, connect};
 
 fn start(arguments: &[&str]) -> (Program, SocketAddr) {
@@ -113,18 +116,24 @@ fn refusal(proxy: SocketAddr, request: &[u8]) -> u8 {
 
 /// Makes a tunnel to a listener of the test.
 fn tunnel(proxy: SocketAddr) -> (TcpStream, TcpStream) {
+    try_tunnel(proxy).unwrap()
+}
+
+/// Makes a tunnel, unless the proxy ends the handshake.
+fn try_tunnel(proxy: SocketAddr) -> io::Result<(TcpStream, TcpStream)> {
     let upstream = Upstream::new();
     let mut client = connect(proxy);
-    client.write_all(b"\x05\x01\0").unwrap();
-    read::<2>(&mut client);
-    client.write_all(&request(upstream.address())).unwrap();
+    client.write_all(b"\x05\x01\0")?;
+    client.read_exact(&mut [0; 2])?;
+    client.write_all(&request(upstream.address()))?;
+    let mut reply = [0; 10];
+    client.read_exact(&mut reply)?;
     let server = upstream.accept();
     let from = server.peer_addr().unwrap();
-    let reply: [u8; 10] = read(&mut client);
     assert_eq!(reply[..4], [5, 0, 0, 1]);
     // The address from which the connection was made.
     assert_eq!(reply[8..], from.port().to_be_bytes());
-    (client, server)
+    Ok((client, server))
 }
 
 #[test]
@@ -235,7 +244,8 @@ fn a_handshake_in_single_bytes_or_all_at_once_makes_a_tunnel() {
 
 #[test]
 fn a_refusal_says_why() {
-    let (_program, proxy) = start(&["--connect-timeout", "0.3"]);
+    let (_program, proxy) = start(&[]);
+    let (_impatient_program, impatient) = start(&["--connect-timeout", "0.3"]);
     let dead = DeadPort::new();
     let silent = BlackHole::new();
     let localhost = DeadPort::localhost();
@@ -244,19 +254,24 @@ fn a_refusal_says_why() {
         bytes[at] = byte;
         bytes
     };
-    for (request, reply) in [
-        (request(dead.address()), Reply::Refused),
+    for (proxy, request, reply) in [
+        (proxy, request(dead.address()), Reply::Refused),
         (
+            proxy,
             request_by_name("localhost", localhost.port()),
             Reply::Refused,
         ),
-        (request(silent.address()), Reply::TimeToLiveExpired),
-        (request_by_name("", 80), Reply::Failed),
-        (request_by_name("no name", 80), Reply::Failed),
+        (
+            impatient,
+            request(silent.address()),
+            Reply::TimeToLiveExpired,
+        ),
+        (proxy, request_by_name("", 80), Reply::Failed),
+        (proxy, request_by_name("no name", 80), Reply::Failed),
         // BIND, UDP ASSOCIATE, and a kind of address that is none.
-        (with_byte(1, 2), Reply::UnknownCommand),
-        (with_byte(1, 3), Reply::UnknownCommand),
-        (with_byte(3, 2), Reply::UnknownAddress),
+        (proxy, with_byte(1, 2), Reply::UnknownCommand),
+        (proxy, with_byte(1, 3), Reply::UnknownCommand),
+        (proxy, with_byte(3, 2), Reply::UnknownAddress),
     ] {
         assert_eq!(
             refusal(proxy, &request),
@@ -335,15 +350,15 @@ fn another_protocol_gets_no_answer() {
 fn the_deadline_of_the_handshake_is_not_put_off() {
     let (mut program, proxy) = start(&["--handshake-timeout", "0.3"]);
     let mut trickling = connect(proxy);
-    // Each byte is activity; the greeting has 255 methods and is not whole in time.
-    trickling.write_all(b"\x05\xff").unwrap();
+    // Each byte is activity; the greeting has 255 methods and is not whole in time. The write fails after the deadline.
+    let _ = trickling.write_all(b"\x05\xff");
     let mut writing = trickling.try_clone().unwrap();
     let trickle = thread::spawn(move || {
         for _ in 0..200 {
             if writing.write_all(b"\0").is_err() {
                 return;
             }
-            crate::support::let_time_pass(Duration::from_millis(5));
+            let_time_pass(Duration::from_millis(5));
         }
     });
     // The kernel tells of a reset once, and perhaps the other thread.
@@ -352,11 +367,27 @@ fn the_deadline_of_the_handshake_is_not_put_off() {
     program
         .errors
         .expect(": the deadline of the socket has passed");
-    // A tunnel has no such deadline.
-    let (mut client, mut server) = tunnel(proxy);
-    crate::support::let_time_pass(Duration::from_millis(400));
-    client.write_all(b"late").unwrap();
-    assert_eq!(&read::<4>(&mut server), b"late");
+}
+
+#[test]
+fn a_tunnel_has_no_deadline_of_the_handshake() {
+    until_undisturbed_with_more_time(|stretch| {
+        let timeout = Duration::from_millis(300) * stretch;
+        let seconds = timeout.as_secs_f64().to_string();
+        let (_program, proxy) = start(&["--handshake-timeout", &seconds]);
+        let begun = Instant::now();
+        let (mut client, mut server) = match try_tunnel(proxy) {
+            Ok(ends) => ends,
+            Err(error) => {
+                assert!(begun.elapsed() >= timeout, "{error}");
+                return Disturbed::Yes;
+            }
+        };
+        let_time_pass(timeout + Duration::from_millis(100));
+        client.write_all(b"late").unwrap();
+        assert_eq!(&read::<4>(&mut server), b"late");
+        Disturbed::No
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// The longest wait for anything that is not much data. It is long because the machine may be busy with something else;
 /// the answers themselves come within milliseconds.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until there is an answer, where no event tells of it.
 pub(crate) fn ask_for<T>(wanted: &str, mut ask: impl FnMut() -> Option<T>) -> T {

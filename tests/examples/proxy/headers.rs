@@ -4,14 +4,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netloop::ProxyHeader;
 
 use super::header::{of, to_v1, to_v2};
 use super::{Proxy, Upstream, assert_joined};
 use crate::programs::has;
-use crate::support::let_time_pass;
+use crate::support::{Disturbed, let_time_pass, until_undisturbed_with_more_time};
+use crate::transcript::ask_for;
 
 /// The source of connections to all of 127.0.0.0/8.
 const TRUSTED: [&str; 2] = ["--accept-proxy", "127.0.0.1"];
@@ -178,12 +179,33 @@ fn a_header_has_to_be_whole_at_its_deadline() {
         .errors
         .expect("the handshake was not complete within 300ms");
     assert!(!upstream.has_connection());
-    // A whole header takes the deadline away.
-    let mut client = proxy.connect();
-    client.write_all(&to_v2(&ProxyHeader::Local)).unwrap();
-    let mut server = upstream.accept();
-    let_time_pass(Duration::from_millis(400));
-    assert_joined(&mut client, &mut server);
+}
+
+#[test]
+fn a_whole_header_takes_its_deadline_away() {
+    until_undisturbed_with_more_time(|stretch| {
+        let upstream = Upstream::new();
+        let timeout = Duration::from_millis(300) * stretch;
+        let seconds = timeout.as_secs_f64().to_string();
+        let arguments = [&TRUSTED[..], &["--header-timeout", &seconds]].concat();
+        let proxy = Proxy::start(&[upstream.address()], &arguments);
+        let begun = Instant::now();
+        let mut client = proxy.connect();
+        // It fails if the deadline was first.
+        let _ = client.write_all(&to_v2(&ProxyHeader::Local));
+        let text = ask_for("a client with a header, or without", || {
+            let text = proxy.statistics();
+            (!text.contains(" 0 in all, 0 without a valid header")).then_some(text)
+        });
+        if !text.contains(" 1 in all") {
+            assert!(begun.elapsed() >= timeout, "{text}");
+            return Disturbed::Yes;
+        }
+        let mut server = upstream.accept();
+        let_time_pass(timeout + Duration::from_millis(100));
+        assert_joined(&mut client, &mut server);
+        Disturbed::No
+    });
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use super::{Proxy, Upstream, assert_joined};
-use crate::support::{BlackHole, DeadPort, let_time_pass};
+use crate::support::{
+    BlackHole, DeadPort, Disturbed, let_time_pass, until_undisturbed_with_more_time,
+};
 use crate::transcript::ask_for;
 
 #[test]
@@ -111,18 +113,28 @@ fn a_server_that_does_not_answer_is_given_up_at_the_deadline() {
 #[test]
 fn a_client_that_leaves_takes_its_connect_with_it() {
     let silent = BlackHole::new();
-    let proxy = Proxy::start(&[silent.address()], &["--connect-timeout", "0.3"]);
-    let client = proxy.connect();
-    proxy.reports("clients: 1 now, 1 in all");
-    SockRef::from(&client)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    drop(client);
-    proxy.reports("clients: 0 now, 1 in all");
-    // A connect that goes on would fail at its deadline.
-    let_time_pass(Duration::from_millis(500));
-    let text = proxy.statistics();
-    assert!(text.contains("0 connections, 0 failures"), "{text}");
+    until_undisturbed_with_more_time(|stretch| {
+        let timeout = Duration::from_millis(300) * stretch;
+        let seconds = timeout.as_secs_f64().to_string();
+        let proxy = Proxy::start(&[silent.address()], &["--connect-timeout", &seconds]);
+        let begun = Instant::now();
+        let client = proxy.connect();
+        proxy.reports(" 1 in all");
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(client);
+        proxy.reports("clients: 0 now, 1 in all");
+        if begun.elapsed() >= timeout {
+            // The deadline was first.
+            return Disturbed::Yes;
+        }
+        // A connect that goes on would fail at its deadline.
+        let_time_pass(timeout + Duration::from_millis(200));
+        let text = proxy.statistics();
+        assert!(text.contains("0 connections, 0 failures"), "{text}");
+        Disturbed::No
+    });
 }
 
 #[cfg(unix)]
