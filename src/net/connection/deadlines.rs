@@ -186,9 +186,14 @@ impl Connection {
             Stage::Open(_) if is_due(self.linger_deadline()) => return Some(Deadline::Linger),
             _ => {}
         }
-        let passed = self.time_limits().find(|(_, deadline)| *deadline <= now);
-        if let Some((limit, _)) = passed {
-            return Some(Deadline::Limit(limit));
+        let mut passed = None;
+        self.for_each_time_limit(|limit, deadline| {
+            if deadline <= now {
+                passed = passed.or(Some(Deadline::Limit(limit)));
+            }
+        });
+        if passed.is_some() {
+            return passed;
         }
         is_due(self.idle_deadline()).then_some(Deadline::Idle)
     }
@@ -251,24 +256,33 @@ impl Connection {
     }
 
     /// Asks the reactor to call [`on_deadline`](Self::on_deadline) when the earliest of the deadlines has passed.
+    // Not a chain of iterators over all deadlines: this code runs cold, twice for each connection with filters.
     pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
-        let deadline = match self.stage {
+        // A deadline at the last tick never passes, so this value stands for no deadline too.
+        let mut earliest = u64::MAX;
+        let mut add = |deadline: Option<u64>| {
+            if let Some(tick) = deadline {
+                earliest = earliest.min(tick);
+            }
+        };
+        match self.stage {
+            Stage::Closed { .. } => return,
+            Stage::Open(_) => {
+                add(self.unread_deadline().or_else(|| self.close_deadline()));
+                add(self.linger_deadline());
+            }
             Stage::LookingUp(_)
             | Stage::Racing(_)
             | Stage::Connecting(_)
-            | Stage::Handshaking(_) => self.connect_deadline(),
-            Stage::Open(_) => self.unread_deadline().or_else(|| self.close_deadline()),
-            Stage::Closed { .. } => return,
-        };
-        let others = [
-            deadline,
-            self.linger_deadline(),
-            self.idle_deadline(),
-            self.race_deadline(),
-        ];
-        let limits = self.time_limits().map(|(_, deadline)| deadline);
-        if let Some(deadline) = others.into_iter().flatten().chain(limits).min() {
-            registration.wake_at(deadline);
+            | Stage::Handshaking(_) => {
+                add(self.connect_deadline());
+                add(self.race_deadline());
+            }
+        }
+        add(self.idle_deadline());
+        self.for_each_time_limit(|_, deadline| add(Some(deadline)));
+        if earliest < u64::MAX {
+            registration.wake_at(earliest);
         }
     }
 

@@ -178,25 +178,23 @@ impl Connection {
         self.server.is_some() && self.settings.limits.first_byte_timeout.is_some()
     }
 
-    /// Returns the deadline of each limit that counts now.
-    pub(super) fn time_limits(&self) -> impl Iterator<Item = (TimeLimit, u64)> {
-        let of = |limit, deadline: Option<u64>| deadline.map(|deadline| (limit, deadline));
-        let is_open = self.stage.is_open() && !self.outbound.has_failed();
-        let limits = match is_open {
-            true => [
-                of(TimeLimit::WriteStall, self.write_stall_deadline()),
-                of(TimeLimit::SendRate, self.send_rate_deadline()),
-                of(TimeLimit::FirstByte, self.first_byte_deadline()),
-                of(TimeLimit::ReceiveRate, self.receive_rate_deadline()),
-                of(TimeLimit::HalfOpen, self.half_open_deadline()),
-            ],
-            false => [None; 5],
+    /// Calls `take` with each limit that counts now and its deadline.
+    #[inline]
+    pub(super) fn for_each_time_limit(&self, mut take: impl FnMut(TimeLimit, u64)) {
+        let mut add = |limit, deadline: Option<u64>| {
+            if let Some(deadline) = deadline {
+                take(limit, deadline);
+            }
         };
-        let of_all = [
-            of(TimeLimit::Handshake, self.handshake_deadline()),
-            of(TimeLimit::Program, self.deadline()),
-        ];
-        limits.into_iter().chain(of_all).flatten()
+        if self.stage.is_open() && !self.outbound.has_failed() {
+            add(TimeLimit::WriteStall, self.write_stall_deadline());
+            add(TimeLimit::SendRate, self.send_rate_deadline());
+            add(TimeLimit::FirstByte, self.first_byte_deadline());
+            add(TimeLimit::ReceiveRate, self.receive_rate_deadline());
+            add(TimeLimit::HalfOpen, self.half_open_deadline());
+        }
+        add(TimeLimit::Handshake, self.handshake_deadline());
+        add(TimeLimit::Program, self.deadline());
     }
 
     fn write_stall_deadline(&self) -> Option<u64> {
