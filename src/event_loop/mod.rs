@@ -335,9 +335,13 @@ impl<S> EventLoop<S> {
             || self.agenda.mailbox.holds_loop()
             || !self.posts.is_empty()
             || self.calling.is_some()
-            || self.unclosed.is_some()
-            || self.unclosed_datagrams.is_some()
+            || self.has_unclosed()
             || self.net.has_under_way()
+    }
+
+    /// Whether `on_close` is still to be told, because an earlier callback of the close has panicked.
+    fn has_unclosed(&self) -> bool {
+        self.unclosed.is_some() || self.unclosed_datagrams.is_some()
     }
 
     /// Whether the loop has work for which it need not wait.
@@ -353,8 +357,7 @@ impl<S> EventLoop<S> {
             || self.agenda.mailbox.is_pending()
             || self.agenda.has_signals()
             || self.calling.is_some()
-            || self.unclosed.is_some()
-            || self.unclosed_datagrams.is_some()
+            || self.has_unclosed()
     }
 }
 

@@ -293,12 +293,18 @@ impl<S> EventLoop<S> {
         turn.events = events;
     }
 
+    #[inline(always)]
     pub(super) fn fire_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         if self.net.begin_timers() {
-            self.with_read_buffer(|event_loop, buffer| {
-                event_loop.fire_timers_with(buffer, shared, limit, turn);
-            });
+            self.fire_due_timers(shared, limit, turn);
         }
+    }
+
+    #[inline(never)]
+    fn fire_due_timers(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        self.with_read_buffer(|event_loop, buffer| {
+            event_loop.fire_timers_with(buffer, shared, limit, turn);
+        });
     }
 
     /// Fires the timers that are due. A socket whose deadline has passed is served once, and reads into `buffer`.
@@ -376,22 +382,38 @@ impl<S> EventLoop<S> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn deliver_closes(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        if self.has_unclosed() && self.deliver_unclosed(shared, limit, turn) {
+            return;
+        }
+        if self.net.begin_closing() {
+            self.deliver_waiting_closes(shared, limit, turn);
+        }
+    }
+
+    /// Delivers the closes whose callbacks have panicked halfway. Returns whether `limit` is reached.
+    #[cold]
+    fn deliver_unclosed(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) -> bool {
         if let Some((id, reason)) = self.unclosed.take() {
             turn.closed += 1;
             self.close_plain_socket(shared, id, reason);
             if limit.step(&self.net) {
-                return;
+                return true;
             }
         }
         if let Some(id) = self.unclosed_datagrams.take() {
             turn.closed += 1;
             self.close_datagrams(shared, id);
             if limit.step(&self.net) {
-                return;
+                return true;
             }
         }
-        self.net.begin_closing();
+        false
+    }
+
+    #[inline(never)]
+    fn deliver_waiting_closes(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         while let Some(closing) = self.net.next_closing() {
             turn.closed += 1;
             match closing {

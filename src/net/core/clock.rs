@@ -107,7 +107,7 @@ impl Net {
 
     /// Begins the phase of the turn in which the caller [takes](Self::next_elapsed) the timers and deadlines that have
     /// passed. `false` if there is certainly none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin_timers(&mut self) -> bool {
         self.reactor.advance();
         self.has_undecided() || self.reactor.may_have_due()

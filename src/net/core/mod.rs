@@ -344,12 +344,16 @@ impl Net {
         }
     }
 
-    /// Begins the phase of the turn in which the loop reports closed sockets and servers.
-    pub(crate) fn begin_closing(&mut self) {
-        // `closing_looked_at` counts sources from the front of the reactor's list of closes. The phase takes sources
-        // off that front, so the count begins anew.
+    /// Begins the phase of the turn in which the loop reports closed sockets and servers. Returns whether there are any.
+    #[inline(always)]
+    pub(crate) fn begin_closing(&mut self) -> bool {
+        // `closing_looked_at` counts from the front of the list of closes, and the phase takes sources off that front.
         self.closing_looked_at = 0;
+        if self.reactor.waiting(Phase::Close) == 0 {
+            return false;
+        }
         self.reactor.begin(Phase::Close);
+        true
     }
 
     /// Takes the next socket, server or source to report as closed. The descriptor of a socket or server is closed, but
