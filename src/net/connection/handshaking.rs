@@ -19,12 +19,9 @@ use super::transport::Transport;
 
 /// Sets the filters of a connection, and finds them.
 impl Connection {
-    /// Sets the filters of a connection that is not open yet. The first is next to the wire.
-    pub(crate) fn set_filters(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
-        if !filters.is_empty() {
-            let received = self.bytes_read;
-            self.cold_mut().filters = Some(Box::new(Filters::new(filters, 0, received)));
-        }
+    /// Sets the filters of a connection that is not open yet.
+    pub(crate) fn set_filters(&mut self, filters: Box<Filters>) {
+        self.cold_mut().filters = Some(filters);
     }
 
     /// Sets the filters of a connection that a server has just accepted. If there are any, the server is told of the
@@ -32,13 +29,13 @@ impl Connection {
     /// `counted`.
     pub(crate) fn with_filters(
         mut self,
-        filters: Vec<Box<dyn AnyFilter>>,
+        filters: Option<Box<Filters>>,
         counted: Option<SocketAddr>,
     ) -> Self {
-        if !filters.is_empty() || counted != self.peer() {
+        if filters.is_some() || counted != self.peer() {
             self.set_counted_peer(counted);
         }
-        if !filters.is_empty() {
+        if let Some(filters) = filters {
             self.set_filters(filters);
             self.cold_mut().is_untold = true;
             self.stream = self.stream.take().map(Stream::into_filtered);
@@ -90,8 +87,8 @@ impl Connection {
         // The connect is over, and its timeout must not count for this handshake.
         cold.connect_timeout = None;
         match &mut cold.filters {
-            Some(filters) => filters.push(vec![filter]),
-            none => *none = Some(Box::new(Filters::new(vec![filter], plain, received))),
+            Some(filters) => filters.push(filter),
+            none => *none = Some(Box::new(Filters::start(filter, plain, received))),
         }
         self.stream = self.stream.take().map(Stream::into_filtered);
         if let Stage::Open(peer) = self.stage.take() {

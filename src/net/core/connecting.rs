@@ -15,7 +15,7 @@ use crate::net::connect::{
 };
 use crate::net::connection::{Connection, Notice};
 use crate::net::error::{Error, Syscall, copy_of_io};
-use crate::net::filter::FilterFactory;
+use crate::net::filter::Filters;
 use crate::net::values::{
     DatagramId, Endpoint, Event, ServerId, SocketId, SocketSettings, SourceEvent, SourceId,
 };
@@ -42,17 +42,13 @@ impl Net {
     ) -> Result<SocketId, Error> {
         let settings = self.settings_of(&options.socket);
         check_connect_options(&endpoint, options, &settings)?;
-        let filters: Vec<_> = options
-            .filters
-            .iter()
-            .map(FilterFactory::make)
-            .collect::<Result<_, Error>>()?;
+        let filters = Filters::make(None, &options.filters)?;
         let id = match endpoint {
             Endpoint::Socket(address) => self.connect_to_address(address, options, settings),
             Endpoint::Path(path) => self.connect_to_path(&path, options, settings),
             Endpoint::Name { host, port } => self.connect_to_name(host, port, options, settings),
         };
-        if let Some(connection) = self.connection_mut(id) {
+        if let (Some(connection), Some(filters)) = (self.connection_mut(id), filters) {
             connection.set_filters(filters);
         }
         Ok(id)

@@ -77,7 +77,7 @@ impl Net {
         let settings = listener.socket_settings();
         let (filters, failure) = match listener.make_filters(peer) {
             Ok(filters) => (filters, None),
-            Err(error) => (Vec::new(), Some(error)),
+            Err(error) => (None, Some(error)),
         };
         self.tally.accepted += 1;
         let connection = Connection::established(stream, peer, Some(server.0), settings);

@@ -7,8 +7,10 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
+use crate::net::error::Result;
 use crate::system::Stream;
 
+use super::factory::FilterFactory;
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
 use super::passage::{
@@ -42,12 +44,33 @@ pub(crate) enum Advance {
 }
 
 impl Filters {
-    /// Makes the filters of a connection that has already received `received` bytes. The first `plain` bytes of its
+    /// Makes the filters of a connection that is not open yet: `first`, if it is given, is next to the wire, and the
+    /// filters of `factories` follow. `None` if there are none.
+    pub(crate) fn make(
+        first: Option<Box<dyn AnyFilter>>,
+        factories: &[FilterFactory],
+    ) -> Result<Option<Box<Self>>> {
+        let count = usize::from(first.is_some()) + factories.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut layers = Vec::with_capacity(count);
+        layers.extend(first.map(Layer::new));
+        for factory in factories {
+            layers.push(Layer::new(factory.make()?));
+        }
+        Ok(Some(Box::new(Self {
+            layers,
+            ready: 0,
+            wire: WireState::default(),
+        })))
+    }
+
+    /// Makes the filters of an open connection, which has received `received` bytes. The first `plain` bytes of its
     /// queue were written before, and are sent as they are.
-    pub(crate) fn new(filters: Vec<Box<dyn AnyFilter>>, plain: usize, received: u64) -> Self {
-        debug_assert!(!filters.is_empty(), "no filters are no value of this type");
+    pub(crate) fn start(filter: Box<dyn AnyFilter>, plain: usize, received: u64) -> Self {
         Self {
-            layers: filters.into_iter().map(Layer::new).collect(),
+            layers: vec![Layer::new(filter)],
             ready: 0,
             wire: WireState {
                 received,
@@ -57,9 +80,9 @@ impl Filters {
         }
     }
 
-    /// Puts further filters above these.
-    pub(crate) fn push(&mut self, filters: Vec<Box<dyn AnyFilter>>) {
-        self.layers.extend(filters.into_iter().map(Layer::new));
+    /// Puts a further filter above these.
+    pub(crate) fn push(&mut self, filter: Box<dyn AnyFilter>) {
+        self.layers.push(Layer::new(filter));
     }
 
     /// Removes the filter if it is the only one and has done its work. Returns the filter, and the bytes that it has

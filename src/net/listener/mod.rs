@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::net::address::BlockList;
 use crate::net::error::{Error, Result};
-use crate::net::filter::{AnyFilter, FilterFactory};
+use crate::net::filter::{FilterFactory, Filters};
 use crate::net::values::{Endpoint, Event, SocketSettings};
 use crate::reactor::{Interest, Registration};
 use crate::system::{Acceptor, OwnedPath};
@@ -306,16 +306,13 @@ impl Listener {
         self.admission.accepts_per_turn
     }
 
-    /// Makes the filters of an accepted socket of `peer`.
-    pub(crate) fn make_filters(&self, peer: Option<SocketAddr>) -> Result<Vec<Box<dyn AnyFilter>>> {
-        let mut filters = Vec::new();
-        if let Some(proxies) = &self.proxy_protocol {
-            filters.extend(proxies.filter(peer)?);
-        }
-        for factory in &self.filters {
-            filters.push(factory.make()?);
-        }
-        Ok(filters)
+    /// Makes the filters of an accepted socket of `peer`. `None` if there are none.
+    pub(crate) fn make_filters(&self, peer: Option<SocketAddr>) -> Result<Option<Box<Filters>>> {
+        let header = match &self.proxy_protocol {
+            Some(proxies) => proxies.filter(peer)?,
+            None => None,
+        };
+        Filters::make(header, &self.filters)
     }
 
     /// Returns the address whose network counts a new connection of `peer`. `None` if no network counts the connection
