@@ -325,7 +325,9 @@ impl Layer {
     /// inserted ones are newer: they did not fit into the space of the last call. Fails a filter that decodes many
     /// bytes before it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
-        if !bytes.is_empty() {
+        if self.decoded.len() == kept {
+            self.decoded.extend_from_slice(bytes);
+        } else {
             self.decoded.splice(kept..kept, bytes.iter().copied());
         }
         if self.decoded.len() > MOST_UNUSED_BYTES && !self.is_ready() {
