@@ -32,32 +32,34 @@ impl Connection {
     /// served when the kernel has space. If the filters hold back answers, which are to leave with the writes of the
     /// handler's callback, asks for a flush.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
-        let fault = self.filters_mut().and_then(Filters::take_write_fault);
+        let Some(fault) = self.filters_mut().map(Filters::take_write_fault) else {
+            return;
+        };
         let may_pass = fault.is_some();
         if let Some(Err(error)) = fault.map(|it| self.outbound.note_unsent(it, registration)) {
             self.write_failed(error, registration);
             return;
         }
-        let Some(filters) = self.filters() else {
+        let is_before_open = self.stage.is_before_open();
+        let Some(filters) = self.filters().filter(|filters| filters.has_output()) else {
+            if is_before_open {
+                registration.unwant(Interest::WRITABLE);
+            }
             return;
         };
         // In a handshake, the next read reports the failure of a write. This read may have to wait for the end of a
         // rest.
-        let waits_for_read = self.stage.is_before_open() && filters.has_write_failed();
-        if filters.has_output() {
-            // The readiness stays as it is if no write was tried, and if `note_unsent` has dealt with a failure
-            // (`may_pass`).
-            if !may_pass && filters.has_written_short() {
-                registration.fell_short(Interest::WRITABLE);
-            } else if !may_pass && (filters.would_block() || waits_for_read) {
-                registration.would_block(Interest::WRITABLE);
-            } else if !may_pass && filters.holds_answers() {
-                return registration.flush_soon();
-            }
-            registration.want(Interest::WRITABLE);
-        } else if self.stage.is_before_open() {
-            registration.unwant(Interest::WRITABLE);
+        let waits_for_read = is_before_open && filters.has_write_failed();
+        // The readiness stays as it is if no write was tried, and if `note_unsent` has dealt with a failure
+        // (`may_pass`).
+        if !may_pass && filters.has_written_short() {
+            registration.fell_short(Interest::WRITABLE);
+        } else if !may_pass && (filters.would_block() || waits_for_read) {
+            registration.would_block(Interest::WRITABLE);
+        } else if !may_pass && filters.holds_answers() {
+            return registration.flush_soon();
         }
+        registration.want(Interest::WRITABLE);
     }
 
     /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.

@@ -182,6 +182,9 @@ impl Connection {
         let Some(filters) = cold.filters.as_deref_mut() else {
             return;
         };
+        if filters.begin() {
+            return;
+        }
         match filters.advance(stream, None) {
             Ok(Advance::Waits) => self.await_filters(registration),
             _ => self.plan_handshake(registration),

@@ -153,12 +153,12 @@ impl Filters {
 
     /// Takes the transient failure of the last write of the last operation: a signal, or a lack of memory.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
+        if !self.wire.has_fault() {
+            return None;
+        }
         match mem::take(&mut self.wire.last_write) {
             LastWrite::Fault(error) => Some(error),
-            other => {
-                self.wire.last_write = other;
-                None
-            }
+            _ => None,
         }
     }
 
@@ -197,6 +197,16 @@ impl Filters {
     /// Whether the next write returns the failure of an earlier one.
     pub(crate) fn has_late_failure(&self) -> bool {
         self.wire.late_failure.is_some()
+    }
+
+    /// Lets the first filter begin. Returns whether the filter waits for the peer and has nothing to send: an
+    /// [`advance`](Self::advance) without received bytes would then change nothing.
+    pub(crate) fn begin(&mut self) -> bool {
+        let Some(first) = self.layers.first_mut() else {
+            return false;
+        };
+        first.begin();
+        !first.is_ready() && !first.has_input() && first.out.is_empty()
     }
 
     /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
