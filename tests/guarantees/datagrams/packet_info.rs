@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use netloop::{DatagramContext, DatagramFlow, DatagramId, DatagramOptions, Ecn, PacketInfo};
+use netloop::{
+    DatagramContext, DatagramFlow, DatagramId, DatagramOptions, Ecn, Family, PacketInfo,
+};
 
 use crate::support::hosts;
 
@@ -223,6 +225,30 @@ fn without_batches_an_address_is_refused_and_a_mark_ignored() {
     stage.socket(id).close();
     let flow = stage.socket(id).send_with(to, addressed, b"late");
     assert_eq!(flow, DatagramFlow::Closed);
+}
+
+// Whether the socket will have batches is known after its bind.
+#[test]
+fn during_a_lookup_an_address_is_refused_and_a_mark_ignored() {
+    let mut stage = Stage::new();
+    let (_, to) = stage.bind(batched(), noting("a"));
+    let options = batched().family(Family::IPv4);
+    let bound = stage
+        .event_loop
+        .bind_udp("localhost:0", options, Watch::new("b"));
+    let id = bound.unwrap();
+    let addressed = from_address(to.ip());
+    let flow = stage.socket(id).send_with(to, addressed, b"refused");
+    assert_eq!(flow, DatagramFlow::Dropped);
+    let marked = PacketInfo {
+        local_address: None,
+        ecn: Some(Ecn::Ect1),
+    };
+    let flow = stage.socket(id).send_with(to, marked, b"sent");
+    assert_eq!(flow, DatagramFlow::Open);
+    stage.drive_to(&format!("4 bytes to Some({}), None", to.ip()));
+    assert!(stage.has("b ENOTSUP"));
+    assert_eq!(stage.count("b listening"), 1);
 }
 
 #[test]
