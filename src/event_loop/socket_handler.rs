@@ -95,7 +95,8 @@ use super::shutdown_report::AtShutdown;
 )]
 pub trait SocketHandler<S = ()> {
     /// The lookup of the name has found an address, or has failed. Comes once for every address found, with the port to
-    /// connect to, before any attempt. Does not come if no lookup is needed.
+    /// connect to, before any attempt. An address of a [family](crate::ConnectOptions::family) that was not asked for is
+    /// left out. Does not come if no lookup is needed.
     ///
     /// A handler that closes its socket here forbids the attempts: no server sees a connection, as in Node. The same
     /// holds in [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) and
