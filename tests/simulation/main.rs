@@ -47,6 +47,7 @@ mod hooking;
 mod hostile_minutes;
 mod idling;
 mod in_order;
+mod late_readings;
 mod ledger;
 mod limits;
 mod limits_of_time;

@@ -84,6 +84,13 @@ impl Activity {
         }
     }
 
+    /// As [`touch`](Self::touch), but reads the clock. For a connection that becomes open: this happens once, and may
+    /// come behind a long callback of another socket.
+    pub(super) fn touch_now(&mut self, registration: &mut Registration<'_>) {
+        self.touch(registration);
+        self.last_byte_tick = registration.read_tick();
+    }
+
     #[cold]
     fn note_byte(&mut self, registration: &mut Registration<'_>) {
         if self.idle.is_exact() {

@@ -38,7 +38,8 @@ impl Connection {
 
     /// Notes the end of this side, or its FIN: the close timeout and the linger timeout count from this call.
     pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
-        self.activity.began_tick = registration.latest_tick();
+        // The clock is read anew, because both the call and the FIN may come at the end of a long callback.
+        self.activity.began_tick = registration.read_tick();
         self.activity.measure_exactly();
         if let Some(cold) = &mut self.cold {
             cold.close_progress = CloseProgress::default();
@@ -123,14 +124,15 @@ impl Connection {
         }
     }
 
-    /// Whether ending this side would close a connection without filters at once, because the peer has ended and
-    /// nothing is unsent. Such an end needs no close deadline. The caller has called
+    /// Whether ending this side closes the connection at once: the peer has ended, nothing is unsent, and no filter has
+    /// an end to send. Such an end needs no close deadline. The caller has called
     /// [`move_to_queue`](Self::move_to_queue).
-    pub(crate) fn ends_at_once(&self) -> bool {
+    fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
             && self.outbound.unsent.is_empty()
             && !self.outbound.has_failed()
             && !self.outbound.has_markers()
+            && !self.has_filters()
     }
 
     /// Answers the peer's end after `on_end`: ends this side too, unless half-open is allowed.
@@ -140,7 +142,7 @@ impl Connection {
         }
         let ends = !self.settings.allow_half_open;
         let is_open = self.outbound.state == OutboundState::Open;
-        if ends && is_open && self.ends_at_once() && !self.has_filters() {
+        if ends && is_open && self.ends_at_once() {
             // The close need not wait for the flush phase, because nothing is unsent.
             self.outbound.begin_end();
             self.finish_sending(registration);

@@ -206,7 +206,7 @@ impl Connection {
             return None;
         }
         self.apply_options();
-        self.activity.touch(registration);
+        self.activity.touch_now(registration);
         let Stage::Connecting(peer) = self.stage.take() else {
             return None;
         };

@@ -219,7 +219,7 @@ impl Connection {
         self.inbound.pause = pause;
         self.pause_rate(pause != Pause::No, registration);
         if ends_rest {
-            self.activity.last_byte_tick = registration.latest_tick();
+            self.activity.last_byte_tick = registration.read_tick();
             self.file_deadline(registration);
         }
     }

@@ -86,6 +86,8 @@ impl Connection {
         let cold = self.cold_mut();
         // The connect is over, and its timeout must not count for this handshake.
         cold.connect_timeout = None;
+        // The handshake timeout counts from this call, and the turn's reading of the clock may be old.
+        cold.handshake_began = registration.read_tick();
         match &mut cold.filters {
             Some(filters) => filters.push(filter),
             none => *none = Some(Box::new(Filters::start(filter, plain, received))),
@@ -165,10 +167,8 @@ impl Connection {
 
     /// Makes the next service call [`begin_handshake`](Self::begin_handshake). A filter may be ready at once, and the
     /// handler must not be told of the open connection within the present call.
-    pub(super) fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
-        let cold = self.cold_mut();
-        cold.handshake_is_due = true;
-        cold.handshake_began = registration.latest_tick();
+    fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
+        self.cold_mut().handshake_is_due = true;
         registration.activate();
     }
 
@@ -178,7 +178,7 @@ impl Connection {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return;
         };
-        cold.handshake_began = registration.latest_tick();
+        cold.handshake_began = registration.read_tick();
         let Some(filters) = cold.filters.as_deref_mut() else {
             return;
         };
@@ -195,12 +195,13 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.handshake_is_due)
     }
 
-    /// Begins the handshake of a connection whose stream is connected. Returns the event of its first step, if there is
-    /// one.
+    /// Begins the handshake of a connection whose stream is connected, also a handshake that was planned. Returns the
+    /// event of its first step, if there is one.
     pub(crate) fn begin_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let cold = self.cold_mut();
-        cold.handshake_is_due = false;
-        cold.handshake_began = registration.latest_tick();
+        if !std::mem::take(&mut cold.handshake_is_due) {
+            cold.handshake_began = registration.read_tick();
+        }
         self.update_read_interest(registration);
         let event = self.advance_handshake(None, registration);
         if !self.stage.is_closed() {
@@ -300,11 +301,11 @@ impl Connection {
             .is_some_and(|cold| std::mem::take(&mut cold.is_untold));
         if self.server.is_some() {
             // The limit on the first byte counts from the end of the handshake.
-            self.activity.began_tick = registration.latest_tick();
+            self.activity.began_tick = registration.read_tick();
         }
         // The idle timeout counts from the end of the handshake too. It may be due before the deadline that is filed,
         // the deadline of the handshake.
-        self.activity.touch(registration);
+        self.activity.touch_now(registration);
         self.file_deadline(registration);
         self.take_off_filters(registration);
         self.opened(registration);

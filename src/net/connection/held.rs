@@ -43,8 +43,10 @@ impl Connection {
         let error = self.error(call, error);
         self.set_failure(error);
         self.outbound.flags.remove(OutboundFlags::OWES_DRAIN);
+        // The clock is read anew, because the write that failed may come at the end of a long callback.
+        let tick = registration.read_tick();
         let cold = self.cold_mut();
-        cold.failed_tick = registration.latest_tick();
+        cold.failed_tick = tick;
         cold.is_failed_behind_end = is_behind_end;
         self.drop_filter_output();
         registration.unwant(Interest::WRITABLE);

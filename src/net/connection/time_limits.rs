@@ -162,10 +162,10 @@ impl Connection {
 
     /// Measures the rate of the peer anew, because the connection has become open.
     pub(super) fn measure_rate_anew(&mut self, registration: &mut Registration<'_>) {
-        let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
+        let bytes = self.received_on_wire();
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
         if let Some(pace) = pace {
-            pace.begin_again(tick, bytes);
+            pace.begin_again(registration.read_tick(), bytes);
             self.file_deadline(registration);
         }
     }

@@ -263,20 +263,7 @@ impl Net {
 
     /// Ends the socket's own side after its `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
-        let is_answered = self.with_connection(id, |connection, registration, _| {
-            let ends_at_once = connection.ends_at_once();
-            if ends_at_once {
-                connection.answer_end(registration);
-            }
-            ends_at_once
-        });
-        if is_answered == Some(false) {
-            // The close timeout counts from the end of this side, and the turn's reading of the clock may be old.
-            self.reactor.note_now();
-            self.with_connection(id, |connection, registration, _| {
-                connection.answer_end(registration);
-            });
-        }
+        self.request(id, Connection::answer_end);
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {

@@ -30,7 +30,7 @@ impl Socket<'_> {
     /// ```
     #[doc(alias("shutdown", "half-close"))]
     pub fn end(&mut self) {
-        self.net.request_now(self.id, Connection::end);
+        self.net.request(self.id, Connection::end);
     }
 
     /// Sends `bytes`, then ends this side. Returns the answer to the write.
