@@ -320,6 +320,8 @@ pub trait SocketHandler<S = ()> {
     /// - It has closed the socket.
     /// - It has set another deadline, or lifted the deadline.
     ///
+    /// An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
+    ///
     /// Comes only while the connection is open and this side has not ended. Otherwise the socket fails without this
     /// call. So a deadline that is set together with a last answer is final.
     ///

@@ -205,6 +205,8 @@ impl Net {
         let (counts, outbox) = (&mut self.tally.time_limits, &mut self.outbox);
         self.reactor.visit(id.0, |source, registration| {
             if let Some(connection) = source.connection_mut() {
+                // The callback's gathered bytes are to be sent before the close.
+                connection.move_to_queue(registration, outbox);
                 connection.answer_deadline(counts, registration, outbox);
             }
         });
