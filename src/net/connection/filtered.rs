@@ -42,6 +42,9 @@ impl Connection {
         }
         let is_before_open = self.stage.is_before_open();
         let Some(filters) = self.filters().filter(|filters| filters.has_output()) else {
+            if self.outbound.unsent.is_empty() {
+                self.outbound.note_all_sent(registration);
+            }
             if is_before_open {
                 registration.unwant(Interest::WRITABLE);
             }
@@ -156,7 +159,10 @@ impl Connection {
             return true;
         };
         match filters.end(stream) {
-            Ok(true) => return true,
+            Ok(true) => {
+                self.outbound.note_all_sent(registration);
+                return true;
+            }
             Ok(false) => {}
             Err(error) if is_retried(&error) => {}
             Err(error) => {

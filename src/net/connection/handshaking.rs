@@ -12,8 +12,7 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
-use super::outbound::{OutboundFlags, Wire};
-use super::retry::Retry;
+use super::outbound::Wire;
 use super::stage::Stage;
 use super::transport::Transport;
 
@@ -231,9 +230,8 @@ impl Connection {
         if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
             *peer = Some(address).into();
         }
-        if advanced.is_ok() {
-            self.outbound.flags.remove(OutboundFlags::READ_FAILED);
-            self.inbound.retry = Retry::default();
+        if reads && advanced.is_ok() {
+            self.note_read();
         }
         let is_ready = matches!(advanced, Ok(Advance::Ready));
         let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();

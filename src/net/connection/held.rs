@@ -205,8 +205,12 @@ impl Connection {
         let before = self.received_on_wire();
         match self.peek() {
             Ok(0) => return self.peer_ended(registration),
-            Ok(_) => registration.unwant(Interest::READABLE),
+            Ok(_) => {
+                self.note_read();
+                registration.unwant(Interest::READABLE);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.note_read();
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }

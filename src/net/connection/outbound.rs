@@ -8,7 +8,7 @@ use bitflags::bitflags;
 
 use crate::net::outbox::{Outbox, Taken, Unsent};
 use crate::net::values::{Flow, SocketId, SocketSettings};
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
@@ -254,6 +254,7 @@ impl Outbound {
         });
         match taken {
             Ok(taken) => {
+                self.flags.remove(OutboundFlags::RESTS);
                 let Taken { offered, sent, .. } = taken;
                 note_sent(
                     sent,
@@ -271,6 +272,15 @@ impl Outbound {
         }
     }
 
+    /// Notes that nothing is left to send: the failures in a row are over, and the rest, which has cleared the readiness.
+    pub(super) fn note_all_sent(&mut self, registration: &mut Registration<'_>) {
+        self.retry = Retry::default();
+        if self.flags.contains(OutboundFlags::RESTS) {
+            self.flags.remove(OutboundFlags::RESTS);
+            registration.assume(Readiness::WRITABLE);
+        }
+    }
+
     /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. After a send
     /// that found no space, the kernel reports new space. After a signal or a lack of memory, the half tries again by
     /// itself. A lack of memory that lasts too long is fatal.
@@ -282,6 +292,7 @@ impl Outbound {
     ) -> io::Result<()> {
         if error.kind() == io::ErrorKind::WouldBlock {
             registration.would_block(Interest::WRITABLE);
+            self.flags.remove(OutboundFlags::RESTS);
             self.retry = Retry::default();
             return Ok(());
         }

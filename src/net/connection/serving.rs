@@ -98,20 +98,21 @@ impl Connection {
             let received = filters.received() - before;
             return self.read_filtered(read, received, registration, outbox);
         }
+        let is_read_once_a_report = stream.is_read_once_a_report();
+        let short_read_exhausts = stream.short_read_exhausts();
         let read = stream.read(buffer);
         if read.is_ok() {
-            self.outbound.flags.remove(OutboundFlags::READ_FAILED);
-            self.inbound.retry = Retry::default();
+            self.note_read();
         }
         match read {
             Ok(length) if length > 0 => {
-                if stream.is_read_once_a_report() {
+                if is_read_once_a_report {
                     registration.rearm();
                 } else if length < buffer.len()
                     // After a failed write, reads go on until the end, or until one would block: the kernel may send no
                     // further report.
                     && !has_failed
-                    && stream.short_read_exhausts()
+                    && short_read_exhausts
                 {
                     registration.fell_short(Interest::READABLE);
                 }
@@ -144,8 +145,7 @@ impl Connection {
         };
         match read {
             Ok(length) => {
-                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
-                self.inbound.retry = Retry::default();
+                self.note_read();
                 if length == 0 {
                     return self.peer_ended(registration);
                 }
@@ -169,8 +169,7 @@ impl Connection {
             // A long step: the bytes have decoded to nothing so far. The readiness stays, so that the reactor serves the
             // connection again, after others.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && received > 0 => {
-                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
-                self.inbound.retry = Retry::default();
+                self.note_read();
                 outbox.count_received(received);
                 None
             }
@@ -195,8 +194,7 @@ impl Connection {
                 {
                     registration.rearm();
                 }
-                self.outbound.flags.remove(OutboundFlags::READ_FAILED);
-                self.inbound.retry = Retry::default();
+                self.note_read();
                 self.report_held_back(registration);
             }
             io::ErrorKind::Interrupted => self.retry_read(true, registration),
@@ -211,6 +209,14 @@ impl Connection {
             _ => self.fail_io(Syscall::Read, error, registration),
         }
         None
+    }
+
+    /// Notes a read that has not failed, in a service for reading: the failures in a row and the rest are over. The
+    /// service has shown that the source is ready, or the read that it would block, so no readiness is missing.
+    pub(super) fn note_read(&mut self) {
+        let ended = OutboundFlags::READ_FAILED | OutboundFlags::READ_RESTS;
+        self.outbound.flags.remove(ended);
+        self.inbound.retry = Retry::default();
     }
 
     /// Arranges the next try of a read that failed because of a signal or a lack of memory. After several signals in a

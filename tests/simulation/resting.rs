@@ -1,0 +1,180 @@
+//! Halves of a connection that rest after a call without memory. If the kernel reports earlier and the next call succeeds,
+//! the rest is over: a timer that passes then does not wait for the end of the rest. In virtual time.
+
+use std::time::{Duration, Instant};
+
+use netloop::simulation::{Handle, Options, Simulation};
+use netloop::{ConnectOptions, Context, ListenOptions, SocketHandler};
+
+use crate::support::Records;
+
+const SERVER: &str = "10.0.0.1:7000";
+
+/// The end of the handshakes, after which each test begins.
+const BEGIN: Duration = Duration::from_millis(100);
+
+/// A deadline is rounded up to a tick, and turns take microseconds.
+const LATE: Duration = Duration::from_millis(2);
+
+/// The half of the server's socket whose call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Half {
+    Inbound,
+    Outbound,
+}
+
+/// The times of a test, counted from [`BEGIN`]. A rest lasts at least 10 ms. The memory is back, and the kernel reports,
+/// before its end; then the timer passes.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    latency: Duration,
+    shortage: (Duration, Duration),
+    /// The send of the byte that makes the server's kernel report.
+    report: Duration,
+    timer: Duration,
+}
+
+impl Times {
+    fn of(half: Half) -> Self {
+        let us = Duration::from_micros;
+        match half {
+            // Both bytes of the client leave before the shortage. The first arrives within it, the second after it.
+            Half::Inbound => Self {
+                latency: us(5_000),
+                shortage: (us(3_000), us(6_500)),
+                report: us(2_000),
+                timer: us(10_000),
+            },
+            Half::Outbound => Self {
+                latency: us(0),
+                shortage: (us(0), us(1_500)),
+                report: us(3_000),
+                timer: us(6_000),
+            },
+        }
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    received: Vec<u8>,
+    timer: Option<Instant>,
+}
+
+/// Tokens of the server's timers.
+const WRITES: u64 = 0;
+const TOLD: u64 = 1;
+
+struct Serving {
+    half: Half,
+    clock: Handle,
+    begins: Instant,
+}
+
+impl SocketHandler<Told> for Serving {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        let until = self.begins - self.clock.now();
+        if self.half == Half::Outbound {
+            cx.socket.after(until, WRITES);
+        }
+        cx.socket.after(until + Times::of(self.half).timer, TOLD);
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Told>, data: &[u8]) {
+        cx.shared.received.extend_from_slice(data);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, token: u64) {
+        match token {
+            WRITES => cx.socket.write(b"late").ignore(),
+            _ => cx.shared.timer = Some(self.clock.now()),
+        }
+    }
+}
+
+/// Sends a byte at the beginning, if the server is to fail to read it, and another that makes the kernel report.
+struct Asking {
+    half: Half,
+    clock: Handle,
+    begins: Instant,
+}
+
+impl SocketHandler<Told> for Asking {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        let until = self.begins - self.clock.now();
+        if self.half == Half::Inbound {
+            cx.socket.after(until, 0);
+        }
+        cx.socket.after(until + Times::of(self.half).report, 1);
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Told>, data: &[u8]) {
+        cx.shared.received.extend_from_slice(data);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, _: u64) {
+        cx.socket.write(b".").ignore();
+    }
+}
+
+fn assert_told_in_time(half: Half, is_filtered: bool) {
+    let times = Times::of(half);
+    let options = Options {
+        latency: times.latency,
+        ..Options::new()
+    };
+    let mut simulation = Simulation::new(1, options).unwrap();
+    let mut server = simulation.host(Told::default()).unwrap();
+    let mut client = simulation.host(Told::default()).unwrap();
+    let clock = simulation.handle();
+    let begins = clock.now() + BEGIN;
+    let mut listen = ListenOptions::new();
+    let mut connect = ConnectOptions::new();
+    if is_filtered {
+        listen = listen.filter(|| Ok(Records::default()));
+        connect = connect.filter(|| Ok(Records::default()));
+    }
+    let asking = Asking {
+        half,
+        clock: clock.clone(),
+        begins,
+    };
+    server
+        .event_loop
+        .listen_with(SERVER, listen, move |_, _| Serving {
+            half,
+            clock: clock.clone(),
+            begins,
+        })
+        .unwrap();
+    client
+        .event_loop
+        .connect_with(SERVER, connect, asking)
+        .unwrap();
+    let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
+    let (from, to) = times.shortage;
+    simulation.run_for(&mut hosts, BEGIN + from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 1_000);
+    simulation.run_for(&mut hosts, to - from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 0);
+    simulation.run_for(&mut hosts, BEGIN).unwrap();
+    let told = server.shared.timer.expect("the timer is told") - begins;
+    assert!(
+        told >= times.timer && told <= times.timer + LATE,
+        "{half:?}: {told:?}"
+    );
+    let (asked, answered): (&[u8], &[u8]) = match half {
+        Half::Inbound => (b"..", b""),
+        Half::Outbound => (b".", b"late"),
+    };
+    assert_eq!(server.shared.received, asked);
+    assert_eq!(client.shared.received, answered);
+}
+
+#[test]
+fn a_read_that_succeeds_early_ends_the_rest_of_its_half() {
+    assert_told_in_time(Half::Inbound, false);
+    assert_told_in_time(Half::Inbound, true);
+}
+
+#[test]
+fn a_send_that_succeeds_early_ends_the_rest_of_its_half() {
+    assert_told_in_time(Half::Outbound, false);
+    assert_told_in_time(Half::Outbound, true);
+}
