@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::io;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::net::error::Error;
 
@@ -49,6 +49,24 @@ pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&
     match &source {
         rustls::Error::InvalidCertificate(error) => text += &certificate(error, name),
         rustls::Error::AlertReceived(alert) => text += &received(*alert),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) if is_handshaking => {
+            text += "the peer sends bytes that are no TLS";
+        }
+        rustls::Error::InvalidMessage(kind) => {
+            text += "the peer sends a corrupt message: ";
+            text += &words_of(kind);
+        }
+        rustls::Error::PeerIncompatible(reason) => {
+            text += "the peer is incompatible: ";
+            text += &words_of(reason);
+        }
+        rustls::Error::PeerMisbehaved(reason) => {
+            text += "the peer misbehaves: ";
+            text += &words_of(reason);
+        }
+        rustls::Error::NoApplicationProtocol => {
+            text += "the peer offers no protocol of this side (ALPN)";
+        }
         other => {
             // A write to a `String` does not fail.
             let _ = write!(text, "{other}");
@@ -158,6 +176,13 @@ fn received(alert: AlertDescription) -> String {
     format!("the peer refuses: {words} (alert {})", u8::from(alert))
 }
 
+/// Returns the words for the variant of `reason`. Its fields may be long and of the peer's choice, and are left out.
+fn words_of(reason: &impl fmt::Debug) -> String {
+    let name = format!("{reason:?}");
+    let end = name.find(|it: char| !it.is_ascii_alphanumeric());
+    words(&name[..end.unwrap_or(name.len())])
+}
+
 /// Returns the words of a name such as `UnknownCA`. A text that has spaces stays as it is.
 fn words(name: &str) -> String {
     if name.contains(' ') {
@@ -171,9 +196,15 @@ fn words(name: &str) -> String {
             words.push(' ');
         }
         // An abbreviation stays as it is.
-        match word.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            true => words += &word.to_ascii_lowercase(),
-            false => words += word,
+        match word {
+            "Tls12" => words += "TLS 1.2",
+            "Tls13" => words += "TLS 1.3",
+            "Tls" => words += "TLS",
+            "Kx" => words += "key exchange",
+            word if word.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                words += &word.to_ascii_lowercase();
+            }
+            word => words += word,
         }
         rest = behind;
     }
@@ -297,6 +328,42 @@ mod tests {
         ] {
             assert_eq!(received(alert), format!("the peer refuses: {words}"));
         }
+    }
+
+    #[test]
+    fn faults_of_a_peer_are_told_in_words() {
+        use rustls::{PeerIncompatible, PeerMisbehaved};
+        let many = vec![0; 9_000];
+        for (source, words) in [
+            (
+                InvalidMessage::InvalidContentType.into(),
+                "the peer sends bytes that are no TLS",
+            ),
+            (
+                InvalidMessage::MissingData("ServerName").into(),
+                "the peer sends a corrupt message: missing data",
+            ),
+            (
+                PeerIncompatible::Tls12NotOfferedOrEnabled.into(),
+                "the peer is incompatible: TLS 1.2 not offered or enabled",
+            ),
+            (
+                PeerIncompatible::NoKxGroupsInCommon.into(),
+                "the peer is incompatible: no key exchange groups in common",
+            ),
+            (
+                PeerMisbehaved::TooManyEmptyFragments.into(),
+                "the peer misbehaves: too many empty fragments",
+            ),
+            (
+                rustls::Error::NoApplicationProtocol,
+                "the peer offers no protocol of this side (ALPN)",
+            ),
+        ] {
+            let text = failed(source, true, None).to_string();
+            assert_eq!(text, format!("handshake failed: {words}"));
+        }
+        assert_eq!(words_of(&Some(many)), "some", "without the fields");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Handshakes that fail: both sides hear of it, in words.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use netloop::{ConnectOptions, ListenOptions};
 use netloop_tls::{Authority, Identity};
 
-use crate::support::{Recorder, Scene};
+use crate::support::{Peer, Recorder, Scene};
 use crate::{NAME, name};
 
 /// Connects a client that trusts `authority` to a server with `identity`. Returns the texts of the errors of both, with
@@ -70,6 +71,46 @@ fn a_client_without_its_certificate_is_refused() {
     scene.drive_to_close("ours");
     let text = scene.world.error("ours").to_string();
     assert!(text.ends_with("certificate required (alert 116)"), "{text}");
+}
+
+#[test]
+fn a_peer_that_does_not_speak_tls_is_told_in_words() {
+    let mut scene = Scene::new();
+    let config = Arc::new(Authority::new().identity(&[NAME]).server());
+    let (_, address) = scene.listen(ListenOptions::new().tls(config), |_| {
+        Recorder::new("theirs")
+    });
+    let mut peer = Peer::connect(address);
+    peer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    scene.drive_until("server", "failed");
+    let error = scene.world.error("server");
+    let text = "handshake failed: the peer sends bytes that are no TLS";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(error.code(), "ERR_TLS_HANDSHAKE");
+    // A program tells more cases apart by the error of rustls.
+    let rustls = error.io().source().and_then(|it| it.downcast_ref());
+    let expected = rustls::InvalidMessage::InvalidContentType.into();
+    assert_eq!(rustls, Some::<&rustls::Error>(&expected));
+}
+
+#[test]
+fn sides_without_a_common_version_fail_in_words() {
+    let authority = Authority::new();
+    let identity = authority.identity(&[NAME]);
+    let mut scene = Scene::new();
+    let server = Arc::new(identity.server_of(&[&rustls::version::TLS12]));
+    let (_, address) = scene.listen(ListenOptions::new().tls(server), |_| {
+        Recorder::new("theirs")
+    });
+    let client = Arc::new(authority.client_of(&[&rustls::version::TLS13]));
+    let client = ConnectOptions::new().tls(client, name());
+    scene.connect(address, client, Recorder::new("ours"));
+    scene.drive_until("server", "failed");
+    let text = "handshake failed: the peer is incompatible: TLS 1.2 not offered or enabled";
+    assert_eq!(scene.world.error("server").to_string(), text);
+    scene.drive_to_close("ours");
+    let text = "handshake failed: the peer refuses: protocol version (alert 70)";
+    assert_eq!(scene.world.error("ours").to_string(), text);
 }
 
 #[test]
