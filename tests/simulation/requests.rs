@@ -201,12 +201,7 @@ impl Request {
         };
         let mut left: Vec<IpAddr> = Vec::new();
         for &address in book.addresses(name).unwrap_or_default() {
-            let is_wanted = match self.family {
-                Some(Family::IPv4) => address.is_ipv4(),
-                Some(Family::IPv6) => address.is_ipv6(),
-                _ => true,
-            };
-            if is_wanted && !left.contains(&address) {
+            if self.is_wanted(&address) && !left.contains(&address) {
                 left.push(address);
             }
         }
@@ -234,7 +229,19 @@ impl Request {
         let found = book.addresses(name).unwrap_or_default();
         match self.candidates(book).first() {
             Some(first) if !self.tries_all => vec![first.ip()],
-            _ => found.to_vec(),
+            _ => found
+                .iter()
+                .copied()
+                .filter(|it| self.is_wanted(it))
+                .collect(),
+        }
+    }
+
+    fn is_wanted(&self, address: &IpAddr) -> bool {
+        match self.family {
+            Some(Family::IPv4) => address.is_ipv4(),
+            Some(Family::IPv6) => address.is_ipv6(),
+            _ => true,
         }
     }
 
