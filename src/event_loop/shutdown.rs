@@ -157,6 +157,7 @@ impl<S> Shutdowns<S> {
     pub(super) fn count(&mut self, net: &Net, id: SocketId) {
         let fate = self.fates.remove(id.0);
         let has_failed = net.has_failed(id).unwrap_or(false);
+        let has_lost = net.has_lost_bytes(id);
         for shutdown in &mut self.active {
             if !shutdown.domain.has(net, id) {
                 continue;
@@ -166,7 +167,7 @@ impl<S> Shutdowns<S> {
                 Some(Fate::Idle) => &mut report.ended,
                 Some(Fate::Forced) => &mut report.forced,
                 // A socket that was not busy, and closed before its handler was asked, counts as idle.
-                Some(Fate::Unasked { is_busy: false }) => &mut report.ended,
+                Some(Fate::Unasked { is_busy: false }) if !has_lost => &mut report.ended,
                 _ if has_failed => &mut report.failed,
                 _ => &mut report.finished,
             };

@@ -98,7 +98,12 @@ impl Net {
     pub(crate) fn has_failed(&self, id: SocketId) -> Option<bool> {
         let connection = self.connection(id)?;
         let reason = connection.close_reason()?;
-        let has_lost = reason == CloseReason::TimedOut && connection.queued_bytes() > 0;
+        let has_lost = reason == CloseReason::TimedOut && self.has_lost_bytes(id);
         Some(reason.is_failure() || has_lost)
+    }
+
+    /// Whether the socket `id`, which is closed, had bytes in its queue.
+    pub(crate) fn has_lost_bytes(&self, id: SocketId) -> bool {
+        self.connection(id).is_some_and(|it| it.queued_bytes() > 0)
     }
 }
