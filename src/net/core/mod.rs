@@ -382,8 +382,12 @@ impl Net {
     /// Removes a socket after its `on_close`. After the last socket of a stopped server, the server closes too.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
+        let connection = source.as_mut().and_then(Source::connection_mut);
+        if connection.as_ref().is_some_and(|it| it.has_cold_state()) {
+            self.outbox.spare.note_removal();
+        }
         self.notice_slack();
-        let Some(connection) = source.as_mut().and_then(Source::connection_mut) else {
+        let Some(connection) = connection else {
             return;
         };
         self.tally.received_before += connection.bytes_read();

@@ -13,22 +13,33 @@ pub(crate) struct SpareBuffers {
 }
 
 impl SpareBuffers {
-    /// Whether much memory is kept.
+    /// Whether much memory is kept, and no connection with filters has read since the last
+    /// [`note_removal`](Self::note_removal). While they read, nothing is to be freed: an entry on the timer wheel would
+    /// only give each wait of the loop a timeout, which the kernel takes time for.
     pub(crate) fn has_slack(&self) -> bool {
+        !self.received.is_used() && self.has_memory()
+    }
+
+    fn has_memory(&self) -> bool {
         self.encoded.capacity() > KEPT_BYTES || self.received.has_memory()
     }
 
-    /// Frees the memory if no connection with filters has read since the last call. A load that goes on would take it
-    /// again at once.
+    /// Notes that a connection which may have had filters is removed. If no other one reads from now on, the memory is
+    /// slack.
+    pub(crate) fn note_removal(&mut self) {
+        self.received.forget_use();
+    }
+
+    /// Frees the memory if it is slack.
     pub(crate) fn reclaim(&mut self) {
-        if !self.received.take_use() {
+        if !self.received.is_used() {
             self.free();
         }
     }
 
     /// Frees the memory.
     pub(crate) fn free(&mut self) {
-        if self.has_slack() {
+        if self.has_memory() {
             self.encoded = Vec::new();
             self.received.free();
         }
@@ -40,14 +51,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_freed_once_they_were_not_used_for_a_while() {
+    fn buffers_are_freed_once_no_connection_reads_any_more() {
         let mut spare = SpareBuffers::default();
         let _ = spare.received.of_length(128 << 10);
         spare.encoded.reserve(128 << 10);
         spare.reclaim();
-        assert!(spare.has_slack(), "they were used");
+        assert!(
+            spare.has_memory() && !spare.has_slack(),
+            "a connection reads"
+        );
+        spare.note_removal();
+        let _ = spare.received.of_length(1);
         spare.reclaim();
-        assert!(!spare.has_slack());
+        assert!(
+            spare.has_memory() && !spare.has_slack(),
+            "another one reads"
+        );
+        spare.note_removal();
+        assert!(spare.has_slack());
+        spare.reclaim();
+        assert!(!spare.has_memory() && !spare.has_slack());
         assert_eq!(spare.encoded.capacity(), 0);
     }
 }

@@ -7,7 +7,7 @@ const PAGE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct WireBuffer {
     bytes: Vec<u8>,
-    /// Whether the buffer was used since [`take_use`](Self::take_use).
+    /// Whether the buffer was used since [`forget_use`](Self::forget_use).
     is_used: bool,
 }
 
@@ -28,9 +28,13 @@ impl WireBuffer {
         !self.bytes.is_empty()
     }
 
-    /// Returns whether the buffer was used since the last call.
-    pub(crate) fn take_use(&mut self) -> bool {
-        std::mem::take(&mut self.is_used)
+    /// Whether the buffer was used since the last [`forget_use`](Self::forget_use).
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    pub(crate) fn forget_use(&mut self) {
+        self.is_used = false;
     }
 
     /// Frees the memory.
