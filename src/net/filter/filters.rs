@@ -14,7 +14,8 @@ use super::factory::FilterFactory;
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
 use super::passage::{
-    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, write,
+    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, total_length,
+    write_through,
 };
 use super::wire_buffer::WireBuffer;
 
@@ -159,6 +160,21 @@ impl Filters {
         match mem::take(&mut self.wire.last_write) {
             LastWrite::Fault(error) => Some(error),
             _ => None,
+        }
+    }
+
+    /// Whether there is one filter, which is ready, and nothing waits: neither received bytes, nor bytes for the peer, nor
+    /// a failure of a read.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        match &self.layers[..] {
+            [layer] => {
+                layer.is_quiet()
+                    && self.ready == 1
+                    && self.wire.failure.is_none()
+                    && !self.has_plain()
+            }
+            _ => false,
         }
     }
 
@@ -310,9 +326,11 @@ impl Filters {
         let read = read_into(top, below, &mut self.wire, stream, buffer, received);
         // If the output is dropped, `answer` drops the answers now. If they were held instead, they would pile up and
         // stop the reads.
-        self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
-        if !self.wire.holds_answers {
-            answer(top, below, &mut self.wire, stream);
+        if !top.out.is_empty() {
+            self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
+            if !self.wire.holds_answers {
+                answer(top, below, &mut self.wire, stream);
+            }
         }
         read
     }
@@ -360,17 +378,18 @@ impl Filters {
     ) -> io::Result<usize> {
         self.begin_call();
         let before = self.wire.write_plain(stream, slices)?;
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        if self.has_plain() || before == offered || self.ready < self.layers.len() {
+        if self.has_plain() || self.ready < self.layers.len() || before == total_length(slices) {
             return Ok(before);
         }
-        if let Some(top) = self.layers.last_mut() {
-            top.out.borrow(spare);
-            top.out.credit(before);
-        }
-        let written = write(&mut self.layers, &mut self.wire, stream, slices);
-        if let Some(top) = self.layers.last_mut() {
-            top.out.give_back(spare);
+        let Some((top, below)) = self.layers.split_last_mut() else {
+            return Ok(before);
+        };
+        let has_borrowed = top.out.borrow(spare);
+        top.out.credit(before);
+        let written = write_through(top, below, &mut self.wire, stream, slices);
+        match has_borrowed {
+            true => top.out.give_back(spare),
+            false => top.out.release(),
         }
         written
     }

@@ -10,6 +10,7 @@ use crate::net::error::Error;
 
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
+use super::passage::total_length;
 use super::proxy_filter::ProxyFilter;
 
 /// The limit on the received bytes that a filter leaves unused although it has space for decoded ones, and on the bytes
@@ -115,8 +116,15 @@ impl Layer {
     }
 
     /// Whether a read may give bytes, the end, or an error without asking the layer below.
+    #[inline]
     pub(super) fn has_input(&self) -> bool {
         !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.failure.is_some()
+    }
+
+    /// Whether the layer holds nothing: no received or decoded bytes, no end, no failure, and no bytes for the peer.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.has_input() && self.input.is_empty() && self.out.is_empty()
     }
 
     pub(super) fn has_decoded(&self) -> bool {
@@ -136,7 +144,16 @@ impl Layer {
 
     /// Moves decoded bytes into `space`, and returns their number, or 0 at the end of the peer. `None` if the filter
     /// has no bytes, no end and no error without further input.
+    #[inline]
     pub(super) fn give(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
+        match self.has_input() {
+            true => self.give_held(space),
+            false => None,
+        }
+    }
+
+    #[inline(never)]
+    fn give_held(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
         if !self.decoded.is_empty() {
             let length = self.decoded.len().min(space.len());
             space[..length].copy_from_slice(&self.decoded[..length]);
@@ -163,14 +180,21 @@ impl Layer {
     /// that the filter does not use.
     pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
         if !self.input.is_empty() {
-            if self.keep(received) {
-                return self.decode_kept(space);
-            }
-            return 0;
+            return self.decode_behind_kept(received, space);
         }
         let (used, filled) = self.decode(received, space);
-        self.keep(&received[used..]);
+        if used < received.len() {
+            self.keep(&received[used..]);
+        }
         filled
+    }
+
+    #[inline(never)]
+    fn decode_behind_kept(&mut self, received: &[u8], space: &mut [u8]) -> usize {
+        match self.keep(received) {
+            true => self.decode_kept(space),
+            false => 0,
+        }
     }
 
     /// Decodes bytes into a buffer of the layer, from which [`give`](Self::give) takes them.
@@ -217,8 +241,9 @@ impl Layer {
     }
 
     /// Encodes bytes at the front of `bytes`. The caller has sent all bytes that were written before.
+    #[inline]
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
-        let offered: usize = bytes.iter().map(|slice| slice.len()).sum();
+        let offered = total_length(bytes);
         let filter = &mut self.filter;
         let encoded = self.out.encode(|to_peer| {
             let taken = filter.encode(bytes, to_peer)?;
@@ -227,11 +252,13 @@ impl Layer {
                 taken => Ok(taken),
             }
         });
-        if let Err(error) = encoded {
-            self.failure = Some(error.clone());
-            return Err(wrap(error));
+        match encoded {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.note_failure(error.clone());
+                Err(wrap(error))
+            }
         }
-        Ok(())
     }
 
     /// Lets the filter end this side, once.
@@ -275,21 +302,17 @@ impl Layer {
             filled += written;
             let decoded = match decoded {
                 Ok(decoded) if decoded.used <= left && decoded.in_place.end <= left => decoded,
-                Ok(_) => {
-                    self.failure = Some(misbehaved());
-                    return (input.len(), filled);
-                }
-                Err(error) => {
-                    self.failure = Some(error);
+                other => {
+                    self.note_failure(other.err().unwrap_or_else(misbehaved));
                     return (input.len(), filled);
                 }
             };
-            let in_place = input[used..].get(decoded.in_place).unwrap_or_default();
-            let progress = decoded.used + written + in_place.len();
-            let fitting = in_place.len().min(space.len() - filled);
-            space[filled..filled + fitting].copy_from_slice(&in_place[..fitting]);
-            filled += fitting;
-            self.decoded.extend_from_slice(&in_place[fitting..]);
+            let mut progress = decoded.used + written;
+            if !decoded.in_place.is_empty() {
+                let in_place = &input[used..][decoded.in_place];
+                progress += in_place.len();
+                filled += self.give_in_place(in_place, &mut space[filled..]);
+            }
             used += decoded.used;
             if decoded.is_end {
                 self.has_peer_ended = true;
@@ -303,6 +326,19 @@ impl Layer {
                 return (used, filled);
             }
         }
+    }
+
+    /// Copies decoded bytes into `space`, and keeps those that do not fit. Returns the number of copied bytes.
+    fn give_in_place(&mut self, decoded: &[u8], space: &mut [u8]) -> usize {
+        let fitting = decoded.len().min(space.len());
+        space[..fitting].copy_from_slice(&decoded[..fitting]);
+        self.decoded.extend_from_slice(&decoded[fitting..]);
+        fitting
+    }
+
+    #[cold]
+    fn note_failure(&mut self, failure: Error) {
+        self.failure = Some(failure);
     }
 
     /// Keeps received bytes that the filter has not used. Fails the filter and returns `false` if there is no memory.
@@ -339,12 +375,14 @@ impl Layer {
 }
 
 /// The error of a filter that breaks its contract.
+#[cold]
 fn misbehaved() -> Error {
     let text = "a filter has answered with bytes that it was not given, or has used none of many";
     Error::with_code(Error::FILTER, text)
 }
 
 /// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.
+#[cold]
 fn wrap(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -76,17 +76,21 @@ impl Outgoing {
         &mut self.bytes
     }
 
-    /// Swaps the buffer for `spare` if the buffer is empty and `spare` has more capacity.
-    pub(super) fn borrow(&mut self, spare: &mut Vec<u8>) {
-        if self.bytes.is_empty() && self.bytes.capacity() < spare.capacity() {
+    /// Swaps the buffer for `spare` if the buffer is empty. Returns whether it was.
+    #[inline]
+    pub(super) fn borrow(&mut self, spare: &mut Vec<u8>) -> bool {
+        let is_empty = self.bytes.is_empty();
+        if is_empty {
             std::mem::swap(&mut self.bytes, spare);
         }
+        is_empty
     }
 
-    /// Moves the buffer to `spare` if the buffer is empty and has much capacity.
+    /// Swaps the buffer back if it is empty, after [`borrow`](Self::borrow) has swapped it. Otherwise keeps it.
+    #[inline]
     pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
-        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
-            *spare = std::mem::take(&mut self.bytes);
+        if self.bytes.is_empty() {
+            std::mem::swap(&mut self.bytes, spare);
         }
     }
 
@@ -112,20 +116,28 @@ impl Outgoing {
             written,
             credited: 0,
         });
-        self.count();
+        if start == self.bytes.len() {
+            self.count();
+        }
         Ok(written)
     }
 
     /// Notes that the layer below has taken `count` bytes.
     pub(super) fn note_sent(&mut self, count: usize) {
         self.sent += count;
-        self.count();
-        if self.sent >= self.bytes.len() {
-            self.bytes.clear();
-            self.sent = 0;
+        if self.sent < self.bytes.len() {
+            self.count();
+            return;
+        }
+        self.bytes.clear();
+        self.sent = 0;
+        if let Some(batch) = self.batch.take() {
+            self.credit += batch.written - batch.credited;
         }
     }
 
+    /// Credits the part of the batch that is sent.
+    #[inline(never)]
     fn count(&mut self) {
         let Some(batch) = &mut self.batch else {
             return;

@@ -107,8 +107,8 @@ impl WireState {
     }
 
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
+        if self.failure.is_some() {
+            return self.failure.take().map_or(Ok(0), Err);
         }
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -130,6 +130,7 @@ impl WireState {
 
     /// Writes to the stream. Returns 0 if the kernel is known to have no space, or `plain` bytes come first.
     pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.take_late_failure()?;
         match matches!(self.last_write, LastWrite::Short) || self.plain > 0 {
             true => Ok(0),
             false => self.write_now(stream, slices),
@@ -142,9 +143,14 @@ impl WireState {
         stream: &Stream,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        if self.plain == 0 {
-            return Ok(0);
+        match self.plain {
+            0 => Ok(0),
+            _ => self.write_some_plain(stream, slices),
         }
+    }
+
+    #[cold]
+    fn write_some_plain(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut left = self.plain;
         let mut batch = Vec::with_capacity(slices.len());
         for slice in slices {
@@ -159,12 +165,21 @@ impl WireState {
         Ok(sent)
     }
 
+    /// Returns the failure of an earlier write, once.
+    #[inline]
+    fn take_late_failure(&mut self) -> io::Result<()> {
+        match self.late_failure.is_some() {
+            true => self.late_failure.take().map_or(Ok(()), Err),
+            false => Ok(()),
+        }
+    }
+
     fn write_now(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if let Some(cut) = &self.cut {
             self.last_write = LastWrite::Failed;
             return Err(copy_of_io(cut));
         }
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let offered = total_length(slices);
         match stream.write(slices) {
             Ok(sent) => {
                 self.last_write = match sent < offered && stream.short_write_exhausts() {
@@ -174,19 +189,24 @@ impl WireState {
                 Ok(sent)
             }
             Err(error) => {
-                self.last_write = if is_full(&error) {
-                    LastWrite::WouldBlock
-                } else if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(&error) {
-                    LastWrite::Fault(copy_of_io(&error))
-                } else {
-                    if error.kind() != io::ErrorKind::BrokenPipe {
-                        self.cut = Some(copy_of_io(&error));
-                    }
-                    LastWrite::Failed
-                };
+                self.note_failed_write(&error);
                 Err(error)
             }
         }
+    }
+
+    #[cold]
+    fn note_failed_write(&mut self, error: &io::Error) {
+        self.last_write = if is_full(error) {
+            LastWrite::WouldBlock
+        } else if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error) {
+            LastWrite::Fault(copy_of_io(error))
+        } else {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.cut = Some(copy_of_io(error));
+            }
+            LastWrite::Failed
+        };
     }
 }
 
@@ -197,9 +217,21 @@ fn read(
     stream: &mut Stream,
     buffer: &mut [u8],
 ) -> io::Result<usize> {
-    let Some((top, below)) = layers.split_last_mut() else {
-        return wire.read(stream, buffer);
-    };
+    match layers.split_last_mut() {
+        None => wire.read(stream, buffer),
+        Some((top, below)) => read_through(top, below, wire, stream, buffer),
+    }
+}
+
+/// Reads through `top` and the layers below it.
+#[inline(never)]
+fn read_through(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     let read = if buffer.len() < LEAST_BUFFER {
         let mut received = [0; 4096];
         read_into(top, below, wire, stream, buffer, &mut received)
@@ -311,13 +343,23 @@ pub(super) fn write(
     stream: &Stream,
     slices: &[IoSlice<'_>],
 ) -> io::Result<usize> {
-    if let Some(error) = wire.late_failure.take() {
-        return Err(error);
+    match layers.split_last_mut() {
+        None => wire.write(stream, slices),
+        Some((top, below)) => write_through(top, below, wire, stream, slices),
     }
-    let Some((top, below)) = layers.split_last_mut() else {
-        return wire.write(stream, slices);
-    };
-    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+}
+
+/// Writes through `top` and the layers below it, as [`write`] does.
+#[inline]
+pub(super) fn write_through(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    wire.take_late_failure()?;
+    let offered = total_length(slices);
     let mut taken = top.out.take_credit();
     if taken < offered && !top.out.is_empty() && top.may_hold_answers() {
         // The answers that were held back leave in one call with these bytes. If encoding fails, the loop below returns
@@ -344,6 +386,17 @@ pub(super) fn write(
 
 /// Encodes a batch of `slices`, from the byte `from` on.
 fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()> {
+    match slices {
+        [slice] => {
+            let rest = &slice[from..];
+            top.encode(&[IoSlice::new(&rest[..rest.len().min(BATCH_BYTES)])])
+        }
+        _ => encode_several(top, slices, from),
+    }
+}
+
+#[inline(never)]
+fn encode_several(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()> {
     let mut batch = [IoSlice::new(&[]); BATCH_SLICES];
     let (mut count, mut length, mut skipped) = (0, 0, from);
     for slice in slices {
@@ -365,7 +418,21 @@ fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()
 }
 
 /// Sends the encoded bytes of `top` to the layers below. Returns whether the layers have taken all of the bytes.
+#[inline]
 pub(super) fn send(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &Stream,
+) -> io::Result<bool> {
+    match top.out.is_empty() {
+        true => Ok(true),
+        false => send_all(top, below, wire, stream),
+    }
+}
+
+#[inline(never)]
+fn send_all(
     top: &mut Layer,
     below: &mut [Layer],
     wire: &mut WireState,
@@ -375,7 +442,12 @@ pub(super) fn send(
         top.out.drop_all();
     }
     while !top.out.is_empty() {
-        match write(below, wire, stream, &[IoSlice::new(top.out.unsent())])? {
+        let unsent = [IoSlice::new(top.out.unsent())];
+        let sent = match below.is_empty() {
+            true => wire.write(stream, &unsent)?,
+            false => write(below, wire, stream, &unsent)?,
+        };
+        match sent {
             0 => return Ok(false),
             sent => top.out.note_sent(sent),
         }
@@ -398,6 +470,20 @@ pub(super) fn flush(
         layers = below;
     }
     Ok(true)
+}
+
+/// Returns the length of all `slices`, of which there is mostly one.
+#[inline]
+pub(super) fn total_length(slices: &[IoSlice<'_>]) -> usize {
+    match slices {
+        [slice] => slice.len(),
+        _ => total_length_of_several(slices),
+    }
+}
+
+#[inline(never)]
+fn total_length_of_several(slices: &[IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
 }
 
 /// Whether the kernel had no space, which is no failure.

@@ -336,9 +336,13 @@ impl Outbox {
         unsent.written += offered as u64;
         let sent = write(bytes, &mut self.spare.encoded);
         self.sent += *sent.as_ref().unwrap_or(&0) as u64;
-        queue_rest(bytes, &sent, unsent, &mut self.pool);
-        self.gathered.clear();
-        self.note_rise();
+        if matches!(sent, Ok(sent) if sent == offered) {
+            self.gathered.clear();
+        } else {
+            queue_rest(bytes, &sent, unsent, &mut self.pool);
+            self.gathered.clear();
+            self.note_rise();
+        }
         (offered, sent)
     }
 
@@ -400,8 +404,8 @@ impl Outbox {
             || self.spare.has_slack()
     }
 
-    /// Frees the chunks that were not needed since the last `reclaim`, except one. Frees the filters' buffers if no
-    /// filter has read since then, and each other large buffer if it is empty.
+    /// Frees the chunks that were not needed since the last `reclaim`, except one. Frees the filters' buffers unless
+    /// connections with filters read, and each other large buffer if it is empty.
     pub(crate) fn reclaim(&mut self) {
         self.pool.reclaim();
         self.gathered.shrink();
