@@ -58,6 +58,22 @@ fn an_answer_of_a_filter_is_sent_again_after_a_shortage() {
     });
 }
 
+// Shortages that are not in a row never add up to the sixteen that fail a socket.
+#[test]
+fn answers_of_a_filter_outlive_shortages_that_are_far_apart() {
+    // Each question is a call, its answer fails once, and is sent.
+    with_failing_calls(&["sendto:error=ENOBUFS:when=2+3"], || {
+        let mut scene = Scene::new();
+        let options = netloop::ListenOptions::new().filter(|| Ok(Pong::new()));
+        let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+        let mut peer = Peer::connect(address);
+        for _ in 0..20 {
+            peer.write(b"there?");
+            assert_eq!(scene.peer_reads(&mut peer, 1), b"!");
+        }
+    });
+}
+
 #[test]
 fn a_shortage_within_a_long_write_sends_no_byte_twice() {
     // Behind the hellos of both ends, and behind some batches of one call.
