@@ -113,7 +113,12 @@ impl System {
                     .map(Stream::Simulated)
                     .map_err(|error| (ConnectStep::Connect, error));
             }
-            _ => match opened {
+            #[cfg(feature = "simulation")]
+            Self::Faulty(injector) => match opened {
+                Some(opened) => opened,
+                None => faults::FaultyStream::open(address, local, injector).map(Stream::Faulty)?,
+            },
+            Self::Kernel => match opened {
                 Some(opened) => opened,
                 None => Stream::open(address, local)?,
             },

@@ -49,6 +49,8 @@ impl FaultyAcceptor {
         }
         let (stream, peer) = self.inner.accept()?;
         if self.injector.strikes(|faults| faults.aborted_accepts) {
+            // The client is told of a reset, and not of an end, even if it has sent nothing.
+            let _ = tcp::reset_on_close(&stream);
             return Err(CallError::Aborted.to_io());
         }
         Ok((FaultyStream::new(stream, &self.injector), peer))

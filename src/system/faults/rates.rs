@@ -37,7 +37,7 @@ pub struct Faults {
     /// The peer has gone when its connection is accepted (ECONNABORTED).
     ///
     /// The server is told nothing. The client may be connected already, and may have sent a request; then it is told
-    /// of a reset, or, on a real socket, of an end.
+    /// of a reset.
     pub aborted_accepts: u16,
     /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///

@@ -1,6 +1,12 @@
 use std::io::{ErrorKind, IoSlice, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::system::options::Binding;
+use crate::system::{Stream, System};
+
+use super::acceptor::FaultyAcceptor;
 use super::injector::Injector;
 use super::rates::Faults;
 use super::stream::FaultyStream;
@@ -75,4 +81,41 @@ fn spurious_events_are_of_registered_sockets() {
     let mut batch = Vec::new();
     injector.take_owed(&mut batch);
     assert!(matches!(batch[..], [(3, _)]), "{batch:?}");
+}
+
+#[test]
+fn an_aborted_accept_resets_a_client_that_has_sent_nothing() {
+    let faults = Faults {
+        aborted_accepts: 1000,
+        ..Faults::NONE
+    };
+    let address = "127.0.0.1:0".parse().unwrap();
+    let binding = Binding {
+        backlog: 1,
+        ipv6_only: false,
+        reuse_port: false,
+        no_delay: false,
+        keep_alive: None,
+    };
+    let acceptor = FaultyAcceptor::bind(address, &binding, &injector(faults)).unwrap();
+    let mut client = TcpStream::connect(acceptor.local_address().unwrap()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let aborted = loop {
+        match acceptor.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+            accepted => break accepted.unwrap_err(),
+        }
+        assert!(Instant::now() < deadline, "the connection has not arrived");
+    };
+    assert_eq!(aborted.kind(), ErrorKind::ConnectionAborted);
+    let reset = client.read(&mut [0]).unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_stream_that_a_connect_opens_meets_faults_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let system = System::Faulty(injector(Faults::NONE));
+    let connected = system.connect(None, listener.local_addr().unwrap(), None);
+    assert!(matches!(connected, Ok(Stream::Faulty(_))));
 }
