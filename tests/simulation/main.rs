@@ -71,6 +71,7 @@ mod stalling;
 mod stalls;
 mod tokens;
 mod total_queue;
+mod waits;
 mod weather;
 mod workload;
 mod workloads;

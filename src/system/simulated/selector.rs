@@ -56,14 +56,13 @@ impl Selector {
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut network = self.machine.network().borrow_mut();
         let id = self.machine.id();
-        network.pass_poll();
+        network.begin_poll(id);
         let deadline = timeout.map(|timeout| network.now().checked_add(timeout));
         loop {
             network.deliver();
             let is_woken = network.take_wake(id);
-            let had_events = network.has_events(id);
             network.poll(id, &mut self.batch);
-            let is_early = had_events && self.batch.is_empty();
+            let is_early = self.batch.is_empty() && network.has_events(id);
             if is_woken || is_early || !self.batch.is_empty() || timeout == Some(Duration::ZERO) {
                 return Ok(());
             }

@@ -32,7 +32,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallCounts {
-    /// Polls for events, with and without a wait. A wait counts once more for each time that the clock moves on in it.
+    /// Polls for events, with and without a wait.
     pub polls: u64,
     /// Connects, including those connects that failed at once.
     pub connects: u64,

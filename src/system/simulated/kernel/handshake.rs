@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::slots::Key;
 use crate::system::faults::call_error::CallError;
+use crate::system::simulated::flavour::Flavour;
 
 use super::connections::Connections;
 use super::machine::{MachineId, Watched};
@@ -126,7 +127,8 @@ impl Handshake<'_> {
             return Err(self.world.accept_shortage(machine));
         }
         let Some(&accepted) = listener.queue.front() else {
-            if listener.watch.rearm() {
+            // A kernel of the AFD flavour reports all readiness again after a call that would have blocked.
+            if self.world.options.flavour == Flavour::Afd && listener.watch.rearm() {
                 self.world.enqueue(machine, Watched::Listener(key));
             }
             return Err(CallError::WouldBlock);

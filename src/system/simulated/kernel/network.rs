@@ -97,8 +97,9 @@ impl Network {
         self.world.clock.share()
     }
 
-    /// Moves the clock on by the time of a poll.
-    pub(crate) fn pass_poll(&self) {
+    /// Counts a poll of `machine`, and moves the clock on by its time.
+    pub(crate) fn begin_poll(&mut self, machine: MachineId) {
+        self.world.machines.get_mut(machine).calls.polls += 1;
         self.world.clock.pass_poll();
     }
 

@@ -34,7 +34,6 @@ impl Poll<'_> {
     /// Fills `batch` with the events of the machine.
     pub(super) fn collect(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         batch.clear();
-        self.world.machines.get_mut(self.machine).calls.polls += 1;
         let is_adverse = self.world.options.flavour == Flavour::Adversary;
         let most = self.world.options.batch.max(1);
         if !self.world.strikes(|faults| faults.empty_polls) {
