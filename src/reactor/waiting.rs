@@ -106,9 +106,9 @@ impl<T: Handler> Reactor<T> {
             if applied + 2 < capacity || !self.selector.is_full() {
                 return Ok(());
             }
-            // In epoll each source has at most one event, so this many further polls fetch all of them. kqueue has up
-            // to two for a source, one for each direction.
-            if polls == self.slots.len() / capacity || !goes_on(self) {
+            // This many further polls fetch every event that the kernel held at the first one.
+            let most = self.selector.most_events(self.slots.len());
+            if polls == most / capacity || !goes_on(self) {
                 return Ok(());
             }
             polls += 1;

@@ -34,6 +34,26 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
+/// The limit on the events that one poll returns for one source. kqueue has an event for each direction.
+pub(crate) const EVENTS_OF_SOURCE: usize = if cfg!(all(
+    any(
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "ios",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "tvos",
+        target_os = "visionos",
+        target_os = "watchos",
+    ),
+    not(mio_unsupported_force_poll_poll),
+)) {
+    2
+} else {
+    1
+};
+
 /// Whether EPIPE from a socket that was not shut down proves that the peer's FIN had arrived.
 ///
 /// Linux returns EPIPE for a reset after a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system

@@ -12,6 +12,7 @@ use crate::readiness::{Interest, Readiness};
 use super::faults;
 use super::monotonic_clock::MonotonicClock;
 use super::native;
+use super::platform::EVENTS_OF_SOURCE;
 #[cfg(feature = "simulation")]
 use super::simulated;
 use super::waker::Waker;
@@ -195,6 +196,17 @@ impl Selector {
             #[cfg(feature = "simulation")]
             Self::Faulty(selector) => selector.batch().len() >= selector.capacity(),
         }
+    }
+
+    /// Returns the largest number of events that the kernel holds at a time for `sources` sources, with those of the
+    /// waker and of the alarm. kqueue reports each direction of a source by an event of its own.
+    pub(crate) fn most_events(&self, sources: usize) -> usize {
+        let of_source = match self {
+            #[cfg(feature = "simulation")]
+            Self::Simulated(selector) => selector.events_of_source(),
+            _ => EVENTS_OF_SOURCE,
+        };
+        sources.saturating_mul(of_source).saturating_add(2)
     }
 
     /// Returns the descriptor that is readable when the kernel has events, for a program that waits by itself.

@@ -1,9 +1,10 @@
-//! The waits of simulated loops: what ends a wait, and how it is counted.
+//! The waits of simulated loops: what ends a wait, how it is counted, and how many events it fetches.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use netloop::simulation::{Flavour, Host, Options, Simulation};
-use netloop::{Budget, Context, SocketHandler, Wait};
+use netloop::simulation::{Flavour, Handle, Host, Options, Simulation};
+use netloop::{Budget, Context, SocketHandler, SocketId, Wait};
 
 const SERVER: &str = "10.0.0.1:7000";
 const LATENCY: Duration = Duration::from_millis(100);
@@ -50,5 +51,86 @@ fn a_source_that_has_no_event_any_more_ends_no_wait() {
         // The arrival of the greeting at the client has moved the clock on within the wait.
         let polls = simulation.call_counts(&server.event_loop).polls - counted;
         assert_eq!(polls, 1, "{flavour:?}");
+    }
+}
+
+/// The record of a server with many sockets.
+#[derive(Default)]
+struct Crowd {
+    sockets: Vec<SocketId>,
+    /// The time of each turn in which bytes were delivered, and the number of deliveries.
+    turns: BTreeSet<Instant>,
+    deliveries: usize,
+}
+
+const SOCKETS: usize = 9;
+const CAPACITY: usize = 1_000;
+
+/// Fills the kernel's buffer, and at last keeps the machine busy until its peers have read and answered.
+struct Filling(Handle);
+
+impl SocketHandler<Crowd> for Filling {
+    fn on_connect(&mut self, cx: &mut Context<'_, Crowd>) {
+        let id = cx.socket.id();
+        cx.shared.sockets.push(id);
+        cx.socket.write(&[0; 3 * CAPACITY]).ignore();
+        if cx.shared.sockets.len() == SOCKETS {
+            cx.socket.after(SECOND, 0);
+        }
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Crowd>, _: &[u8]) {
+        cx.shared.turns.insert(cx.now());
+        cx.shared.deliveries += 1;
+    }
+    fn on_timer(&mut self, _: &mut Context<'_, Crowd>, _: u64) {
+        self.0.pass(SECOND);
+    }
+}
+
+/// Reads nothing at first. Then reads, and answers.
+struct Answering;
+
+impl SocketHandler<Crowd> for Answering {
+    fn on_connect(&mut self, cx: &mut Context<'_, Crowd>) {
+        cx.socket.pause();
+        // After the latency, the answer arrives while the server is busy.
+        cx.socket.after(SECOND - LATENCY, 0);
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Crowd>, _: &[u8]) {}
+    fn on_timer(&mut self, cx: &mut Context<'_, Crowd>, _: u64) {
+        cx.socket.write(b"?").ignore();
+        cx.socket.resume();
+    }
+}
+
+// kqueue has two events for each of these sockets, and a batch has the place of one.
+#[test]
+fn all_events_of_both_directions_are_fetched_in_one_turn() {
+    for flavour in [Flavour::Epoll, Flavour::Kqueue] {
+        let options = Options {
+            latency: LATENCY,
+            capacity: CAPACITY,
+            batch: 2,
+            ..Options::new().flavour(flavour)
+        };
+        let mut simulation = Simulation::new(1, options).unwrap();
+        let clock = simulation.handle();
+        let mut server = simulation.host(Crowd::default()).unwrap();
+        let mut client = simulation.host(Crowd::default()).unwrap();
+        server
+            .event_loop
+            .listen(SERVER, move |_, _| Filling(clock.clone()))
+            .unwrap();
+        for _ in 0..SOCKETS {
+            client.event_loop.connect(SERVER, Answering).unwrap();
+        }
+        simulation
+            .run_for(&mut [&mut server, &mut client], 5 * SECOND)
+            .unwrap();
+        let Crowd {
+            turns, deliveries, ..
+        } = &server.shared;
+        assert_eq!(*deliveries, SOCKETS, "{flavour:?}");
+        assert_eq!(turns.len(), 1, "{flavour:?}");
     }
 }

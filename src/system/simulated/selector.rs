@@ -30,6 +30,11 @@ impl Selector {
         self.machine.network().borrow().batch_size()
     }
 
+    /// Returns the limit on the events of one source in one poll.
+    pub(crate) fn events_of_source(&self) -> usize {
+        self.machine.network().borrow().events_of_source()
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.machine.now()
     }

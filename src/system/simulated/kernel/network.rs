@@ -299,6 +299,14 @@ impl Network {
         self.world.options.batch.max(1)
     }
 
+    /// Returns the limit on the events of one source in one poll.
+    pub(crate) fn events_of_source(&self) -> usize {
+        match self.world.options.flavour {
+            Flavour::Kqueue => 2,
+            Flavour::Epoll | Flavour::Afd | Flavour::Adversary => 1,
+        }
+    }
+
     /// Whether a poll of `machine` may find an event, or would find a wake.
     pub(crate) fn has_events(&self, machine: MachineId) -> bool {
         self.world.machines.get(machine).has_events()
