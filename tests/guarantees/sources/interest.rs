@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use mio::{Interest as MioInterest, Registry, Token, event};
 use netloop::{Budget, Interest, Readiness, SourceContext, Wait};
@@ -324,14 +325,17 @@ fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
     };
     let handler = Watch::new("a").on_writable(write);
     let id = stage.add(source, Interest::READABLE, handler);
+    let begun = Instant::now();
     stage.event_loop.source(id).want(Interest::WRITABLE);
     let mut turns = 0;
     while refusals.get() > 0 {
         stage.turn_within(Wait::For(PATIENCE), Budget::UNLIMITED);
         turns += 1;
-        // Three rests, and a turn or two for each.
-        assert!(turns <= 10, "it spins");
+        // A turn or two for each of three tries.
+        assert!(turns <= 10 && begun.elapsed() < PATIENCE, "{turns} turns");
     }
+    // Two rests of 10 ms, each less a part of a tick.
+    assert!(begun.elapsed() >= Duration::from_millis(18), "it spins");
     assert_eq!(stage.count("a writable"), 1);
     stage.drive("a registration", |stage| {
         stage.event_loop.poll_timeout().is_none()
