@@ -1,6 +1,8 @@
 //! A turn with a budget: it makes its parts until the budget is used up. The next turn with a budget goes on behind the
 //! part in which this one ended.
 
+use std::time::Duration;
+
 use crate::net::Result;
 
 use super::wait::Limit;
@@ -49,7 +51,7 @@ impl<S> EventLoop<S> {
         self.recover();
         self.net.refresh_now();
         self.net.begin_turn();
-        self.agenda.meter.begin_turn(self.net.now());
+        self.agenda.meter.begin_turn(self.net.elapsed());
         let mut limit = Limit::of(budget, &self.net, self.agenda.meter.step_meter());
         let mut part = self.resumes_at;
         let (mut has_polled, mut has_served, mut has_checked) = (false, false, false);
@@ -148,12 +150,12 @@ impl<S> EventLoop<S> {
     /// Polls as [`poll`](Self::poll) does, but fetches no further batch of the kernel's events once the time is up.
     fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
         self.net.refresh_now();
-        let began = self.net.now();
+        let began = self.net.elapsed();
         self.net.wait(self.timeout(wait))?;
         self.net.refresh_now();
         self.note_poll(began);
         if wait != Wait::No {
-            limit.rest(self.net.now().duration_since(began));
+            limit.rest(Duration::from_nanos(self.net.elapsed() - began));
         }
         limit.end_step();
         let left = *limit;

@@ -43,10 +43,11 @@ pub(super) struct Meter {
     timing: Timing,
 }
 
-/// The readings of the clock in the turn that runs, or in the last one.
+/// The readings of the clock in the turn that runs, or in the last one. Each is in nanoseconds since the loop's
+/// beginning.
 #[derive(Clone, Copy, Debug)]
 struct Timing {
-    began: Instant,
+    began: u64,
     /// `None` before the poll of the turn.
     poll: Option<TimedPoll>,
     /// The time from the last poll to the end of the last turn. Zero if the host has worked since.
@@ -57,8 +58,8 @@ struct Timing {
 
 #[derive(Clone, Copy, Debug)]
 struct TimedPoll {
-    began: Instant,
-    ended: Instant,
+    began: u64,
+    ended: u64,
     may_wait: bool,
 }
 
@@ -88,7 +89,7 @@ impl Meter {
             awaits_pressure: false,
             has_hooks: false,
             timing: Timing {
-                began: now,
+                began: 0,
                 poll: None,
                 tail: 0,
                 goes_on: false,
@@ -131,13 +132,13 @@ impl Meter {
         self.timing.goes_on = false;
     }
 
-    pub(super) fn begin_turn(&mut self, now: Instant) {
+    pub(super) fn begin_turn(&mut self, now: u64) {
         self.timing.began = now;
         self.timing.poll = None;
     }
 
     /// Notes the poll of the turn, and whether it could wait.
-    fn note_poll(&mut self, began: Instant, ended: Instant, may_wait: bool) {
+    fn note_poll(&mut self, began: u64, ended: u64, may_wait: bool) {
         self.timing.poll = Some(TimedPoll {
             began,
             ended,
@@ -145,15 +146,16 @@ impl Meter {
         });
     }
 
-    /// Returns the beginning and the end of the poll of this turn, if it could wait.
-    pub(super) fn wait(&self) -> Option<(Instant, Instant)> {
+    /// Returns the beginning and the end of the poll of this turn, if it could wait, in nanoseconds since the loop's
+    /// beginning.
+    pub(super) fn wait(&self) -> Option<(u64, u64)> {
         let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
         Some((poll.began, poll.ended))
     }
 
     /// Ends a turn, and returns the time in which it worked, in nanoseconds.
     #[inline]
-    fn end_turn(&mut self, now: Instant) -> u64 {
+    fn end_turn(&mut self, now: u64) -> u64 {
         let Timing {
             began, poll, tail, ..
         } = self.timing;
@@ -161,13 +163,10 @@ impl Meter {
         let Some(poll) = poll else {
             return self.end_turn_without_poll(now);
         };
-        // The common case is spared a subtraction: most turns do nothing before their poll.
-        let before = match poll.began == began {
-            true => 0,
-            false => nanoseconds_between(began, poll.began),
-        };
-        let polled = nanoseconds_between(poll.began, poll.ended);
-        let after = nanoseconds_between(poll.ended, now);
+        // The readings of one loop never decrease.
+        let before = poll.began - began;
+        let polled = poll.ended - poll.began;
+        let after = now - poll.ended;
         let worked = before + after;
         self.busy += worked;
         match poll.may_wait {
@@ -181,8 +180,8 @@ impl Meter {
     }
 
     #[cold]
-    fn end_turn_without_poll(&mut self, now: Instant) -> u64 {
-        let worked = nanoseconds_between(self.timing.began, now);
+    fn end_turn_without_poll(&mut self, now: u64) -> u64 {
+        let worked = now - self.timing.began;
         self.busy += worked;
         self.longest_turn = self.longest_turn.max(worked);
         self.timing.tail += worked;
@@ -267,14 +266,6 @@ impl Meter {
     }
 }
 
-/// Returns the time from `earlier` to `later`; zero if it is negative. The result wraps only after 584 years.
-#[inline]
-fn nanoseconds_between(earlier: Instant, later: Instant) -> u64 {
-    let between = later.saturating_duration_since(earlier);
-    let seconds = between.as_secs().wrapping_mul(1_000_000_000);
-    seconds.wrapping_add(u64::from(between.subsec_nanos()))
-}
-
 /// The measuring of turns.
 impl<S> EventLoop<S> {
     /// Begins to measure a turn. The clock is read, unless another turn of the same `run` has just ended.
@@ -284,14 +275,14 @@ impl<S> EventLoop<S> {
             self.net.refresh_now();
         }
         self.net.begin_turn();
-        self.agenda.meter.begin_turn(self.net.now());
+        self.agenda.meter.begin_turn(self.net.elapsed());
     }
 
-    /// Notes the turn's poll, which was asked for at `began`.
+    /// Notes the turn's poll, which was asked for at `began`, in nanoseconds since the loop's beginning.
     #[inline]
-    pub(super) fn note_poll(&mut self, began: Instant) {
+    pub(super) fn note_poll(&mut self, began: u64) {
         let could_wait = self.net.could_wait();
-        let ended = self.net.now();
+        let ended = self.net.elapsed();
         self.agenda.meter.note_poll(began, ended, could_wait);
     }
 
@@ -300,7 +291,7 @@ impl<S> EventLoop<S> {
         self.net.refresh_now();
         let meter = &mut self.agenda.meter;
         meter.events += u64::from(turn.events);
-        let worked = meter.end_turn(self.net.now());
+        let worked = meter.end_turn(self.net.elapsed());
         if turn.more {
             meter.carried_over += self.net.carried_over();
             self.note_unfinished_turn(shared, turn);

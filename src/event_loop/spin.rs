@@ -105,8 +105,8 @@ impl<S> EventLoop<S> {
             // No deadline was armed, by which a late end of the wait could be measured.
             return;
         };
-        let late = ended.saturating_duration_since(deadline.max(began));
-        self.tell_standstill(shared, late);
+        let late = ended.saturating_sub(self.net.elapsed_at(deadline).max(began));
+        self.tell_standstill(shared, Duration::from_nanos(late));
     }
 
     /// Calls the stall hook for a standstill if `duration` exceeds [`STANDSTILL`]. Returns whether the hook was called.

@@ -108,7 +108,7 @@ impl<S> EventLoop<S> {
         if self.agenda.asks_before_wait() {
             wait = self.prepare(shared, limit, &mut turn, wait_of);
         }
-        let asked_at = self.net.now();
+        let asked_at = self.net.elapsed();
         self.poll(wait)?;
         self.net.refresh_now();
         self.note_poll(asked_at);

@@ -9,6 +9,8 @@ use crate::wheel::NEVER;
 /// timeout of epoll up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
+const NANOSECONDS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
+
 /// Keeps a reading of the clock as the reactor's time, until the caller passes in the next one. Here it is called the
 /// turn's reading.
 #[derive(Debug)]
@@ -17,11 +19,11 @@ pub(super) struct Clock {
     source: MonotonicClock,
     origin: Instant,
     now: Instant,
-    /// Invariant: the number of whole ticks between `origin` and `now`.
+    /// Invariant: the nanoseconds from `origin` to `now`. Turns compare and subtract this number: each subtraction of
+    /// two `Instant`s is a call.
+    elapsed: u64,
+    /// Invariant: the number of whole ticks in `elapsed`.
     tick: u64,
-    /// A reading before this time leaves `tick` as it is, and needs no division. Invariant: not later than the
-    /// beginning of the tick after `tick`.
-    next_tick: Instant,
     /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
     /// by `now` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
@@ -36,8 +38,8 @@ impl Clock {
             source,
             origin,
             now: origin,
+            elapsed: 0,
             tick: 0,
-            next_tick: origin,
             latest_tick: 0,
             #[cfg(all(feature = "precise", target_os = "linux"))]
             is_fine: false,
@@ -45,22 +47,15 @@ impl Clock {
     }
 
     /// Makes `now` the turn's reading. A reading before the last one is ignored.
+    #[inline]
     pub(super) fn set(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        if self.now >= self.next_tick {
-            self.begin_tick();
+        let elapsed = self.elapsed_at(now);
+        if elapsed > self.elapsed {
+            self.now = now;
+            self.elapsed = elapsed;
+            self.tick = elapsed / NANOSECONDS_PER_TICK;
+            self.latest_tick = self.latest_tick.max(self.tick);
         }
-    }
-
-    #[inline(never)]
-    fn begin_tick(&mut self) {
-        self.tick = ticks(self.now.duration_since(self.origin));
-        // If `Instant` cannot represent the next tick, `next_tick` stays at `now`. Then each reading computes its tick
-        // anew.
-        self.next_tick = self
-            .instant_at(self.tick.saturating_add(1))
-            .unwrap_or(self.now);
-        self.latest_tick = self.latest_tick.max(self.tick);
     }
 
     /// Notes a newer reading for deadlines that are set from now on. The reading of the running turn stays.
@@ -71,6 +66,20 @@ impl Clock {
 
     pub(super) fn now(&self) -> Instant {
         self.now
+    }
+
+    /// Returns the nanoseconds from the reactor's beginning to the turn's reading.
+    #[inline]
+    pub(super) fn elapsed(&self) -> u64 {
+        self.elapsed
+    }
+
+    /// Returns the nanoseconds from the reactor's beginning to `instant`. Zero for an earlier instant.
+    #[inline]
+    pub(super) fn elapsed_at(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.origin);
+        let seconds = since.as_secs().saturating_mul(1_000_000_000);
+        seconds.saturating_add(u64::from(since.subsec_nanos()))
     }
 
     #[inline]
@@ -125,7 +134,7 @@ impl Clock {
     #[inline]
     pub(super) fn wheel_tick(&self) -> u64 {
         match self.is_fine() {
-            true => fine_ticks(self.now.duration_since(self.origin), 0),
+            true => self.elapsed / 1_000,
             false => self.tick,
         }
     }
@@ -145,6 +154,19 @@ impl Clock {
             true => fine_ticks(instant.saturating_duration_since(self.origin), 999),
             false => self.tick_at(instant),
         }
+    }
+
+    /// Returns the time from the turn's reading to the beginning of a tick of the wheel. `None` for [`NEVER`].
+    #[inline]
+    pub(super) fn time_to(&self, wheel_tick: u64) -> Option<Duration> {
+        if wheel_tick == NEVER {
+            return None;
+        }
+        let begin = wheel_tick.saturating_mul(match self.is_fine() {
+            true => 1_000,
+            false => NANOSECONDS_PER_TICK,
+        });
+        Some(Duration::from_nanos(begin.saturating_sub(self.elapsed)))
     }
 
     /// Returns the time at which a tick of the wheel begins; `None` for [`NEVER`], and for a time beyond the range of

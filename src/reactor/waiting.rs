@@ -19,6 +19,17 @@ impl<T: Handler> Reactor<T> {
         self.selector.now()
     }
 
+    /// Returns the nanoseconds from the reactor's beginning to its time.
+    #[inline]
+    pub(crate) fn elapsed(&self) -> u64 {
+        self.clock.elapsed()
+    }
+
+    /// Returns the nanoseconds from the reactor's beginning to `instant`. Zero for an earlier instant.
+    pub(crate) fn elapsed_at(&self, instant: Instant) -> u64 {
+        self.clock.elapsed_at(instant)
+    }
+
     /// Reads the clock, makes the reading the reactor's time, and returns it.
     pub fn refresh_now(&mut self) -> Instant {
         self.set_now(self.selector.now());
@@ -50,8 +61,7 @@ impl<T: Handler> Reactor<T> {
         if !self.is_idle() {
             return Some(Duration::ZERO);
         }
-        self.next_deadline()
-            .map(|deadline| deadline.saturating_duration_since(self.clock.now()))
+        self.clock.time_to(self.wheel.next_deadline()?)
     }
 
     /// Returns the time of the next deadline on the timer wheel, or an earlier time: that of a timer which was

@@ -17,6 +17,17 @@ impl Net {
         self.reactor.now()
     }
 
+    /// Returns the turn's reading in nanoseconds since the loop's beginning.
+    #[inline]
+    pub(crate) fn elapsed(&self) -> u64 {
+        self.reactor.elapsed()
+    }
+
+    /// Returns `instant` in nanoseconds since the loop's beginning. Zero for an earlier instant.
+    pub(crate) fn elapsed_at(&self, instant: Instant) -> u64 {
+        self.reactor.elapsed_at(instant)
+    }
+
     /// Reads the clock, and leaves the turn's reading as it is.
     pub(crate) fn read_clock(&self) -> Instant {
         self.reactor.read_clock()
