@@ -198,8 +198,12 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        if matches!(event, SocketEvent::Drained) {
-            // A drained queue may have freed many chunks. The next event that would notice this memory may be far off.
+        if matches!(
+            event,
+            SocketEvent::Drained | SocketEvent::Accepted | SocketEvent::Connected
+        ) {
+            // A drained queue may have freed many chunks, and the end of a handshake or a connect disarms its timer. The
+            // next event that would notice this memory may be far off.
             self.net.notice_slack();
         }
         if matches!(event, SocketEvent::Accepted) {

@@ -15,7 +15,7 @@ const RECLAIM_TICKS: u64 = 250;
 impl<T: Handler> Reactor<T> {
     /// Calls [`reclaim_soon`](Self::reclaim_soon) if a table has become much too large. Called where a timer has gone.
     #[inline]
-    pub(super) fn notice_slack(&mut self) {
+    pub(crate) fn notice_slack(&mut self) {
         if self.reclaims.is_none() && (self.slots.has_slack() || self.wheel.has_slack()) {
             self.reclaim_soon();
         }

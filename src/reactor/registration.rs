@@ -273,4 +273,17 @@ impl Registration<'_> {
             _ => self.close(),
         }
     }
+
+    /// Whether an entry is armed that [`wake_at`](Self::wake_at) has filed.
+    #[inline]
+    pub(crate) fn is_wake_filed(&self) -> bool {
+        self.state.timer.is_some()
+    }
+
+    /// Disarms the entry that [`wake_at`](Self::wake_at) has filed, if there is one.
+    pub(crate) fn forget_wake(&mut self) {
+        if let Some(handle) = self.state.timer.take() {
+            self.wheel.cancel(handle);
+        }
+    }
 }

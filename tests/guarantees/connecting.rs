@@ -353,6 +353,21 @@ fn the_connect_deadline_is_over_when_the_connection_is_there() {
     drop(listener);
 }
 
+#[test]
+fn no_deadline_of_a_connect_is_left_behind_it() {
+    let mut scene = Scene::new();
+    let (listener, address) = listener();
+    let options = ConnectOptions::new().connect_timeout(Duration::from_secs(3600));
+    scene
+        .event_loop
+        .connect_with(address, options, Recorder::new("us"))
+        .unwrap();
+    assert!(scene.event_loop.next_deadline().is_some());
+    scene.drive_until("us", "connect");
+    assert_eq!(scene.event_loop.next_deadline(), None);
+    drop(listener);
+}
+
 // An address on one link means nothing without its zone (curl#22079): the kernel refuses it with EINVAL.
 #[cfg(target_os = "linux")]
 #[test]

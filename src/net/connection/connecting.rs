@@ -216,6 +216,9 @@ impl Connection {
             return self.begin_handshake(registration);
         }
         self.stage = Stage::Open(peer);
+        if registration.is_wake_filed() {
+            self.file_deadline_of_opened(registration);
+        }
         self.opened(registration);
         Some(Event::Socket(SocketEvent::Connected))
     }

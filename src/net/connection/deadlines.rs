@@ -256,9 +256,28 @@ impl Connection {
     }
 
     /// Asks the reactor to call [`on_deadline`](Self::on_deadline) when the earliest of the deadlines has passed.
-    // Not a chain of iterators over all deadlines: this code runs cold, twice for each connection with filters.
     pub(crate) fn file_deadline(&self, registration: &mut Registration<'_>) {
-        // A deadline at the last tick never passes, so this value stands for no deadline too.
+        let earliest = self.earliest_deadline();
+        if earliest < u64::MAX {
+            registration.wake_at(earliest);
+        }
+    }
+
+    /// Does the same as [`file_deadline`](Self::file_deadline) for a connection that is open from now on. Without a
+    /// deadline, also takes off the entry of the connect timeout or of the handshake timeout: each wait of the loop
+    /// would have a timeout until then, and the kernel would start and stop a timer for it.
+    pub(super) fn file_deadline_of_opened(&self, registration: &mut Registration<'_>) {
+        let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
+        match self.earliest_deadline() {
+            u64::MAX if self.outbound.flags.intersects(rests) => {}
+            u64::MAX => registration.forget_wake(),
+            earliest => registration.wake_at(earliest),
+        }
+    }
+
+    /// Returns the tick of the earliest deadline, or `u64::MAX` if there is none: a deadline at the last tick never passes.
+    // Not a chain of iterators over all deadlines: this code runs cold, twice for each connection with filters.
+    fn earliest_deadline(&self) -> u64 {
         let mut earliest = u64::MAX;
         let mut add = |deadline: Option<u64>| {
             if let Some(tick) = deadline {
@@ -266,7 +285,7 @@ impl Connection {
             }
         };
         match self.stage {
-            Stage::Closed { .. } => return,
+            Stage::Closed { .. } => return earliest,
             Stage::Open(_) => {
                 add(self.unread_deadline().or_else(|| self.close_deadline()));
                 add(self.linger_deadline());
@@ -281,9 +300,7 @@ impl Connection {
         }
         add(self.idle_deadline());
         self.for_each_time_limit(|_, deadline| add(Some(deadline)));
-        if earliest < u64::MAX {
-            registration.wake_at(earliest);
-        }
+        earliest
     }
 
     /// Returns the tick by which the close must be complete. `None` if the connection is not open, if this side has not

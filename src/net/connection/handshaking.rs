@@ -304,7 +304,7 @@ impl Connection {
         // The idle timeout counts from the end of the handshake too. It may be due before the deadline that is filed,
         // the deadline of the handshake.
         self.activity.touch_now(registration);
-        self.file_deadline(registration);
+        self.file_deadline_of_opened(registration);
         self.take_off_filters(registration);
         self.opened(registration);
         self.await_filters(registration);

@@ -58,8 +58,9 @@ impl Net {
         self.notice_slack();
     }
 
-    /// Asks the reactor to reclaim memory later, if the outbox keeps much unused memory.
+    /// Asks the reactor to reclaim memory later, if the outbox or a table of the reactor keeps much unused memory.
     pub(crate) fn notice_slack(&mut self) {
+        self.reactor.notice_slack();
         if self.outbox.has_slack() {
             self.reactor.reclaim_soon();
         }

@@ -27,6 +27,27 @@ fn the_server_hears_of_a_connection_once_its_filter_is_ready() {
 }
 
 #[test]
+fn no_deadline_of_a_handshake_is_left_behind_it() {
+    let mut scene = Scene::new();
+    let limits = Limits::new().handshake_timeout(Duration::from_secs(3600));
+    let (_, address) = scene.listen(records().limits(limits), |_| Recorder::new("theirs"));
+    let mut peer = Peer::connect(address);
+    peer.write(&HELLO[..3]);
+    scene.drive_with("the handshake's deadline", |scene| {
+        scene.event_loop.next_deadline().is_some()
+    });
+    peer.write(&HELLO[3..]);
+    for _ in 0..3 {
+        peer.write(&Records::of(b"bytes"));
+        scene.drive_until("theirs", "data");
+    }
+    // An entry that is due stays on the wheel until the next turn.
+    scene.drive_with("no deadline", |scene| {
+        scene.event_loop.next_deadline().is_none()
+    });
+}
+
+#[test]
 fn a_failed_handshake_is_told_to_the_server_alone() {
     let mut scene = Scene::new();
     let (_, address) = scene.listen(records(), |_| Recorder::new("theirs"));
