@@ -14,7 +14,7 @@ use super::factory::FilterFactory;
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
 use super::passage::{
-    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_into, send, total_length,
+    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_top, send, total_length,
     write_through,
 };
 use super::wire_buffer::WireBuffer;
@@ -323,10 +323,11 @@ impl Filters {
             return stream.read(buffer);
         };
         let received = spare.of_length(buffer.len());
-        let read = read_into(top, below, &mut self.wire, stream, buffer, received);
+        let read = read_top(top, below, &mut self.wire, stream, buffer, received);
         // If the output is dropped, `answer` drops the answers now. If they were held instead, they would pile up and
         // stop the reads.
-        if !top.out.is_empty() {
+        let has_output = !top.out.is_empty() || !below.is_empty() || self.wire.plain > 0;
+        if has_output {
             self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
             if !self.wire.holds_answers {
                 answer(top, below, &mut self.wire, stream);

@@ -241,7 +241,7 @@ impl Layer {
     }
 
     /// Encodes bytes at the front of `bytes`. The caller has sent all bytes that were written before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
         let offered = total_length(bytes);
         let filter = &mut self.filter;

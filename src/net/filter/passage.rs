@@ -106,6 +106,7 @@ impl WireState {
         self.reads == MOST_READS
     }
 
+    #[inline(always)]
     pub(super) fn read(&mut self, stream: &mut Stream, buffer: &mut [u8]) -> io::Result<usize> {
         if self.failure.is_some() {
             return self.failure.take().map_or(Ok(0), Err);
@@ -211,6 +212,7 @@ impl WireState {
 }
 
 /// Reads through `layers`, whose last is the top.
+#[inline(never)]
 fn read(
     layers: &mut [Layer],
     wire: &mut WireState,
@@ -244,9 +246,22 @@ fn read_through(
     read
 }
 
+#[inline(never)]
+fn read_into(
+    top: &mut Layer,
+    below: &mut [Layer],
+    wire: &mut WireState,
+    stream: &mut Stream,
+    space: &mut [u8],
+    received: &mut [u8],
+) -> io::Result<usize> {
+    read_top(top, below, wire, stream, space, received)
+}
+
 /// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`. The
 /// caller then sends the answers of `top`.
-pub(super) fn read_into(
+#[inline(always)]
+pub(super) fn read_top(
     top: &mut Layer,
     below: &mut [Layer],
     wire: &mut WireState,
@@ -258,7 +273,11 @@ pub(super) fn read_into(
         if let Some(given) = top.give(space) {
             return given;
         }
-        let decoded = match read(below, wire, stream, received)? {
+        let read = match below.is_empty() {
+            true => wire.read(stream, received)?,
+            false => read(below, wire, stream, received)?,
+        };
+        let decoded = match read {
             0 => {
                 top.note_end_below();
                 0
@@ -350,7 +369,7 @@ pub(super) fn write(
 }
 
 /// Writes through `top` and the layers below it, as [`write`] does.
-#[inline]
+#[inline(always)]
 pub(super) fn write_through(
     top: &mut Layer,
     below: &mut [Layer],
