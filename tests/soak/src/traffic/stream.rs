@@ -203,7 +203,7 @@ impl Course {
                 cx.socket.destroy();
             }
             Ending::Reset(breaks, place) if breaks == side && self.received >= place => {
-                cx.socket.reset().expect("the peers are TCP");
+                reset(cx);
             }
             _ => return false,
         }
@@ -255,6 +255,13 @@ impl Course {
     }
 }
 
+/// Resets the connection. The fault `refused_options` refuses a reset, and then the connection is destroyed.
+fn reset(cx: &mut Context<'_, World>) {
+    if cx.socket.reset().is_err() {
+        cx.socket.destroy();
+    }
+}
+
 impl SocketHandler<World> for Stream {
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
         if self.is_connected || self.is_closed {
@@ -267,7 +274,7 @@ impl SocketHandler<World> for Stream {
         };
         if course.plan.ending == Ending::ResetAtOnce {
             cx.shared.tally.reset_at_once += 1;
-            cx.socket.reset().expect("the peers are TCP");
+            reset(cx);
             course.has_closed = true;
             return;
         }
