@@ -10,6 +10,7 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
+use super::retry::Retry;
 
 impl Connection {
     /// Takes off the only filter if it has done its work, so that the connection is as fast as one without filters. The
@@ -32,9 +33,13 @@ impl Connection {
     /// served when the kernel has space. If the filters hold back answers, which are to leave with the writes of the
     /// handler's callback, asks for a flush.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
-        let Some(fault) = self.filters_mut().map(Filters::take_write_fault) else {
+        let Some(filters) = self.filters_mut() else {
             return;
         };
+        let fault = filters.take_write_fault();
+        if filters.has_sent() {
+            self.outbound.retry = Retry::default();
+        }
         let may_pass = fault.is_some();
         if let Some(Err(error)) = fault.map(|it| self.outbound.note_unsent(it, registration)) {
             self.write_failed(error, registration);

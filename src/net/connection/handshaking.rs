@@ -223,14 +223,15 @@ impl Connection {
         let reads = received.is_some();
         let advanced = filters.advance(stream, received);
         let has_read_short = filters.has_read_short();
-        if filters.received() > before {
+        let has_received = filters.received() > before;
+        if has_received {
             self.activity.touch(registration);
         }
         let better = filters.peer_address();
         if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
             *peer = Some(address).into();
         }
-        if reads && advanced.is_ok() {
+        if has_received || reads && advanced.is_ok() {
             self.note_read();
         }
         let is_ready = matches!(advanced, Ok(Advance::Ready));

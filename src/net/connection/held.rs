@@ -203,7 +203,12 @@ impl Connection {
             return None;
         }
         let before = self.received_on_wire();
-        match self.peek() {
+        let peeked = self.peek();
+        let has_received = self.received_on_wire() > before;
+        if has_received {
+            self.note_read();
+        }
+        match peeked {
             Ok(0) => return self.peer_ended(registration),
             Ok(_) => {
                 self.note_read();
@@ -216,9 +221,7 @@ impl Connection {
             }
             // The bytes on the wire have decoded to nothing so far. The readiness stays, so that the reactor serves the
             // connection again.
-            Err(error)
-                if error.kind() == io::ErrorKind::Interrupted
-                    && self.received_on_wire() > before => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && has_received => {}
             Err(error) if is_transient(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
             }

@@ -29,7 +29,7 @@ pub(super) struct Outbound {
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
     /// The failed sends in a row. The row ends when a send finds no space, or when a service of the reactor sends bytes
-    /// of the queue.
+    /// of the queue or of the filters.
     pub(super) retry: Retry,
 }
 

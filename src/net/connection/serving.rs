@@ -177,6 +177,8 @@ impl Connection {
             // Bytes on the wire are activity, even if they decode to nothing. So is the delivery of bytes that the
             // filters held.
             self.activity.touch(registration);
+            // A call that fails after these bytes begins a new row of failures.
+            self.note_read();
         }
         self.await_filters(registration);
         let (is_exhausted, has_read_short) = match self.filters() {
@@ -185,8 +187,8 @@ impl Connection {
         };
         match read {
             Ok(length) => {
-                self.note_read();
                 if length == 0 {
+                    self.note_read();
                     return self.peer_ended(registration);
                 }
                 // After a failed write, reads go on until the end, as in `read_slow_path`.
@@ -209,7 +211,6 @@ impl Connection {
             // A long step: the bytes have decoded to nothing so far. The readiness stays, so that the reactor serves the
             // connection again, after others.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && received > 0 => {
-                self.note_read();
                 outbox.count_received(received);
                 None
             }
@@ -371,7 +372,8 @@ impl Connection {
         }
         let before = self.outbound.unsent.len();
         self.flush(registration, outbox);
-        if self.outbound.unsent.len() < before {
+        // A part of a record may stand for no byte of the queue.
+        if self.outbound.unsent.len() < before || self.filters().is_some_and(Filters::has_sent) {
             self.outbound.retry = Retry::default();
         }
         let is_drained = self.outbound.take_drain(&self.settings, registration);

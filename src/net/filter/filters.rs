@@ -178,6 +178,11 @@ impl Filters {
         }
     }
 
+    /// Whether the kernel has taken bytes in the last operation, of the queue or of the filters.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.wire.has_sent
+    }
+
     /// Whether the last read of the wire proves that the kernel has no more for now, and no filter has input either.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.wire.read_short && !self.has_input()

@@ -58,6 +58,8 @@ pub(super) struct WireState {
     /// disprove an end that the kernel has reported.
     pub(super) spares_reads: bool,
     pub(super) last_write: LastWrite,
+    /// Whether the kernel has taken bytes in this operation.
+    pub(super) has_sent: bool,
     /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
     /// filters are dropped.
     pub(super) drops_output: bool,
@@ -80,6 +82,7 @@ impl WireState {
         self.read_short = false;
         self.spares_reads = true;
         self.last_write = LastWrite::Sent;
+        self.has_sent = false;
         self.holds_answers = false;
     }
 
@@ -183,6 +186,7 @@ impl WireState {
         let offered = total_length(slices);
         match stream.write(slices) {
             Ok(sent) => {
+                self.has_sent |= sent > 0;
                 self.last_write = match sent < offered && stream.short_write_exhausts() {
                     true => LastWrite::Short,
                     false => LastWrite::Sent,

@@ -213,6 +213,30 @@ fn tls_loses_no_byte_in_a_bad_network() {
     }
 }
 
+// Sixteen shortages of memory in a row fail a socket. Here each is followed by a byte, and all lie within one record.
+#[test]
+fn shortages_between_the_bytes_of_a_record_never_add_up() {
+    let trust = trust();
+    for seed in 0..8 {
+        let mut options = Options {
+            capacity: 1,
+            ..Options::new()
+        };
+        options.faults.missing_buffers = 200;
+        let mut scene = Scene::new(seed, options, Limits::unlimited(), &trust);
+        scene.connect(Ask::new(3_000));
+        scene.run();
+        let notes = scene.take_notes();
+        let closes = ["server close Graceful", "client close Graceful"];
+        for close in closes {
+            assert!(
+                notes.iter().any(|note| note == close),
+                "seed {seed}: {notes:#?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_seed_repeats_the_order_of_events_of_tls() {
     let trust = trust();
