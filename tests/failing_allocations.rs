@@ -15,13 +15,15 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{ErrorKind, Read, Write, stdout};
+use std::io::{ErrorKind, IoSlice, Read, Write, stdout};
+use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use netloop::{
-    Budget, CloseReason, Context, Error, EventLoop, Flow, ListenOptions, SocketHandler, SocketId,
-    SocketOptions, Wait,
+    Budget, CloseReason, Context, DatagramContext, DatagramFlow, DatagramHandler, DatagramOptions,
+    Decoded, Error, EventLoop, Filter, FilterOutput, Flow, ListenOptions, Result, SocketHandler,
+    SocketId, SocketOptions, Wait,
 };
 
 #[path = "support/mod.rs"]
@@ -132,7 +134,12 @@ impl SocketHandler<World> for Answer {
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {
-        match data[0] {
+        let request = match data[0] {
+            // A request may come together with the hello before it.
+            b'x' => data[data.len() - 1],
+            first => first,
+        };
+        match request {
             // To all sockets, which have received nothing yet.
             b'b' => {
                 for from in [0, 900, 1_800] {
@@ -209,8 +216,36 @@ fn read(peer: &mut UnixStream, received: &mut usize, pattern: &[u8]) -> bool {
     }
 }
 
+/// The bytes with which each peer of a filtered server begins, in one write.
+const HELLO: &[u8] = &[b'x'; 3_000];
+
+/// Is ready after the first byte, and passes all bytes as they are.
+#[derive(Default)]
+struct Passing {
+    is_ready: bool,
+}
+
+impl Filter for Passing {
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        self.is_ready |= !input.is_empty();
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        // A filter is the program's own, and has to ask for memory itself.
+        let reserved = to_peer.try_reserve(bytes[0].len());
+        reserved.map_err(|_| std::io::Error::from(ErrorKind::OutOfMemory))?;
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
 /// Runs a server of `count` peers, whose growth `fails_at` fails. Returns whether it did: the run may have fewer growths.
-fn run(count: usize, answer: usize, fails_at: i64) -> bool {
+fn run(is_filtered: bool, count: usize, answer: usize, fails_at: i64) -> bool {
     let scratch = scratch_path();
     let before = LIVE.get();
     let mut world = World::new(count + 1, answer);
@@ -218,15 +253,20 @@ fn run(count: usize, answer: usize, fails_at: i64) -> bool {
     // Unlike TCP, a Unix socket puts off no acknowledgement, so a run takes no time.
     let listener = UnixListener::bind(&scratch.path).unwrap();
     let socket = SocketOptions::new().idle_timeout(Duration::from_secs(60));
-    let options = ListenOptions::new().socket(socket);
+    let mut options = ListenOptions::new().socket(socket);
+    if is_filtered {
+        options = options.filter(|| Ok(Passing::default()));
+    }
+    let hello = if is_filtered { HELLO } else { b"" };
     let server = event_loop.listen_with(listener, options, |_, _| Answer);
     server.unwrap();
 
     LEFT.set(fails_at);
     let mut peers: Vec<(UnixStream, usize)> = Vec::new();
     for place in 0..count {
-        let peer = UnixStream::connect(&scratch.path).unwrap();
+        let mut peer = UnixStream::connect(&scratch.path).unwrap();
         peer.set_nonblocking(true).unwrap();
+        let _ = peer.write_all(hello);
         peers.push((peer, 0));
         if place % 8 == 0 {
             turn(&mut event_loop, &mut world);
@@ -279,9 +319,11 @@ fn run(count: usize, answer: usize, fails_at: i64) -> bool {
         "{:?}",
         world.errors
     );
-    // The loop goes on: a new peer is answered.
+    // The loop goes on: a new peer is answered, for which nothing fails.
+    LEFT.set(-1);
     let mut last = UnixStream::connect(&scratch.path).unwrap();
     last.set_nonblocking(true).unwrap();
+    last.write_all(hello).unwrap();
     last.write_all(b"w").unwrap();
     let mut received = 0;
     while received < answer {
@@ -311,19 +353,69 @@ fn run(count: usize, answer: usize, fails_at: i64) -> bool {
 }
 
 /// Fails each of the growths from the first to `last`, one a run. Returns the number of runs in which one has failed.
-fn fail_each(count: usize, answer: usize, last: i64) -> usize {
+fn fail_each(is_filtered: bool, count: usize, answer: usize, last: i64) -> usize {
     // A run without a failure makes everything that a process makes once, so that no later run counts its growths.
-    run(count, answer, i64::MAX);
-    let growths = (1..=last).filter(|&growth| run(count, answer, growth));
+    run(is_filtered, count, answer, i64::MAX);
+    let growths = (1..=last).filter(|&growth| run(is_filtered, count, answer, growth));
     growths.count()
 }
 
 #[test]
 fn no_growth_that_fails_ends_the_process() {
     in_own_process(r#"exec "$@""#, || {
-        let failed = fail_each(24, 300_000, 100);
+        let failed = fail_each(false, 24, 300_000, 100);
         let _ = writeln!(stdout(), "{failed} of 100 growths were failed");
         assert!(failed == 100, "a run has only {failed} growths");
+    });
+}
+
+#[test]
+fn no_growth_of_a_filter_that_fails_ends_the_process() {
+    in_own_process(r#"exec "$@""#, || {
+        let failed = fail_each(true, 8, 100_000, 100);
+        let _ = writeln!(stdout(), "{failed} of 100 growths were failed");
+        assert!(failed >= 8, "a run has only {failed} growths");
+    });
+}
+
+/// A handler of a UDP socket that is told nothing.
+struct Silent;
+
+impl DatagramHandler<()> for Silent {
+    fn on_message(&mut self, _: &mut DatagramContext<'_, ()>, _: SocketAddr, _: &[u8]) {}
+}
+
+/// Queues datagrams behind a lookup, while the growth `fails_at` of the queue fails. Returns whether it did.
+fn queue_datagrams(fails_at: i64) -> bool {
+    const BYTES: &[u8] = &[7; 700];
+    const COUNT: usize = 60;
+    let mut event_loop = EventLoop::<()>::new().unwrap();
+    let options = DatagramOptions::new();
+    let id = event_loop.connect_udp("localhost:9", options, Silent);
+    let id = id.unwrap();
+    let mut flows = Vec::with_capacity(COUNT);
+    LEFT.set(fails_at);
+    COUNTS.set(true);
+    for _ in 0..COUNT {
+        flows.push(event_loop.datagram_socket(id).send(BYTES));
+    }
+    COUNTS.set(false);
+    let has_failed = LEFT.get() <= 0;
+    let dropped = flows.iter().filter(|flow| **flow == DatagramFlow::Dropped);
+    let dropped = dropped.count();
+    assert_eq!(dropped, usize::from(has_failed), "growth {fails_at}");
+    let socket = event_loop.datagram_socket(id);
+    assert_eq!(socket.queued_datagrams(), COUNT - dropped);
+    assert_eq!(socket.queued_bytes(), (COUNT - dropped) * BYTES.len());
+    has_failed
+}
+
+#[test]
+fn a_datagram_without_memory_is_dropped_alone() {
+    in_own_process(r#"exec "$@""#, || {
+        queue_datagrams(i64::MAX);
+        let failed = (1..=40).filter(|&growth| queue_datagrams(growth)).count();
+        assert!(failed >= 4, "a run has only {failed} growths");
     });
 }
 
@@ -331,7 +423,7 @@ fn no_growth_that_fails_ends_the_process() {
 #[test]
 #[ignore = "takes many minutes"]
 fn none_of_two_thousand_growths_ends_the_process() {
-    let failed = fail_each(130, 480_000, 2_000);
+    let failed = fail_each(false, 130, 480_000, 2_000);
     let _ = writeln!(stdout(), "{failed} of 2,000 growths were failed");
     assert!(failed == 2_000, "a run has only {failed} growths");
 }

@@ -75,7 +75,10 @@ impl Connection {
         }
         if self.stage.is_handshaking() {
             self.send_plain(registration, outbox);
-            let received = outbox.spare.received.of_length(buffer.len());
+            let received = match outbox.spare.received.of_length(buffer.len()) {
+                Ok(received) => received,
+                Err(error) => return self.read_failed(error, registration),
+            };
             let length = received.len().min(HANDSHAKE_BYTES);
             return self.advance_handshake(Some(&mut received[..length]), registration);
         }

@@ -32,9 +32,9 @@ pub enum DatagramFlow {
     /// [high watermark](crate::DatagramOptions::high_water_mark). [`on_drain`](crate::DatagramHandler::on_drain) reports
     /// when to send again.
     Full,
-    /// The datagram was dropped: a limit on queued bytes left no space for it, or the send was refused. After a
-    /// refusal, [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait for the handler
-    /// already.
+    /// The datagram was dropped: a limit on queued bytes or a lack of memory left no space for it, or the send was
+    /// refused. After a refusal, [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait
+    /// for the handler already.
     Dropped,
     /// The datagram was dropped: the socket is closing, is closed, or is gone.
     Closed,

@@ -1,6 +1,6 @@
 //! The send queue of a UDP socket: datagrams that wait for the kernel, for a name lookup, or for the flush of a batch.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::net::SocketAddr;
 
 use crate::system::PacketInfo;
@@ -68,6 +68,12 @@ impl SendQueue {
     /// Returns the number of bytes that would count against the limit if a datagram of `further` bytes were added.
     pub(super) fn weight_with(&self, further: usize) -> usize {
         self.bytes.len() + further + (self.entries.len() + 1) * ENTRY_BYTES
+    }
+
+    /// Reserves the memory of one further datagram of `length` bytes.
+    pub(super) fn reserve(&mut self, length: usize) -> Result<(), TryReserveError> {
+        self.entries.try_reserve(1)?;
+        self.bytes.try_reserve(length)
     }
 
     pub(super) fn push(&mut self, to: Option<SocketAddr>, info: PacketInfo, bytes: &[u8]) {

@@ -191,6 +191,12 @@ impl Datagrams {
                 outbox.forget_datagrams(length);
             }
         }
+        if self.queue.reserve(bytes.len()).is_err() {
+            self.owes_drain = true;
+            self.counts.dropped += 1;
+            registration.want(Interest::WRITABLE);
+            return DatagramFlow::Dropped;
+        }
         self.queue.push(to, info, bytes);
         outbox.keep_datagram(bytes.len());
         registration.want(Interest::WRITABLE);

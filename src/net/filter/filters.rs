@@ -327,7 +327,7 @@ impl Filters {
         let Some((top, below)) = self.layers.split_last_mut() else {
             return stream.read(buffer);
         };
-        let received = spare.of_length(buffer.len());
+        let received = spare.of_length(buffer.len())?;
         let read = read_top(top, below, &mut self.wire, stream, buffer, received);
         // If the output is dropped, `answer` drops the answers now. If they were held instead, they would pile up and
         // stop the reads.

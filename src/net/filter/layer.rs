@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
-use crate::net::error::Error;
+use crate::net::error::{Error, Syscall};
 
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
@@ -312,6 +312,9 @@ impl Layer {
                 let in_place = &input[used..][decoded.in_place];
                 progress += in_place.len();
                 filled += self.give_in_place(in_place, &mut space[filled..]);
+                if self.failure.is_some() {
+                    return (input.len(), filled);
+                }
             }
             used += decoded.used;
             if decoded.is_end {
@@ -328,11 +331,12 @@ impl Layer {
         }
     }
 
-    /// Copies decoded bytes into `space`, and keeps those that do not fit. Returns the number of copied bytes.
+    /// Copies decoded bytes into `space`, and keeps those that do not fit. Fails the filter if there is no memory for
+    /// them. Returns the number of copied bytes.
     fn give_in_place(&mut self, decoded: &[u8], space: &mut [u8]) -> usize {
         let fitting = decoded.len().min(space.len());
         space[..fitting].copy_from_slice(&decoded[..fitting]);
-        self.decoded.extend_from_slice(&decoded[fitting..]);
+        self.append_decoded(&decoded[fitting..]);
         fitting
     }
 
@@ -349,11 +353,25 @@ impl Layer {
             return true;
         }
         let is_too_long = self.input.len() + unused.len() > MOST_UNUSED_BYTES && !self.may_decode;
-        if is_too_long || self.input.try_reserve(unused.len()).is_err() {
+        if is_too_long {
             self.failure.get_or_insert_with(misbehaved);
             return false;
         }
+        if self.input.try_reserve(unused.len()).is_err() {
+            self.failure.get_or_insert_with(without_memory);
+            return false;
+        }
         self.input.extend_from_slice(unused);
+        true
+    }
+
+    /// Appends decoded bytes that no space had room for. Fails the filter and returns `false` if there is no memory.
+    fn append_decoded(&mut self, bytes: &[u8]) -> bool {
+        if self.decoded.try_reserve(bytes.len()).is_err() {
+            self.failure.get_or_insert_with(without_memory);
+            return false;
+        }
+        self.decoded.extend_from_slice(bytes);
         true
     }
 
@@ -361,11 +379,13 @@ impl Layer {
     /// inserted ones are newer: they did not fit into the space of the last call. Fails a filter that decodes many
     /// bytes before it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
-        if self.decoded.len() == kept {
-            self.decoded.extend_from_slice(bytes);
-        } else {
-            self.decoded.splice(kept..kept, bytes.iter().copied());
+        let newer = self.decoded.len() - kept;
+        if !self.append_decoded(bytes) {
+            // No newer byte is delivered without those that are lost.
+            self.decoded.truncate(kept);
+            return;
         }
+        self.decoded[kept..].rotate_left(newer);
         if self.decoded.len() > MOST_UNUSED_BYTES && !self.is_ready() {
             let text = "a filter has decoded many bytes, and is not ready";
             self.failure
@@ -379,6 +399,11 @@ impl Layer {
 fn misbehaved() -> Error {
     let text = "a filter has answered with bytes that it was not given, or has used none of many";
     Error::with_code(Error::FILTER, text)
+}
+
+/// The error of a filter whose bytes find no memory.
+fn without_memory() -> Error {
+    Error::new(Syscall::Read, io::ErrorKind::OutOfMemory.into())
 }
 
 /// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.

@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn buffers_are_freed_once_no_connection_reads_any_more() {
         let mut spare = SpareBuffers::default();
-        let _ = spare.received.of_length(128 << 10);
+        spare.received.of_length(128 << 10).unwrap();
         spare.encoded.reserve(128 << 10);
         spare.reclaim();
         assert!(

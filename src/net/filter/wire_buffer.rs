@@ -1,5 +1,7 @@
 //! The buffer into which the kernel copies the bytes on the wire, for all connections with filters.
 
+use std::io;
+
 /// The alignment of the first byte, as that of the read buffer of the loop.
 const PAGE_BYTES: usize = 4096;
 
@@ -13,14 +15,23 @@ pub(crate) struct WireBuffer {
 
 impl WireBuffer {
     /// Returns `length` bytes. The first lies on a page boundary: the kernel's copy to most other places is slower (D8).
-    pub(crate) fn of_length(&mut self, length: usize) -> &mut [u8] {
+    ///
+    /// # Errors
+    ///
+    /// `OutOfMemory` if there is no memory for the bytes.
+    pub(crate) fn of_length(&mut self, length: usize) -> io::Result<&mut [u8]> {
         self.is_used = true;
-        if self.bytes.len() < length + PAGE_BYTES {
-            self.bytes = vec![0; length + PAGE_BYTES];
+        let needed = length + PAGE_BYTES;
+        if self.bytes.len() < needed {
+            let mut bytes = Vec::new();
+            let reserved = bytes.try_reserve_exact(needed);
+            reserved.map_err(|_| io::ErrorKind::OutOfMemory)?;
+            bytes.resize(needed, 0);
+            self.bytes = bytes;
         }
         let offset = self.bytes.as_ptr().align_offset(PAGE_BYTES);
         let start = if offset < PAGE_BYTES { offset } else { 0 };
-        &mut self.bytes[start..start + length]
+        Ok(&mut self.bytes[start..start + length])
     }
 
     /// Whether the buffer has memory.
@@ -52,7 +63,7 @@ mod tests {
         let mut buffer = WireBuffer::default();
         assert!(!buffer.has_memory());
         for length in [1, 4096, 128 << 10, 1000] {
-            let bytes = buffer.of_length(length);
+            let bytes = buffer.of_length(length).unwrap();
             assert_eq!(bytes.len(), length);
             assert_eq!(bytes.as_ptr().addr() % PAGE_BYTES, 0, "{length}");
         }
