@@ -181,3 +181,18 @@ impl System {
         }
     }
 }
+
+#[cfg(all(test, feature = "simulation"))]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_that_a_connect_opens_meets_faults_too() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let system = System::Faulty(faults::Injector::new(1, faults::Faults::NONE));
+        let connected = system.connect(None, listener.local_addr().unwrap(), None);
+        assert!(matches!(connected, Ok(Stream::Faulty(_))));
+    }
+}

@@ -4,7 +4,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::system::options::Binding;
-use crate::system::{Stream, System};
 
 use super::acceptor::FaultyAcceptor;
 use super::injector::Injector;
@@ -110,12 +109,4 @@ fn an_aborted_accept_resets_a_client_that_has_sent_nothing() {
     assert_eq!(aborted.kind(), ErrorKind::ConnectionAborted);
     let reset = client.read(&mut [0]).unwrap_err();
     assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
-}
-
-#[test]
-fn a_stream_that_a_connect_opens_meets_faults_too() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let system = System::Faulty(injector(Faults::NONE));
-    let connected = system.connect(None, listener.local_addr().unwrap(), None);
-    assert!(matches!(connected, Ok(Stream::Faulty(_))));
 }
