@@ -131,6 +131,7 @@ struct Answer;
 impl SocketHandler<World> for Answer {
     fn on_connect(&mut self, cx: &mut Context<'_, World>) {
         cx.shared.connected.push(cx.socket.id());
+        cx.socket.after(PATIENCE, 0);
     }
 
     fn on_data(&mut self, cx: &mut Context<'_, World>, data: &[u8]) {

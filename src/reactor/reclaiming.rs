@@ -52,6 +52,15 @@ impl<T: Handler> Reactor<T> {
         self.wheel.reserve()
     }
 
+    /// Ensures that the next timer allocates no memory on the wheel.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory. The reactor is unchanged.
+    pub(crate) fn reserve_timer(&mut self) -> Result<(), TryReserveError> {
+        self.wheel.reserve()
+    }
+
     /// Frees memory that removed sources and timers have left, even if only a little of a table is unused. Entries do
     /// not move, so memory before the last entry of a table stays.
     pub(crate) fn shrink(&mut self) {

@@ -168,11 +168,8 @@ impl Net {
                         self.passed = Some(passed);
                         return Elapsing::Served;
                     }
-                    Some(NextTry::Later) => {
-                        self.put_off(passed);
-                        return Elapsing::Served;
-                    }
-                    None => {}
+                    Some(NextTry::Later) if self.put_off(passed) => return Elapsing::Served,
+                    Some(NextTry::Later) | None => {}
                 }
             }
             passed.services = match is_preliminary {
@@ -220,12 +217,18 @@ impl Net {
     }
 
     /// Lets a deadline wait for the next try of its service. A timer is put on a list until then. The connection's own
-    /// deadline needs no list, because its entry on the wheel is filed.
-    fn put_off(&mut self, passed: PassedDeadline) {
+    /// deadline needs no list, because its entry on the wheel is filed. Returns `false` if there is no memory for the
+    /// list: the deadline then decides at once.
+    fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;
-        if let Some(name) = passed.timer {
+        let Some(name) = passed.timer else {
+            return true;
+        };
+        let has_memory = self.put_off.try_reserve(1).is_ok();
+        if has_memory {
             self.put_off.push(PutOffTimer { owner, name });
         }
+        has_memory
     }
 
     /// Takes the first put-off timer of `owner` that still counts: it was neither cancelled nor armed anew.

@@ -69,12 +69,31 @@ impl Net {
             }
             return;
         }
+        if !self.reserve_timer_of(owner) {
+            return;
+        }
+        let reactor = &mut self.reactor;
         let name = self.socket_timers.armed.insert_with(|name| SocketTimer {
             owner,
             token,
             handle: reactor.arm_source_timer(deadline, name),
         });
         self.socket_timers.names.insert((owner, token), name);
+    }
+
+    /// Reserves the memory of a further timer. Peers decide how many connections have timers, so a connection whose timer
+    /// finds no memory is closed, as one whose deadline finds none. Then returns `false`.
+    fn reserve_timer_of(&mut self, owner: Key) -> bool {
+        if self.connection(SocketId(owner)).is_none() {
+            return true;
+        }
+        let has_memory =
+            self.reactor.reserve_timer().is_ok() && self.socket_timers.armed.reserve().is_ok();
+        if !has_memory {
+            self.reactor
+                .visit(owner, |_, registration| registration.close());
+        }
+        has_memory
     }
 
     /// Cancels the timer of `id` with `token`. Returns whether the handler was still to be told of the timer. For a
