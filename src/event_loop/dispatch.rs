@@ -198,13 +198,13 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        if matches!(
-            event,
-            SocketEvent::Drained | SocketEvent::Accepted | SocketEvent::Connected
-        ) {
-            // A drained queue may have freed many chunks, and the end of a handshake or a connect disarms its timer. The
-            // next event that would notice this memory may be far off.
-            self.net.notice_slack();
+        // In both cases, the next event that would notice the memory may be far off.
+        match event {
+            // A drained queue may have freed many chunks.
+            SocketEvent::Drained => self.net.notice_slack(),
+            // The timer of the handshake or of the connect was disarmed.
+            SocketEvent::Accepted | SocketEvent::Connected => self.net.notice_slack_of_timers(),
+            _ => {}
         }
         if matches!(event, SocketEvent::Accepted) {
             return self.deliver_ready_connection(shared, id);
