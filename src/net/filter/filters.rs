@@ -13,10 +13,8 @@ use crate::system::Stream;
 use super::factory::FilterFactory;
 use super::interface::Filter;
 use super::layer::{AnyFilter, Layer};
-use super::passage::{
-    LastWrite, MOST_READS, WireState, answer, fill, flush, is_full, read_top, send, total_length,
-    write_through,
-};
+use super::passage::{answer, fill, flush, read_top, send, write_through};
+use super::wire::{LastWrite, MOST_READS, WireState, is_full, total_length};
 use super::wire_buffer::WireBuffer;
 
 /// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the

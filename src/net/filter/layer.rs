@@ -10,8 +10,8 @@ use crate::net::error::{Error, Syscall};
 
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
-use super::passage::total_length;
 use super::proxy_filter::ProxyFilter;
+use super::wire::total_length;
 
 /// The limit on the received bytes that a filter leaves unused although it has space for decoded ones, and on the bytes
 /// that it decodes before it is ready.

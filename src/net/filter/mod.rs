@@ -13,6 +13,7 @@ mod passage;
 mod proxy_filter;
 mod proxy_header;
 mod spare;
+mod wire;
 mod wire_buffer;
 
 pub use interface::{Decoded, Filter, FilterOutput};
