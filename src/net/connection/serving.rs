@@ -150,7 +150,7 @@ impl Connection {
         let before = filters.received();
         let read = filters.read(stream, buffer, &mut outbox.spare.received);
         match read {
-            Ok(length) if length > 0 && filters.is_quiet() => {
+            Ok(length) if length > 0 && filters.is_quiet() && !filters.has_sent() => {
                 if filters.is_exhausted() {
                     registration.fell_short(Interest::READABLE);
                 }
