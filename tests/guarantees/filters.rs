@@ -3,6 +3,7 @@
 mod contracts;
 #[cfg(target_os = "linux")]
 mod failures;
+mod faulty;
 mod handshakes;
 mod proxied;
 #[cfg(unix)]

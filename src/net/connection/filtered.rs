@@ -70,6 +70,11 @@ impl Connection {
         registration.want(Interest::WRITABLE);
     }
 
+    /// Whether a filter of this connection has panicked, and the connection is not closed yet.
+    pub(crate) fn has_panicked_filter(&self) -> bool {
+        !self.is_closed() && self.filters().is_some_and(Filters::has_panicked)
+    }
+
     /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.
     pub(super) fn await_kept_input(&self, registration: &mut Registration<'_>) {
         if self.filters().is_some_and(Filters::has_input) {

@@ -20,7 +20,7 @@ impl Error {
     /// `ERR_TOTAL_QUEUE_LIMIT`: the unsent bytes of all sockets would pass
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), and this socket had the most.
     pub const TOTAL_QUEUE_LIMIT: &'static str = "ERR_TOTAL_QUEUE_LIMIT";
-    /// `ERR_HANDLER_PANICKED`: a handler panicked, and its socket was destroyed.
+    /// `ERR_HANDLER_PANICKED`: a handler or a [filter](crate::Filter) panicked, and its socket was destroyed.
     pub const HANDLER_PANICKED: &'static str = "ERR_HANDLER_PANICKED";
     /// `ERR_INTERNAL`: a defect of this crate. The loop has closed the socket, and goes on. Please report it.
     pub const INTERNAL: &'static str = "ERR_INTERNAL";

@@ -36,7 +36,10 @@ use crate::net::error::Result;
 ///
 /// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
 /// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) do not call that `end`. An error of a filter
-/// closes its socket with this error, after the bytes that were decoded before it.
+/// closes its socket with this error, after the bytes that were decoded before it. A filter that has panicked is not
+/// called again, and its socket closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED): with
+/// [`PanicPolicy::Close`](crate::PanicPolicy::Close) in the same turn, otherwise when the filter would be called next. The
+/// bytes of the call are lost.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -270,7 +273,8 @@ impl FilterOutput<'_> {
     /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible, with
     /// one exception. If the filter next to the handler appends bytes in a call that also decodes bytes, or that
     /// completes the handshake, they leave with the answer of the handler, or else in the next flush. What is appended
-    /// after the [end](Filter::end) of this side is dropped.
+    /// after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the buffer fails
+    /// with [`ERR_FILTER`](crate::Error::FILTER).
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

@@ -6,8 +6,10 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 
-use crate::net::error::{Error, Syscall};
+use crate::net::error::Error;
 
+use super::course::Course;
+use super::faults::{misbehaved, panicked, without_memory, wrap};
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
@@ -37,9 +39,7 @@ impl fmt::Debug for dyn AnyFilter {
 /// One filter of a connection.
 pub(super) struct Layer {
     filter: Box<dyn AnyFilter>,
-    has_begun: bool,
-    /// Whether the `begin` of the filter has failed.
-    is_stillborn: bool,
+    course: Course,
     /// Received bytes that the filter has not used.
     input: Vec<u8>,
     /// Whether the filter may decode more without further input.
@@ -58,8 +58,7 @@ impl Layer {
     pub(super) fn new(filter: Box<dyn AnyFilter>) -> Self {
         Self {
             filter,
-            has_begun: false,
-            is_stillborn: false,
+            course: Course::default(),
             input: Vec::new(),
             may_decode: false,
             decoded: Vec::new(),
@@ -72,17 +71,20 @@ impl Layer {
 
     /// Lets the filter begin, once.
     pub(super) fn begin(&mut self) {
-        if !self.has_begun {
-            self.has_begun = true;
-            if let Err(error) = self.filter.begin(self.out.own()) {
-                self.failure = Some(error);
-                self.is_stillborn = true;
-            }
+        if self.course.is_new() {
+            let begun = self.course.call(|| self.filter.begin(self.out.own()));
+            self.course.note_begun(begun.is_ok());
+            self.failure = begun.err();
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.has_begun && !self.is_stillborn && self.filter.is_ready()
+        self.course.has_begun() && self.course.call(|| self.filter.is_ready())
+    }
+
+    /// Whether a call of the filter has panicked.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.course.has_panicked()
     }
 
     /// Whether the filter is a [`ProxyFilter`] that has done its work: it passes all further bytes as they are, and
@@ -103,7 +105,10 @@ impl Layer {
     }
 
     pub(super) fn peer_address(&self) -> Option<SocketAddr> {
-        self.filter.peer_address()
+        match self.has_panicked() {
+            true => None,
+            false => self.course.call(|| self.filter.peer_address()),
+        }
     }
 
     pub(super) fn as_any(&self) -> &dyn Any {
@@ -112,7 +117,8 @@ impl Layer {
 
     /// Returns the error of the filter, if it has failed.
     pub(super) fn failure(&self) -> Option<io::Error> {
-        self.failure.clone().map(wrap)
+        let panicked = || self.has_panicked().then(panicked);
+        self.failure.clone().or_else(panicked).map(wrap)
     }
 
     /// Whether a read may give bytes, the end, or an error without asking the layer below.
@@ -220,10 +226,10 @@ impl Layer {
     /// Notes that the layer below has no further bytes. This is the end of the peer if the filter agrees and has used
     /// all its input, and else a failure.
     pub(super) fn note_end_below(&mut self) {
-        if self.has_peer_ended || self.failure.is_some() {
+        if self.has_peer_ended || self.failure().is_some() {
             return;
         }
-        match self.filter.peer_ended() {
+        match self.course.call(|| self.filter.peer_ended()) {
             Ok(()) if self.input.is_empty() => self.has_peer_ended = true,
             Ok(()) => {
                 let text = "the peer has ended within bytes that a filter decodes as a whole";
@@ -244,17 +250,21 @@ impl Layer {
     #[inline(always)]
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
         let offered = total_length(bytes);
-        let filter = &mut self.filter;
+        let before = self.out.len();
+        let (filter, course) = (&mut self.filter, &self.course);
         let encoded = self.out.encode(|to_peer| {
-            let taken = filter.encode(bytes, to_peer)?;
+            let taken = course.call(|| filter.encode(bytes, to_peer))?;
             match taken {
-                taken if taken == 0 || taken > offered => Err(misbehaved()),
+                taken if taken == 0 || taken > offered || to_peer.len() < before => {
+                    Err(misbehaved())
+                }
                 taken => Ok(taken),
             }
         });
         match encoded {
             Ok(_) => Ok(()),
             Err(error) => {
+                self.has_removed_bytes(before);
                 self.note_failure(error.clone());
                 Err(wrap(error))
             }
@@ -263,9 +273,17 @@ impl Layer {
 
     /// Lets the filter end this side, once.
     pub(super) fn end(&mut self) -> io::Result<()> {
+        if self.has_panicked() {
+            return Err(wrap(panicked()));
+        }
         if !self.has_ended {
             self.has_ended = true;
-            self.filter.end(self.out.own()).map_err(wrap)?;
+            let before = self.out.len();
+            let ended = self.course.call(|| self.filter.end(self.out.own()));
+            if self.has_removed_bytes(before) {
+                return Err(wrap(misbehaved()));
+            }
+            ended.map_err(wrap)?;
         }
         Ok(())
     }
@@ -285,6 +303,10 @@ impl Layer {
     fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
         let (mut used, mut filled) = (0, 0);
         self.may_decode = false;
+        if self.has_panicked() {
+            self.note_failure(panicked());
+            return (input.len(), 0);
+        }
         loop {
             let left = input.len() - used;
             let answered = self.out.len();
@@ -293,8 +315,14 @@ impl Layer {
                 filled: 0,
                 to_peer: self.out.own(),
             };
-            let decoded = self.filter.decode(&mut input[used..], &mut output);
+            let decoded = self
+                .course
+                .call(|| self.filter.decode(&mut input[used..], &mut output));
             let written = output.filled;
+            if self.out.len() < answered && self.has_removed_bytes(answered) {
+                self.note_failure(misbehaved());
+                return (input.len(), filled);
+            }
             if self.has_ended {
                 // This side has ended, and its FIN may have left. So the answers of the filter are dropped.
                 self.out.cut(answered);
@@ -338,6 +366,17 @@ impl Layer {
         space[..fitting].copy_from_slice(&decoded[..fitting]);
         self.append_decoded(&decoded[fitting..]);
         fitting
+    }
+
+    /// Whether the filter has removed bytes for the peer, of which there were `before`. The counts of sent bytes are then
+    /// wrong, so all bytes are dropped.
+    #[cold]
+    fn has_removed_bytes(&mut self, before: usize) -> bool {
+        let has_removed = self.out.len() < before;
+        if has_removed {
+            self.out.drop_all();
+        }
+        has_removed
     }
 
     #[cold]
@@ -392,24 +431,6 @@ impl Layer {
                 .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
         }
     }
-}
-
-/// The error of a filter that breaks its contract.
-#[cold]
-fn misbehaved() -> Error {
-    let text = "a filter has answered with bytes that it was not given, or has used none of many";
-    Error::with_code(Error::FILTER, text)
-}
-
-/// The error of a filter whose bytes find no memory.
-fn without_memory() -> Error {
-    Error::new(Syscall::Read, io::ErrorKind::OutOfMemory.into())
-}
-
-/// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.
-#[cold]
-fn wrap(error: Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 impl fmt::Debug for Layer {

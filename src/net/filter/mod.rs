@@ -4,7 +4,9 @@
 //! bytes that wait between them. `Filters` read and write the stream that the connection lends, and know neither the
 //! connection nor the reactor.
 
+mod course;
 mod factory;
+mod faults;
 mod filters;
 mod interface;
 mod layer;

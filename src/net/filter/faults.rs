@@ -1,0 +1,29 @@
+//! The errors of a filter that is at fault, or finds no memory.
+
+use std::io;
+
+use crate::net::error::{Error, Syscall};
+
+/// The error of a filter that breaks its contract.
+#[cold]
+pub(super) fn misbehaved() -> Error {
+    let text = "a filter has answered with bytes that it was not given, or has used none of many";
+    Error::with_code(Error::FILTER, text)
+}
+
+/// The error of a filter whose bytes find no memory.
+pub(super) fn without_memory() -> Error {
+    Error::new(Syscall::Read, io::ErrorKind::OutOfMemory.into())
+}
+
+/// The error of a filter that has panicked.
+#[cold]
+pub(super) fn panicked() -> Error {
+    Error::with_code(Error::HANDLER_PANICKED, "one of its filters panicked")
+}
+
+/// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.
+#[cold]
+pub(super) fn wrap(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
