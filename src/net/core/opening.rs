@@ -71,14 +71,15 @@ impl Net {
             let _ = stream.reset_on_close();
             return None;
         }
-        let counted = listener.first_counted_peer(peer);
-        listener.connection_opened(counted);
-        let has_options = listener.passes_on_options();
-        let settings = listener.socket_settings();
+        // The program makes the filters. A panic of its closure must not leave a place taken.
         let (filters, failure) = match listener.make_filters(peer) {
             Ok(filters) => (filters, None),
             Err(error) => (None, Some(error)),
         };
+        let counted = listener.first_counted_peer(peer);
+        listener.connection_opened(counted);
+        let has_options = listener.passes_on_options();
+        let settings = listener.socket_settings();
         self.tally.accepted += 1;
         let connection = Connection::established(stream, peer, Some(server.0), settings);
         if !has_options {

@@ -1,10 +1,11 @@
 //! Filters that panic, or remove what is not theirs: they cost their own connection, and no byte is lost in silence.
 
+use std::cell::Cell;
 use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use netloop::{Decoded, Filter, FilterOutput, ListenOptions, Result};
+use netloop::{Decoded, Filter, FilterOutput, Limits, ListenOptions, Result};
 
 use crate::caught_panics::catching;
 use crate::panics::OWN_FAULT;
@@ -64,7 +65,7 @@ fn a_panic_in_any_call_of_a_filter_closes_its_socket() {
         ("end", false),
         ("peer_ended", false),
     ] {
-        let (mut scene, told) = catching(netloop::Limits::new());
+        let (mut scene, told) = catching(Limits::new());
         let options = ListenOptions::new().filter(move || Ok(Panics(place)));
         let (_, address) = scene.listen(options, |_| {
             Recorder::new("theirs").on("data", |cx, _| cx.socket.write(b"answer").ignore())
@@ -106,6 +107,30 @@ fn a_filter_that_has_panicked_is_not_called_again() {
     scene.drive_to_close("theirs");
     let trace = "connect error:ERR_HANDLER_PANICKED close:Error";
     assert_eq!(scene.world.trace("theirs"), trace);
+}
+
+#[test]
+fn a_panic_in_the_making_of_a_filter_takes_no_place() {
+    let limits = Limits::new()
+        .max_connections(1)
+        .max_connections_per_network(1);
+    let (mut scene, told) = catching(limits);
+    let made = Cell::new(0);
+    let options = ListenOptions::new().max_connections(1).filter(move || {
+        made.set(made.get() + 1);
+        match made.get() {
+            ..=2 => std::panic::panic_any(OWN_FAULT),
+            _ => Ok(Panics("never")),
+        }
+    });
+    let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+    let mut peers: Vec<_> = (0..2).map(|_| Peer::connect(address)).collect();
+    for peer in &mut peers {
+        assert!(scene.peer_reads_to_end(peer).bytes.is_empty());
+    }
+    assert_eq!(told.borrow().len(), 2);
+    let _peer = Peer::connect(address);
+    scene.drive_until("theirs", "connect");
 }
 
 /// Passes all bytes as they are, and empties the buffer of the bytes for the peer when some are received.
