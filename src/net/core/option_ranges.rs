@@ -48,6 +48,9 @@ pub(super) fn check_listen_options(
     settings: &SocketSettings,
 ) -> Result<()> {
     check_socket_settings(settings)?;
+    for filter in &options.filters {
+        filter.check()?;
+    }
     let kind = match on {
         ListenOn::Endpoint(Endpoint::Path(_)) => return Ok(()),
         ListenOn::Endpoint(Endpoint::Socket(_)) => "an address",

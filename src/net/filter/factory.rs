@@ -9,15 +9,41 @@ use super::layer::AnyFilter;
 
 /// A factory that makes one filter for each connection.
 #[derive(Clone)]
-pub(crate) struct FilterFactory(Rc<dyn Fn() -> Result<Box<dyn AnyFilter>>>);
+pub(crate) struct FilterFactory {
+    make: Rc<dyn Fn() -> Result<Box<dyn AnyFilter>>>,
+    /// Whether the filters are made from a configuration alone: one that fails will always fail.
+    is_of_configuration: bool,
+}
 
 impl FilterFactory {
     pub(crate) fn new<F: AnyFilter + 'static>(make: impl Fn() -> Result<F> + 'static) -> Self {
-        Self(Rc::new(move || Ok(Box::new(make()?))))
+        Self {
+            make: Rc::new(move || Ok(Box::new(make()?))),
+            is_of_configuration: false,
+        }
+    }
+
+    /// Makes a factory whose filters are made from a configuration alone.
+    #[cfg(feature = "tls")]
+    pub(crate) fn of_configuration<F: AnyFilter + 'static>(
+        make: impl Fn() -> Result<F> + 'static,
+    ) -> Self {
+        Self {
+            is_of_configuration: true,
+            ..Self::new(make)
+        }
+    }
+
+    /// Checks the configuration, if the filters are made from one. With a bad one, a server could serve no connection.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_of_configuration {
+            self.make()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn make(&self) -> Result<Box<dyn AnyFilter>> {
-        (self.0)()
+        (self.make)()
     }
 }
 

@@ -156,12 +156,15 @@ impl ListenOptions {
     /// was negotiated.
     ///
     /// ALPN, the choice of a certificate by name, certificates of clients, and the resumption of sessions are set in the
-    /// configuration.
+    /// configuration. A server is refused with [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) if its configuration
+    /// accepts early data, or rustls refuses it.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[doc(alias = "createSecureContext")]
-    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
-        self.filter(move || crate::net::tls::TlsFilter::new(Arc::clone(&config)))
+    pub fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        let make = move || crate::net::tls::TlsFilter::new(Arc::clone(&config));
+        self.filters.push(FilterFactory::of_configuration(make));
+        self
     }
 
     /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`; the umask

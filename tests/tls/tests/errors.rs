@@ -6,7 +6,7 @@ use std::sync::Arc;
 use netloop::{ConnectOptions, ListenOptions};
 use netloop_tls::{Authority, Identity};
 
-use crate::support::{Peer, Recorder, Scene};
+use crate::support::{Peer, Recorder, Scene, loopback};
 use crate::{NAME, name};
 
 /// Connects a client that trusts `authority` to a server with `identity`. Returns the texts of the errors of both, with
@@ -117,6 +117,17 @@ fn sides_without_a_common_version_fail_in_words() {
 fn a_server_that_accepts_early_data_is_refused() {
     let mut config = Authority::new().identity(&[NAME]).server();
     config.max_early_data_size = 1;
-    let error = netloop::TlsFilter::new(Arc::new(config)).unwrap_err();
+    let config = Arc::new(config);
+    let error = netloop::TlsFilter::new(Arc::clone(&config)).unwrap_err();
     assert_eq!(error.code(), netloop::Error::INVALID_ARGUMENT);
+    // The server is refused, and not each of its connections.
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().tls(config);
+    let refused = scene
+        .event_loop
+        .listen_with(loopback(), options, |_, _| Recorder::new("theirs"));
+    assert_eq!(
+        refused.unwrap_err().code(),
+        netloop::Error::INVALID_ARGUMENT
+    );
 }
