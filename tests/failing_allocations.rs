@@ -32,7 +32,7 @@ mod support;
 use support::{in_own_process, scratch_path};
 
 /// The longest wait for anything before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The size from which on an allocation is a growth.
 const GROWTH_BYTES: usize = 1024;

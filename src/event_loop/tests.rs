@@ -71,7 +71,7 @@ fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(10)))
+    peer.set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     let (parents, _) = listener.accept().unwrap();
 

@@ -8,7 +8,7 @@ use netloop::{
     Wait,
 };
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, World, filtered, loopback};
+use crate::support::{PATIENCE, Peer, PeerEnd, Recorder, Scene, Seen, World, filtered, loopback};
 
 const FAR: Duration = Duration::from_secs(60);
 
@@ -166,7 +166,7 @@ fn a_flush_within_a_budget_says_whether_more_is_left() {
     let mut arrived = have(&mut sides);
     assert!(scene.event_loop.flush(two), "one is left");
     assert!(!scene.event_loop.flush(two), "none is left");
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while arrived < 5 {
         assert!(Instant::now() < deadline, "{arrived} of 5 have theirs");
         arrived += have(&mut sides);

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::system;
 
 /// A runtime that takes longer to begin listening is broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct ServerProcess {
     child: Child,

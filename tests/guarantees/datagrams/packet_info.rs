@@ -2,13 +2,12 @@
 //! ECN.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use netloop::{
     DatagramContext, DatagramFlow, DatagramId, DatagramOptions, Ecn, Family, PacketInfo,
 };
 
-use crate::support::hosts;
+use crate::support::{PATIENCE, hosts};
 
 use super::{Notes, Stage, Watch, peer};
 
@@ -81,8 +80,7 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
     let handler = Watch::echo("b");
     let (_, port) = bind_everywhere(&mut stage, "0.0.0.0:0", handler);
     let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
     peer.send_to(b"whence?", (hosts()[1], port)).unwrap();
     stage.drive_to("b whence?");
     stage.settle_for_a_while();

@@ -123,6 +123,7 @@ mod full_kernels {
     use netloop::{DatagramFlow, DatagramOptions, DropPolicy};
 
     use super::super::{Stage, Watch, peer};
+    use crate::support::PATIENCE;
 
     fn stage(faults: Faults, seed: u64) -> Stage {
         Stage::on(faulty_event_loop(seed, faults).unwrap())
@@ -284,8 +285,7 @@ mod full_kernels {
         }
         stage.run_to_its_end();
         assert_eq!(stage.socket(id).queued_datagrams(), 0);
-        peer.set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
         for number in 0..50_u8 {
             let mut buffer = [0; 8];
             assert_eq!(peer.recv(&mut buffer).unwrap(), 1);

@@ -10,7 +10,7 @@ use netloop::{
     EventLoop, Wait,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The names of addresses, and the events of each socket.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn limits(threads: usize, waiting: impl Into<Option<usize>>) -> LookupLimits {
     LookupLimits {

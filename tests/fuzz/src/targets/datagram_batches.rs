@@ -13,7 +13,7 @@ const LOOPBACK: &str = "127.0.0.1:0";
 const MOST_BYTES: usize = 40_000;
 const MOST_DATAGRAMS: u8 = 60;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The datagrams that one receiver was told of. `true` stands for a cut one.
 type Arrived = Vec<Vec<(Vec<u8>, bool)>>;
