@@ -7,6 +7,8 @@ use crate::server::Server;
 
 #[test]
 fn requests_in_work_finish_and_idle_connections_end() {
+    let large = 20_000_000;
+    let expected = pattern(large);
     let mut server = Server::start(&["--shutdown-time", "60"]);
     // One has begun a head, one a body, and one has not read its download.
     let mut head = Peer::connect(server.address);
@@ -18,7 +20,6 @@ fn requests_in_work_finish_and_idle_connections_end() {
     );
     assert_eq!(upload.response().status, 100);
     let mut download = Peer::connect(server.address);
-    let large = 20_000_000;
     download.send(format!("GET /bytes/{large} HTTP/1.1\r\nHost: a\r\n\r\n"));
     download.stream.peek(&mut [0]).unwrap();
 
@@ -45,7 +46,7 @@ fn requests_in_work_finish_and_idle_connections_end() {
     assert_eq!(upload.response().body, b"5 bytes\n");
     assert_eq!(upload.rest(), b"");
     drop(upload);
-    assert_same(&download.response().body, &pattern(large));
+    assert_same(&download.response().body, &expected);
     assert_eq!(download.rest(), b"");
     drop(download);
     assert_eq!(server.says("1 ended, "), "3 finished, 0 failed, 0 forced");

@@ -30,8 +30,8 @@ fn requests(count: usize) -> (String, Vec<Vec<u8>>) {
 #[test]
 fn a_pipeline_is_answered_in_its_order() {
     let server = Server::start(&[]);
-    let mut peer = Peer::connect(server.address);
     let (requests, bodies) = requests(1_000);
+    let mut peer = Peer::connect(server.address);
     peer.send(requests);
     for body in bodies {
         let response = peer.response();
@@ -42,8 +42,8 @@ fn a_pipeline_is_answered_in_its_order() {
 #[test]
 fn a_pipeline_byte_by_byte_is_answered_alike() {
     let server = Server::start(&[]);
-    let mut peer = Peer::connect(server.address);
     let (requests, bodies) = requests(21);
+    let mut peer = Peer::connect(server.address);
     for byte in requests.as_bytes().chunks(1) {
         peer.send(byte);
     }
@@ -55,12 +55,14 @@ fn a_pipeline_byte_by_byte_is_answered_alike() {
 #[test]
 fn requests_behind_a_download_wait_for_its_end() {
     let server = Server::start(&[]);
-    let mut peer = Peer::connect(server.address);
     let large = 20_000_000;
+    // Made first: the server closes a peer that computes for long and reads nothing meanwhile.
+    let expected = pattern(large);
+    let mut peer = Peer::connect(server.address);
     let request = format!("GET /bytes/{large} HTTP/1.1\r\nHost: a\r\n\r\n");
     peer.send(request.repeat(3) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     for _ in 0..3 {
-        assert_same(&peer.response().body, &pattern(large));
+        assert_same(&peer.response().body, &expected);
     }
     assert_eq!(peer.response().body, b"Hello, world!\n");
 }
@@ -69,12 +71,14 @@ fn requests_behind_a_download_wait_for_its_end() {
 #[test]
 fn a_client_that_ends_its_side_gets_every_response() {
     let server = Server::start(&[]);
-    let mut peer = Peer::connect(server.address);
     let large = 8_000_000;
+    // Made first: the server closes a peer that computes for long and reads nothing meanwhile.
+    let expected = pattern(large);
+    let mut peer = Peer::connect(server.address);
     peer.send(format!("GET /bytes/{large} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(2));
     peer.stream.shutdown(Shutdown::Write).unwrap();
     for _ in 0..2 {
-        assert_same(&peer.response().body, &pattern(large));
+        assert_same(&peer.response().body, &expected);
     }
     assert_eq!(peer.rest(), b"");
 }
