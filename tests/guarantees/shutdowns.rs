@@ -1,6 +1,7 @@
 //! Shutdowns: what waits is served, what is idle ends, what is busy finishes, and the rest is forced at the deadline.
 
 mod kinds;
+mod losses;
 
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +13,7 @@ use netloop::{
     ShutdownReport, SocketHandler, SocketId, SocketOptions, Wait,
 };
 
-use crate::support::{PATIENCE, Peer, PeerEnd, let_time_pass, loopback, unless_lost};
+use crate::support::{PATIENCE, Peer, PeerEnd, loopback, unless_lost};
 
 /// The length of the answer to `big`: more than two kernels take for a peer that does not read.
 const BIG: usize = 8 << 20;
@@ -404,39 +405,6 @@ fn a_peer_that_fails_during_the_shutdown_is_counted_so() {
     peer.reset();
     other.close();
     assert_eq!(stage.counts(), [0, 1, 1, 0]);
-}
-
-#[test]
-fn a_timeout_at_which_bytes_are_lost_is_no_finish() {
-    let options = SocketOptions::new().close_timeout(Duration::from_millis(30));
-    let mut stage = Stage::of_sockets(AtShutdown::End, options);
-    let mut peer = stage.peer();
-    peer.write(b"big");
-    let id = stage.world.newest.unwrap();
-    stage.drive(|stage| stage.event_loop.socket(id).queued_bytes() > 0);
-    // The close timeout counts behind the answer of the socket, which is asked once its queue is empty: so the test ends it.
-    stage.event_loop.socket(id).end();
-    stage.shutdown(LONG);
-    assert_eq!(stage.counts(), [0, 0, 1, 0]);
-    assert_eq!(stage.read_to_end(&mut peer).1, PeerEnd::Reset);
-}
-
-// A socket with bytes to send is busy before it is asked, too.
-#[test]
-fn bytes_lost_before_the_question_are_no_end() {
-    let timeout = Duration::from_millis(30);
-    let options = SocketOptions::new().close_timeout(timeout);
-    let mut stage = Stage::of_sockets(AtShutdown::End, options);
-    let mut peer = stage.peer();
-    peer.write(b"big");
-    let id = stage.world.newest.unwrap();
-    stage.drive(|stage| stage.event_loop.socket(id).queued_bytes() > 0);
-    stage.event_loop.socket(id).end();
-    stage.shutdown(LONG);
-    // The shutdown looks at the socket in this turn, and would ask it in the next one, in which the timeout has passed.
-    stage.turn();
-    let_time_pass(timeout + Duration::from_millis(5));
-    assert_eq!(stage.counts(), [0, 0, 1, 0]);
 }
 
 // The paused socket has bytes to read, and has lost bytes of its own: it is not idle.
