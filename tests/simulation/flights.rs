@@ -78,6 +78,8 @@ enum First {
     /// Writes behind a cork, which it never takes away.
     Cork,
     Pause,
+    /// Pauses for a while.
+    Rest,
     Destroy,
 }
 
@@ -104,6 +106,10 @@ impl SocketHandler<World> for End {
                 cx.socket.write(b"12345").ignore();
             }
             First::Pause => cx.socket.pause(),
+            First::Rest => {
+                cx.socket.pause();
+                cx.socket.after(Duration::from_millis(10), 0);
+            }
             First::Destroy => cx.socket.destroy(),
         }
     }
@@ -112,6 +118,9 @@ impl SocketHandler<World> for End {
         if self.echoes {
             cx.socket.write(data).ignore();
         }
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, World>, _: u64) {
+        cx.socket.resume();
     }
 }
 
@@ -160,6 +169,24 @@ fn the_last_flight_leaves_with_the_first_bytes_in_one_call() {
     let seen = meet(end(First::Nothing, false), end(First::Write, false), false);
     assert_eq!(seen.received, [&b"12345"[..], b""]);
     assert_eq!(seen.calls.map(|it| it.writes), [2, 2]);
+}
+
+#[test]
+fn bytes_behind_a_last_flight_cost_no_further_read() {
+    let seen = meet(end(First::Write, false), end(First::Nothing, true), false);
+    assert_eq!(seen.received, [b"12345", b"12345"]);
+    // `e`, then `g` with the reply; `k`, then `t` with the request. No read would block.
+    assert_eq!(seen.calls.map(|it| it.reads), [2, 2]);
+    let seen = meet(end(First::Nothing, false), end(First::Write, false), true);
+    assert_eq!(seen.received, [&b"12345"[..], b""]);
+    assert_eq!(seen.calls.map(|it| it.reads), [2, 2]);
+}
+
+#[test]
+fn bytes_behind_a_last_flight_wait_for_a_resume() {
+    let seen = meet(end(First::Write, false), end(First::Rest, true), false);
+    assert_eq!(seen.received, [b"12345", b"12345"]);
+    assert_eq!(seen.calls[1].reads, 2);
 }
 
 #[test]

@@ -75,6 +75,17 @@ impl Connection {
         !self.is_closed() && self.filters().is_some_and(Filters::has_panicked)
     }
 
+    /// Makes the reactor serve the connection for received bytes that its filters hold. Bytes that are decoded become
+    /// unread bytes: if the kernel has no more, no read has to ask it behind them.
+    pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {
+        let decoded = self.filters_mut().map(Filters::take_decoded);
+        if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
+            self.bytes_read += decoded.len() as u64;
+            self.keep_unread(&decoded, registration);
+        }
+        self.await_kept_input(registration);
+    }
+
     /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.
     pub(super) fn await_kept_input(&self, registration: &mut Registration<'_>) {
         if self.filters().is_some_and(Filters::has_input) {

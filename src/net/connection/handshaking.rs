@@ -223,6 +223,7 @@ impl Connection {
         let reads = received.is_some();
         let advanced = filters.advance(stream, received);
         let has_read_short = filters.has_read_short();
+        let has_write_failed = filters.has_write_failed();
         let has_received = filters.received() > before;
         if has_received {
             self.activity.touch(registration);
@@ -236,13 +237,21 @@ impl Connection {
         }
         let is_ready = matches!(advanced, Ok(Advance::Ready));
         let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();
+        let is_exhausted = match advanced {
+            // After a failed write, the next read returns the failure, and the kernel may not report it again.
+            Ok(Advance::Ready) => has_read_short && !has_write_failed,
+            Ok(Advance::Waits) => has_read_short,
+            _ => false,
+        };
+        if reads && is_exhausted {
+            registration.fell_short(Interest::READABLE);
+        }
         match advanced {
             Ok(Advance::Ready) if is_introduction => return Some(Event::Introduced),
             Ok(Advance::Ready) => return self.finish_handshake(registration),
-            Ok(Advance::Waits) if reads && has_read_short => {
-                registration.fell_short(Interest::READABLE);
+            Ok(Advance::Waits) if reads && !has_read_short => {
+                registration.would_block(Interest::READABLE);
             }
-            Ok(Advance::Waits) if reads => registration.would_block(Interest::READABLE),
             // No read was made, or more is to be done. The readiness stays, so that the reactor serves the connection
             // again.
             Ok(Advance::Waits | Advance::Unfinished) => {}
@@ -309,7 +318,7 @@ impl Connection {
         self.take_off_filters(registration);
         self.opened(registration);
         self.await_filters(registration);
-        self.await_kept_input(registration);
+        self.deliver_kept_input(registration);
         Some(Event::Socket(match is_untold {
             true => SocketEvent::Accepted,
             false => SocketEvent::Connected,

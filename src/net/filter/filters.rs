@@ -95,6 +95,19 @@ impl Filters {
         }
     }
 
+    /// Takes the bytes that the filter next to the handler has decoded, if there is no further input that the kernel will
+    /// not report. Otherwise returns no bytes, and changes nothing.
+    pub(crate) fn take_decoded(&mut self) -> Vec<u8> {
+        match self.layers.split_last_mut() {
+            Some((top, below))
+                if self.wire.failure.is_none() && !below.iter().any(Layer::has_input) =>
+            {
+                top.take_decoded()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the number of bytes that the connection has received on the wire.
     pub(crate) fn received(&self) -> u64 {
         self.wire.received
