@@ -124,3 +124,53 @@ fn a_failure_that_an_answer_of_a_filter_meets_is_told() {
         );
     });
 }
+
+/// A filter that cannot mark the end.
+struct Endless;
+
+impl Filter for Endless {
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+    fn end(&mut self, _: &mut Vec<u8>) -> Result<()> {
+        Err(Error::with_code("ERR_END", "there is no end"))
+    }
+}
+
+#[test]
+fn a_filter_that_cannot_end_closes_its_socket_with_the_error() {
+    let ways: [fn(&mut netloop::Socket<'_>); 4] = [
+        |socket| socket.end(),
+        |socket| socket.destroy_soon(),
+        |socket| socket.end_with(b"bye").ignore(),
+        |socket| {
+            socket.pause();
+            socket.end();
+        },
+    ];
+    for (number, way) in ways.into_iter().enumerate() {
+        for has_ended in [false, true] {
+            let mut scene = Scene::new();
+            let options = ListenOptions::new().filter(|| Ok(Endless));
+            let options = options.socket(SocketOptions::new().allow_half_open(true));
+            let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+            let mut peer = Peer::connect(address);
+            peer.write(b"data");
+            scene.drive("the data", |world| world.received_length("theirs") == 4);
+            if has_ended {
+                peer.half_close();
+                scene.drive_until("theirs", "end");
+            }
+            let id = scene.world.id("theirs");
+            way(&mut scene.socket(id));
+            scene.drive_to_close("theirs");
+            let trace = scene.world.trace("theirs");
+            let ended = trace.ends_with("error:ERR_END close:Error");
+            assert!(ended, "way {number}, behind the peer {has_ended}: {trace}");
+        }
+    }
+}
