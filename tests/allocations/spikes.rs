@@ -112,7 +112,7 @@ fn survivors_at_random_places_keep_no_more_than_the_tables() {
         peers.retain(|_| random.u8(0..100) == 0);
         peers.shrink_to_fit();
         turn_until_sockets_are(&mut event_loop, peers.len() + 1);
-        turn_until_heap_has(&mut event_loop, before + count * 25);
+        turn_until_heap_has(&mut event_loop, before + count * 250);
         let each = (live() - before) / count;
         report(&format!(
             "{} of {count} connections survive: {each} bytes for each of all",
