@@ -78,7 +78,7 @@ impl Connection {
     /// Makes the reactor serve the connection for received bytes that its filters hold. Bytes that are decoded become
     /// unread bytes: if the kernel has no more, no read has to ask it behind them.
     pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {
-        let decoded = self.filters_mut().map(Filters::take_decoded);
+        let decoded = self.filters_mut().and_then(Filters::take_decoded);
         if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
             self.bytes_read += decoded.len() as u64;
             self.keep_unread(&decoded, registration);

@@ -95,16 +95,13 @@ impl Filters {
         }
     }
 
-    /// Takes the bytes that the filter next to the handler has decoded, if there is no further input that the kernel will
-    /// not report. Otherwise returns no bytes, and changes nothing.
-    pub(crate) fn take_decoded(&mut self) -> Vec<u8> {
-        match self.layers.split_last_mut() {
-            Some((top, below))
-                if self.wire.failure.is_none() && !below.iter().any(Layer::has_input) =>
-            {
-                top.take_decoded()
-            }
-            _ => Vec::new(),
+    /// Takes the bytes that the filter next to the handler has decoded. `None` if the filters have other input too.
+    pub(crate) fn take_decoded(&mut self) -> Option<Vec<u8>> {
+        let (top, below) = self.layers.split_last_mut()?;
+        let has_other = self.wire.failure.is_some() || below.iter().any(Layer::has_input);
+        match has_other {
+            true => None,
+            false => top.take_decoded(),
         }
     }
 

@@ -133,13 +133,10 @@ impl Layer {
         !self.has_input() && self.input.is_empty() && self.out.is_empty()
     }
 
-    /// Takes the decoded bytes if the layer has no further input: no bytes that the filter may decode, no end and no
-    /// failure. Otherwise returns no bytes.
-    pub(super) fn take_decoded(&mut self) -> Vec<u8> {
-        match self.may_decode || self.has_peer_ended || self.failure.is_some() {
-            true => Vec::new(),
-            false => mem::take(&mut self.decoded),
-        }
+    /// Takes the decoded bytes. `None` if the layer has other input too.
+    pub(super) fn take_decoded(&mut self) -> Option<Vec<u8>> {
+        let has_other = self.may_decode || self.has_peer_ended || self.failure.is_some();
+        (!has_other).then(|| mem::take(&mut self.decoded))
     }
 
     pub(super) fn has_decoded(&self) -> bool {
