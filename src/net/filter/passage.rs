@@ -177,7 +177,7 @@ pub(super) fn write(
     }
 }
 
-/// Writes through `top` and the layers below it, as [`write`] does.
+/// Writes through `top` and the layers below it, as [`write()`] does.
 #[inline(always)]
 pub(super) fn write_through(
     top: &mut Layer,
