@@ -29,7 +29,8 @@ impl Connection {
         self.stage.is_closed()
     }
 
-    /// Whether the connection accepts writes, as far as no limit on queued bytes refuses them.
+    /// Whether the connection accepts writes. Limits on queued bytes are not compared: one of them may still refuse a
+    /// write.
     pub(crate) fn is_writable(&self) -> bool {
         !self.stage.is_closed()
             && self.outbound.state == OutboundState::Open

@@ -217,8 +217,8 @@ impl Net {
     }
 
     /// Lets a deadline wait for the next try of its service. A timer is put on a list until then. The connection's own
-    /// deadline needs no list, because its entry on the wheel is filed. Returns `false` if there is no memory for the
-    /// list: the deadline then decides at once.
+    /// deadline needs no list: the entry of the next try is on the wheel, and compares the deadline again. Returns
+    /// `false` if there is no memory for the list: the deadline then decides at once.
     fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;
         let Some(name) = passed.timer else {

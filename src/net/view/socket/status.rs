@@ -41,7 +41,7 @@ impl Socket<'_> {
         self.connection().is_none_or(Connection::is_closed)
     }
 
-    /// Whether the socket would accept a write, as far as no limit on queued bytes refuses it.
+    /// Whether the socket would accept a write. Limits on queued bytes are not compared: one of them may still refuse it.
     #[doc(alias("writable", "writableEnded"))]
     pub fn is_writable(&self) -> bool {
         self.connection().is_some_and(Connection::is_writable)
