@@ -183,7 +183,7 @@ impl Datagrams {
             self.counts.dropped += 1;
             if drops_newest {
                 // The limit of all queues may drop a datagram although this queue is empty. So the socket waits to be
-                // writable even then, and tells the drain when it is.
+                // writable even then, and reports the drain once it is writable.
                 registration.want(Interest::WRITABLE);
                 return DatagramFlow::Dropped;
             }

@@ -37,8 +37,8 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// There is more to do: the step was long, many answers of a filter wait for the kernel, or the step has found an
-    /// address of the peer.
+    /// The step has stopped although the stream may hold more. It has made as many reads as one step may, or so many answers
+    /// of a filter wait for the kernel that nothing more is read, or it has found an address of the peer.
     Unfinished,
 }
 

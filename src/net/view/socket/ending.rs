@@ -134,8 +134,9 @@ impl Socket<'_> {
         self.net.destroy(self.id, Some(error.into()));
     }
 
-    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Bytes that the kernel does not take at once
-    /// are lost. If the socket is still connecting, the reset follows the connection and the queued bytes, as in Node.
+    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Queued bytes are offered to the kernel once, but
+    /// the RST also discards the bytes that the kernel still holds: none of these is sure to arrive. If the socket is still
+    /// connecting, the reset follows the connection and this offer, as in Node.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
