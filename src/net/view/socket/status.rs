@@ -91,7 +91,8 @@ impl Socket<'_> {
     }
 
     /// Returns the number of bytes that were received, counted after the filters have decoded them. During `on_data`,
-    /// the bytes of this event are counted. The count stays until after `on_close`.
+    /// the bytes of this event are counted. So are decoded bytes that came with the last flight of a handshake, from its end
+    /// on. The count stays until after `on_close`.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};
