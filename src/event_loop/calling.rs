@@ -11,8 +11,6 @@ pub(super) enum Calling {
     /// A callback of this socket, or the `on_connection` that is told of it. If the callback panics, the socket is
     /// destroyed.
     Socket(SocketId),
-    /// A call of a filter of this socket outside of any callback. If the call panics, the socket is destroyed.
-    Filter(SocketId),
     /// A callback of a closed socket before `on_close`: a notice, `on_error` or `on_sent`. If it panics, `on_close`
     /// still follows in the next turn.
     Failing(SocketId, CloseReason),
@@ -54,11 +52,6 @@ impl<S> EventLoop<S> {
             Calling::Loop => {}
             Calling::Socket(id) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
-                self.net.abandon(id, error);
-            }
-            Calling::Filter(id) => {
-                let text = "one of its filters panicked";
-                let error = Error::with_code(Error::HANDLER_PANICKED, text);
                 self.net.abandon(id, error);
             }
             Calling::Server(id) => {

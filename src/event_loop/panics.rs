@@ -34,10 +34,10 @@ pub enum PanicPolicy {
     #[default]
     Propagate,
     /// The loop catches the panic, goes on, and closes the socket, server or source whose callback has panicked. A
-    /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED), also if one of its
-    /// [filters](crate::Filter) has panicked. When a server closes, its connections stay. A panic in `on_connection` closes
-    /// the new socket, and the server stays. A timer, hook or handler of a signal that panics is over; a deferred call or a
-    /// post has no owner to close. The hook of [`EventLoop::on_panic`] is told of each panic.
+    /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED). When a server
+    /// closes, its connections stay. A panic in `on_connection` closes the new socket, and the server stays. A timer,
+    /// hook or handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
+    /// [`EventLoop::on_panic`] is told of each panic.
     ///
     /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
     Close,
@@ -184,10 +184,6 @@ impl<S> EventLoop<S> {
         let mut next = Some(payload);
         while let Some(payload) = next.take() {
             self.agenda.meter.panics += 1;
-            if self.calling.is_none() {
-                // The net calls filters outside of callbacks too, and does not say for which socket.
-                self.calling = self.net.panicked_filter().map(Calling::Filter);
-            }
             let owner = self.panicked_owner();
             // `recover` may drop a replaced handler, and its drop may panic too. No drop comes twice, so the loop ends.
             let recovered = catch_unwind(AssertUnwindSafe(|| self.recover()));
@@ -200,12 +196,9 @@ impl<S> EventLoop<S> {
     fn panicked_owner(&mut self) -> StallOwner {
         let owner = match self.calling {
             None | Some(Calling::Loop) => Watched::Loop,
-            Some(
-                Calling::Socket(id)
-                | Calling::Filter(id)
-                | Calling::Failing(id, _)
-                | Calling::Closed(id),
-            ) => Watched::Socket(id),
+            Some(Calling::Socket(id) | Calling::Failing(id, _) | Calling::Closed(id)) => {
+                Watched::Socket(id)
+            }
             Some(Calling::Server(id) | Calling::ClosedServer(id)) => Watched::Server(id),
             Some(Calling::Datagram(id) | Calling::ClosedDatagram(id)) => Watched::Datagram(id),
             Some(Calling::Source(id)) => Watched::Source(id),

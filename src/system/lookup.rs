@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::caught_panic::catch_panic;
 
 /// A closure that finds the addresses of one name. The closure may block.
 pub(crate) type Job = Box<dyn FnOnce() -> io::Result<Vec<SocketAddr>> + Send>;
@@ -45,19 +46,5 @@ impl LookupLimits {
 
 /// Runs `job`, and turns a panic in it into an error with the text of the panic.
 pub(crate) fn run(job: Job) -> Found {
-    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|payload| {
-        let said = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let text = match said {
-            Some(said) => format!("the resolver panicked: {said}"),
-            None => "the resolver panicked".to_owned(),
-        };
-        // The drop of the payload is user code, which may panic too.
-        if let Err(further) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
-            std::mem::forget(further);
-        }
-        Err(io::Error::other(text))
-    })
+    catch_panic("the resolver panicked", job).unwrap_or_else(|text| Err(io::Error::other(text)))
 }

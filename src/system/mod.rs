@@ -11,6 +11,7 @@
 
 mod acceptor;
 mod afd;
+mod caught_panic;
 mod descriptor;
 pub(crate) mod errno;
 mod factory;
@@ -37,6 +38,7 @@ mod wake_listener;
 mod waker;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use caught_panic::catch_panic;
 pub(crate) use errno::is_out_of_registrations;
 pub(crate) use factory::System;
 pub(crate) use lookup::{Job, LookupLimits, Ticket, Unasked};

@@ -14,10 +14,10 @@ use netloop::{
 use crate::panics::{OWN_FAULT, assert_usable, bystander, panicking};
 use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, Seen, World, listener, loopback};
 
-pub(crate) type Told = Rc<RefCell<Vec<(StallOwner, Option<String>)>>>;
+type Told = Rc<RefCell<Vec<(StallOwner, Option<String>)>>>;
 
 /// A scene whose loop catches panics, and the panics that its hook was told of.
-pub(crate) fn catching(limits: Limits) -> (Scene, Told) {
+fn catching(limits: Limits) -> (Scene, Told) {
     let options = EventLoopOptions::new()
         .panic_policy(PanicPolicy::Close)
         .limits(limits);

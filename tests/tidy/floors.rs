@@ -22,7 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The terms of the seam, which everything behind it speaks.
     ("system/afd", &["readiness"]),
     ("system/errno", &[]),
-    ("system/lookup", &[]),
+    ("system/caught_panic", &[]),
+    ("system/lookup", &["system/caught_panic"]),
     ("system/options", &[]),
     ("system/packet_info", &[]),
     ("system/threading", &[]),

@@ -81,16 +81,6 @@ impl Net {
         });
     }
 
-    /// Returns a socket one of whose filters has panicked, and that is not closed yet.
-    pub(crate) fn panicked_filter(&self) -> Option<SocketId> {
-        let mut sources = self.reactor.iter();
-        let panicked = sources.find(|(_, source)| {
-            let connection = source.connection();
-            connection.is_some_and(Connection::has_panicked_filter)
-        });
-        panicked.map(|(key, _)| SocketId(key))
-    }
-
     /// Ends the pause of a socket.
     pub(crate) fn resume(&mut self, id: SocketId) {
         let rests = |it: &Connection| it.is_resting() || it.rests_idle() || it.measures_rate();

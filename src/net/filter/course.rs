@@ -1,11 +1,22 @@
-//! The course of a filter: whether it may be called.
+//! The course of a filter: whether it may be called, and the error that stands for its panic.
 
-use std::cell::Cell;
-use std::mem;
+use std::cell::{Cell, OnceCell};
 
-/// The course of a filter.
+use crate::net::error::{Error, Result};
+use crate::system::catch_panic;
+
+/// The beginning of the text of the error.
+const PANICKED: &str = "one of its filters panicked";
+
+/// The course of a filter. A filter is user code, and is called while its connection is half changed. A panic that
+/// passed through would leave the connection so, and the bytes of one socket in a buffer of all. So a panic becomes an
+/// error of the filter.
 #[derive(Debug, Default)]
-pub(super) struct Course(Cell<Step>);
+pub(super) struct Course {
+    step: Cell<Step>,
+    /// The error that stands for a panic. After a panic the state of the filter is unknown, so it is not called again.
+    panic: OnceCell<Error>,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Step {
@@ -14,18 +25,16 @@ enum Step {
     Begun,
     /// The `begin` of the filter has failed.
     Stillborn,
-    /// A call of the filter has panicked. Its state is unknown, so it is not called again.
-    Panicked,
 }
 
 impl Course {
     pub(super) fn is_new(&self) -> bool {
-        self.0.get() == Step::New
+        self.step.get() == Step::New
     }
 
     /// Notes whether the `begin` of the filter has succeeded.
     pub(super) fn note_begun(&self, has_succeeded: bool) {
-        self.0.set(match has_succeeded {
+        self.step.set(match has_succeeded {
             true => Step::Begun,
             false => Step::Stillborn,
         });
@@ -33,29 +42,36 @@ impl Course {
 
     #[inline]
     pub(super) fn has_begun(&self) -> bool {
-        self.0.get() == Step::Begun
+        self.step.get() == Step::Begun
     }
 
+    /// Returns the error that stands for a panic of the filter, if there was one.
     #[inline]
-    pub(super) fn has_panicked(&self) -> bool {
-        self.0.get() == Step::Panicked
+    pub(super) fn panic(&self) -> Option<&Error> {
+        self.panic.get()
     }
 
-    /// Calls the filter, and notes a panic of this call. A call that returns costs no instruction more.
+    /// Calls the filter. Returns the error of a panic, of this call or an earlier one.
     #[inline]
-    pub(super) fn call<R>(&self, call: impl FnOnce() -> R) -> R {
-        let guard = PanicGuard(&self.0);
-        let result = call();
-        mem::forget(guard);
-        result
+    pub(super) fn call<R>(&self, call: impl FnOnce() -> Result<R>) -> Result<R> {
+        if let Some(error) = self.panic() {
+            return Err(error.clone());
+        }
+        match catch_panic(PANICKED, call) {
+            Ok(result) => result,
+            Err(text) => Err(self.note_panic(text)),
+        }
     }
-}
 
-/// Notes a panic when it is dropped. A call that returns forgets its guard.
-struct PanicGuard<'a>(&'a Cell<Step>);
+    /// Asks the filter. Returns the default if the filter panics, or has panicked.
+    #[inline]
+    pub(super) fn ask<R: Default>(&self, question: impl FnOnce() -> R) -> R {
+        self.call(|| Ok(question())).unwrap_or_default()
+    }
 
-impl Drop for PanicGuard<'_> {
-    fn drop(&mut self) {
-        self.0.set(Step::Panicked);
+    #[cold]
+    fn note_panic(&self, text: String) -> Error {
+        let error = Error::with_code(Error::HANDLER_PANICKED, text);
+        self.panic.get_or_init(|| error).clone()
     }
 }

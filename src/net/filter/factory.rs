@@ -3,7 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::net::error::Result;
+use crate::net::error::{Error, Result};
+use crate::system::catch_panic;
 
 use super::layer::AnyFilter;
 
@@ -42,8 +43,10 @@ impl FilterFactory {
         Ok(())
     }
 
+    /// Makes a filter. A panic of the factory is an error, as one of a filter is.
     pub(crate) fn make(&self) -> Result<Box<dyn AnyFilter>> {
-        (self.make)()
+        catch_panic("the factory of its filter panicked", || (self.make)())
+            .unwrap_or_else(|text| Err(Error::with_code(Error::HANDLER_PANICKED, text)))
     }
 }
 

@@ -16,12 +16,6 @@ pub(super) fn without_memory() -> Error {
     Error::new(Syscall::Read, io::ErrorKind::OutOfMemory.into())
 }
 
-/// The error of a filter that has panicked.
-#[cold]
-pub(super) fn panicked() -> Error {
-    Error::with_code(Error::HANDLER_PANICKED, "one of its filters panicked")
-}
-
 /// Hides the kind of the error: the caller would take a filter's `WouldBlock` for that of the stream.
 #[cold]
 pub(super) fn wrap(error: Error) -> io::Error {

@@ -191,11 +191,6 @@ impl Filters {
         self.wire.has_sent
     }
 
-    /// Whether a call of a filter has panicked.
-    pub(crate) fn has_panicked(&self) -> bool {
-        self.layers.iter().any(Layer::has_panicked)
-    }
-
     /// Whether the last read of the wire proves that the kernel has no more for now, and no filter has input either.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.wire.read_short && !self.has_input()

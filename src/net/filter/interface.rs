@@ -36,10 +36,13 @@ use crate::net::error::Result;
 ///
 /// [`end`](crate::Socket::end) sends the queued bytes, then the filter's [`end`](Self::end), then a FIN.
 /// [`destroy`](crate::Socket::destroy) and [`reset`](crate::Socket::reset) do not call that `end`. An error of a filter
-/// closes its socket with this error, after the bytes that were decoded before it. A filter that has panicked is not
-/// called again, and its socket closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED): with
-/// [`PanicPolicy::Close`](crate::PanicPolicy::Close) in the same turn, otherwise when the filter would be called next. The
-/// bytes of the call are lost.
+/// closes its socket with this error, after the bytes that were decoded before it.
+///
+/// # Panics
+///
+/// A panic of a filter, or of the closure that makes it, is an error of its socket, with the code
+/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED) and the text of the panic. The panic does not leave the loop,
+/// whatever its [policy](crate::PanicPolicy) is, and the filter is not called again. The bytes of the call are lost.
 ///
 /// ```
 /// use std::io::IoSlice;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use crate::net::error::Error;
 
 use super::course::Course;
-use super::faults::{misbehaved, panicked, without_memory, wrap};
+use super::faults::{misbehaved, without_memory, wrap};
 use super::interface::{Filter, FilterOutput};
 use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
@@ -79,12 +79,7 @@ impl Layer {
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.course.has_begun() && self.course.call(|| self.filter.is_ready())
-    }
-
-    /// Whether a call of the filter has panicked.
-    pub(super) fn has_panicked(&self) -> bool {
-        self.course.has_panicked()
+        self.course.has_begun() && self.course.ask(|| self.filter.is_ready())
     }
 
     /// Whether the filter is a [`ProxyFilter`] that has done its work: it passes all further bytes as they are, and
@@ -96,7 +91,7 @@ impl Layer {
             && self.input.is_empty()
             && self.out.is_empty()
             && !self.has_peer_ended
-            && self.failure.is_none()
+            && !self.has_failed()
     }
 
     /// Returns the filter, and the bytes that it has decoded.
@@ -105,10 +100,7 @@ impl Layer {
     }
 
     pub(super) fn peer_address(&self) -> Option<SocketAddr> {
-        match self.has_panicked() {
-            true => None,
-            false => self.course.call(|| self.filter.peer_address()),
-        }
+        self.course.ask(|| self.filter.peer_address())
     }
 
     pub(super) fn as_any(&self) -> &dyn Any {
@@ -117,14 +109,19 @@ impl Layer {
 
     /// Returns the error of the filter, if it has failed.
     pub(super) fn failure(&self) -> Option<io::Error> {
-        let panicked = || self.has_panicked().then(panicked);
-        self.failure.clone().or_else(panicked).map(wrap)
+        let failure = self.failure.as_ref().or_else(|| self.course.panic());
+        failure.cloned().map(wrap)
+    }
+
+    #[inline]
+    fn has_failed(&self) -> bool {
+        self.failure.is_some() || self.course.panic().is_some()
     }
 
     /// Whether a read may give bytes, the end, or an error without asking the layer below.
     #[inline]
     pub(super) fn has_input(&self) -> bool {
-        !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.failure.is_some()
+        !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.has_failed()
     }
 
     /// Whether the layer holds nothing: no received or decoded bytes, no end, no failure, and no bytes for the peer.
@@ -135,7 +132,7 @@ impl Layer {
 
     /// Takes the decoded bytes. `None` if the layer has other input too.
     pub(super) fn take_decoded(&mut self) -> Option<Vec<u8>> {
-        let has_other = self.may_decode || self.has_peer_ended || self.failure.is_some();
+        let has_other = self.may_decode || self.has_peer_ended || self.has_failed();
         (!has_other).then(|| mem::take(&mut self.decoded))
     }
 
@@ -151,7 +148,7 @@ impl Layer {
     /// peer, the answers may not wait: the peer must get them even if the handler closes the connection. Answers behind
     /// written bytes need not wait, because the flush of those bytes sends the answers too.
     pub(super) fn may_hold_answers(&self) -> bool {
-        self.is_ready() && self.failure.is_none() && !self.has_peer_ended && !self.out.has_batch()
+        self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()
     }
 
     /// Moves decoded bytes into `space`, and returns their number, or 0 at the end of the peer. `None` if the filter
@@ -232,7 +229,7 @@ impl Layer {
     /// Notes that the layer below has no further bytes. This is the end of the peer if the filter agrees and has used
     /// all its input, and else a failure.
     pub(super) fn note_end_below(&mut self) {
-        if self.has_peer_ended || self.failure().is_some() {
+        if self.has_peer_ended || self.has_failed() {
             return;
         }
         match self.course.call(|| self.filter.peer_ended()) {
@@ -270,7 +267,7 @@ impl Layer {
         match encoded {
             Ok(_) => Ok(()),
             Err(error) => {
-                self.has_removed_bytes(before);
+                self.drop_torn(before);
                 self.note_failure(error.clone());
                 Err(wrap(error))
             }
@@ -279,15 +276,12 @@ impl Layer {
 
     /// Lets the filter end this side, once.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        if self.has_panicked() {
-            return Err(wrap(panicked()));
-        }
         if !self.has_ended {
             self.has_ended = true;
             let before = self.out.len();
             let ended = self.course.call(|| self.filter.end(self.out.own()));
-            if self.has_removed_bytes(before) {
-                return Err(wrap(misbehaved()));
+            if self.drop_torn(before) {
+                return Err(wrap(ended.err().unwrap_or_else(misbehaved)));
             }
             ended.map_err(wrap)?;
         }
@@ -309,10 +303,6 @@ impl Layer {
     fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
         let (mut used, mut filled) = (0, 0);
         self.may_decode = false;
-        if self.has_panicked() {
-            self.note_failure(panicked());
-            return (input.len(), 0);
-        }
         loop {
             let left = input.len() - used;
             let answered = self.out.len();
@@ -325,8 +315,9 @@ impl Layer {
                 .course
                 .call(|| self.filter.decode(&mut input[used..], &mut output));
             let written = output.filled;
-            if self.out.len() < answered && self.has_removed_bytes(answered) {
-                self.note_failure(misbehaved());
+            if self.out.len() < answered || self.course.panic().is_some() {
+                self.drop_torn(answered);
+                self.note_failure(decoded.err().unwrap_or_else(misbehaved));
                 return (input.len(), filled);
             }
             if self.has_ended {
@@ -374,15 +365,20 @@ impl Layer {
         fitting
     }
 
-    /// Whether the filter has removed bytes for the peer, of which there were `before`. The counts of sent bytes are then
-    /// wrong, so all bytes are dropped.
+    /// Drops the bytes for the peer that a call has torn, where there were `before` bytes. Those that a call appends before it
+    /// panics may be a part of a record. If the call has removed bytes, the counts of sent bytes are wrong, so all bytes
+    /// are dropped. Returns whether the call has torn any.
     #[cold]
-    fn has_removed_bytes(&mut self, before: usize) -> bool {
-        let has_removed = self.out.len() < before;
-        if has_removed {
+    fn drop_torn(&mut self, before: usize) -> bool {
+        if self.out.len() < before {
             self.out.drop_all();
+            return true;
         }
-        has_removed
+        let has_panicked = self.course.panic().is_some();
+        if has_panicked {
+            self.out.cut(before);
+        }
+        has_panicked
     }
 
     #[cold]
