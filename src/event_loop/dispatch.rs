@@ -198,12 +198,10 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
-        // In both cases, the next event that would notice the memory may be far off.
         match event {
-            // A drained queue may have freed many chunks.
+            // A drained queue may have freed many chunks, and the next event that would notice them may be far off.
             SocketEvent::Drained => self.net.notice_slack(),
-            // The timer of the handshake or of the connect was disarmed.
-            SocketEvent::Accepted | SocketEvent::Connected => self.net.notice_slack_of_timers(),
+            SocketEvent::Accepted | SocketEvent::Connected => self.net.note_opened(id),
             _ => {}
         }
         if matches!(event, SocketEvent::Accepted) {

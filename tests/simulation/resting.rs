@@ -1,12 +1,13 @@
 //! Halves of a connection that rest after a call without memory. If the kernel reports earlier and the next call succeeds,
-//! the rest is over: a timer that passes then does not wait for the end of the rest. In virtual time.
+//! the rest is over: a timer that passes then does not wait for the end of the rest. Nor is a timer lost that has passed
+//! within the rest. In virtual time.
 
 use std::time::{Duration, Instant};
 
 use netloop::simulation::{Handle, Options, Simulation};
 use netloop::{ConnectOptions, Context, ListenOptions, SocketHandler};
 
-use crate::support::Records;
+use crate::support::{HELLO, Records};
 
 const SERVER: &str = "10.0.0.1:7000";
 
@@ -177,4 +178,84 @@ fn a_read_that_succeeds_early_ends_the_rest_of_its_half() {
 fn a_send_that_succeeds_early_ends_the_rest_of_its_half() {
     assert_told_in_time(Half::Outbound, false);
     assert_told_in_time(Half::Outbound, true);
+}
+
+/// The times of a handshake, counted from [`BEGIN`]. The client's read fails when the first half of the server's hello
+/// arrives. The client's timer passes within the rest that follows, and the read is tried again without success. The
+/// second half arrives before the end of the rest.
+const LATENCY: Duration = Duration::from_millis(2);
+const SHORTAGE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
+const TIMER: Duration = Duration::from_millis(3);
+const SECOND_HALF: Duration = Duration::from_millis(6);
+
+/// A server that sends its hello in two halves, and expects nothing of the client.
+struct SlowHello {
+    clock: Handle,
+    begins: Instant,
+}
+
+impl SocketHandler<Told> for SlowHello {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        let until = self.begins - self.clock.now();
+        cx.socket.after(until, 0);
+        cx.socket.after(until + SECOND_HALF, 1);
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Told>, _: &[u8]) {}
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, half: u64) {
+        let (first, second) = HELLO.split_at(HELLO.len() / 2);
+        cx.socket
+            .write(if half == 0 { first } else { second })
+            .ignore();
+    }
+}
+
+struct Timed(Handle);
+
+impl SocketHandler<Told> for Timed {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        cx.shared.received.extend_from_slice(b"open");
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Told>, _: &[u8]) {}
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, _: u64) {
+        cx.shared.timer = Some(self.0.now());
+    }
+}
+
+#[test]
+fn a_timer_put_off_in_a_handshake_outlives_it() {
+    let options = Options {
+        latency: LATENCY,
+        ..Options::new()
+    };
+    let mut simulation = Simulation::new(1, options).unwrap();
+    let mut server = simulation.host(Told::default()).unwrap();
+    let mut client = simulation.host(Told::default()).unwrap();
+    let clock = simulation.handle();
+    let begins = clock.now() + BEGIN;
+    let timed = Timed(clock.clone());
+    server
+        .event_loop
+        .listen(SERVER, move |_, _| SlowHello {
+            clock: clock.clone(),
+            begins,
+        })
+        .unwrap();
+    // An idle timeout would keep the entry on the wheel on which the timer relies.
+    let connect = ConnectOptions::new().filter(|| Ok(Records::default()));
+    let id = client
+        .event_loop
+        .connect_with(SERVER, connect, timed)
+        .unwrap();
+    client.event_loop.socket(id).after(BEGIN + TIMER, 0);
+    let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
+    let (from, to) = SHORTAGE;
+    simulation.run_for(&mut hosts, BEGIN + from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 1_000);
+    simulation.run_for(&mut hosts, to - from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 0);
+    simulation.run_for(&mut hosts, BEGIN).unwrap();
+    assert_eq!(client.shared.received, b"open");
+    let told = client.shared.timer.expect("the timer is told") - begins;
+    let opened = SECOND_HALF + LATENCY;
+    assert!(told >= opened && told <= opened + LATE, "{told:?}");
 }

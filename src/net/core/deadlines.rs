@@ -231,6 +231,18 @@ impl Net {
         has_memory
     }
 
+    /// Notes that the connection `id` has opened. It may have disarmed its entry on the wheel, because it has no
+    /// deadline left. Timers that were put off wait for that entry, so they get another one.
+    pub(crate) fn note_opened(&mut self, id: SocketId) {
+        if self.has_put_off(id.0) {
+            self.reactor.visit(id.0, |_, registration| {
+                registration.wake_at(registration.tick())
+            });
+        }
+        // The next event that would notice the memory of disarmed entries may be far off.
+        self.reactor.notice_slack();
+    }
+
     /// Takes the first put-off timer of `owner` that still counts: it was neither cancelled nor armed anew.
     fn take_put_off(&mut self, owner: Key) -> Option<Due> {
         loop {

@@ -58,11 +58,6 @@ impl Net {
         self.notice_slack();
     }
 
-    /// Reclaims memory later, if the reactor keeps much of it for timers or sources that have gone.
-    pub(crate) fn notice_slack_of_timers(&mut self) {
-        self.reactor.notice_slack();
-    }
-
     /// Asks the reactor to reclaim memory later, if the outbox keeps much unused memory.
     pub(crate) fn notice_slack(&mut self) {
         if self.outbox.has_slack() {
