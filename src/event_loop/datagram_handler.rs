@@ -102,7 +102,8 @@ pub trait DatagramHandler<S = ()> {
 
     /// The timer that [`after`](crate::DatagramSocket::after) armed with `token` has fired. Comes once, never early, and not
     /// after the socket has closed. Datagrams that have arrived come first, at most
-    /// [`receives_per_turn`](crate::DatagramOptions::receives_per_turn) of them.
+    /// [`receives_per_turn`](crate::DatagramOptions::receives_per_turn) of them. While the kernel lacks memory, a timer
+    /// does not wait for them.
     fn on_timer(&mut self, cx: &mut DatagramContext<'_, S>, token: u64) {
         let _ = (cx, token);
     }

@@ -56,8 +56,8 @@ pub(super) struct PassedDeadline {
     /// later turn. The decision still uses this tick: at a later tick, a deadline could pass although bytes that
     /// satisfy it wait in the kernel.
     tick: u64,
-    /// The limit on the further services before the deadline decides. A service that is repeated because a call has
-    /// failed does not count: the [failures](Connection::next_try) have a limit of their own.
+    /// The limit on the further services before the deadline decides. A service of a connection that is repeated
+    /// because a call has failed does not count: the [failures](Connection::next_try) have a limit of their own.
     services: u8,
 }
 
@@ -148,7 +148,7 @@ impl Net {
 
     /// Serves the socket or source of a deadline that has passed, and returns the event of this service as news.
     /// Without an event, or once no service is left, the deadline decides. A service in which a call failed with a
-    /// transient error proves nothing, and is repeated.
+    /// transient error proves nothing, and is repeated. But no deadline waits for a UDP socket that rests.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {
@@ -160,6 +160,7 @@ impl Net {
                 Some(TargetedEvent::Socket(_, SocketEvent::Noticed | SocketEvent::Drained)) => true,
                 Some(TargetedEvent::Socket(_, SocketEvent::Data(_))) => has_unread,
                 Some(TargetedEvent::Datagram(_)) => true,
+                None => self.receives_again(passed.owner),
                 _ => false,
             };
             if event.is_none() {
@@ -176,9 +177,9 @@ impl Net {
                 true => passed.services - 1,
                 false => 0,
             };
-            if let Some(event) = event {
+            if is_preliminary || event.is_some() {
                 self.passed = Some(passed);
-                return Elapsing::News(event);
+                return event.map_or(Elapsing::Served, Elapsing::News);
             }
         }
         if let Some(due) = self.take_put_off(passed.owner) {
@@ -214,6 +215,15 @@ impl Net {
             source.connection()?.next_try(failures, registration)
         });
         visited.flatten()
+    }
+
+    /// Whether `owner` is a UDP socket that is still readable after a service without an event: a signal has interrupted
+    /// its receive, or the receive has returned the failure of an earlier send.
+    fn receives_again(&mut self, owner: Key) -> bool {
+        let visited = self.reactor.visit(owner, |source, registration| {
+            matches!(source, Source::Datagrams(_)) && registration.has_work()
+        });
+        visited.unwrap_or(false)
     }
 
     /// Lets a deadline wait for the next try of its service. A timer is put on a list until then. The connection's own

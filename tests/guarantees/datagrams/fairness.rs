@@ -222,3 +222,48 @@ fn a_timer_asks_the_kernel_for_datagrams_it_did_not_report() {
     assert_eq!(count(&stage), 5);
     assert_eq!(stage.notes.last().unwrap(), "a timer 1");
 }
+
+// A signal that interrupts a receive says nothing of the datagrams that have arrived.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_timer_waits_for_receives_that_signals_interrupt() {
+    use netloop::simulation::{Faults, faulty_event_loop};
+
+    // Only the services before the timer receive: no poll reports anything. A call is repeated seven times at once.
+    let faults = Faults {
+        empty_polls: 1000,
+        interruptions: 850,
+        ..Faults::NONE
+    };
+    for seed in 0..10 {
+        let mut stage = Stage::on(faulty_event_loop(seed, faults).unwrap());
+        let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
+        stage.drive_to("a listening");
+        stage.socket(id).after(Duration::from_millis(5), 1);
+        let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
+        flood(address, 5);
+        drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+        assert_eq!(count(&stage), 5, "seed {seed}");
+        assert_eq!(stage.notes.last().unwrap(), "a timer 1");
+    }
+}
+
+#[cfg(feature = "simulation")]
+#[test]
+fn a_timer_does_not_wait_for_signals_without_end() {
+    use netloop::simulation::{Faults, faulty_event_loop};
+
+    let faults = Faults {
+        empty_polls: 1000,
+        interruptions: 1000,
+        ..Faults::NONE
+    };
+    let mut stage = Stage::on(faulty_event_loop(1, faults).unwrap());
+    let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
+    stage.drive_to("a listening");
+    stage.socket(id).after(Duration::from_millis(5), 1);
+    let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
+    flood(address, 5);
+    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    assert_eq!(stage.notes, ["a listening", "a timer 1"]);
+}
