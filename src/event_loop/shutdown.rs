@@ -166,7 +166,8 @@ impl<S> Shutdowns<S> {
             let place = match fate {
                 Some(Fate::Idle) => &mut report.ended,
                 Some(Fate::Forced) => &mut report.forced,
-                // A socket that was not busy, and closed before its handler was asked, counts as idle.
+                // A socket that was not busy, and closed before its handler was asked, counts as idle, unless it lost
+                // bytes.
                 Some(Fate::Unasked { is_busy: false }) if !has_lost => &mut report.ended,
                 _ if has_failed => &mut report.failed,
                 _ => &mut report.finished,

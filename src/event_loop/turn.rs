@@ -307,7 +307,8 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Fires the timers that are due. A socket whose deadline has passed is served once, and reads into `buffer`.
+    /// Fires the timers that are due. A socket whose deadline has passed is served first, up to a limit, and reads
+    /// into `buffer`.
     #[inline(never)]
     fn fire_timers_with(
         &mut self,

@@ -1,5 +1,5 @@
-//! Unread bytes: received bytes that a handler gave back or did not use before it was replaced, or that a removed
-//! filter had decoded. The handler of the socket gets these bytes before the next read.
+//! Unread bytes: received bytes that a handler gave back or did not use before it was replaced, or that a filter had
+//! decoded at the end of its handshake. The handler of the socket gets these bytes before the next read.
 
 use std::collections::TryReserveError;
 use std::io;
@@ -24,8 +24,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. Unless a removed filter had decoded
-    /// them, they were part of that delivery, and the bytes after them came later.
+    /// The number of bytes at the front that were put since the last delivery. Unless a filter had decoded them
+    /// in its handshake, they were part of that delivery, and the bytes after them came later.
     fresh: usize,
 }
 
@@ -63,7 +63,7 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` of a replaced handler or a removed filter for the next delivery: behind the bytes that were put
+    /// Keeps `bytes` of a replaced handler or of a filter for the next delivery: behind the bytes that were put
     /// since the last delivery, and before all others. Returns `false`, and keeps nothing, if the connection is not
     /// open, the peer has ended, or there is no memory.
     pub(crate) fn keep_unread(

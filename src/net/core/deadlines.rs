@@ -35,7 +35,7 @@ pub(crate) enum Elapsing {
     /// A deadline or a timer has passed, and counts.
     Due(Due),
     /// The socket or source of a passed deadline was served first, and gave an event. If the event is received data,
-    /// the bytes are in the read buffer. The deadline itself is decided in the next step.
+    /// the bytes are in the read buffer. The deadline itself is decided after the last service, in a later step.
     News(TargetedEvent),
     /// The socket of a passed deadline was served or its next attempt was planned, and there is nothing to tell.
     Served,

@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
 
     /// Arms a timer: [`on_timer`](crate::SourceHandler::on_timer) comes with `token`, once, when at least `after` has
     /// passed. If `token` is armed already, its timer is moved. The close of the source drops its timers, and none of
-    /// them keeps [`run`](crate::EventLoop::run) going.
+    /// them keeps [`run`](crate::EventLoop::run) going. Without memory for a timer, the process aborts.
     #[doc(alias = "setTimeout")]
     pub fn after(&mut self, after: Duration, token: u64) {
         self.net.arm_source_timer(self.id, after, token);

@@ -266,7 +266,7 @@ impl DatagramSocket<'_> {
 
     /// Arms a timer: [`on_timer`](crate::DatagramHandler::on_timer) comes with `token`, once, when at least `after` has
     /// passed. If `token` is armed already, its timer is moved. The close of the socket drops its timers, and none of them
-    /// keeps [`run`](crate::EventLoop::run) going.
+    /// keeps [`run`](crate::EventLoop::run) going. Without memory for a timer, the process aborts.
     #[doc(alias = "setTimeout")]
     pub fn after(&mut self, after: Duration, token: u64) {
         self.net.arm_datagram_timer(self.id, after, token);
