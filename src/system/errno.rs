@@ -33,6 +33,12 @@ pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
+/// Whether the error of a read or a write is transient: a signal has interrupted the call, or the kernel is short of
+/// memory. The same call may succeed if it is made again.
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error)
+}
+
 /// Whether the kernel has refused to register a descriptor only for lack of memory (ENOMEM, ENOBUFS), or because of the
 /// system's limit on registrations (ENOSPC).
 pub(crate) fn is_out_of_registrations(error: &io::Error) -> bool {

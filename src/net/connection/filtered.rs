@@ -7,7 +7,7 @@ use crate::net::filter::Filters;
 use crate::net::values::CloseReason;
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
-use crate::system::errno::is_out_of_buffers;
+use crate::system::errno::is_transient;
 
 use super::Connection;
 use super::retry::Retry;
@@ -204,8 +204,5 @@ impl Connection {
 
 /// Whether a failed write of the filters is tried again: it would block, was interrupted, or lacked memory.
 fn is_retried(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    ) || is_out_of_buffers(error)
+    error.kind() == io::ErrorKind::WouldBlock || is_transient(error)
 }

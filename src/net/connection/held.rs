@@ -11,7 +11,7 @@ use std::io;
 use crate::net::error::Syscall;
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
-use crate::system::errno::is_out_of_buffers;
+use crate::system::errno::is_transient;
 
 use super::Connection;
 use super::activity::later;
@@ -159,11 +159,6 @@ pub(super) enum Rest {
     IsOver,
     /// The kernel could not say whether bytes are unread. The connection looks again later.
     IsUnknown,
-}
-
-/// Whether the error is transient: the same call may succeed if it is made again.
-fn is_transient(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error)
 }
 
 /// The peer's end, and the close timeout, while the connection is paused.

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 
 use crate::net::error::copy_of_io;
 use crate::system::Stream;
-use crate::system::errno::is_out_of_buffers;
+use crate::system::errno::is_transient;
 
 /// The limit on the reads of the stream in one call, however many filters there are. It is also the limit on the reads
 /// that a filter makes from the layers below in one call before it decodes any bytes. At the limit, other sources are
@@ -189,7 +189,7 @@ impl WireState {
     fn note_failed_write(&mut self, error: &io::Error) {
         self.last_write = if is_full(error) {
             LastWrite::WouldBlock
-        } else if error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error) {
+        } else if is_transient(error) {
             LastWrite::Fault(copy_of_io(error))
         } else {
             if error.kind() != io::ErrorKind::BrokenPipe {
