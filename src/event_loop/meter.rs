@@ -248,7 +248,7 @@ impl Meter {
             lookups_refused: net.lookups.refused,
             lookups_timed_out: net.lookups.timed_out,
             stalls: self.stalls,
-            panics: self.panics,
+            panics: self.panics + net.panicked_filters,
             spins: self.spins,
             standstills: self.standstills,
             timer_lag: self.timer_lag,

@@ -146,7 +146,8 @@ pub struct Statistics {
     pub lookups_timed_out: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
-    /// Counter: the panics that the loop has caught, with [`PanicPolicy::Close`](crate::PanicPolicy::Close).
+    /// Counter: the panics that the loop has caught. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) these are the
+    /// panics of callbacks. With each policy, these are also the sockets one of whose [filters](crate::Filter) has panicked.
     pub panics: u64,
     /// Counter: the [spins](crate::StallKind::Spin) that the loop has ended, with or without a hook.
     pub spins: u64,

@@ -426,6 +426,14 @@ impl Scene {
         }
         self.close_servers();
         self.settle();
+        for host in &self.hosts {
+            // A panic of a filter is an error of its socket, also where a filter of these tests asserts.
+            assert_eq!(
+                host.event_loop.statistics().panics,
+                0,
+                "F: a filter has panicked"
+            );
+        }
     }
 }
 

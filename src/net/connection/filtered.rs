@@ -70,6 +70,11 @@ impl Connection {
         registration.want(Interest::WRITABLE);
     }
 
+    /// Whether a filter of this connection has panicked.
+    pub(crate) fn has_panicked_filter(&self) -> bool {
+        self.filters().is_some_and(Filters::has_panicked)
+    }
+
     /// Makes the reactor serve the connection for received bytes that its filters hold. Bytes that are decoded become
     /// unread bytes: if the kernel has no more, no read has to ask it behind them.
     pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {

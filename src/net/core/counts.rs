@@ -28,6 +28,8 @@ pub(crate) struct NetCounts {
     pub(crate) time_limits: TimeLimitCounts,
     pub(crate) closed_over_total: u64,
     pub(crate) pressures: u64,
+    /// The number of connections one of whose filters has panicked.
+    pub(crate) panicked_filters: u64,
     pub(crate) lookups: LookupCounts,
     pub(crate) sockets: usize,
     pub(crate) servers: usize,
@@ -47,6 +49,8 @@ pub(super) struct Tally {
     pub(super) closed_over_total: u64,
     /// The bytes that removed connections had received. Each live connection counts its own.
     pub(super) received_before: u64,
+    /// The number of removed connections one of whose filters has panicked.
+    pub(super) panicked_filters_before: u64,
     /// The counters of the UDP sockets that are removed.
     pub(super) datagrams_before: DatagramCounts,
 }
@@ -68,6 +72,7 @@ impl Net {
             time_limits: self.tally.time_limits,
             closed_over_total: self.tally.closed_over_total,
             pressures: self.outbox.pressures(),
+            panicked_filters: self.tally.panicked_filters_before,
             lookups: self
                 .lookups
                 .as_ref()
@@ -83,6 +88,7 @@ impl Net {
             if let Some(connection) = source.connection() {
                 counts.sockets += 1;
                 counts.bytes_received += connection.bytes_read();
+                counts.panicked_filters += u64::from(connection.has_panicked_filter());
                 // The unsent bytes of a closed connection are lost, and no longer wait for the kernel.
                 if !connection.is_closed() {
                     counts.queued_bytes += connection.queued_bytes();

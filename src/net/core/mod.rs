@@ -391,6 +391,7 @@ impl Net {
             return;
         };
         self.tally.received_before += connection.bytes_read();
+        self.tally.panicked_filters_before += u64::from(connection.has_panicked_filter());
         let held_place = connection.give_up_place();
         if held_place {
             self.loop_admission.free_place();

@@ -186,6 +186,11 @@ impl Filters {
         }
     }
 
+    /// Whether a filter has panicked.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.layers.iter().any(Layer::has_panicked)
+    }
+
     /// Whether the kernel has taken bytes in the last operation, of the queue or of the filters.
     pub(crate) fn has_sent(&self) -> bool {
         self.wire.has_sent

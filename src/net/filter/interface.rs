@@ -43,6 +43,8 @@ use crate::net::error::Result;
 /// A panic of a filter, or of the closure that makes it, is an error of its socket, with the code
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED) and the text of the panic. The panic does not leave the loop,
 /// whatever its [policy](crate::PanicPolicy) is, and the filter is not called again. The bytes of the call are lost.
+/// [`Statistics::panics`](crate::Statistics::panics) counts the panics of filters, because a socket that is destroyed in the
+/// same callback tells nothing of them.
 ///
 /// ```
 /// use std::io::IoSlice;

@@ -113,9 +113,14 @@ impl Layer {
         failure.cloned().map(wrap)
     }
 
+    /// Whether a call of the filter has panicked.
+    pub(super) fn has_panicked(&self) -> bool {
+        self.course.panic().is_some()
+    }
+
     #[inline]
     fn has_failed(&self) -> bool {
-        self.failure.is_some() || self.course.panic().is_some()
+        self.failure.is_some() || self.has_panicked()
     }
 
     /// Whether a read may give bytes, the end, or an error without asking the layer below.
@@ -315,7 +320,7 @@ impl Layer {
                 .course
                 .call(|| self.filter.decode(&mut input[used..], &mut output));
             let written = output.filled;
-            if self.out.len() < answered || self.course.panic().is_some() {
+            if self.out.len() < answered || self.has_panicked() {
                 self.drop_torn(answered);
                 self.note_failure(decoded.err().unwrap_or_else(misbehaved));
                 return (input.len(), filled);
@@ -374,11 +379,10 @@ impl Layer {
             self.out.drop_all();
             return true;
         }
-        let has_panicked = self.course.panic().is_some();
-        if has_panicked {
+        if self.has_panicked() {
             self.out.cut(before);
         }
-        has_panicked
+        self.has_panicked()
     }
 
     #[cold]

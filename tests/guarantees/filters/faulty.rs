@@ -133,6 +133,8 @@ fn a_panic_in_a_filter_costs_its_own_connection() {
             assert_eq!(panics.get(), 1, "{place}");
             scene.settle();
             assert_eq!(scene.event_loop.sockets().ids().count(), 0, "{place}");
+            let counted = u64::from(method != Method::Make);
+            assert_eq!(scene.event_loop.statistics().panics, counted, "{place}");
         }
     }
 }

@@ -290,6 +290,8 @@ impl Run {
             let statistics = host.event_loop.statistics();
             let left = (statistics.sockets, statistics.queued_bytes);
             assert_eq!(left, (0, 0), "{:?}", state.borrow());
+            // A panic of a filter is an error of its socket, also where a filter of these tests asserts.
+            assert_eq!(statistics.panics, 0, "{:?}", state.borrow());
         }
         let simulation = &mut self.simulation;
         for host in &mut self.hosts {
