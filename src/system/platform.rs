@@ -13,20 +13,15 @@ pub(crate) const REPORTS_PRIORITY: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether a short write of TCP proves that the kernel has no more space for now. True for every edge-triggered
-/// selector.
-pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
+/// Whether mio polls by kqueue.
+const IS_KQUEUE: bool = cfg!(all(
     any(
-        target_os = "android",
         target_os = "dragonfly",
         target_os = "freebsd",
-        target_os = "illumos",
         target_os = "ios",
-        target_os = "linux",
         target_os = "macos",
         target_os = "netbsd",
         target_os = "openbsd",
-        target_os = "redox",
         target_os = "tvos",
         target_os = "visionos",
         target_os = "watchos",
@@ -34,25 +29,23 @@ pub(crate) const SHORT_WRITE_EXHAUSTS: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// The limit on the events that one poll returns for one source. kqueue has an event for each direction.
-pub(crate) const EVENTS_OF_SOURCE: usize = if cfg!(all(
+/// Whether mio polls by epoll.
+const IS_EPOLL: bool = cfg!(all(
     any(
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "ios",
-        target_os = "macos",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "tvos",
-        target_os = "visionos",
-        target_os = "watchos",
+        target_os = "android",
+        target_os = "illumos",
+        target_os = "linux",
+        target_os = "redox",
     ),
     not(mio_unsupported_force_poll_poll),
-)) {
-    2
-} else {
-    1
-};
+));
+
+/// Whether a short write of TCP proves that the kernel has no more space for now. True for every edge-triggered
+/// selector.
+pub(crate) const SHORT_WRITE_EXHAUSTS: bool = IS_EPOLL || IS_KQUEUE;
+
+/// The limit on the events that one poll returns for one source. kqueue has an event for each direction.
+pub(crate) const EVENTS_OF_SOURCE: usize = if IS_KQUEUE { 2 } else { 1 };
 
 /// Whether EPIPE from a socket that was not shut down proves that the peer's FIN had arrived.
 ///
