@@ -40,11 +40,7 @@ impl Connection {
                 if length < buffer.len() && short_read_exhausts {
                     registration.fell_short(Interest::READABLE);
                 }
-                self.bytes_read += length as u64;
-                self.activity.touch(registration);
-                let id = SocketId(registration.key());
-                outbox.begin_callback(id, self.outbound.capacity);
-                Some(Event::Socket(SocketEvent::Data(length)))
+                self.deliver(length, registration, outbox)
             }
             // This branch stays apart from the one above on purpose: one joined branch made each message slower.
             Ok(_) => {
@@ -54,6 +50,21 @@ impl Connection {
             }
             Err(error) => self.read_failed(error, &mut registration.reborrow()),
         }
+    }
+
+    /// Delivers `length` bytes that were read. The connection can send at once, so the writes of the callback gather.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        length: usize,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<Event> {
+        self.bytes_read += length as u64;
+        self.activity.touch(registration);
+        let id = SocketId(registration.key());
+        outbox.begin_callback(id, self.outbound.capacity);
+        Some(Event::Socket(SocketEvent::Data(length)))
     }
 
     /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
@@ -154,11 +165,7 @@ impl Connection {
                 if filters.is_exhausted() {
                     registration.fell_short(Interest::READABLE);
                 }
-                self.bytes_read += length as u64;
-                self.activity.touch(registration);
-                let id = SocketId(registration.key());
-                outbox.begin_callback(id, self.outbound.capacity);
-                Some(Event::Socket(SocketEvent::Data(length)))
+                self.deliver(length, registration, outbox)
             }
             read => {
                 let received = filters.received() - before;

@@ -55,6 +55,7 @@ fn read_through(
     read
 }
 
+/// Reads as [`read_top`] does, for two callers of this file. `read_top` is compiled into each caller, and these are rare.
 #[inline(never)]
 fn read_into(
     top: &mut Layer,
