@@ -202,47 +202,42 @@ fn a_flood_puts_a_timer_off_by_the_receives_of_a_turn() {
     assert_eq!(stage.notes.last().unwrap(), "a timer 1");
 }
 
-// A poll may return before the kernel's report, and then proves nothing.
+/// Sends five datagrams to a socket with a timer, which passes after them, and turns until the timer is told. No poll
+/// reports anything, and system calls are interrupted as often as `interruptions` of a thousand.
 #[cfg(feature = "simulation")]
-#[test]
-fn a_timer_asks_the_kernel_for_datagrams_it_did_not_report() {
+fn told_behind_silent_polls(seed: u64, interruptions: u16) -> Stage {
     use netloop::simulation::{Faults, faulty_event_loop};
 
     let faults = Faults {
         empty_polls: 1000,
+        interruptions,
         ..Faults::NONE
     };
-    let mut stage = Stage::on(faulty_event_loop(1, faults).unwrap());
+    let mut stage = Stage::on(faulty_event_loop(seed, faults).unwrap());
     let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     stage.drive_to("a listening");
     stage.socket(id).after(Duration::from_millis(5), 1);
     let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
     flood(address, 5);
     drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    stage
+}
+
+// A poll may return before the kernel's report, and then proves nothing.
+#[cfg(feature = "simulation")]
+#[test]
+fn a_timer_asks_the_kernel_for_datagrams_it_did_not_report() {
+    let stage = told_behind_silent_polls(1, 0);
     assert_eq!(count(&stage), 5);
     assert_eq!(stage.notes.last().unwrap(), "a timer 1");
 }
 
-// A signal that interrupts a receive says nothing of the datagrams that have arrived.
+// A signal that interrupts a receive says nothing of the datagrams that have arrived. A call is repeated seven times at once.
 #[cfg(feature = "simulation")]
 #[test]
 fn a_timer_waits_for_receives_that_signals_interrupt() {
-    use netloop::simulation::{Faults, faulty_event_loop};
-
-    // Only the services before the timer receive: no poll reports anything. A call is repeated seven times at once.
-    let faults = Faults {
-        empty_polls: 1000,
-        interruptions: 850,
-        ..Faults::NONE
-    };
     for seed in 0..10 {
-        let mut stage = Stage::on(faulty_event_loop(seed, faults).unwrap());
-        let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
-        stage.drive_to("a listening");
-        stage.socket(id).after(Duration::from_millis(5), 1);
-        let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
-        flood(address, 5);
-        drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+        let stage = told_behind_silent_polls(seed, 850);
         assert_eq!(count(&stage), 5, "seed {seed}");
         assert_eq!(stage.notes.last().unwrap(), "a timer 1");
     }
@@ -251,19 +246,6 @@ fn a_timer_waits_for_receives_that_signals_interrupt() {
 #[cfg(feature = "simulation")]
 #[test]
 fn a_timer_does_not_wait_for_signals_without_end() {
-    use netloop::simulation::{Faults, faulty_event_loop};
-
-    let faults = Faults {
-        empty_polls: 1000,
-        interruptions: 1000,
-        ..Faults::NONE
-    };
-    let mut stage = Stage::on(faulty_event_loop(1, faults).unwrap());
-    let (id, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
-    stage.drive_to("a listening");
-    stage.socket(id).after(Duration::from_millis(5), 1);
-    let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
-    flood(address, 5);
-    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    let stage = told_behind_silent_polls(1, 1000);
     assert_eq!(stage.notes, ["a listening", "a timer 1"]);
 }
