@@ -1,6 +1,7 @@
 //! Writing the same to many: each member hears its messages, whole and in order, whatever else happens.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use netloop::{CloseReason, Flow, SocketId, SocketOptions};
@@ -72,6 +73,34 @@ fn members_that_cannot_keep_up_or_are_gone_are_named() {
         }
     });
     assert_eq!(scene.socket(keen).bytes_written(), 4_064);
+}
+
+#[test]
+fn a_panic_of_the_ids_of_a_broadcast_loses_and_doubles_no_byte() {
+    let mut scene = Scene::new();
+    let mut members = room(&mut scene, 20, &SocketOptions::new());
+    let ids: Vec<SocketId> = members.iter().map(|(id, _)| *id).collect();
+    let mut sockets = scene.event_loop.sockets();
+    assert!(sockets.broadcast(&ids, b"one ").is_empty());
+    let faulty = ids.iter().enumerate().map(|(place, id)| {
+        assert!(place < 12, "the ids end in a panic");
+        id
+    });
+    let broadcast = AssertUnwindSafe(|| sockets.broadcast(faulty, b"two "));
+    assert!(catch_unwind(broadcast).is_err());
+    assert_eq!(scene.event_loop.statistics().queued_bytes, 20 * 4 + 12 * 4);
+    let others = scene.event_loop.sockets().broadcast(&ids, b"three");
+    assert!(others.is_empty());
+    for (place, (id, peer)) in members.iter_mut().enumerate() {
+        let heard: &[u8] = if place < 12 {
+            b"one two three"
+        } else {
+            b"one three"
+        };
+        assert_eq!(scene.peer_reads(peer, heard.len()), heard);
+        assert_eq!(scene.socket(*id).queued_bytes(), 0);
+    }
+    assert_eq!(scene.event_loop.statistics().queued_bytes, 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 
 use crate::net::error::{Error, Syscall};
-use crate::net::outbox::{DIRECT_BYTES, Outbox, Payload};
+use crate::net::outbox::{DIRECT_BYTES, Outbox, Payload, SpanMoves};
 use crate::net::values::{CloseReason, Flow, SocketId};
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
@@ -57,16 +57,33 @@ impl Connection {
         }
     }
 
-    /// Adds `bytes` to the connection's span in the broadcast: see [`Outbox::extend_span`].
+    /// Appends `bytes` to the connection's span in the broadcast, or begins a span with them if nothing is unsent.
+    /// Returns whether a span took them. During its own callback, a connection begins no span: the bytes that the
+    /// callback gathers later would leave before those of the span.
     #[inline]
-    pub(crate) fn extend_span(&mut self, bytes: &[u8], outbox: &mut Outbox) -> bool {
-        outbox.extend_span(&mut self.outbound.unsent, bytes)
+    pub(crate) fn put_in_span(
+        &mut self,
+        bytes: &[u8],
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let unsent = &mut self.outbound.unsent;
+        if outbox.extend_span(unsent, bytes) {
+            return true;
+        }
+        let begins = self.can_send_at_once(registration.readiness())
+            && !outbox.gathers_for(SocketId(registration.key()))
+            && outbox.begin_span(&mut self.outbound.unsent, bytes, self.outbound.capacity);
+        if begins {
+            registration.flush_soon();
+        }
+        begins
     }
 
-    /// Adds the running broadcast's message to the connection's span: see [`Outbox::advance_span`].
+    /// Moves the connection's span by the running broadcast's message: see [`SpanMoves::advance`].
     #[inline]
-    pub(crate) fn advance_span(&mut self, outbox: &mut Outbox) -> bool {
-        outbox.advance_span(&mut self.outbound.unsent)
+    pub(crate) fn advance_span(&mut self, moves: &mut SpanMoves<'_>) -> bool {
+        moves.advance(&mut self.outbound.unsent)
     }
 
     /// Accepts or refuses `payload`, and returns the answer to the user. The caller has called
@@ -84,17 +101,6 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Result<Flow, Overflow<'a>> {
-        if payload.is_better_copied()
-            && self.can_send_at_once(registration.readiness())
-            && outbox.begin_span(
-                &mut self.outbound.unsent,
-                payload.as_bytes(),
-                self.outbound.capacity,
-            )
-        {
-            registration.flush_soon();
-            return Ok(Flow::Open);
-        }
         if self.stage.is_closed() || self.outbound.has_failed() {
             return Ok(Flow::Closed);
         }

@@ -124,13 +124,8 @@ impl Net {
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
-            let outbox = &mut self.outbox;
-            if outbox.put_own_in_longer(id, payload.as_bytes()) {
-                return Flow::Open;
-            }
-            let connection = self.reactor.source_mut(id.0);
-            let connection = connection.and_then(Source::connection_mut);
-            if connection.is_some_and(|it| it.extend_span(payload.as_bytes(), outbox)) {
+            let bytes = payload.as_bytes();
+            if self.outbox.put_own_in_longer(id, bytes) || self.put_in_span(id, bytes) {
                 return Flow::Open;
             }
         }
@@ -150,11 +145,9 @@ impl Net {
         sockets: impl IntoIterator<Item = SocketId>,
         bytes: &[u8],
     ) -> Vec<(SocketId, Flow)> {
+        let mut sockets = sockets.into_iter();
         let mut others = Vec::new();
         let mut write = |net: &mut Self, id, payload| {
-            // `advance_span` does not call `note_rise`. So the bytes for the sockets before this one are noted here,
-            // because they leave less room for this write.
-            net.outbox.note_rise();
             let flow = net.write(id, payload);
             if flow != Flow::Open {
                 others.push((id, flow));
@@ -162,12 +155,11 @@ impl Net {
         };
         if bytes.len() < KEEP_BYTES {
             self.outbox.begin_broadcast();
-            for id in sockets {
-                if !self.advance_span(id) {
+            while let Some(id) = self.advance_spans(&mut sockets) {
+                if !self.put_in_span(id, bytes) {
                     write(self, id, Payload::Borrowed(bytes));
                 }
             }
-            self.outbox.note_rise();
         } else {
             // A long message is stored once. The queue of each socket whose kernel buffer does not take it at once
             // holds a reference to it.
@@ -179,12 +171,27 @@ impl Net {
         others
     }
 
-    /// Adds the message of the running broadcast to the span of a socket. Returns whether it was added.
+    /// Adds the message of the running broadcast to the spans of `sockets`, up to the first socket that needs more than
+    /// a move of its span. Returns this socket.
     #[inline]
-    fn advance_span(&mut self, id: SocketId) -> bool {
-        let connection = self.reactor.source_mut(id.0);
-        let connection = connection.and_then(Source::connection_mut);
-        connection.is_some_and(|it| it.advance_span(&mut self.outbox))
+    fn advance_spans(&mut self, sockets: &mut impl Iterator<Item = SocketId>) -> Option<SocketId> {
+        let mut moves = self.outbox.span_moves();
+        sockets.find(|id| {
+            let connection = self.reactor.source_mut(id.0);
+            let connection = connection.and_then(Source::connection_mut);
+            !connection.is_some_and(|it| it.advance_span(&mut moves))
+        })
+    }
+
+    /// Appends `bytes` to the span of a socket, or begins a span with them. Returns whether a span took them.
+    #[inline]
+    fn put_in_span(&mut self, id: SocketId, bytes: &[u8]) -> bool {
+        let outbox = &mut self.outbox;
+        let put = self.reactor.visit(id.0, |source, registration| {
+            let connection = source.connection_mut();
+            connection.is_some_and(|it| it.put_in_span(bytes, registration, outbox))
+        });
+        put == Some(true)
     }
 
     /// Begins a callback of a socket. Before `on_data`, and mostly before `on_end`, the read has begun to gather for

@@ -46,11 +46,19 @@ struct Group {
 /// A move of the end of a span by one message. If another span of the group ends at `from`, its end can move to `to` as
 /// well. The message is then not compared with the bytes of the buffer again.
 #[derive(Clone, Copy, Debug)]
-struct SpanMove {
+pub(super) struct SpanMove {
     group: u8,
     /// The end of the span before the move. Invariant: not zero, because only spans with bytes are moved.
     from: u16,
     to: u16,
+}
+
+impl SpanMove {
+    /// The length of the message.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        usize::from(self.to - self.from)
+    }
 }
 
 /// The range of a group's bytes that one socket has still to be sent. No byte was offered to the kernel yet.
@@ -69,6 +77,17 @@ impl Span {
     /// Seals the span, so that it grows no more.
     pub(super) fn seal(&mut self) {
         self.limit = self.end;
+    }
+
+    /// Moves the end of the span as another span was moved, without a comparison of bytes. Returns `false`, and moves
+    /// nothing, if the two did not end at the same place, or if the message does not fit into the limit of the span.
+    #[inline]
+    pub(super) fn follow(&mut self, other: SpanMove) -> bool {
+        let follows = self.group == other.group && self.end == other.from && other.to < self.limit;
+        if follows {
+            self.end = other.to;
+        }
+        follows
     }
 
     #[inline]
@@ -139,20 +158,16 @@ impl Broadcast {
         self.last_move = None;
     }
 
-    /// Moves the end of `span` by the running message, without a comparison, if another span was moved by it since
-    /// [`begin_message`](Self::begin_message). Both spans must have ended at the same place, and the message must fit
-    /// into the limit of `span` and into `room` bytes. Returns the length of the message, or `None` if the span was not
-    /// moved.
+    /// Returns the last move that [`extend`](Self::extend) has made since [`begin_message`](Self::begin_message).
     #[inline]
-    pub(super) fn advance(&mut self, span: &mut Span, room: usize) -> Option<usize> {
-        let last = self.last_move?;
-        let length = usize::from(last.to - last.from);
-        let advances = span.group == last.group && span.end == last.from && last.to < span.limit;
-        (advances && length <= room).then(|| {
-            span.end = last.to;
-            self.waiting += length;
-            length
-        })
+    pub(super) fn last_move(&self) -> Option<SpanMove> {
+        self.last_move
+    }
+
+    /// Counts `bytes` by which [`Span::follow`] has moved spans.
+    #[inline]
+    pub(super) fn note_moved(&mut self, bytes: usize) {
+        self.waiting += bytes;
     }
 
     /// The sum of the lengths of all spans.
@@ -282,7 +297,9 @@ mod tests {
                     if index % groups != group || random.u8(0..20) == 0 {
                         continue;
                     }
-                    let took = if broadcast.advance(span, usize::MAX).is_some() {
+                    let last = broadcast.last_move();
+                    let took = if let Some(last) = last.filter(|it| span.follow(*it)) {
+                        broadcast.note_moved(last.len());
                         true
                     } else if span.is_empty() {
                         let begun = broadcast.begin(&message, most);

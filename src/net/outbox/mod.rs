@@ -22,6 +22,7 @@ mod gathered;
 mod level;
 mod payload;
 mod room;
+mod span_moves;
 #[cfg(test)]
 mod tests;
 mod unsent;
@@ -37,6 +38,7 @@ use gathered::Gathered;
 use level::Level;
 
 pub(crate) use payload::{DIRECT_BYTES, Payload};
+pub(crate) use span_moves::SpanMoves;
 pub(crate) use unsent::Unsent;
 
 /// The result of one [`take`](Outbox::take).
@@ -135,26 +137,17 @@ impl Outbox {
         could
     }
 
-    /// Begins a broadcast of another message. From now on [`advance_span`](Self::advance_span) moves no span before
+    /// Begins a broadcast of another message. From now on [`SpanMoves::advance`] moves no span before
     /// [`extend_span`](Self::extend_span) has moved one.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
     }
 
-    /// Appends the message of the running broadcast to a span, without comparing bytes. Returns whether it was
-    /// appended: only if another span that ended at the same place was extended by the message. The caller notes the
-    /// [rise](Self::note_rise) of the level after the last span.
+    /// Begins a row of spans that the message of the running broadcast moves.
     #[inline]
-    pub(crate) fn advance_span(&mut self, unsent: &mut Unsent) -> bool {
-        let room = self.room();
-        match self.broadcast.advance(&mut unsent.span, room) {
-            Some(length) => {
-                unsent.written += length as u64;
-                true
-            }
-            None => false,
-        }
+    pub(crate) fn span_moves(&mut self) -> SpanMoves<'_> {
+        SpanMoves::new(self)
     }
 
     /// Begins a span with `bytes`, for a connection that has nothing unsent. The span always stays shorter than `capacity`

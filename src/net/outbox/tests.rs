@@ -134,7 +134,7 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                         continue;
                     }
                     model.written.extend_from_slice(&bytes);
-                    let put = is_broadcast && outbox.advance_span(&mut model.unsent)
+                    let put = is_broadcast && outbox.span_moves().advance(&mut model.unsent)
                         || outbox.put_own(model.id, &bytes)
                         || outbox.put_own_in_longer(model.id, &bytes)
                         || outbox.extend_span(&mut model.unsent, &bytes);
