@@ -130,13 +130,17 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// As [`event_loop`](Self::event_loop).
+    /// As [`event_loop`](Self::event_loop), and an error if the host has crashed in another simulation. The host is
+    /// dropped then.
     pub fn restart<S>(&mut self, crashed: CrashedHost<S>) -> Result<Host<S>> {
         let CrashedHost {
             shared,
             budget,
             machine,
         } = crashed;
+        if !machine.is_of(&self.network) {
+            return Err(Error::other("the host is not of this simulation"));
+        }
         self.network.borrow_mut().restart(machine.id());
         let event_loop = EventLoop::on(System::Simulated(machine), EventLoopOptions::new())?;
         Ok(Host {

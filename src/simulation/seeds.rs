@@ -1,6 +1,7 @@
 //! A runner of seeds for the tests of users: many simulations within a time limit, and a report of the first failure.
 
 use std::env;
+use std::ffi::OsString;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
@@ -126,21 +127,17 @@ impl Seeds {
     /// The error of the first seed that fails, or of [`Simulation::new`], and an error if `SEED` is no number. A panic
     /// of `test` continues after the report.
     pub fn run(&self, mut test: impl FnMut(&mut Simulation) -> Result<()>) -> Result<SeedRun> {
-        let seeds = match env::var(VARIABLE) {
-            Ok(text) => {
-                let seed = text.trim().parse::<u64>();
-                let seed = seed.map_err(|_| Error::other(format!("SEED is no number: {text}")))?;
-                seed..seed.saturating_add(1)
-            }
-            Err(_) => self.seeds.clone(),
-        };
         let began = Instant::now();
         let mut run = SeedRun {
             seeds: 0,
             turns: 0,
             virtual_time: Duration::ZERO,
         };
-        for seed in seeds {
+        if let Some(seed) = chosen_seed(env::var_os(VARIABLE))? {
+            self.run_seed(seed, &mut test, &mut run)?;
+            return Ok(run);
+        }
+        for seed in self.seeds.clone() {
             let is_over = |limit| began.elapsed() >= limit;
             if run.seeds > 0 && self.time_limit.is_some_and(is_over) {
                 break;
@@ -182,6 +179,18 @@ impl Seeds {
     }
 }
 
+/// Returns the seed that the value of the environment variable names.
+fn chosen_seed(value: Option<OsString>) -> Result<Option<u64>> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let text = value.to_string_lossy();
+    match text.trim().parse() {
+        Ok(seed) => Ok(Some(seed)),
+        Err(_) => Err(Error::other(format!("SEED is no number: {text}"))),
+    }
+}
+
 /// Prints the log of a seed that has failed, and the way to run it again. The test harness shows the output of a test
 /// that fails.
 fn report(seed: u64, simulation: &Simulation, has_passed: bool) {
@@ -195,4 +204,21 @@ fn report(seed: u64, simulation: &Simulation, has_passed: bool) {
         eprintln!("it passed the second time, so the test depends on more than its simulation");
     }
     eprintln!("to run it again: {VARIABLE}={seed} cargo test --features netloop/simulation {name}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_is_a_seed_and_other_texts_are_errors() {
+        let chosen = |text: &str| chosen_seed(Some(text.into()));
+        assert_eq!(chosen_seed(None).unwrap(), None);
+        assert_eq!(chosen(" 17\n").unwrap(), Some(17));
+        assert_eq!(chosen("18446744073709551615").unwrap(), Some(u64::MAX));
+        for text in ["", "x", "-1", "18446744073709551616"] {
+            let error = chosen(text).unwrap_err();
+            assert!(error.to_string().contains("SEED is no number"), "{error}");
+        }
+    }
 }

@@ -417,3 +417,16 @@ fn the_log_says_which_machine_did_what_and_when() {
         rest = &rest[at + part.len()..];
     }
 }
+
+#[test]
+fn a_host_starts_again_in_no_other_simulation_than_its_own() {
+    let mut own = Simulation::new(1, Options::new()).unwrap();
+    let mut other = Simulation::new(2, Options::new()).unwrap();
+    let host = own.host(()).unwrap();
+    let error = other.crash(host).unwrap_err();
+    assert!(error.to_string().contains("not of this simulation"));
+    let host = own.host(()).unwrap();
+    let crashed = own.crash(host).unwrap();
+    let error = other.restart(crashed).unwrap_err();
+    assert!(error.to_string().contains("not of this simulation"));
+}
