@@ -104,6 +104,40 @@ fn a_panic_of_the_ids_of_a_broadcast_loses_and_doubles_no_byte() {
 }
 
 #[test]
+fn a_speaker_hears_its_broadcasts_between_its_writes() {
+    for broadcasts in [[true, false, true, false], [false, true, true, false]] {
+        let mut scene = Scene::new();
+        let mut members = room(&mut scene, 3, &SocketOptions::new());
+        let ids: Vec<SocketId> = members.iter().map(|(id, _)| *id).collect();
+        let speaker = Recorder::new("speaker").reacting(move |cx, seen| {
+            if !matches!(seen, Seen::Data(_)) {
+                return;
+            }
+            let words = [b"one ", b"two ", b"six ", b"ten "];
+            for (word, is_broadcast) in words.into_iter().zip(broadcasts) {
+                if is_broadcast {
+                    let all = ids.iter().copied().chain([cx.socket.id()]);
+                    let all: Vec<SocketId> = all.collect();
+                    assert!(cx.socket.sockets().broadcast(all, word).is_empty());
+                } else {
+                    assert_eq!(cx.socket.write(word), Flow::Open);
+                }
+            }
+        });
+        let (_, mut peer) = scene.accepted(SocketOptions::new(), speaker);
+        peer.write(b"?");
+        assert_eq!(scene.peer_reads(&mut peer, 16), b"one two six ten ");
+        let heard: &[u8] = match broadcasts[0] {
+            true => b"one six ",
+            false => b"two six ",
+        };
+        for (_, peer) in &mut members {
+            assert_eq!(scene.peer_reads(peer, 8), heard);
+        }
+    }
+}
+
+#[test]
 fn a_broadcast_leaves_ahead_of_a_destroy_in_the_same_turn() {
     let mut scene = Scene::new();
     let mut members = room(&mut scene, 3, &SocketOptions::new());
