@@ -161,7 +161,7 @@ const ONE: f64 = 1.02;
 /// The line that the bars of the timers are multiples of, so that they hold on other machines.
 const TOKIO_MOVES: &str = "timers, a million: move/tokio Sleep/1000000";
 
-const BARS: [Bar; 48] = [
+const BARS: [Bar; 49] = [
     // Resident memory of an idle connection, and no work while nothing happens.
     own("idle-10000", "wake-ups per second at rest", 0.0),
     own("idle-10000-idle30", "bytes per idle connection", 256.0),
