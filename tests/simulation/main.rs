@@ -58,6 +58,7 @@ mod proxied;
 mod proxy;
 mod reporter;
 mod requests;
+mod rested_ends;
 mod resting;
 mod room;
 mod run;

@@ -232,13 +232,11 @@ impl Connection {
             registration.assume(Readiness::WRITABLE);
         }
         if flags.contains(OutboundFlags::READ_RESTS) {
-            flags.remove(OutboundFlags::READ_RESTS);
-            match self.is_read_once_a_report() {
-                true => registration.rearm(),
-                // `would_block`, called at the beginning of the rest, may have cleared a `READ_CLOSED`. With this bit,
-                // a short read keeps the readiness, so that the peer's end is read too.
-                false => registration.assume(Readiness::READABLE | Readiness::READ_CLOSED),
+            if self.is_read_once_a_report() {
+                registration.rearm();
             }
+            self.recall_reports(registration);
+            self.outbound.flags.remove(OutboundFlags::READ_RESTS);
         }
     }
 

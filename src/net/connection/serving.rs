@@ -7,7 +7,7 @@ use crate::net::error::Syscall;
 use crate::net::filter::Filters;
 use crate::net::outbox::Outbox;
 use crate::net::values::{Event, SocketEvent, SocketId};
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
@@ -84,6 +84,7 @@ impl Connection {
         if self.waits_for_answers(registration) {
             return None;
         }
+        self.recall_reports(registration);
         if self.stage.is_handshaking() {
             self.send_plain(registration, outbox);
             let received = match outbox.spare.received.of_length(buffer.len()) {
@@ -213,7 +214,7 @@ impl Connection {
                 // the kernel has reported an end, `fell_short` keeps the readiness, so that the end is read. After a
                 // failure the readiness is kept in any case.
                 match self.outbound.has_failed() {
-                    true => registration.assume(crate::reactor::Readiness::READABLE),
+                    true => registration.assume(Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
                 }
                 None
@@ -262,8 +263,8 @@ impl Connection {
         None
     }
 
-    /// Notes a read that has not failed, in a service for reading: the failures in a row and the rest are over. The
-    /// service has shown that the source is ready, or the read that it would block, so no readiness is missing.
+    /// Notes a read that has not failed, in a service for reading: the failures in a row and the rest are over. No
+    /// readiness is missing: the service [had it back](Self::recall_reports), unless the read would block.
     pub(super) fn note_read(&mut self) {
         let ended = OutboundFlags::READ_FAILED | OutboundFlags::READ_RESTS;
         self.outbound.flags.remove(ended);
@@ -284,6 +285,17 @@ impl Connection {
             registration.rearm();
         }
         // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
+    }
+
+    /// Puts back the readiness that [`retry_read`](Self::retry_read) has cleared at the beginning of a rest. The kernel
+    /// reports an end or an error once, and a short read keeps the readiness only if one is reported. Called at the end
+    /// of the rest, and before a read within it: a deadline or a spurious report may have led to that read.
+    pub(super) fn recall_reports(&self, registration: &mut Registration<'_>) {
+        let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
+        if rests && !self.is_read_once_a_report() {
+            // A pause may come before the next read, and a paused connection needs the error.
+            registration.assume(Readiness::READABLE | Readiness::READ_CLOSED | Readiness::ERROR);
+        }
     }
 
     /// Notes the peer's end, and returns the event for it. If an earlier call has failed, and the peer had not ended

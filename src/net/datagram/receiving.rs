@@ -171,7 +171,9 @@ impl Datagrams {
     /// Ends the rest that [`rest`](Self::rest) has begun, so that the failed call is tried again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
-            registration.assume(Readiness::READABLE | Readiness::WRITABLE);
+            // A socket that was paused meanwhile calls nothing that would return an error, and the kernel reports it once.
+            let cleared = Readiness::READABLE | Readiness::WRITABLE | Readiness::ERROR;
+            registration.assume(cleared);
         }
     }
 }
