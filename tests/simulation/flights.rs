@@ -2,12 +2,12 @@
 //! turn if the handler writes nothing.
 
 use std::io::IoSlice;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netloop::simulation::{CallCounts, Options, Simulation};
 use netloop::{
     ConnectOptions, Context, Decoded, Filter, FilterOutput, Flow, ListenOptions, Result,
-    SocketHandler,
+    SocketHandler, SocketOptions,
 };
 
 const SERVER: &str = "10.0.0.1:7000";
@@ -187,6 +187,59 @@ fn bytes_behind_a_last_flight_wait_for_a_resume() {
     let seen = meet(end(First::Write, false), end(First::Rest, true), false);
     assert_eq!(seen.received, [b"12345", b"12345"]);
     assert_eq!(seen.calls[1].reads, 2);
+}
+
+#[test]
+fn an_idle_timeout_counts_from_bytes_behind_a_last_flight() {
+    const IDLE: Duration = Duration::from_millis(20);
+    /// Notes the times of its bytes and of its timeouts.
+    struct Late(Duration);
+    type Told = Vec<(&'static str, Instant)>;
+    impl SocketHandler<Told> for Late {
+        fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+            cx.socket.pause();
+            let id = cx.socket.id();
+            cx.after(self.0, move |cx| cx.sockets.socket(id).resume());
+        }
+        fn on_data(&mut self, cx: &mut Context<'_, Told>, _: &[u8]) {
+            let now = cx.now();
+            cx.shared.push(("data", now));
+        }
+        fn on_timeout(&mut self, cx: &mut Context<'_, Told>) {
+            let now = cx.now();
+            cx.shared.push(("timeout", now));
+        }
+    }
+    for (pause, expected) in [
+        (15, &["data", "timeout"][..]),
+        (30, &["timeout", "data", "timeout"]),
+    ] {
+        let mut simulation = Simulation::new(3, Options::new()).unwrap();
+        let mut there = simulation.host(Vec::new()).unwrap();
+        let mut here = simulation.host(World::default()).unwrap();
+        let options = ListenOptions::new()
+            .socket(SocketOptions::new().idle_timeout(IDLE))
+            .filter(|| Ok(flights(false, false)));
+        let pause_time = Duration::from_millis(pause);
+        there
+            .event_loop
+            .listen_with(SERVER, options, move |_, _| Late(pause_time))
+            .unwrap();
+        let options = ConnectOptions::new().filter(|| Ok(flights(true, false)));
+        here.event_loop
+            .connect_with(SERVER, options, end(First::Write, false))
+            .unwrap();
+        simulation
+            .run_for(&mut [&mut here, &mut there], Duration::from_secs(1))
+            .unwrap();
+        let told: Vec<_> = there.shared.iter().map(|it| it.0).collect();
+        assert_eq!(told, expected, "a pause of {pause} ms");
+        let times: Vec<_> = there.shared.iter().map(|it| it.1).collect();
+        let [.., data, timeout] = times[..] else {
+            unreachable!()
+        };
+        assert!(timeout - data >= IDLE, "{:?}", timeout - data);
+    }
 }
 
 #[test]

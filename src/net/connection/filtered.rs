@@ -25,7 +25,7 @@ impl Connection {
             cold.past_filter = Some(filter);
             self.stream = self.stream.take().map(Stream::into_unfiltered);
             self.bytes_read += decoded.len() as u64;
-            self.keep_unread(&decoded, registration);
+            self.keep_decoded(&decoded, registration);
         }
     }
 
@@ -81,7 +81,7 @@ impl Connection {
         let decoded = self.filters_mut().and_then(Filters::take_decoded);
         if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
             self.bytes_read += decoded.len() as u64;
-            self.keep_unread(&decoded, registration);
+            self.keep_decoded(&decoded, registration);
         }
         self.await_kept_input(registration);
     }

@@ -344,11 +344,15 @@ impl Connection {
         }
         let space = self.read_space(buffer.len());
         let unread = &mut self.cold.as_mut()?.unread;
-        let length = unread.take(&mut buffer[..space]);
+        let (length, is_told_first) = unread.take(&mut buffer[..space]);
         if !unread.is_empty() {
             registration.activate();
         }
-        // These bytes were counted in `bytes_read` and as activity when they were read, so both stay unchanged here.
+        // These bytes were counted in `bytes_read` when they were read. They count as activity once they are told, as
+        // bytes do that the kernel has held during a pause.
+        if is_told_first {
+            self.activity.touch(registration);
+        }
         Some(self.hand_over(length, registration, outbox))
     }
 

@@ -18,15 +18,19 @@ enum Place {
     /// Behind the bytes that were put since the last delivery, and before all others. Several handlers that are replaced
     /// in a row leave their bytes in the order of the calls.
     BehindFresh,
+    /// Behind all unread bytes. For bytes that no handler has had.
+    Last,
 }
 
 /// The unread bytes of one connection.
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. Unless a filter had decoded them
-    /// in its handshake, they were part of that delivery, and the bytes after them came later.
+    /// The number of bytes at the front that were put since the last delivery. They were part of that delivery, and the
+    /// bytes after them came later.
     fresh: usize,
+    /// The number of bytes at the end that no handler has had: a filter had decoded them in its handshake.
+    untold: usize,
 }
 
 impl UnreadBytes {
@@ -39,33 +43,40 @@ impl UnreadBytes {
         let at = match place {
             Place::First => 0,
             Place::BehindFresh => self.fresh,
+            Place::Last => self.bytes.len(),
         };
         self.bytes.try_reserve(bytes.len())?;
         // Not `splice`, which may allocate a further vector for the bytes after `at`.
         self.bytes.extend_from_slice(bytes);
         self.bytes[at..].rotate_right(bytes.len());
-        self.fresh += bytes.len();
+        match place {
+            Place::First | Place::BehindFresh => self.fresh += bytes.len(),
+            Place::Last => self.untold += bytes.len(),
+        }
         Ok(())
     }
 
-    /// Moves bytes from the front to `buffer`, as many as fit, and returns their number.
-    pub(super) fn take(&mut self, buffer: &mut [u8]) -> usize {
+    /// Moves bytes from the front to `buffer`, as many as fit, and returns their number. The `bool` is `true` if no
+    /// handler has had the last of them.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> (usize, bool) {
         let length = self.bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);
         self.bytes.drain(..length);
         self.fresh = 0;
+        let is_told_first = self.bytes.len() < self.untold;
+        self.untold = self.untold.min(self.bytes.len());
         if self.bytes.is_empty() {
             // An idle connection holds no buffer.
             self.bytes = Vec::new();
         }
-        length
+        (length, is_told_first)
     }
 }
 
 impl Connection {
-    /// Keeps `bytes` of a replaced handler or of a filter for the next delivery: behind the bytes that were put
-    /// since the last delivery, and before all others. Returns `false`, and keeps nothing, if the connection is not
-    /// open, the peer has ended, or there is no memory.
+    /// Keeps `bytes` of a replaced handler for the next delivery: behind the bytes that were put since the last
+    /// delivery, and before all others. Returns `false`, and keeps nothing, if the connection is not open, the peer has
+    /// ended, or there is no memory.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
@@ -78,6 +89,12 @@ impl Connection {
     /// [`keep_unread`](Self::keep_unread).
     pub(crate) fn give_back(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
         self.keep(bytes, Place::First, registration)
+    }
+
+    /// Keeps `bytes`, which a filter had decoded in its handshake, behind all other unread bytes. Otherwise as
+    /// [`keep_unread`](Self::keep_unread).
+    pub(super) fn keep_decoded(&mut self, bytes: &[u8], registration: &mut Registration<'_>) {
+        self.keep(bytes, Place::Last, registration);
     }
 
     /// If there is no memory for the bytes, fails the connection, because the next delivery would leave a gap.
@@ -123,11 +140,11 @@ mod tests {
         unread.put(b"one, ", Place::BehindFresh).unwrap();
         unread.put(b"two, three", Place::BehindFresh).unwrap();
         let mut buffer = [0; 7];
-        assert_eq!(unread.take(&mut buffer), 7);
+        assert_eq!(unread.take(&mut buffer), (7, false));
         assert_eq!(&buffer, b"one, tw");
-        assert_eq!(unread.take(&mut buffer), 7);
+        assert_eq!(unread.take(&mut buffer), (7, false));
         assert_eq!(&buffer, b"o, thre");
-        assert_eq!(unread.take(&mut buffer), 1);
+        assert_eq!(unread.take(&mut buffer), (1, false));
         assert!(unread.is_empty());
         assert_eq!(unread.bytes.capacity(), 0, "an idle connection holds none");
     }
@@ -141,7 +158,7 @@ mod tests {
         unread.put(b"c", Place::BehindFresh).unwrap();
         unread.put(b"d", Place::BehindFresh).unwrap();
         let mut rest = [0; 4];
-        assert_eq!(unread.take(&mut rest), 4);
+        assert_eq!(unread.take(&mut rest), (4, false));
         assert_eq!(&rest, b"cdef");
     }
 
@@ -159,5 +176,25 @@ mod tests {
         let mut rest = [0; 3];
         unread.take(&mut rest);
         assert_eq!(&rest, b"Efg");
+    }
+
+    #[test]
+    fn decoded_bytes_come_last_and_are_told_first_once() {
+        let mut unread = UnreadBytes::default();
+        unread.put(b"def", Place::Last).unwrap();
+        unread.put(b"bc", Place::BehindFresh).unwrap();
+        unread.put(b"a", Place::First).unwrap();
+        let mut buffer = [0; 3];
+        assert_eq!(unread.take(&mut buffer), (3, false));
+        assert_eq!(&buffer, b"abc");
+        let mut two = [0; 2];
+        assert_eq!(unread.take(&mut two), (2, true));
+        assert_eq!(&two, b"de");
+        unread.put(b"e", Place::First).unwrap();
+        let mut one = [0; 1];
+        assert_eq!(unread.take(&mut one), (1, false), "given back");
+        assert_eq!(unread.take(&mut one), (1, true));
+        unread.put(b"f", Place::First).unwrap();
+        assert_eq!(unread.take(&mut one), (1, false), "given back");
     }
 }
