@@ -60,7 +60,7 @@ struct Reading {
 impl SocketHandler<Told> for Reading {
     fn on_data(&mut self, cx: &mut Context<'_, Told>, data: &[u8]) {
         cx.shared.words.push(String::from_utf8_lossy(data).into());
-        cx.shared.data.get_or_insert(self.clock.now());
+        cx.shared.data.get_or_insert_with(|| self.clock.now());
         if self.pauses {
             cx.socket.pause();
         }
