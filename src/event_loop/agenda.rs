@@ -11,17 +11,13 @@ use crate::net::{DatagramId, Net, ServerId, SocketId, SourceId};
 
 use super::Statistics;
 use super::call::{Call, RepeatedCall};
-use super::datagram_handler::DatagramHandler;
+use super::handlers::{AnySource, DatagramHandler, ServerHandler, SocketHandler, pipe};
 use super::hooks::{HookId, HookPlace, Hooks};
 use super::mailbox::Mailbox;
 use super::meter::Meter;
-use super::pipe;
-use super::server_handler::ServerHandler;
 use super::shutdown::Shutdowns;
 #[cfg(all(unix, feature = "signals"))]
 use super::signals::Signals;
-use super::socket_handler::SocketHandler;
-use super::source_handler::AnySource;
 use super::timers::Timers;
 
 /// The largest capacity that an empty queue of calls keeps; a larger queue is freed. To grow it again costs little beside

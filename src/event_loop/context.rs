@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::net::{IntoEndpoint, Result, Socket, SocketId, Sockets, TimerId};
 
 use super::agenda::Agenda;
+use super::handlers::SocketHandler;
 use super::loop_context::LoopContext;
-use super::socket_handler::SocketHandler;
 use super::timer::Timer;
 
 /// The socket, the shared state and the loop, which each callback of a socket borrows.

@@ -2,7 +2,7 @@
 
 use crate::net::{DatagramId, DatagramOptions, IntoEndpoint, Result};
 
-use super::datagram_handler::DatagramHandler;
+use super::handlers::DatagramHandler;
 use super::{EventLoop, LoopContext};
 
 /// UDP sockets.

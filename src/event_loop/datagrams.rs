@@ -2,13 +2,12 @@
 
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
 
-use super::EventLoop;
 use super::calling::Calling;
 use super::datagram_context::DatagramContext;
-use super::datagram_handler::DatagramHandler;
-use super::shutdown;
+use super::handlers::DatagramHandler;
 use super::shutdown_report::AtShutdown;
 use super::stall::Watched;
+use super::{EventLoop, shutdown};
 
 impl<S> EventLoop<S> {
     /// Calls the handler of a UDP socket for each event that waits. The serve phase calls this method while the loop

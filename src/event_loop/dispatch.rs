@@ -8,13 +8,10 @@ use crate::net::{
 
 use super::agenda::NewHandler;
 use super::calling::Calling;
-use super::server_handler::{Accepted, OverLimit};
-use super::shutdown;
+use super::handlers::{Accepted, OverLimit, SocketHandler, SourceCall};
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
-use super::socket_handler::SocketHandler;
-use super::source_handler::SourceCall;
 use super::stall::Watched;
-use super::{Context, EventLoop, LoopContext};
+use super::{Context, EventLoop, LoopContext, shutdown};
 
 impl<S> EventLoop<S> {
     /// Puts the handlers that a callback has set into their tables. Called after each callback, and so before the next

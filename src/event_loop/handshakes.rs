@@ -4,7 +4,7 @@
 use crate::net::{CloseReason, Error, SocketId};
 
 use super::EventLoop;
-use super::server_handler::{Accepted, FailedHandshake};
+use super::handlers::{Accepted, FailedHandshake};
 
 impl<S> EventLoop<S> {
     /// Tells the server of a connection whose filters are ready.

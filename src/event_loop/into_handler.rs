@@ -1,6 +1,6 @@
 //! The types that a closure given to `listen` may return.
 
-use super::socket_handler::SocketHandler;
+use super::handlers::SocketHandler;
 
 use sealed::{Always, Boxed, Optional};
 

@@ -10,10 +10,10 @@ use crate::net::{
 };
 
 use super::agenda::Agenda;
+use super::handlers::{Accepted, ServerHandler, SocketHandler, SourceHandler};
 use super::hooks::{Hook, HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::remote::Remote;
-use super::server_handler::{Accepted, ServerHandler};
 use super::shutdown::Domain;
 use super::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]
@@ -22,8 +22,6 @@ use super::signal::Signal;
 use super::signal_watch::{SignalId, SignalWatch};
 #[cfg(all(unix, feature = "signals"))]
 use super::signals::SignalCall;
-use super::socket_handler::SocketHandler;
-use super::source_handler::SourceHandler;
 use super::timer::Timer;
 use super::verbs::Verbs;
 

@@ -24,10 +24,10 @@ mod call;
 mod calling;
 mod context;
 mod datagram_context;
-mod datagram_handler;
 mod datagram_requests;
 mod datagrams;
 mod dispatch;
+mod handlers;
 mod handshakes;
 mod hooks;
 mod host;
@@ -40,13 +40,11 @@ mod meter;
 mod mirror;
 mod options;
 mod panics;
-mod pipe;
 mod post_error;
 mod pressure;
 mod read_buffer;
 mod remote;
 mod rounds;
-mod server_handler;
 mod shutdown;
 mod shutdown_report;
 #[cfg(all(unix, feature = "signals"))]
@@ -56,9 +54,7 @@ mod signal_watch;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 mod socket_calls;
-mod socket_handler;
 mod source_context;
-mod source_handler;
 mod spin;
 mod stall;
 mod statistics;
@@ -82,16 +78,19 @@ use crate::system::Stream;
 use agenda::{Agenda, NewHandler};
 use call::Post;
 use calling::Calling;
+use handlers::AnySource;
 use limited_turn::Part;
 use panics::PanicHook;
 use pressure::PressureHook;
 use read_buffer::ReadBuffer;
-use source_handler::AnySource;
 use stall::StallHook;
 
 pub use context::Context;
 pub use datagram_context::DatagramContext;
-pub use datagram_handler::DatagramHandler;
+pub use handlers::{
+    Accepted, DatagramHandler, FailedHandshake, OverLimit, ServerHandler, SocketHandler,
+    SourceHandler,
+};
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use loop_context::LoopContext;
@@ -100,15 +99,12 @@ pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
 pub use pressure::Pressure;
 pub use remote::{Hold, Remote};
-pub use server_handler::{Accepted, FailedHandshake, OverLimit, ServerHandler};
 pub use shutdown_report::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
 pub use signal_watch::{SignalId, SignalWatch};
-pub use socket_handler::SocketHandler;
 pub use source_context::SourceContext;
-pub use source_handler::SourceHandler;
 pub use stall::{Stall, StallKind, StallOwner};
 pub use statistics::Statistics;
 pub use timer::Timer;

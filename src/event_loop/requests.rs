@@ -7,11 +7,9 @@ use crate::net::{
 
 use super::EventLoop;
 use super::agenda::Agenda;
+use super::handlers::{Accepted, Attached, ServerHandler, SocketHandler, SourceHandler};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
-use super::server_handler::{Accepted, ServerHandler};
-use super::socket_handler::SocketHandler;
-use super::source_handler::{Attached, SourceHandler};
 use super::verbs::Verbs;
 
 /// Servers, clients, and sources of the program.

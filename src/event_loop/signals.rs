@@ -22,10 +22,10 @@ use crate::slots::{Key, Slots};
 
 use super::call::{Call, RepeatedCall};
 use super::calling::Calling;
+use super::handlers::SourceHandler;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
 use super::source_context::SourceContext;
-use super::source_handler::SourceHandler;
 use super::stall::Watched;
 use super::verbs::Verbs;
 use super::wait::Limit;

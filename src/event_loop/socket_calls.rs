@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::net::{Notice, SocketEvent};
 
 use super::Context;
-use super::socket_handler::SocketHandler;
+use super::handlers::SocketHandler;
 
 /// The callback that took longest, of several that are made in a row. While callbacks are not watched, the clock is not
 /// read, and this is the last callback.

@@ -9,13 +9,14 @@ use crate::net::{
 };
 
 use super::agenda::{Agenda, NewHandler};
-use super::datagram_handler::DatagramHandler;
+use super::handlers::pipe::{self, Piped};
+use super::handlers::{
+    Accept, Accepted, Attached, DatagramHandler, ServerHandler, SocketHandler, SourceHandler,
+};
 use super::hooks::{HookId, HookPlace};
 use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
-use super::pipe::{self, Piped};
 use super::remote::Remote;
-use super::server_handler::{Accept, Accepted, ServerHandler};
 use super::shutdown::Domain;
 use super::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]
@@ -24,8 +25,6 @@ use super::signal::Signal;
 use super::signal_watch::SignalId;
 #[cfg(all(unix, feature = "signals"))]
 use super::signals::{self, SignalCall};
-use super::socket_handler::SocketHandler;
-use super::source_handler::{Attached, SourceHandler};
 use super::timers::Action;
 
 /// The two parts of a loop that these methods work on. The shared state is missing, because a host that makes a server

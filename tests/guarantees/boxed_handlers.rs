@@ -20,7 +20,7 @@ fn methods(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_method_of_a_handler_is_forwarded_by_a_box() {
-    let text = include_str!("../../src/event_loop/socket_handler.rs");
+    let text = include_str!("../../src/event_loop/handlers/socket_handler.rs");
     let (declared, forwarded) = text.split_once(BOX).unwrap();
     assert!(methods(declared).len() > 12, "the trait is there");
     assert_eq!(methods(declared), methods(forwarded));
@@ -34,9 +34,9 @@ fn every_method_of_a_handler_is_forwarded_by_a_box() {
 
 #[test]
 fn every_method_of_a_handler_is_forwarded_by_a_pipe() {
-    let declared = include_str!("../../src/event_loop/socket_handler.rs");
+    let declared = include_str!("../../src/event_loop/handlers/socket_handler.rs");
     let (declared, _) = declared.split_once(BOX).unwrap();
-    let pipe = include_str!("../../src/event_loop/pipe.rs");
+    let pipe = include_str!("../../src/event_loop/handlers/pipe.rs");
     assert_eq!(methods(declared), methods(pipe));
     for method in methods(declared) {
         assert!(pipe.contains(&format!("handler.on_{method}(")), "{method}");

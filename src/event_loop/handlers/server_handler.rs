@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 
+use crate::event_loop::into_handler::IntoHandler;
+use crate::event_loop::loop_context::LoopContext;
 use crate::net::{AcceptLimit, Error, ServerId, SocketId};
 
-use super::into_handler::IntoHandler;
-use super::loop_context::LoopContext;
 use super::socket_handler::SocketHandler;
 
 /// The behaviour of a server. If the other events of a server do not matter, a closure given to
@@ -225,13 +225,13 @@ pub struct OverLimit {
 
 /// A closure as the handler of a server. The closure makes the handler of each connection, in the form `M` of
 /// [`IntoHandler`].
-pub(super) struct Accept<F, M> {
+pub(crate) struct Accept<F, M> {
     accept: F,
     form: PhantomData<fn() -> M>,
 }
 
 impl<F, M> Accept<F, M> {
-    pub(super) fn new(accept: F) -> Self {
+    pub(crate) fn new(accept: F) -> Self {
         Self {
             accept,
             form: PhantomData,

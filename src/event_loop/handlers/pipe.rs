@@ -6,10 +6,10 @@
 
 use std::net::SocketAddr;
 
+use crate::event_loop::context::Context;
+use crate::event_loop::shutdown_report::AtShutdown;
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 
-use super::context::Context;
-use super::shutdown_report::AtShutdown;
 use super::socket_handler::SocketHandler;
 
 /// The directions in which bytes go between a socket and the other socket of its pipe.
@@ -23,20 +23,20 @@ pub(super) struct Directions {
 
 /// One end of a pipe. The loop puts it in front of the handler of its socket when no callback runs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
+pub(crate) struct End {
     other: SocketId,
     directions: Directions,
 }
 
 /// A function that puts one end of a pipe in front of a handler. The function is passed as a value, because
 /// [`Piped::put_before`] requires `S: 'static`, which only the call of `pipe` guarantees.
-pub(super) type PutBefore<S> =
+pub(crate) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 
 /// Joins `from` to `to`, in one direction or in `both`. Returns the ends to install, for `from` and for `to`, or a
 /// single end if both are the same socket. `None` if either socket is gone. A socket that has closed, but whose
 /// `on_close` is still to come, is joined. So a connect that failed at once still closes the client of a proxy.
-pub(super) fn join(
+pub(crate) fn join(
     net: &mut Net,
     from: SocketId,
     to: SocketId,
@@ -78,7 +78,7 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
 }
 
 /// The handler of a joined socket.
-pub(super) struct Piped<S> {
+pub(crate) struct Piped<S> {
     end: End,
     /// The handler that the socket had; `None` if it had none, because its `on_connection` returned none or panicked.
     handler: Option<Box<dyn SocketHandler<S>>>,
@@ -88,7 +88,7 @@ pub(super) struct Piped<S> {
 
 impl<S: 'static> Piped<S> {
     /// Returns a handler that has `end` in front of `handler`. `pipe` passes this function on as a [`PutBefore`].
-    pub(super) fn put_before(
+    pub(crate) fn put_before(
         end: End,
         handler: Option<Box<dyn SocketHandler<S>>>,
     ) -> Box<dyn SocketHandler<S>> {

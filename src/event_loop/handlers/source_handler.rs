@@ -5,10 +5,9 @@ use std::any::Any;
 
 use mio::event;
 
+use crate::event_loop::loop_context::LoopContext;
+use crate::event_loop::source_context::SourceContext;
 use crate::net::{Interest, SourceId};
-
-use super::loop_context::LoopContext;
-use super::source_context::SourceContext;
 
 /// The behaviour of a source of your own: an object that the kernel can poll and that is not a socket of the loop.
 ///
@@ -113,7 +112,7 @@ pub trait SourceHandler<S = ()> {
 
 /// The reason to call the handler of a source.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum SourceCall {
+pub(crate) enum SourceCall {
     /// The source is readable.
     Readable,
     /// The source is writable.
@@ -124,7 +123,7 @@ pub(super) enum SourceCall {
 
 impl SourceCall {
     /// Returns the name of the handler's method.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Readable => "on_readable",
             Self::Writable => "on_writable",
@@ -134,7 +133,7 @@ impl SourceCall {
 }
 
 /// A source with its handler, whatever their types are.
-pub(super) trait AnySource<S> {
+pub(crate) trait AnySource<S> {
     /// Calls a method of the handler.
     fn call(&mut self, id: SourceId, call: SourceCall, cx: LoopContext<'_, S>);
 
@@ -152,9 +151,9 @@ pub(super) trait AnySource<S> {
 }
 
 /// A handler with the source that belongs to it.
-pub(super) struct Attached<H, O> {
-    pub(super) handler: H,
-    pub(super) source: O,
+pub(crate) struct Attached<H, O> {
+    pub(crate) handler: H,
+    pub(crate) source: O,
 }
 
 impl<S, H: SourceHandler<S> + 'static> AnySource<S> for Attached<H, H::Source> {

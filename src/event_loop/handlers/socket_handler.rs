@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::event_loop::context::Context;
+use crate::event_loop::shutdown_report::AtShutdown;
 use crate::net::{CloseReason, Error};
-
-use super::context::Context;
-use super::shutdown_report::AtShutdown;
 
 /// The behaviour of one socket. Every method but [`on_data`](Self::on_data) has a default.
 ///

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::event_loop::datagram_context::DatagramContext;
+use crate::event_loop::shutdown_report::AtShutdown;
 use crate::net::Error;
-
-use super::datagram_context::DatagramContext;
-use super::shutdown_report::AtShutdown;
 
 /// The behaviour of a UDP socket, with the names of Node's `dgram`.
 ///
