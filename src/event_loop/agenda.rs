@@ -52,7 +52,7 @@ bitflags! {
 }
 
 /// The requests of user code that wait for the loop.
-pub(super) struct Agenda<S> {
+pub(crate) struct Agenda<S> {
     /// The handlers and sources that wait to be put into their tables. A callback cannot put them there itself, because
     /// it borrows its own handler from a table.
     pub(super) installs: VecDeque<NewHandler<S>>,

@@ -4,7 +4,7 @@ use crate::net::Sockets;
 
 use super::EventLoop;
 use super::calling::Calling;
-use super::loop_context::LoopContext;
+use super::contexts::LoopContext;
 use super::stall::Watched;
 
 /// A user closure that the loop calls once: for `defer`, `after` or `on_signal_once`, or at the end of a shutdown.

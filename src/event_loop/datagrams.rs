@@ -3,7 +3,7 @@
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
 
 use super::calling::Calling;
-use super::datagram_context::DatagramContext;
+use super::contexts::DatagramContext;
 use super::handlers::DatagramHandler;
 use super::shutdown_report::AtShutdown;
 use super::stall::Watched;

@@ -29,7 +29,7 @@ pub struct HookId(Key);
 
 /// The place of a hook in the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HookPlace {
+pub(crate) enum HookPlace {
     /// Directly before the wait.
     Prepare,
     /// After the sockets and their flush, and before the timers.

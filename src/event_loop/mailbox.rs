@@ -10,7 +10,7 @@ use crate::system::threading::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
 use super::agenda::KEPT_CALLS;
 use super::call::Post;
-use super::loop_context::LoopContext;
+use super::contexts::LoopContext;
 use super::post_error::PostError;
 
 /// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`: a signal handler may

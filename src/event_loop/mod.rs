@@ -22,8 +22,7 @@ mod flushing;
 mod agenda;
 mod call;
 mod calling;
-mod context;
-mod datagram_context;
+mod contexts;
 mod datagram_requests;
 mod datagrams;
 mod dispatch;
@@ -33,7 +32,6 @@ mod hooks;
 mod host;
 mod into_handler;
 mod limited_turn;
-mod loop_context;
 mod mailbox;
 mod meter;
 #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -54,7 +52,6 @@ mod signal_watch;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 mod socket_calls;
-mod source_context;
 mod spin;
 mod stall;
 mod statistics;
@@ -63,7 +60,6 @@ mod step_meter;
 mod tests;
 mod timer;
 mod timers;
-mod verbs;
 mod wait;
 
 use std::collections::VecDeque;
@@ -85,15 +81,13 @@ use pressure::PressureHook;
 use read_buffer::ReadBuffer;
 use stall::StallHook;
 
-pub use context::Context;
-pub use datagram_context::DatagramContext;
+pub use contexts::{Context, DatagramContext, LoopContext, SourceContext};
 pub use handlers::{
     Accepted, DatagramHandler, FailedHandshake, OverLimit, ServerHandler, SocketHandler,
     SourceHandler,
 };
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
-pub use loop_context::LoopContext;
 pub use options::EventLoopOptions;
 pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
@@ -104,7 +98,6 @@ pub use shutdown_report::{AtShutdown, ShutdownReport};
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
 pub use signal_watch::{SignalId, SignalWatch};
-pub use source_context::SourceContext;
 pub use stall::{Stall, StallKind, StallOwner};
 pub use statistics::Statistics;
 pub use timer::Timer;

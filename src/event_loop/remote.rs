@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::net::Result;
 
-use super::loop_context::LoopContext;
+use super::contexts::LoopContext;
 use super::mailbox::Mailbox;
 use super::post_error::PostError;
 

@@ -7,10 +7,9 @@ use crate::net::{
 
 use super::EventLoop;
 use super::agenda::Agenda;
+use super::contexts::{LoopContext, Verbs};
 use super::handlers::{Accepted, Attached, ServerHandler, SocketHandler, SourceHandler};
 use super::into_handler::IntoHandler;
-use super::loop_context::LoopContext;
-use super::verbs::Verbs;
 
 /// Servers, clients, and sources of the program.
 impl<S> EventLoop<S> {

@@ -15,14 +15,13 @@ use crate::net::{Net, ServerId, Socket, SocketId, TimerId};
 use crate::slots::SideTable;
 
 use super::agenda::Agenda;
-use super::context::Context;
-use super::loop_context::LoopContext;
+use super::contexts::{Context, LoopContext};
 use super::shutdown_report::{AtShutdown, ShutdownReport};
 use super::timers::Action;
 
-pub(super) use domain::Domain;
-
 use done::Done;
+
+pub(super) use domain::Domain;
 
 /// The token of the timer by which a shutdown asks the handler of a socket or UDP socket. `on_timer` is not called for
 /// this token.

@@ -22,17 +22,16 @@ use crate::slots::{Key, Slots};
 
 use super::call::{Call, RepeatedCall};
 use super::calling::Calling;
+use super::contexts::{SourceContext, Verbs};
 use super::handlers::SourceHandler;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
-use super::source_context::SourceContext;
 use super::stall::Watched;
-use super::verbs::Verbs;
 use super::wait::Limit;
 use super::{EventLoop, Turn};
 
 /// The user closure for a signal.
-pub(super) enum SignalCall<S> {
+pub(crate) enum SignalCall<S> {
     /// A call after which the handler is closed.
     Once(Call<S>),
     /// A call for each delivery of the signal.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::net::TimerId;
 
 use super::EventLoop;
-use super::loop_context::LoopContext;
+use super::contexts::LoopContext;
 use super::remote::Remote;
 use super::timer::Timer;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::event_loop::datagram_context::DatagramContext;
+use crate::event_loop::contexts::DatagramContext;
 use crate::event_loop::shutdown_report::AtShutdown;
 use crate::net::Error;
 

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use crate::event_loop::context::Context;
+use crate::event_loop::contexts::Context;
 use crate::event_loop::shutdown_report::AtShutdown;
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 

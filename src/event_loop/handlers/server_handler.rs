@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 
+use crate::event_loop::contexts::LoopContext;
 use crate::event_loop::into_handler::IntoHandler;
-use crate::event_loop::loop_context::LoopContext;
 use crate::net::{AcceptLimit, Error, ServerId, SocketId};
 
 use super::socket_handler::SocketHandler;

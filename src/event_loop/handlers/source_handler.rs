@@ -5,8 +5,7 @@ use std::any::Any;
 
 use mio::event;
 
-use crate::event_loop::loop_context::LoopContext;
-use crate::event_loop::source_context::SourceContext;
+use crate::event_loop::contexts::{LoopContext, SourceContext};
 use crate::net::{Interest, SourceId};
 
 /// The behaviour of a source of your own: an object that the kernel can poll and that is not a socket of the loop.

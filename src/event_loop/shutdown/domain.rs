@@ -4,7 +4,7 @@ use crate::net::{Net, ServerId, SocketId};
 
 /// The sockets and servers that a shutdown concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::event_loop) enum Domain {
+pub(crate) enum Domain {
     /// All sockets and servers of the loop, UDP sockets included.
     Loop,
     /// One server, with the sockets that it has accepted.

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::event_loop::contexts::LoopContext;
+
 use super::super::call::Call;
-use super::super::loop_context::LoopContext;
 use super::super::shutdown_report::ShutdownReport;
 
 /// The call that reports the end of a shutdown, with the cell from which the call takes the report.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use mio::event;
 
+use crate::event_loop::agenda::Agenda;
 use crate::net::{Interest, Readiness, Sockets, Source, SourceId};
 
-use super::agenda::Agenda;
 use super::loop_context::LoopContext;
 
-/// The source, the shared state and the loop, which each callback of a [source](super::SourceHandler) borrows.
+/// The source, the shared state and the loop, which each callback of a [source](crate::SourceHandler) borrows.
 ///
 /// `source` is the object that was added to the loop, with its own type. `sockets` and `shared` are fields beside it,
 /// so that a callback can use all three at once. [`as_loop`](Self::as_loop) leads to all methods of
@@ -45,12 +45,12 @@ pub struct SourceContext<'a, O, S = ()> {
     pub sockets: Sockets<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
-    pub(super) agenda: &'a mut Agenda<S>,
+    pub(crate) agenda: &'a mut Agenda<S>,
     id: SourceId,
 }
 
 impl<'a, O, S> SourceContext<'a, O, S> {
-    pub(super) fn new(id: SourceId, source: &'a mut O, cx: LoopContext<'a, S>) -> Self {
+    pub(crate) fn new(id: SourceId, source: &'a mut O, cx: LoopContext<'a, S>) -> Self {
         Self {
             source,
             sockets: cx.sockets,
@@ -96,7 +96,7 @@ impl<'a, O, S> SourceContext<'a, O, S> {
         self.sockets.net().source_readiness(self.id)
     }
 
-    /// Arms a timer of the source, which calls [`on_timer`](super::SourceHandler::on_timer) with `token`:
+    /// Arms a timer of the source, which calls [`on_timer`](crate::SourceHandler::on_timer) with `token`:
     /// [`Source::after`].
     pub fn after(&mut self, after: Duration, token: u64) {
         self.view().after(after, token);

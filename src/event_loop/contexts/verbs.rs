@@ -3,39 +3,39 @@
 
 use std::time::Duration;
 
+use crate::event_loop::agenda::{Agenda, NewHandler};
+use crate::event_loop::handlers::pipe::{self, Piped};
+use crate::event_loop::handlers::{
+    Accept, Accepted, Attached, DatagramHandler, ServerHandler, SocketHandler, SourceHandler,
+};
+use crate::event_loop::hooks::{HookId, HookPlace};
+use crate::event_loop::into_handler::IntoHandler;
+use crate::event_loop::remote::Remote;
+use crate::event_loop::shutdown::Domain;
+use crate::event_loop::shutdown_report::ShutdownReport;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal_watch::SignalId;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signals::{self, SignalCall};
+use crate::event_loop::timers::Action;
 use crate::net::{
     ConnectOptions, DatagramId, DatagramOptions, Interest, IntoEndpoint, IntoListener,
     ListenOptions, Net, Result, ServerId, SocketId, SocketOptions, SourceId, StdStream, TimerId,
 };
 
-use super::agenda::{Agenda, NewHandler};
-use super::handlers::pipe::{self, Piped};
-use super::handlers::{
-    Accept, Accepted, Attached, DatagramHandler, ServerHandler, SocketHandler, SourceHandler,
-};
-use super::hooks::{HookId, HookPlace};
-use super::into_handler::IntoHandler;
 use super::loop_context::LoopContext;
-use super::remote::Remote;
-use super::shutdown::Domain;
-use super::shutdown_report::ShutdownReport;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal_watch::SignalId;
-#[cfg(all(unix, feature = "signals"))]
-use super::signals::{self, SignalCall};
-use super::timers::Action;
 
 /// The two parts of a loop that these methods work on. The shared state is missing, because a host that makes a server
 /// has not lent it yet.
-pub(super) struct Verbs<'a, S> {
-    pub(super) net: &'a mut Net,
-    pub(super) agenda: &'a mut Agenda<S>,
+pub(crate) struct Verbs<'a, S> {
+    pub(crate) net: &'a mut Net,
+    pub(crate) agenda: &'a mut Agenda<S>,
 }
 
 impl<S> Verbs<'_, S> {
-    pub(super) fn listen_with<F, R, M>(
+    pub(crate) fn listen_with<F, R, M>(
         self,
         to: impl IntoListener,
         options: ListenOptions,
@@ -49,7 +49,7 @@ impl<S> Verbs<'_, S> {
         self.serve(to, options, Accept::new(accept))
     }
 
-    pub(super) fn serve(
+    pub(crate) fn serve(
         self,
         to: impl IntoListener,
         options: ListenOptions,
@@ -59,7 +59,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_server(id, handler))
     }
 
-    pub(super) fn connect_with(
+    pub(crate) fn connect_with(
         self,
         to: impl IntoEndpoint,
         options: ConnectOptions,
@@ -69,7 +69,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_socket(id, handler))
     }
 
-    pub(super) fn adopt(
+    pub(crate) fn adopt(
         self,
         stream: impl Into<StdStream>,
         options: SocketOptions,
@@ -80,7 +80,7 @@ impl<S> Verbs<'_, S> {
     }
 
     #[cfg(unix)]
-    pub(super) fn read_input(
+    pub(crate) fn read_input(
         self,
         input: impl std::os::fd::AsFd,
         handler: impl SocketHandler<S> + 'static,
@@ -89,7 +89,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_socket(id, handler))
     }
 
-    pub(super) fn bind_udp(
+    pub(crate) fn bind_udp(
         self,
         to: impl IntoEndpoint,
         options: &DatagramOptions,
@@ -99,7 +99,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_datagrams(id, handler))
     }
 
-    pub(super) fn connect_udp(
+    pub(crate) fn connect_udp(
         self,
         to: impl IntoEndpoint,
         options: &DatagramOptions,
@@ -109,7 +109,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_datagrams(id, handler))
     }
 
-    pub(super) fn adopt_udp(
+    pub(crate) fn adopt_udp(
         self,
         socket: std::net::UdpSocket,
         options: &DatagramOptions,
@@ -119,7 +119,7 @@ impl<S> Verbs<'_, S> {
         Ok(self.install_datagrams(id, handler))
     }
 
-    pub(super) fn add_source<H>(
+    pub(crate) fn add_source<H>(
         self,
         mut source: H::Source,
         interest: Interest,
@@ -137,7 +137,7 @@ impl<S> Verbs<'_, S> {
         Ok(id)
     }
 
-    pub(super) fn replace_handler(
+    pub(crate) fn replace_handler(
         self,
         id: SocketId,
         handler: impl SocketHandler<S> + 'static,
@@ -158,7 +158,7 @@ impl<S> Verbs<'_, S> {
         true
     }
 
-    pub(super) fn pipe(self, from: SocketId, to: SocketId, both: bool) -> bool
+    pub(crate) fn pipe(self, from: SocketId, to: SocketId, both: bool) -> bool
     where
         S: 'static,
     {
@@ -176,7 +176,7 @@ impl<S> Verbs<'_, S> {
         true
     }
 
-    pub(super) fn after(
+    pub(crate) fn after(
         self,
         after: Duration,
         call: impl FnOnce(&mut LoopContext<'_, S>) + 'static,
@@ -185,7 +185,7 @@ impl<S> Verbs<'_, S> {
         self.agenda.timers.arm(self.net, after, action)
     }
 
-    pub(super) fn every(
+    pub(crate) fn every(
         self,
         period: Duration,
         call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
@@ -195,7 +195,7 @@ impl<S> Verbs<'_, S> {
     }
 
     #[cfg(all(unix, feature = "signals"))]
-    pub(super) fn on_signal(self, signal: Signal, call: SignalCall<S>) -> Result<SignalId> {
+    pub(crate) fn on_signal(self, signal: Signal, call: SignalCall<S>) -> Result<SignalId> {
         let Self { net, agenda } = self;
         if !agenda.signals.has_inlet(signal) {
             let verbs = Verbs {
@@ -207,11 +207,11 @@ impl<S> Verbs<'_, S> {
         Ok(agenda.signals.add(signal, call))
     }
 
-    pub(super) fn defer(self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
+    pub(crate) fn defer(self, call: impl FnOnce(&mut LoopContext<'_, S>) + 'static) {
         self.agenda.defer(Box::new(call));
     }
 
-    pub(super) fn add_hook(
+    pub(crate) fn add_hook(
         self,
         place: HookPlace,
         call: impl FnMut(&mut LoopContext<'_, S>) + 'static,
@@ -219,7 +219,7 @@ impl<S> Verbs<'_, S> {
         self.agenda.add_hook(place, Box::new(call))
     }
 
-    pub(super) fn shutdown(
+    pub(crate) fn shutdown(
         self,
         domain: Domain,
         deadline: Duration,
@@ -228,7 +228,7 @@ impl<S> Verbs<'_, S> {
         self.agenda.begin_shutdown(self.net, domain, deadline, done);
     }
 
-    pub(super) fn stop(self) {
+    pub(crate) fn stop(self) {
         self.agenda.stop();
     }
 
@@ -256,7 +256,7 @@ impl<S> Verbs<'_, S> {
 }
 
 impl<S> Agenda<S> {
-    pub(super) fn remote(&self) -> Remote<S> {
+    pub(crate) fn remote(&self) -> Remote<S> {
         Remote::new(&self.mailbox)
     }
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::event_loop::agenda::Agenda;
+use crate::event_loop::handlers::SocketHandler;
+use crate::event_loop::timer::Timer;
 use crate::net::{IntoEndpoint, Result, Socket, SocketId, Sockets, TimerId};
 
-use super::agenda::Agenda;
-use super::handlers::SocketHandler;
 use super::loop_context::LoopContext;
-use super::timer::Timer;
 
 /// The socket, the shared state and the loop, which each callback of a socket borrows.
 ///
@@ -47,7 +47,7 @@ pub struct Context<'a, S = ()> {
     pub socket: Socket<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
-    pub(super) agenda: &'a mut Agenda<S>,
+    pub(crate) agenda: &'a mut Agenda<S>,
 }
 
 impl<S> Context<'_, S> {

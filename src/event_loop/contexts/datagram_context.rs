@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::event_loop::agenda::Agenda;
 use crate::net::{DatagramSocket, Sockets, TimerId};
 
-use super::agenda::Agenda;
 use super::loop_context::LoopContext;
 
-/// The UDP socket, the shared state and the loop, which each callback of a [UDP socket](super::DatagramHandler) borrows.
+/// The UDP socket, the shared state and the loop, which each callback of a [UDP socket](crate::DatagramHandler) borrows.
 ///
 /// `socket` and `shared` are fields, so that a callback can use both at once. A callback reaches all other sockets by
 /// [`socket.sockets()`](DatagramSocket::sockets), and all methods of [`LoopContext`] by [`as_loop`](Self::as_loop):
@@ -33,7 +33,7 @@ pub struct DatagramContext<'a, S = ()> {
     pub socket: DatagramSocket<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
-    pub(super) agenda: &'a mut Agenda<S>,
+    pub(crate) agenda: &'a mut Agenda<S>,
 }
 
 impl<S> DatagramContext<'_, S> {

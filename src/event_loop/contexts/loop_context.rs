@@ -4,25 +4,25 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::event_loop::agenda::Agenda;
+use crate::event_loop::handlers::{Accepted, ServerHandler, SocketHandler, SourceHandler};
+use crate::event_loop::hooks::{Hook, HookId, HookPlace};
+use crate::event_loop::into_handler::IntoHandler;
+use crate::event_loop::remote::Remote;
+use crate::event_loop::shutdown::Domain;
+use crate::event_loop::shutdown_report::ShutdownReport;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal_watch::{SignalId, SignalWatch};
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signals::SignalCall;
+use crate::event_loop::timer::Timer;
 use crate::net::{
     ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Result, ServerId,
     SocketId, SocketOptions, Sockets, SourceId, StdStream, TimerId,
 };
 
-use super::agenda::Agenda;
-use super::handlers::{Accepted, ServerHandler, SocketHandler, SourceHandler};
-use super::hooks::{Hook, HookId, HookPlace};
-use super::into_handler::IntoHandler;
-use super::remote::Remote;
-use super::shutdown::Domain;
-use super::shutdown_report::ShutdownReport;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal_watch::{SignalId, SignalWatch};
-#[cfg(all(unix, feature = "signals"))]
-use super::signals::SignalCall;
-use super::timer::Timer;
 use super::verbs::Verbs;
 
 /// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers,
@@ -67,11 +67,11 @@ pub struct LoopContext<'a, S = ()> {
     pub sockets: Sockets<'a>,
     /// The state that the owner of the loop lends to every callback.
     pub shared: &'a mut S,
-    pub(super) agenda: &'a mut Agenda<S>,
+    pub(crate) agenda: &'a mut Agenda<S>,
 }
 
 impl<S> LoopContext<'_, S> {
-    pub(super) fn verbs(&mut self) -> Verbs<'_, S> {
+    pub(crate) fn verbs(&mut self) -> Verbs<'_, S> {
         Verbs {
             net: self.sockets.net_mut(),
             agenda: self.agenda,
