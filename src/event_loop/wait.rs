@@ -50,14 +50,14 @@ pub enum Wait {
 /// use std::time::Duration;
 /// use netloop::Budget;
 ///
-/// let share = Budget::new().time(Duration::from_millis(2)).events(1_000).bytes(1 << 20);
+/// let share = Budget::new().time(Duration::from_millis(2)).steps(1_000).bytes(1 << 20);
 /// // Of two limits of a kind the smaller counts.
-/// assert_eq!(share.time(Duration::from_secs(1)).events(10), share.events(10));
+/// assert_eq!(share.time(Duration::from_secs(1)).steps(10), share.steps(10));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     time: Option<Duration>,
-    events: Option<u32>,
+    steps: Option<u32>,
     bytes: Option<u64>,
 }
 
@@ -65,11 +65,11 @@ impl Budget {
     /// No limit. Each phase of the turn still has a limit of its own, such as the length of its queue at its beginning.
     pub const UNLIMITED: Self = Self {
         time: None,
-        events: None,
+        steps: None,
         bytes: None,
     };
 
-    /// Returns a budget without a limit. [`time`](Self::time), [`events`](Self::events) and [`bytes`](Self::bytes) add
+    /// Returns a budget without a limit. [`time`](Self::time), [`steps`](Self::steps) and [`bytes`](Self::bytes) add
     /// limits.
     pub const fn new() -> Self {
         Self::UNLIMITED
@@ -88,10 +88,10 @@ impl Budget {
 
     /// Limits the number of steps. If the budget has such a limit already, the smaller one counts.
     #[must_use]
-    pub const fn events(mut self, events: u32) -> Self {
-        match self.events {
-            Some(before) if before <= events => {}
-            _ => self.events = Some(events),
+    pub const fn steps(mut self, steps: u32) -> Self {
+        match self.steps {
+            Some(before) if before <= steps => {}
+            _ => self.steps = Some(steps),
         }
         self
     }
@@ -153,7 +153,7 @@ impl Limit {
     /// Makes the limit of a turn or flush with `budget`. Its time counts from the last reading of the loop's clock.
     pub(super) fn of(budget: Budget, net: &Net, steps: Option<StepMeter>) -> Self {
         // A budget of no step at all still permits one.
-        let most = budget.events.unwrap_or(u32::MAX).max(1);
+        let most = budget.steps.unwrap_or(u32::MAX).max(1);
         let is_simple = budget.time.is_none() && budget.bytes.is_none() && steps.is_none();
         let credit = if is_simple { most } else { 1 };
         Self {

@@ -15,7 +15,7 @@ use crate::system::simulated;
 /// let mut simulation = Simulation::new(1, Options::new())?;
 /// let mut host = simulation.host(0_u32)?;
 /// // Each turn does one thing, so that the steps of several machines mix.
-/// host.budget = Budget::new().events(1);
+/// host.budget = Budget::new().steps(1);
 /// host.event_loop.defer(|cx| *cx.shared += 1);
 /// simulation.run(&mut [&mut host])?;
 /// assert_eq!(host.shared, 1);

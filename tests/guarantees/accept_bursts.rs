@@ -98,7 +98,7 @@ fn limits_of_one_burst_come_as_an_event_each() {
     scene.event_loop.server(server).set_max_connections(0);
     let _peers = connect(address, 3);
     // The budget ends the burst behind the first, and its event is not put off.
-    let budget = Budget::new().events(1);
+    let budget = Budget::new().steps(1);
     while door.decided() == 0 {
         scene
             .event_loop

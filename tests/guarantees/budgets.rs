@@ -14,7 +14,7 @@ use crate::support::{
 // Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
 #[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
-fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
+fn a_turn_with_a_budget_of_steps_resumes_the_last_one() {
     const SOCKETS: usize = 10;
     let mut event_loop = EventLoop::new().unwrap();
     let mut peers = Vec::new();
@@ -38,7 +38,7 @@ fn a_turn_with_a_budget_of_events_resumes_the_last_one() {
                 &mut event_loop,
                 &mut served,
                 Wait::No,
-                Budget::new().events(budget),
+                Budget::new().steps(budget),
             );
             turns += 1;
             assert!(turn.events <= budget);
@@ -112,7 +112,7 @@ fn an_end_behind_the_last_byte_of_a_budget_is_not_lost() {
     peer.write(b"the end");
     peer.half_close();
     scene.drive_with("the close", |scene| {
-        let budget = Budget::new().events(1);
+        let budget = Budget::new().steps(1);
         turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
         scene.world.close_reason("socket").is_some()
     });
@@ -140,7 +140,7 @@ fn a_socket_whose_bytes_a_budget_left_unread_does_not_time_out() {
     scene.await_arrival(Arrival::Bytes, ids);
     spend(timeout + Duration::from_millis(10));
     for _ in 0..5 {
-        let budget = Budget::new().events(1);
+        let budget = Budget::new().steps(1);
         turn(&mut scene.event_loop, &mut scene.world, Wait::No, budget);
     }
     for number in 0..5 {

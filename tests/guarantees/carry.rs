@@ -175,10 +175,10 @@ fn procrastinating() -> (Scene, Peer) {
 }
 
 #[test]
-fn unread_bytes_are_events_of_the_budget() {
+fn unread_bytes_are_steps_of_the_budget() {
     let (mut scene, _peer) = procrastinating();
     for _ in 0..5 {
-        let budget = Budget::UNLIMITED.events(1);
+        let budget = Budget::UNLIMITED.steps(1);
         let turn = scene
             .event_loop
             .turn(&mut scene.world, Wait::No, budget)

@@ -349,7 +349,7 @@ fn a_turn_with_a_budget_ends_at_its_panic() {
         scene.event_loop.defer(fail);
     }
     for panics in 1..=3 {
-        let budget = Budget::new().events(100);
+        let budget = Budget::new().steps(100);
         let turn = scene.event_loop.turn(&mut scene.world, Wait::No, budget);
         assert!(turn.unwrap().more);
         assert_eq!(told.borrow().len(), panics);

@@ -136,13 +136,13 @@ fn run_for_ends_in_time_while_something_happens_all_the_time() {
 #[test]
 fn a_budget_keeps_the_smaller_of_two_limits() {
     let (little, much) = (Duration::from_millis(1), Duration::from_secs(1));
-    let budget = Budget::new().time(little).events(3);
-    assert_eq!(budget.time(much).events(9), budget);
+    let budget = Budget::new().time(little).steps(3);
+    assert_eq!(budget.time(much).steps(9), budget);
     assert_eq!(
         Budget::new().time(much).time(little),
         Budget::new().time(little)
     );
-    assert_eq!(Budget::new().events(9).events(3), Budget::new().events(3));
+    assert_eq!(Budget::new().steps(9).steps(3), Budget::new().steps(3));
     assert_eq!(Budget::new(), Budget::UNLIMITED);
 }
 
@@ -156,7 +156,7 @@ fn a_flush_within_a_budget_says_whether_more_is_left() {
     for (id, _) in &sides {
         let _ = scene.socket(*id).write(b"frame");
     }
-    let two = Budget::new().events(2);
+    let two = Budget::new().steps(2);
     assert!(scene.event_loop.flush(two), "three are left");
     let have = |sides: &mut Vec<(_, Peer)>| {
         let have = sides.iter_mut();

@@ -46,9 +46,9 @@ pub(crate) fn drive_within(
 pub(crate) fn budgets() -> [Budget; 4] {
     let budget = Budget::new();
     [
-        budget.events(1),
+        budget.steps(1),
         budget.time(Duration::ZERO),
-        budget.events(3),
+        budget.steps(3),
         budget.time(Duration::from_millis(2)),
     ]
 }
@@ -308,7 +308,7 @@ fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
     scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
     let begun = Instant::now();
-    drive_within(&mut scene, Budget::new().events(1), |scene| {
+    drive_within(&mut scene, Budget::new().steps(1), |scene| {
         scene.world.has("us", "timer")
     });
     assert!(begun.elapsed() >= TIMEOUT, "after {:?}", begun.elapsed());
@@ -318,7 +318,7 @@ fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
 // One service and no more: a peer that floods does not keep a deadline from coming that its bytes do not move.
 #[test]
 fn a_flood_puts_off_no_timer_by_more_than_one_read() {
-    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
         let mut scene = Scene::new();
         let (ours, mut peer) = Peer::roomy_pair();
         let id = scene
@@ -360,7 +360,7 @@ fn busy_neighbours_keep_no_deadline_from_coming() {
         .event_loop
         .adopt(ours, SocketOptions::new(), Recorder::new("busy"))
         .unwrap();
-    drive_within(&mut scene, Budget::new().events(1), |scene| {
+    drive_within(&mut scene, Budget::new().steps(1), |scene| {
         peer.write_some(b"x");
         scene.world.has("dialing", "close")
     });
@@ -383,7 +383,7 @@ fn a_deadline_waits_for_the_read_behind_notices() {
     peer.write(b"x");
     scene.await_arrival(Arrival::Bytes, [id]);
     spend(STALL);
-    drive_within(&mut scene, Budget::new().events(1), |scene| {
+    drive_within(&mut scene, Budget::new().steps(1), |scene| {
         scene.world.has("us", "data")
     });
     assert!(!scene.world.has("us", "timeout"), "{}", scene.world.brief());

@@ -147,7 +147,7 @@ fn leftovers_of_a_budget_show_in_poll_timeout_only() {
     }
     let mut host = Host::of(&scene);
     assert!(host.wait(&scene));
-    let budget = Budget::new().events(1);
+    let budget = Budget::new().steps(1);
     let mut turns = 0;
     loop {
         let turn = scene

@@ -63,21 +63,21 @@ fn closes_that_were_answered_are_graceful(budget: Budget) {
 #[test]
 fn an_interrupted_read_proves_no_silence() {
     with_failing_calls(&["recvfrom:error=EINTR:when=1..2"], || {
-        idle_timeouts_count_arrived_bytes(Budget::new().events(1));
+        idle_timeouts_count_arrived_bytes(Budget::new().steps(1));
     });
 }
 
 #[test]
 fn an_interrupted_read_lets_no_timer_pass_its_bytes() {
     with_failing_calls(&["recvfrom:error=EINTR:when=1..2"], || {
-        timers_come_behind_arrived_bytes(Budget::new().events(1));
+        timers_come_behind_arrived_bytes(Budget::new().steps(1));
     });
 }
 
 #[test]
 fn an_interrupted_read_proves_no_missing_end() {
     with_failing_calls(&["recvfrom:error=EINTR:when=1..2"], || {
-        closes_that_were_answered_are_graceful(Budget::new().events(1));
+        closes_that_were_answered_are_graceful(Budget::new().steps(1));
     });
 }
 
@@ -99,7 +99,7 @@ fn four_reads_without_memory_prove_no_silence() {
 #[test]
 fn four_reads_without_memory_let_no_timer_pass() {
     with_failing_calls(&["recvfrom:error=ENOBUFS:when=1..4"], || {
-        timers_come_behind_arrived_bytes(Budget::new().events(1));
+        timers_come_behind_arrived_bytes(Budget::new().steps(1));
     });
 }
 

@@ -253,7 +253,7 @@ fn a_handler_that_took_over_in_a_lookup_may_forbid_the_attempt() {
 }
 
 #[test]
-fn a_budget_of_one_event_still_tells_each_step_in_time() {
+fn a_budget_of_one_step_still_tells_each_event_in_time() {
     let mut scene = Scene::new();
     let (outside, _dead) = beside(|port| DeadPort::at("host2", port));
     let addresses = ["host2", "host1"];
@@ -265,7 +265,7 @@ fn a_budget_of_one_event_still_tells_each_step_in_time() {
         |cx| cx.socket.destroy(),
     );
     scene.drive_with("the close", |scene| {
-        let budget = Budget::new().events(1);
+        let budget = Budget::new().steps(1);
         let turned = scene.event_loop.turn(
             &mut scene.world,
             Wait::For(Duration::from_millis(1)),
@@ -274,7 +274,7 @@ fn a_budget_of_one_event_still_tells_each_step_in_time() {
         turned.unwrap();
         scene.world.has("client", "close")
     });
-    outside.assert_empty("one event a turn");
+    outside.assert_empty("one step a turn");
     let is_close = |seen: &Seen| matches!(seen, Seen::Close(_));
     assert!(scene.world.log.iter().any(|event| is_close(&event.seen)));
 }

@@ -22,7 +22,7 @@ const MESSAGE: &[u8] = &[b'x'; 1_000];
 /// Budgets that the handler of one message uses up.
 fn budgets() -> [Budget; 2] {
     [
-        Budget::new().events(1),
+        Budget::new().steps(1),
         Budget::new().time(Duration::from_millis(1)),
     ]
 }

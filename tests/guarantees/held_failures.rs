@@ -360,7 +360,7 @@ fn the_unread_timeout_does_not_interrupt_a_resumed_socket() {
     scene.socket(id).resume();
     // One read a turn, and the timeout has passed before the second.
     while scene.world.count("us", "close") == 0 {
-        let budget = Budget::new().events(1);
+        let budget = Budget::new().steps(1);
         scene
             .event_loop
             .turn(&mut scene.world, Wait::No, budget)

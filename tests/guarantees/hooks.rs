@@ -413,7 +413,7 @@ fn hooks_are_called_once_in_every_turn_whatever_its_budget() {
     event_loop.defer(again);
     let mut counts = (0, 0, 0);
     for turns in 1..=50 {
-        let budget = Budget::new().events(1).time(Duration::ZERO);
+        let budget = Budget::new().steps(1).time(Duration::ZERO);
         event_loop.turn(&mut counts, Wait::No, budget).unwrap();
         assert_eq!((counts.0, counts.1), (turns, turns));
     }

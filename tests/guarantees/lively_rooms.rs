@@ -194,7 +194,7 @@ fn a_budget_ends_the_waiting_for_other_speakers() {
     for budget in [1, 3] {
         until_undisturbed(|| {
             let (mut event_loop, mut room, _peers) = room(MANY, 10);
-            let turn = turn(&mut event_loop, &mut room, Budget::new().events(budget));
+            let turn = turn(&mut event_loop, &mut room, Budget::new().steps(budget));
             assert!(turn.events <= budget);
             // Elsewhere than with epoll a short read proves nothing: the read that finds nothing is a step too.
             let is_exact = cfg!(all(

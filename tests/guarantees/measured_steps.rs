@@ -31,8 +31,8 @@ fn longest_step(event_loop: &mut EventLoop, budget: Budget) -> Duration {
 fn the_longest_step_of_a_budget_is_measured_by_the_hosts_clock() {
     let mut event_loop: EventLoop = EventLoop::new().unwrap();
     let budgets = [
-        Budget::new().events(1),
-        Budget::new().events(10),
+        Budget::new().steps(1),
+        Budget::new().steps(10),
         Budget::new().bytes(10),
         Budget::new().time(PATIENCE),
     ];

@@ -235,7 +235,7 @@ fn a_socket_whose_bytes_wait_behind_the_budget_is_not_idle() {
     for _ in 0..4 {
         scene
             .event_loop
-            .turn(&mut scene.world, Wait::No, Budget::new().events(1))
+            .turn(&mut scene.world, Wait::No, Budget::new().steps(1))
             .unwrap();
     }
     let early = scene

@@ -318,7 +318,7 @@ fn leftovers_of_a_budget_keep_the_descriptor_readable() {
     for peer in &mut peers {
         peer.write(b"x");
     }
-    let budget = Budget::new().events(1);
+    let budget = Budget::new().steps(1);
     while (0..10).any(|number| scene.world.received(&format!("socket {number}")).is_empty()) {
         assert!(host.hears(PATIENCE), "the descriptor does not tell");
         scene

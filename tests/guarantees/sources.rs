@@ -165,7 +165,7 @@ fn a_released_source_is_served_while_the_loop_goes_on() {
     for word in words {
         peer.send(word.as_bytes()).unwrap();
     }
-    let within = Budget::new().events(1);
+    let within = Budget::new().steps(1);
     for (number, word) in words.into_iter().enumerate() {
         let mut view = stage.event_loop.source(id);
         match number % 2 {

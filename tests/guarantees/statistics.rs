@@ -217,7 +217,7 @@ fn sources_that_a_budget_leaves_over_are_counted() {
     }
     let before = scene.event_loop.statistics();
     scene.drive_with("a turn that was cut short", |scene| {
-        let budget = Budget::new().events(1);
+        let budget = Budget::new().steps(1);
         scene
             .event_loop
             .turn(&mut scene.world, Wait::No, budget)

@@ -139,7 +139,7 @@ fn nine_thousand_resets_at_once_keep_to_the_budget() {
                 .set_linger(Some(Duration::ZERO))
                 .unwrap();
         }
-        let budget = Budget::new().events(MOST);
+        let budget = Budget::new().steps(MOST);
         let (turns, longest) = storm.pass(budget, &mut guest, |world| world.closed == count);
         assert_eq!(storm.world.resets, count);
         println!("{count} resets in {turns} turns; the guest waited for {longest} turns at most");
@@ -164,7 +164,7 @@ fn nine_thousand_closes_at_once_keep_to_the_budget() {
                 storm.event_loop.socket(id).destroy();
             }
         }
-        let budget = Budget::new().events(MOST);
+        let budget = Budget::new().steps(MOST);
         let (turns, longest) = storm.pass(budget, &mut guest, |world| world.closed == count);
         println!("{count} closes in {turns} turns; the guest waited for {longest} turns at most");
         assert!(turns >= count / MOST as usize, "{turns} turns");
@@ -183,7 +183,7 @@ fn a_hundred_thousand_timers_at_once_keep_to_the_budget() {
         storm.event_loop.after(Duration::from_millis(1), fire);
     }
     let_time_pass(Duration::from_millis(3));
-    let budget = Budget::new().events(MOST);
+    let budget = Budget::new().steps(MOST);
     let (turns, longest) = storm.pass(budget, &mut guest, |world| world.timers == TIMERS);
     println!("{TIMERS} timers in {turns} turns; the guest waited for {longest} turns at most");
     assert!(turns >= TIMERS / MOST as usize, "{turns} turns");

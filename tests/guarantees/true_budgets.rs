@@ -72,7 +72,7 @@ fn writing_on_to_many_readers_keeps_to_the_budget() {
     let mut most = 0;
     for _ in 0..200 {
         let before = queued(&mut scene, &ids);
-        turn(&mut scene, Budget::new().events(3));
+        turn(&mut scene, Budget::new().steps(3));
         let after = queued(&mut scene, &ids);
         most = most.max(moved(&before, &after));
     }
@@ -84,13 +84,13 @@ fn writing_on_to_many_readers_keeps_to_the_budget() {
 fn resets_at_once_keep_to_the_budget() {
     unless_lost(|| {
         const PEERS: usize = 60;
-        for budget in [Budget::new().events(1), Budget::new().events(4)] {
+        for budget in [Budget::new().steps(1), Budget::new().steps(4)] {
             let mut scene = Scene::new();
             let (_, peers) = sockets(&mut scene, PEERS);
             scene.settle();
             peers.into_iter().for_each(Peer::reset);
             let mut turns = 0;
-            let most = if budget == Budget::new().events(1) {
+            let most = if budget == Budget::new().steps(1) {
                 1
             } else {
                 4
@@ -125,7 +125,7 @@ fn a_broadcast_to_many_keeps_to_the_budget() {
     let turns = Cell::new(0);
     drive_within(
         &mut scene,
-        Budget::new().events(10),
+        Budget::new().steps(10),
         |_, turn| {
             turns.set(turns.get() + 1);
             assert!(callbacks(turn) <= 10, "{turn:?}");
@@ -163,10 +163,10 @@ fn a_flush_of_a_host_keeps_to_its_budget() {
         queued.iter().filter(|&&bytes| bytes > 0).count()
     };
     for (budget, left) in [
-        (Budget::new().events(7), 43),
+        (Budget::new().steps(7), 43),
         (Budget::new().time(Duration::ZERO), 42),
         (Budget::new().bytes(11), 39),
-        (Budget::new().events(0), 38),
+        (Budget::new().steps(0), 38),
     ] {
         assert!(scene.event_loop.flush(budget), "there is more");
         assert_eq!(waiting(&mut scene), left, "{budget:?}");
@@ -188,7 +188,7 @@ fn timers_at_once_keep_to_the_budget() {
     let_time_pass(Duration::from_millis(3));
     let mut turns = 0;
     while fired.get() < 100 {
-        let turn = turn(&mut scene, Budget::new().events(6));
+        let turn = turn(&mut scene, Budget::new().steps(6));
         turns += 1;
         assert!(
             turn.timers <= 6 && turn.more == (fired.get() < 100),
@@ -213,7 +213,7 @@ fn calls_and_posts_at_once_keep_to_the_budget() {
     }
     let mut turns = 0;
     while scene.world.notes.len() < 100 {
-        let turn = turn(&mut scene, Budget::new().events(5));
+        let turn = turn(&mut scene, Budget::new().steps(5));
         turns += 1;
         assert!(
             turn.calls <= 5 && turn.more == (scene.world.notes.len() < 100),
@@ -317,12 +317,12 @@ fn defer_for_ever(count: Arc<AtomicU32>) -> impl FnOnce(&mut netloop::EventLoop<
 fn every_kind_of_work_makes_a_step_within_eight_turns() {
     let budget = Budget::new();
     for budget in [
-        budget.events(0),
-        budget.events(1),
+        budget.steps(0),
+        budget.steps(1),
         budget.time(Duration::ZERO),
         budget.bytes(0),
-        budget.events(2),
-        budget.events(5),
+        budget.steps(2),
+        budget.steps(5),
     ] {
         let mut scene = Scene::new();
         let remote = scene.event_loop.remote();
@@ -370,7 +370,7 @@ fn every_kind_of_work_makes_a_step_within_eight_turns() {
                 .zip(&before)
                 .map(|(now, before)| now - before)
                 .sum();
-            let is_exact = [budget.events(0), budget.events(1)].contains(&budget);
+            let is_exact = [budget.steps(0), budget.steps(1)].contains(&budget);
             assert!(steps > 0 && (!is_exact || steps == 1), "{steps} steps");
             assert!(turn.more);
             before = now;
@@ -392,7 +392,7 @@ fn a_turn_without_a_limit_finishes_what_a_budget_left() {
     }
     peers.into_iter().for_each(Peer::reset);
     for _ in 0..5 {
-        assert!(turn(&mut scene, Budget::new().events(2)).more);
+        assert!(turn(&mut scene, Budget::new().steps(2)).more);
     }
     scene.settle();
     assert_eq!(scene.event_loop.sockets().ids().count(), 0);

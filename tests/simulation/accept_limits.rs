@@ -204,7 +204,7 @@ fn run(simulation: &mut Simulation, random: &mut fastrand::Rng) -> netloop::Resu
     let of_loop = Limits::unlimited().max_connections(bounds.of_loop);
     let mut host = simulation.host_with(world, EventLoopOptions::new().limits(of_loop))?;
     if random.bool() {
-        host.budget = Budget::new().events(random.u32(1..6));
+        host.budget = Budget::new().steps(random.u32(1..6));
     }
     for (number, &most) in bounds.of_servers.iter().enumerate() {
         let limits = Limits::unlimited()

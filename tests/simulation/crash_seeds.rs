@@ -175,7 +175,7 @@ impl Scene {
     fn run_for(&mut self, time: Duration) -> SimulationEnd {
         if self.random.u32(..4) == 0 {
             let number = self.random.usize(..self.hosts.len());
-            self.hosts[number].budget = Budget::new().events(self.random.u32(1..4));
+            self.hosts[number].budget = Budget::new().steps(self.random.u32(1..4));
         }
         let mut hosts: Vec<&mut dyn AnyHost> = Vec::new();
         hosts.extend(self.hosts.iter_mut().map(|host| host as &mut dyn AnyHost));

@@ -216,7 +216,7 @@ fn run(seed: u64) -> [u64; 4] {
     let unlimited = EventLoopOptions::new().limits(Limits::unlimited());
     let mut host = simulation.host_with(world, unlimited).unwrap();
     if random.bool() {
-        host.budget = Budget::new().events(random.u32(1..6));
+        host.budget = Budget::new().steps(random.u32(1..6));
     }
     let mut blocked = BlockList::new();
     blocked.add_address(client(BLOCKED).ip());

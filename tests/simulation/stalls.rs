@@ -73,7 +73,7 @@ fn told(event_loop: &mut EventLoop<World>) {
 
 #[test]
 fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
-    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
         for stall in STALLS {
             let (server, peer, _) = visit(stall, budget, told);
             let id = server.shared.accepted.unwrap();
@@ -98,7 +98,7 @@ fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
 
 #[test]
 fn the_loop_lag_and_the_longest_turn_are_the_stall() {
-    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
         for stall in STALLS {
             let (mut server, ..) = visit(stall, budget, |_| ());
             let statistics = server.event_loop.statistics();

@@ -67,8 +67,8 @@ impl Scene {
 
     fn random_budget(&mut self) -> Budget {
         match self.random.u32(..5) {
-            0 => Budget::new().events(1),
-            1 => Budget::new().events(self.random.u32(2..8)),
+            0 => Budget::new().steps(1),
+            1 => Budget::new().steps(self.random.u32(2..8)),
             2 => Budget::new().time(Duration::from_micros(self.random.u64(1..3_000))),
             _ => Budget::UNLIMITED,
         }

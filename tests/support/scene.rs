@@ -178,7 +178,7 @@ impl Scene {
     /// Lets the loop make the `connects` to addresses that were asked for, and no further step: the handlers are told
     /// of the attempts, and not yet of the connections.
     pub(crate) fn dial(&mut self, connects: u32) {
-        let budget = Budget::new().events(connects);
+        let budget = Budget::new().steps(connects);
         let turned = self.event_loop.turn(&mut self.world, Wait::No, budget);
         assert_eq!(turned.unwrap().events, connects);
     }

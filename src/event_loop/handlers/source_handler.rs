@@ -32,7 +32,7 @@ use crate::net::{Interest, SourceId};
 /// # When the methods are called
 ///
 /// Only the loop calls these methods, and never within another callback, as with
-/// [`SocketHandler`](crate::SocketHandler). A call counts as an event of the turn's [`Budget`](crate::Budget). If a
+/// [`SocketHandler`](crate::SocketHandler). A call is a step of the turn's [`Budget`](crate::Budget). If a
 /// method panics, the loop closes this source. The [policy](crate::PanicPolicy) of the loop decides whether the panic
 /// goes on to the host.
 ///

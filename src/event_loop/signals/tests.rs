@@ -145,7 +145,7 @@ fn a_storm_keeps_to_the_budget_and_starves_no_timer() {
         let before = stage.notes.len();
         stage
             .event_loop
-            .turn(&mut stage.notes, Wait::No, Budget::new().events(1))
+            .turn(&mut stage.notes, Wait::No, Budget::new().steps(1))
             .unwrap();
         assert!(stage.notes.len() <= before + 1);
     }

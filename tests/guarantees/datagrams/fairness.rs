@@ -97,7 +97,7 @@ fn a_budget_of_the_turn_counts_datagrams_and_their_bytes() {
     let (_, address) = stage.bind(DatagramOptions::new(), Watch::new("a"));
     stage.settle_for_a_while();
     flood(address, 20);
-    let turn = stage.turn_within(Wait::No, Budget::new().events(3));
+    let turn = stage.turn_within(Wait::No, Budget::new().steps(3));
     assert_eq!((turn.events, count(&stage)), (3, 3));
     assert!(turn.more);
     let turn = stage.turn_within(Wait::No, Budget::new().bytes(10));
@@ -174,7 +174,7 @@ fn drive_to_timer(stage: &mut Stage, due: Instant, budget: Budget) {
 // I8: the answers to the questions that a resolver times. The loop has stalled, and each answer came in time.
 #[test]
 fn a_timer_is_told_after_datagrams_that_came_before() {
-    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
         let mut stage = Stage::new();
         let options = DatagramOptions::new().receives_per_turn(4);
         let (id, address) = stage.bind(options, Watch::new("a"));

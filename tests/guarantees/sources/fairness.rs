@@ -31,7 +31,7 @@ fn a_budget_cuts_a_hundred_datagrams_into_turns() {
     );
     let mut turns = 0;
     loop {
-        let turn = stage.turn_within(Wait::No, Budget::new().events(BUDGET));
+        let turn = stage.turn_within(Wait::No, Budget::new().steps(BUDGET));
         assert!(turn.events <= BUDGET);
         turns += 1;
         let is_sent = refill() == DATAGRAMS;
@@ -72,7 +72,7 @@ fn a_source_that_a_budget_left_over_is_more_to_do() {
     );
     peer.send(b"one").unwrap();
     peer.send(b"two").unwrap();
-    let one = Budget::new().events(1);
+    let one = Budget::new().steps(1);
     for expected in ["one", "two", "would block"] {
         let turn = stage.turn_within(Wait::Forever, one);
         assert_eq!(turn.events, 1);
@@ -131,7 +131,7 @@ fn busy_sources_share_a_small_budget() {
         peers.push(peer);
     }
     for _ in 0..48 {
-        let turn = stage.turn_within(Wait::No, Budget::new().events(1));
+        let turn = stage.turn_within(Wait::No, Budget::new().steps(1));
         assert_eq!(turn.events, 1);
     }
     assert_eq!(stage.count("a readable"), 24);
@@ -180,7 +180,7 @@ fn a_datagram_that_came_in_time_is_read_before_the_timer() {
         peer.send(b"in time").unwrap();
         let_time_pass(Duration::from_millis(3));
         for _ in 0..100 {
-            stage.turn_within(Wait::No, Budget::new().events(1));
+            stage.turn_within(Wait::No, Budget::new().steps(1));
         }
         let at = |note: &str| stage.notes.iter().position(|noted| noted == note);
         assert!(

@@ -85,7 +85,7 @@ fn nest(stage: &mut Stage, inner: EventLoop<Notes>, budget: Budget) -> netloop::
 #[test]
 fn an_inner_loop_serves_its_sockets_in_the_outer_one() {
     // The second round cuts each turn after one event: what is left over makes no event of the inner descriptor.
-    for budget in [Budget::UNLIMITED, Budget::new().events(1)] {
+    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
         let mut inner: EventLoop<Notes> = EventLoop::new().unwrap();
         let server = inner.listen(loopback(), |_, _| Echo).unwrap();
         let address = inner.server(server).address().unwrap();

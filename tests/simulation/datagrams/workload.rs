@@ -221,7 +221,7 @@ pub(super) fn run(seed: u64) -> Outcome {
     }
     for host in &mut hosts {
         if random.bool() {
-            host.budget = Budget::new().events(random.u32(1..4));
+            host.budget = Budget::new().steps(random.u32(1..4));
         }
     }
     run_all(&mut simulation, &mut hosts);

@@ -175,7 +175,7 @@ fn held_plaintext_comes_without_news_of_the_kernel() {
     let outgoing = client.outgoing();
     let mut sent = 0;
     // A host that never waits, and gives each turn one event.
-    let one = Budget::new().events(1);
+    let one = Budget::new().steps(1);
     let mut turns = 0;
     while scene.world.received_length("theirs") < bytes.len() {
         sent += client.peer.write_some(&outgoing[sent..]);

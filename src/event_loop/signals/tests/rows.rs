@@ -183,7 +183,7 @@ fn signal_pending_on_close() {
     for _ in 0..2 {
         stage
             .event_loop
-            .turn(&mut stage.notes, Wait::No, Budget::new().events(1))
+            .turn(&mut stage.notes, Wait::No, Budget::new().steps(1))
             .unwrap();
         if stage.event_loop.agenda.signals.are_due() {
             break;

@@ -209,7 +209,7 @@ impl Run {
             .host_with(Rc::clone(&world), sender)
             .expect("a loop");
         if input.ratio(1, 4)? {
-            sender.budget = Budget::new().events(input.int_in_range(1..=4)?);
+            sender.budget = Budget::new().steps(input.int_in_range(1..=4)?);
         }
         let receiving = DatagramOptions::new()
             .max_datagram_bytes(most)
