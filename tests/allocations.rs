@@ -68,11 +68,7 @@ fn echo_server(options: SocketOptions) -> (EventLoop, SocketAddr) {
 
 fn turn(event_loop: &mut EventLoop) {
     event_loop
-        .turn(
-            &mut (),
-            Wait::For(Duration::from_millis(1)),
-            Budget::UNLIMITED,
-        )
+        .turn(&mut (), Wait::For(Duration::from_millis(1)), Budget::new())
         .unwrap();
 }
 

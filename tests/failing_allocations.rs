@@ -189,11 +189,7 @@ impl SocketHandler<World> for Answer {
 
 fn turn(event_loop: &mut EventLoop<World>, world: &mut World) {
     COUNTS.set(true);
-    let turned = event_loop.turn(
-        world,
-        Wait::For(Duration::from_millis(1)),
-        Budget::UNLIMITED,
-    );
+    let turned = event_loop.turn(world, Wait::For(Duration::from_millis(1)), Budget::new());
     COUNTS.set(false);
     turned.unwrap();
 }

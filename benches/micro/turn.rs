@@ -47,7 +47,7 @@ fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
             .adopt(stream, options, Idle)
             .map_err(io::Error::other)?;
     }
-    let mut turn = move || event_loop.turn(&mut 0, Wait::No, Budget::UNLIMITED);
+    let mut turn = move || event_loop.turn(&mut 0, Wait::No, Budget::new());
     // The first one is told that all of them can be written to.
     turn().map_err(io::Error::other)?;
     group.each("netloop, with idle timeouts", size, turn);
@@ -99,7 +99,7 @@ fn deferred(group: &mut Group<'_>) {
             }
         });
         while *calls < DEFERRED {
-            let turn = event_loop.turn(calls, Wait::No, Budget::UNLIMITED);
+            let turn = event_loop.turn(calls, Wait::No, Budget::new());
             turn.expect("polling works");
         }
     });

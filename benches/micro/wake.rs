@@ -25,7 +25,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 let _ = remote.post(|cx| *cx.shared += 1);
             }
             while *calls < posts {
-                let _ = event_loop.turn(calls, Wait::Forever, Budget::UNLIMITED);
+                let _ = event_loop.turn(calls, Wait::Forever, Budget::new());
             }
         });
         let mut poll = Poll::new().expect("a poll can be made");

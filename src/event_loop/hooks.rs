@@ -285,7 +285,7 @@ impl<S> EventLoop<S> {
 /// event_loop.hook(id).release();
 /// let mut turns = 0;
 /// for _ in 0..3 {
-///     event_loop.turn(&mut turns, Wait::No, Budget::UNLIMITED)?;
+///     event_loop.turn(&mut turns, Wait::No, Budget::new())?;
 /// }
 /// assert_eq!(turns, 3);
 /// assert!(event_loop.hook(id).remove());

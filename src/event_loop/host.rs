@@ -26,7 +26,7 @@ impl<S> EventLoop<S> {
     ///     // A wait of yours, for this descriptor and others.
     ///     let timeout = event_loop.poll_timeout();
     ///     wait_for(&[event_loop.as_fd()], timeout);
-    ///     event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+    ///     event_loop.turn(&mut (), Wait::No, Budget::new())?;
     /// }
     /// # Ok(())
     /// # }
@@ -106,7 +106,7 @@ impl<S> EventLoop<S> {
     /// assert_eq!(host.recv(), Ok("turn"));
     /// # worker.join().unwrap()?;
     /// let mut posts = 0;
-    /// event_loop.turn(&mut posts, Wait::No, Budget::UNLIMITED)?;
+    /// event_loop.turn(&mut posts, Wait::No, Budget::new())?;
     /// assert_eq!(posts, 1);
     /// # Ok::<(), netloop::Error>(())
     /// ```

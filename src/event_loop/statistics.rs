@@ -197,7 +197,7 @@ impl Statistics {
     /// let mut event_loop: EventLoop = EventLoop::new()?;
     /// let before = event_loop.statistics();
     /// event_loop.defer(|_| {});
-    /// event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+    /// event_loop.turn(&mut (), Wait::No, Budget::new())?;
     /// let growth = event_loop.statistics().since(&before);
     /// assert_eq!((growth.turns, growth.polls, growth.calls, growth.events), (1, 1, 1, 0));
     /// # Ok::<(), netloop::Error>(())

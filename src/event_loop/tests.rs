@@ -17,7 +17,7 @@ fn a_forked_child_cannot_run_the_loop_of_its_parent() {
     ] {
         assert_eq!(refused.unwrap_err().code(), Error::FORKED);
     }
-    let turned = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED);
+    let turned = event_loop.turn(&mut (), Wait::No, Budget::new());
     assert_eq!(turned.is_err(), cfg!(debug_assertions));
 }
 
@@ -88,7 +88,7 @@ fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
         )
         .unwrap();
     let _ = childs.socket(socket).write(&vec![7; 16 << 20]);
-    childs.flush(Budget::UNLIMITED);
+    childs.flush(Budget::new());
     assert!(childs.socket(socket).queued_bytes() > 0);
     childs.net.pretend_to_be_forked();
     drop(childs);
@@ -130,7 +130,7 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
         let mut is_connected = false;
         // The connect is made in this turn.
         event_loop
-            .turn(&mut is_connected, Wait::No, Budget::UNLIMITED)
+            .turn(&mut is_connected, Wait::No, Budget::new())
             .unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -139,7 +139,7 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
             assert!(begun.elapsed() < PATIENCE);
             let wait = Wait::For(Duration::from_millis(10));
             event_loop
-                .turn(&mut is_connected, wait, Budget::UNLIMITED)
+                .turn(&mut is_connected, wait, Budget::new())
                 .unwrap();
         }
         // The loop does not know of this duplicate, as it does not know of a fork.
@@ -202,7 +202,7 @@ fn turn_for_nothing(
 ) {
     let hook = event_loop.on_check(move |cx| cx.sockets.net_mut().wake_for_nothing(key));
     for _ in 0..turns {
-        event_loop.turn(log, Wait::No, Budget::UNLIMITED).unwrap();
+        event_loop.turn(log, Wait::No, Budget::new()).unwrap();
     }
     event_loop.hook(hook).remove();
 }
@@ -217,9 +217,7 @@ fn a_socket_for_which_the_loop_spins_is_closed_and_told() {
         (&[] as &[String], 0)
     );
     turn_for_nothing(&mut event_loop, &mut log, id.0, 1);
-    event_loop
-        .turn(&mut log, Wait::No, Budget::UNLIMITED)
-        .unwrap();
+    event_loop.turn(&mut log, Wait::No, Budget::new()).unwrap();
     assert_eq!(
         log,
         ["Spin { turns: 1000 } spin true", "ERR_INTERNAL", "Error"]
@@ -249,9 +247,7 @@ fn a_host_that_turns_without_work_is_no_spin() {
     for busy in [false, true] {
         event_loop.set_busy(busy);
         for _ in 0..3000 {
-            event_loop
-                .turn(&mut log, Wait::No, Budget::UNLIMITED)
-                .unwrap();
+            event_loop.turn(&mut log, Wait::No, Budget::new()).unwrap();
         }
     }
     assert_eq!(
@@ -287,9 +283,7 @@ fn a_spin_is_ended_without_a_hook_too() {
     event_loop.ignore_stalls();
     let mut log = Vec::new();
     turn_for_nothing(&mut event_loop, &mut log, id.0, 1000);
-    event_loop
-        .turn(&mut log, Wait::No, Budget::UNLIMITED)
-        .unwrap();
+    event_loop.turn(&mut log, Wait::No, Budget::new()).unwrap();
     assert_eq!(log, ["ERR_INTERNAL", "Error"]);
 }
 
@@ -342,9 +336,7 @@ fn a_second_beside_all_callbacks_is_told_as_a_standstill() {
             .add_source(object, Interest::READABLE, Still)
             .unwrap();
         event_loop.source(id).close();
-        event_loop
-            .turn(&mut log, Wait::No, Budget::UNLIMITED)
-            .unwrap();
+        event_loop.turn(&mut log, Wait::No, Budget::new()).unwrap();
         assert_eq!(log.len(), told);
         assert_eq!(event_loop.statistics().standstills, told as u64);
     }

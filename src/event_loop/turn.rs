@@ -62,7 +62,7 @@ impl<S> EventLoop<S> {
     /// # use std::time::Duration;
     /// let mut event_loop = EventLoop::new().unwrap();
     /// let again = &mut event_loop;
-    /// event_loop.defer(|_| { again.turn(&mut (), Wait::No, Budget::UNLIMITED).unwrap(); });
+    /// event_loop.defer(|_| { again.turn(&mut (), Wait::No, Budget::new()).unwrap(); });
     /// event_loop.run(&mut ()).unwrap();
     /// ```
     ///

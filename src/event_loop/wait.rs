@@ -14,10 +14,10 @@ use super::step_meter::StepMeter;
 ///
 /// let mut event_loop: EventLoop = EventLoop::new()?;
 /// // A frame of a game: what has come, and no waiting.
-/// event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+/// event_loop.turn(&mut (), Wait::No, Budget::new())?;
 /// // A host with work of its own in 5 ms. The limit is a duration, or a point in time.
-/// event_loop.turn(&mut (), Wait::For(Duration::from_millis(5)), Budget::UNLIMITED)?;
-/// event_loop.turn(&mut (), Wait::Until(Instant::now() + Duration::from_millis(5)), Budget::UNLIMITED)?;
+/// event_loop.turn(&mut (), Wait::For(Duration::from_millis(5)), Budget::new())?;
+/// event_loop.turn(&mut (), Wait::Until(Instant::now() + Duration::from_millis(5)), Budget::new())?;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +62,15 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// No limit. Each phase of the turn still has a limit of its own, such as the length of its queue at its beginning.
-    pub const UNLIMITED: Self = Self {
-        time: None,
-        steps: None,
-        bytes: None,
-    };
-
     /// Returns a budget without a limit. [`time`](Self::time), [`steps`](Self::steps) and [`bytes`](Self::bytes) add
-    /// limits.
+    /// limits. Each phase of the turn has a limit of its own in any case, such as the length of its queue at its
+    /// beginning.
     pub const fn new() -> Self {
-        Self::UNLIMITED
+        Self {
+            time: None,
+            steps: None,
+            bytes: None,
+        }
     }
 
     /// Limits the time in which steps may begin. The time of the turn's wait is not counted, and a running callback is
@@ -109,7 +107,7 @@ impl Budget {
 
     /// Whether the budget has no limit.
     pub(super) fn is_unlimited(self) -> bool {
-        self == Self::UNLIMITED
+        self == Self::new()
     }
 }
 
@@ -267,7 +265,7 @@ pub enum RunEnd {
 ///
 /// let mut event_loop: EventLoop = EventLoop::new()?;
 /// event_loop.defer(|_| {});
-/// let turn = event_loop.turn(&mut (), Wait::No, Budget::UNLIMITED)?;
+/// let turn = event_loop.turn(&mut (), Wait::No, Budget::new())?;
 /// assert_eq!((turn.calls, turn.events, turn.more, turn.alive), (1, 0, false, false));
 /// # Ok::<(), netloop::Error>(())
 /// ```

@@ -27,7 +27,7 @@ pub struct Host<S> {
     pub event_loop: EventLoop<S>,
     /// The state that handlers find in `cx.shared`.
     pub shared: S,
-    /// The limit on the work of one turn; at first [`Budget::UNLIMITED`].
+    /// The limit on the work of one turn; at first [`Budget::new()`].
     pub budget: Budget,
 }
 

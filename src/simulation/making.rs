@@ -93,7 +93,7 @@ impl Simulation {
         Ok(Host {
             event_loop: self.event_loop_with(options)?,
             shared,
-            budget: Budget::UNLIMITED,
+            budget: Budget::new(),
         })
     }
 }

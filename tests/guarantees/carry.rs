@@ -178,7 +178,7 @@ fn procrastinating() -> (Scene, Peer) {
 fn unread_bytes_are_steps_of_the_budget() {
     let (mut scene, _peer) = procrastinating();
     for _ in 0..5 {
-        let budget = Budget::UNLIMITED.steps(1);
+        let budget = Budget::new().steps(1);
         let turn = scene
             .event_loop
             .turn(&mut scene.world, Wait::No, budget)

@@ -147,7 +147,7 @@ fn bytes_before_a_failed_send_to_a_living_peer_are_delivered() {
             let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
             peer.write(b"unread");
             let _ = scene.socket(id).write(b"a part");
-            scene.event_loop.flush(netloop::Budget::UNLIMITED);
+            scene.event_loop.flush(netloop::Budget::new());
             if is_paused {
                 scene.drive_with("the report", |scene| scene.socket(id).is_peer_gone());
                 scene.settle();

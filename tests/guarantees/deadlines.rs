@@ -224,7 +224,7 @@ fn a_close_that_the_peer_answered_in_time_is_graceful() {
         for &id in &ids {
             scene.socket(id).end();
         }
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
         for peer in &mut peers {
             peer.write(b"bye");
             peer.half_close();
@@ -318,7 +318,7 @@ fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
 // One service and no more: a peer that floods does not keep a deadline from coming that its bytes do not move.
 #[test]
 fn a_flood_puts_off_no_timer_by_more_than_one_read() {
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         let mut scene = Scene::new();
         let (ours, mut peer) = Peer::roomy_pair();
         let id = scene

@@ -242,7 +242,7 @@ fn flush_sends_what_the_host_wrote_and_calls_no_handler() {
     }
     assert_eq!(scene.socket(second).end_with(b"last"), Flow::Open);
     assert_eq!(first_peer.read_some(10), Ok(None), "nothing left so far");
-    scene.event_loop.flush(Budget::UNLIMITED);
+    scene.event_loop.flush(Budget::new());
 
     // No turn from here on.
     let mut stream = first_peer.into_stream();
@@ -309,7 +309,7 @@ fn a_game_of_fixed_steps_gives_the_network_the_rest() {
             let snapshot = [u8::try_from(step).unwrap(); 64];
             assert_eq!(scene.socket(id).write(&snapshot), Flow::Open);
         }
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
         // The snapshot of this step is with the players before the next begins.
         for peer in &mut peers {
             let snapshot = read_snapshot(peer);

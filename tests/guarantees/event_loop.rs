@@ -157,7 +157,7 @@ fn no_callback_comes_within_a_call_or_another_callback() {
     };
     within.assert_not_nested(|| {
         scene.event_loop.connect(address, dialer).unwrap();
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     });
     let remote = scene.event_loop.remote();
     remote

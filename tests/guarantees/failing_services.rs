@@ -49,7 +49,7 @@ fn closes_that_were_answered_are_graceful(budget: Budget) {
     let options = SocketOptions::new().close_timeout(TIMEOUT);
     let (id, mut peer) = scene.adopted(options, Recorder::new("us"));
     scene.socket(id).end();
-    scene.event_loop.flush(Budget::UNLIMITED);
+    scene.event_loop.flush(Budget::new());
     peer.write(b"bye");
     peer.half_close();
     scene.await_arrival(Arrival::End, [id]);
@@ -85,14 +85,14 @@ fn an_interrupted_read_proves_no_missing_end() {
 #[test]
 fn a_row_of_interrupted_reads_lets_no_timer_pass() {
     with_failing_calls(&["recvfrom:error=EINTR:when=1..18"], || {
-        timers_come_behind_arrived_bytes(Budget::UNLIMITED);
+        timers_come_behind_arrived_bytes(Budget::new());
     });
 }
 
 #[test]
 fn four_reads_without_memory_prove_no_silence() {
     with_failing_calls(&["recvfrom:error=ENOMEM:when=1..4"], || {
-        idle_timeouts_count_arrived_bytes(Budget::UNLIMITED);
+        idle_timeouts_count_arrived_bytes(Budget::new());
     });
 }
 
@@ -106,7 +106,7 @@ fn four_reads_without_memory_let_no_timer_pass() {
 #[test]
 fn four_reads_without_memory_prove_no_missing_end() {
     with_failing_calls(&["recvfrom:error=ENOBUFS:when=1..4"], || {
-        closes_that_were_answered_are_graceful(Budget::UNLIMITED);
+        closes_that_were_answered_are_graceful(Budget::new());
     });
 }
 

@@ -94,7 +94,7 @@ fn bulk_sender_does_not_starve_a_ping() {
     pinger.write(b"ping");
 
     let mut served = Served::new();
-    turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+    turn(&mut event_loop, &mut served, Wait::No, Budget::new());
     assert_eq!(bytes_of(&served, BULK), 4, "the ping waits: {served:?}");
     for (number, &filled) in filled.iter().enumerate() {
         let bytes = bytes_of(&served, number);
@@ -108,7 +108,7 @@ fn bulk_sender_does_not_starve_a_ping() {
     while (0..BULK).any(|number| bytes_of(&served, number) < filled[number]) {
         assert!(Instant::now() < deadline, "bytes were lost");
         let wait = Wait::For(Duration::from_millis(1));
-        turn(&mut event_loop, &mut served, wait, Budget::UNLIMITED);
+        turn(&mut event_loop, &mut served, wait, Budget::new());
     }
 }
 
@@ -118,7 +118,7 @@ fn busy_sources_take_turns() {
     const BULK: usize = 6;
     let (mut event_loop, _peers, _) = bulk(BULK);
     let mut served = Served::new();
-    turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+    turn(&mut event_loop, &mut served, Wait::No, Budget::new());
     let mut order: Vec<usize> = served.iter().map(|&(who, _)| who).collect();
     order.dedup();
     let mut once = order.clone();
@@ -126,7 +126,7 @@ fn busy_sources_take_turns() {
     assert_eq!(once, [0, 1, 2, 3, 4, 5], "each has one turn, in one piece");
 
     let mut again = Served::new();
-    turn(&mut event_loop, &mut again, Wait::No, Budget::UNLIMITED);
+    turn(&mut event_loop, &mut again, Wait::No, Budget::new());
     let mut order_again: Vec<usize> = again.iter().map(|&(who, _)| who).collect();
     order_again.dedup();
     assert_eq!(order_again, order, "and the next in the same order");
@@ -387,7 +387,7 @@ fn pings_among_firehoses_are_answered_within_bounded_events() {
     for _ in 0..PINGS {
         pinger.write(b"ping");
         let mut served = Served::new();
-        turn(&mut event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+        turn(&mut event_loop, &mut served, Wait::No, Budget::new());
         let position = served.iter().position(|(who, _)| *who == 9);
         between.borrow_mut().push(position.unwrap());
     }

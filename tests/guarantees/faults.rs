@@ -395,7 +395,7 @@ fn sigpipe_at_its_default_does_not_kill_the_process() {
             // A reset behind a FIN is EPIPE at the next write, whereas one without is ECONNRESET at first.
             peer.reset();
             write(&mut scene, id);
-            scene.event_loop.flush(Budget::UNLIMITED);
+            scene.event_loop.flush(Budget::new());
             scene.drive_to_close(&name);
             assert_eq!(
                 scene.world.trace(&name),
@@ -426,7 +426,7 @@ fn sigpipe_at_its_default_does_not_kill_on_a_unix_socket() {
             });
             drop(listener.accept().unwrap());
             write(&mut scene, id);
-            scene.event_loop.flush(Budget::UNLIMITED);
+            scene.event_loop.flush(Budget::new());
             scene.drive_to_close(&name);
             assert_eq!(scene.world.close_reason(&name), Some(CloseReason::Reset));
         }

@@ -33,7 +33,7 @@ fn options() -> EventLoopOptions {
 /// Makes a turn, and returns the sockets in the order of serving.
 fn served(event_loop: &mut EventLoop<Served>) -> Served {
     let mut served = Served::new();
-    turn(event_loop, &mut served, Wait::No, Budget::UNLIMITED);
+    turn(event_loop, &mut served, Wait::No, Budget::new());
     served
 }
 

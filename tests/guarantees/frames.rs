@@ -125,7 +125,7 @@ fn no_close_timeout_is_decided_a_frame_late() {
         scene.settle();
         scene.socket(id).end();
         // The FIN leaves, and no turn may find that the timeout has passed meanwhile.
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
         for _ in 0..FRAMES {
             chatter(
                 &mut scene,
@@ -191,7 +191,7 @@ fn written_bytes_that_wait_for_a_flush_keep_a_socket_busy() {
 // The peer cannot answer an end of which it knows nothing.
 #[test]
 fn a_close_timeout_counts_from_the_fin_behind_a_stall() {
-    for budget in [Budget::UNLIMITED, budgets()[0], budgets()[1]] {
+    for budget in [Budget::new(), budgets()[0], budgets()[1]] {
         let mut scene = Scene::new();
         let options = SocketOptions::new().close_timeout(TIMEOUT);
         let (id, peer) = adopted_unix(&mut scene, options, "us");

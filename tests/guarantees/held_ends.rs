@@ -31,7 +31,7 @@ fn an_end_before_a_reset_is_told_behind_the_last_byte() {
                     }
                     for _ in 0..2 {
                         let _ = scene.socket(id).write(b"a late word");
-                        scene.event_loop.flush(Budget::UNLIMITED);
+                        scene.event_loop.flush(Budget::new());
                     }
                     if is_paused && length > 0 {
                         scene.drive_with(&case, |scene| scene.socket(id).is_peer_gone());
@@ -72,7 +72,7 @@ fn a_pause_behind_a_failed_write_still_tells_the_end() {
             .unwrap();
         far.close();
         let _ = scene.socket(id).write(b"brings the reset");
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
         scene.socket(id).resume();
         scene.drive_to_close("us");
         assert_eq!(

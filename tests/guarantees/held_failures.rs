@@ -157,7 +157,7 @@ type Send = (&'static str, fn(&mut Scene, SocketId));
 const SENDS: &[Send] = &[
     ("a gathered write", |scene, id| {
         let _ = scene.socket(id).write(b"hello?");
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     }),
     ("a direct write", |scene, id| {
         let _ = scene.socket(id).write(&[0; 32 << 10]);
@@ -176,19 +176,19 @@ const SENDS: &[Send] = &[
             let _ = scene.socket(id).write_static(&[0; 9_000]);
         }
         scene.socket(id).uncork();
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     }),
     ("a short broadcast", |scene, id| {
         let _ = scene.event_loop.sockets().broadcast([id], b"to all");
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     }),
     ("a long broadcast", |scene, id| {
         let _ = scene.event_loop.sockets().broadcast([id], &[0; 40_000]);
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     }),
     ("a last write and an end", |scene, id| {
         let _ = scene.socket(id).end_with(b"bye");
-        scene.event_loop.flush(Budget::UNLIMITED);
+        scene.event_loop.flush(Budget::new());
     }),
 ];
 

@@ -16,7 +16,7 @@ use crate::support::{PATIENCE, Recorder, Scene, spend};
 type Log = Vec<&'static str>;
 
 fn turn<S>(event_loop: &mut EventLoop<S>, shared: &mut S, wait: Wait) -> Turn {
-    event_loop.turn(shared, wait, Budget::UNLIMITED).unwrap()
+    event_loop.turn(shared, wait, Budget::new()).unwrap()
 }
 
 /// Runs until nothing is left, and fails if that takes too long.
@@ -347,7 +347,7 @@ fn wakes_without_end_make_the_turns_that_the_loop_asks_for() {
 
 #[test]
 fn bytes_that_a_prepare_hook_writes_leave_before_the_wait() {
-    for budget in [Budget::UNLIMITED, Budget::new().time(PATIENCE)] {
+    for budget in [Budget::new(), Budget::new().time(PATIENCE)] {
         let mut scene = Scene::new();
         let (id, peer) = scene.accepted(SocketOptions::new(), Recorder::new("socket"));
         scene.settle();

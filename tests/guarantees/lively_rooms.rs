@@ -114,7 +114,7 @@ fn turn(event_loop: &mut EventLoop<Room>, room: &mut Room, budget: Budget) -> Tu
 fn speakers_during_a_large_flush_are_heard_in_the_same_flush() {
     until_undisturbed(|| {
         let (mut event_loop, mut room, mut peers) = room(MANY, 3);
-        let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+        let turn = turn(&mut event_loop, &mut room, Budget::new());
         if turn.events < 4 {
             return Disturbed::Yes;
         }
@@ -135,7 +135,7 @@ fn unix_speakers_during_a_large_flush_are_heard_in_it_too() {
 
     until_undisturbed(|| {
         let (mut event_loop, mut room, mut peers) = room_of_unix_sockets(MANY, 3);
-        let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+        let turn = turn(&mut event_loop, &mut room, Budget::new());
         if turn.events < 4 {
             return Disturbed::Yes;
         }
@@ -155,7 +155,7 @@ fn a_unix_room_that_never_falls_silent_is_told_so_far() {
     use std::io::Read;
 
     let (mut event_loop, mut room, mut peers) = room_of_unix_sockets(MANY, 10_000);
-    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    let turn = turn(&mut event_loop, &mut room, Budget::new());
     let events = usize::try_from(turn.events).unwrap();
     assert!(events <= 1 + room.members.len(), "{events} words");
     for peer in &mut peers {
@@ -168,7 +168,7 @@ fn a_unix_room_that_never_falls_silent_is_told_so_far() {
 #[test]
 fn a_small_room_is_told_at_once() {
     let (mut event_loop, mut room, mut peers) = room(MANY - 1, 1);
-    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    let turn = turn(&mut event_loop, &mut room, Budget::new());
     assert_eq!(turn.events, 1);
     for peer in &mut peers {
         assert_eq!(peer.read_some(100).unwrap().unwrap(), b"I");
@@ -179,7 +179,7 @@ fn a_small_room_is_told_at_once() {
 #[test]
 fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
     let (mut event_loop, mut room, mut peers) = room(MANY, 10_000);
-    let turn = turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+    let turn = turn(&mut event_loop, &mut room, Budget::new());
     let events = usize::try_from(turn.events).unwrap();
     assert!(events <= 1 + room.members.len(), "{events} words");
     for peer in &mut peers {
@@ -265,7 +265,7 @@ fn a_lookup_that_ends_during_a_large_flush_is_not_lost() {
         }
     }));
     while room.waiting.is_empty() {
-        turn(&mut event_loop, &mut room, Budget::UNLIMITED);
+        turn(&mut event_loop, &mut room, Budget::new());
     }
     assert!(room.has_looked_up || event_loop.poll_timeout() == Some(Duration::ZERO));
 }

@@ -192,7 +192,7 @@ fn bytes_flushed_between_turns_are_activity_when_they_move() {
     scene.world.log.clear();
     let moved = Instant::now();
     let _ = scene.socket(id).write(b"a snapshot");
-    scene.event_loop.flush(Budget::UNLIMITED);
+    scene.event_loop.flush(Budget::new());
     drive_to_timeout(&mut scene);
     assert!(moved.elapsed() >= 2 * IDLE, "after {:?}", moved.elapsed());
 }

@@ -246,7 +246,7 @@ fn a_handler_that_ignores_its_data_still_ends_and_closes() {
     while reasons.is_empty() {
         let wait = netloop::Wait::For(std::time::Duration::from_millis(5));
         event_loop
-            .turn(&mut reasons, wait, netloop::Budget::UNLIMITED)
+            .turn(&mut reasons, wait, netloop::Budget::new())
             .unwrap();
         assert!(begun.elapsed() < crate::support::PATIENCE);
     }

@@ -190,7 +190,7 @@ fn a_turn_says_that_a_released_socket_still_sends() {
     let _ = scene.socket(id).write_owned(vec![1; 1 << 20]);
     let turn = scene
         .event_loop
-        .turn(&mut scene.world, Wait::No, Budget::UNLIMITED)
+        .turn(&mut scene.world, Wait::No, Budget::new())
         .unwrap();
     assert!(turn.alive && scene.event_loop.is_alive());
     scene.peer_reads(&mut peer, 1 << 20);

@@ -45,14 +45,14 @@ fn data_before_a_reset_is_delivered_in_every_combination() {
                     First::Read => {}
                     First::SmallWrite => {
                         let _ = scene.socket(id).write(b"hello?");
-                        scene.event_loop.flush(Budget::UNLIMITED);
+                        scene.event_loop.flush(Budget::new());
                     }
                     First::LargeWrite => {
                         let _ = scene.socket(id).write(&[0; 32 << 10]);
                     }
                     First::End => {
                         scene.socket(id).end();
-                        scene.event_loop.flush(Budget::UNLIMITED);
+                        scene.event_loop.flush(Budget::new());
                     }
                 }
                 if paused && !data.is_empty() {

@@ -121,7 +121,7 @@ impl Stage {
             address,
             allows,
             reports: Rc::default(),
-            budget: Budget::UNLIMITED,
+            budget: Budget::new(),
         }
     }
 
@@ -295,7 +295,7 @@ fn idle_sockets_end_at_once_and_busy_ones_finish() {
 
 #[test]
 fn a_request_that_had_arrived_is_answered_before_the_end() {
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         let mut stage = Stage::new();
         let mut peers: Vec<Peer> = (0..20).map(|_| stage.peer()).collect();
         for peer in &mut peers {

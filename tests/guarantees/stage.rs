@@ -33,7 +33,7 @@ impl Stage {
 
     /// One turn that does not wait.
     pub(crate) fn turn(&mut self) -> Turn {
-        self.turn_within(Wait::No, Budget::UNLIMITED)
+        self.turn_within(Wait::No, Budget::new())
     }
 
     /// Turns until `done`.
@@ -46,7 +46,7 @@ impl Stage {
                 Instant::now() < deadline,
                 "this did not come: {what}; {notes:?}"
             );
-            self.turn_within(Wait::For(Duration::from_millis(1)), Budget::UNLIMITED);
+            self.turn_within(Wait::For(Duration::from_millis(1)), Budget::new());
         }
     }
 

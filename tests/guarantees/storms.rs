@@ -79,7 +79,7 @@ impl Storm {
             for _ in 0..(count - peers.len()).min(30) {
                 peers.push(TcpStream::connect(self.address).unwrap());
             }
-            self.turn(Budget::UNLIMITED);
+            self.turn(Budget::new());
         }
         peers
     }

@@ -33,7 +33,7 @@ fn run<S>(event_loop: &mut EventLoop<S>, shared: &mut S) {
 }
 
 fn turn<S>(event_loop: &mut EventLoop<S>, shared: &mut S, wait: Wait) -> netloop::Turn {
-    event_loop.turn(shared, wait, Budget::UNLIMITED).unwrap()
+    event_loop.turn(shared, wait, Budget::new()).unwrap()
 }
 
 // libuv's timer_early_check.

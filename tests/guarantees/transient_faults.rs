@@ -285,7 +285,7 @@ fn polls_that_are_always_interrupted_are_an_error_of_run() {
         let begun = Instant::now();
         let end = scene
             .event_loop
-            .turn(&mut scene.world, Wait::Forever, Budget::UNLIMITED);
+            .turn(&mut scene.world, Wait::Forever, Budget::new());
         assert_eq!(
             end.unwrap_err().to_string(),
             "poll EINTR: interrupted system call"
@@ -304,7 +304,7 @@ fn polls_that_fail_are_an_error_of_run_at_once() {
         for _ in 0..3 {
             let end = scene
                 .event_loop
-                .turn(&mut scene.world, Wait::Forever, Budget::UNLIMITED);
+                .turn(&mut scene.world, Wait::Forever, Budget::new());
             assert_eq!(end.unwrap_err().code(), "EBADF");
         }
     });

@@ -154,7 +154,7 @@ fn a_loop_shows_what_it_has_and_whether_it_goes_on() {
     );
     let mut shown = String::new();
     event_loop
-        .turn(&mut shown, Wait::No, Budget::UNLIMITED)
+        .turn(&mut shown, Wait::No, Budget::new())
         .unwrap();
     assert_eq!(
         shown,

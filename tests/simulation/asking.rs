@@ -63,7 +63,7 @@ impl Scene {
         }
         for host in &mut self.hosts {
             host.shared.fuel = 0;
-            host.budget = Budget::UNLIMITED;
+            host.budget = Budget::new();
         }
         if self.workload == Workload::Limited {
             return self.fill_up();

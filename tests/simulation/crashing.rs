@@ -239,7 +239,7 @@ fn connects_wait_for_a_dead_machine_and_a_deaf_one_refuses() {
 fn a_crash_calls_no_handler_and_frees_every_descriptor() {
     let mut pair = Pair::new(SocketOptions::new());
     write(&mut pair.server);
-    assert!(!pair.server.event_loop.flush(Budget::UNLIMITED));
+    assert!(!pair.server.event_loop.flush(Budget::new()));
     pair.server
         .event_loop
         .connect("10.0.0.2:9", Recorder)

@@ -215,9 +215,7 @@ fn compare(seed: u64) -> Result<(), Difference> {
         // A few turns more than it takes to agree, so that what must not come could.
         let mut agreed = 0;
         while agreed < 3 {
-            let turn = event_loop
-                .turn(&mut log, Wait::No, Budget::UNLIMITED)
-                .unwrap();
+            let turn = event_loop.turn(&mut log, Wait::No, Budget::new()).unwrap();
             let is_at_rest = turn.events + turn.timers + turn.closed == 0;
             agreed = match is_at_rest && log.agrees_with(&host.shared) {
                 true => agreed + 1,

@@ -129,7 +129,7 @@ fn run(seed: u64, pattern: &Rc<Pattern>) {
     let deadline = Instant::now() + PATIENCE;
     while world.closed < 2 * CLIENTS {
         event_loop
-            .turn(&mut world, Wait::Until(deadline), Budget::UNLIMITED)
+            .turn(&mut world, Wait::Until(deadline), Budget::new())
             .unwrap();
         assert!(
             Instant::now() < deadline,
@@ -308,7 +308,7 @@ impl Scene {
     fn turn(&mut self, longest_ms: u64) {
         let wait = Wait::For(Duration::from_millis(longest_ms));
         self.event_loop
-            .turn(&mut self.world, wait, Budget::UNLIMITED)
+            .turn(&mut self.world, wait, Budget::new())
             .unwrap();
     }
 

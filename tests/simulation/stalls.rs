@@ -73,7 +73,7 @@ fn told(event_loop: &mut EventLoop<World>) {
 
 #[test]
 fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         for stall in STALLS {
             let (server, peer, _) = visit(stall, budget, told);
             let id = server.shared.accepted.unwrap();
@@ -98,7 +98,7 @@ fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
 
 #[test]
 fn the_loop_lag_and_the_longest_turn_are_the_stall() {
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         for stall in STALLS {
             let (mut server, ..) = visit(stall, budget, |_| ());
             let statistics = server.event_loop.statistics();
@@ -121,7 +121,7 @@ fn the_loop_lag_and_the_longest_turn_are_the_stall() {
 fn a_limit_is_passed_only_by_what_is_longer() {
     for stall in STALLS {
         let at = |limit: Duration| {
-            let (server, ..) = visit(stall, Budget::UNLIMITED, move |it| {
+            let (server, ..) = visit(stall, Budget::new(), move |it| {
                 it.on_stall(limit, |cx, stall| cx.shared.stalls.push(*stall));
             });
             server.shared.stalls.len()
@@ -134,8 +134,8 @@ fn a_limit_is_passed_only_by_what_is_longer() {
 #[test]
 fn statistics_and_their_hook_make_no_system_call() {
     let stall = STALLS[1];
-    let (_, _, without) = visit(stall, Budget::UNLIMITED, |_| ());
-    let (server, _, with) = visit(stall, Budget::UNLIMITED, |it| {
+    let (_, _, without) = visit(stall, Budget::new(), |_| ());
+    let (server, _, with) = visit(stall, Budget::new(), |it| {
         told(it);
     });
     assert_eq!(with, without);
@@ -199,7 +199,7 @@ fn the_time_of_the_host_is_not_the_loops() {
     for _ in 0..3 {
         handle.pass(Duration::from_millis(50));
         host.event_loop
-            .turn(&mut (), netloop::Wait::No, Budget::UNLIMITED)
+            .turn(&mut (), netloop::Wait::No, Budget::new())
             .unwrap();
     }
     let statistics = host.event_loop.statistics();

@@ -22,7 +22,7 @@ impl SocketHandler for Greeting {
 
 fn turn(host: &mut Host<()>, wait: Duration) {
     host.event_loop
-        .turn(&mut host.shared, Wait::For(wait), Budget::UNLIMITED)
+        .turn(&mut host.shared, Wait::For(wait), Budget::new())
         .unwrap();
 }
 

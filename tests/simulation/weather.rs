@@ -70,7 +70,7 @@ impl Scene {
             0 => Budget::new().steps(1),
             1 => Budget::new().steps(self.random.u32(2..8)),
             2 => Budget::new().time(Duration::from_micros(self.random.u64(1..3_000))),
-            _ => Budget::UNLIMITED,
+            _ => Budget::new(),
         }
     }
 

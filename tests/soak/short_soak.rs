@@ -37,7 +37,7 @@ fn a_short_soak_loses_no_byte_and_gives_everything_back() {
             until: Until::Connections(4_500),
             longest_hold: Duration::from_millis(400),
             seed: fastrand::u64(..),
-            budget: Budget::UNLIMITED,
+            budget: Budget::new(),
             faults: Faults::Harmless,
         };
         let breaking = Traffic {

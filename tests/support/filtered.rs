@@ -130,7 +130,7 @@ pub(crate) fn begin<S>(
         while event_loop.socket(id).state() == netloop::State::Opening {
             assert!(std::time::Instant::now() < deadline, "no TLS of {id}");
             let wait = netloop::Wait::For(std::time::Duration::from_millis(1));
-            let turned = event_loop.turn(shared, wait, netloop::Budget::UNLIMITED);
+            let turned = event_loop.turn(shared, wait, netloop::Budget::new());
             turned.unwrap();
             pump();
         }

@@ -112,7 +112,7 @@ impl Scene {
     pub(crate) fn turn_within(&mut self, wait: Wait) -> Turn {
         let turn = self
             .event_loop
-            .turn(&mut self.world, wait, Budget::UNLIMITED)
+            .turn(&mut self.world, wait, Budget::new())
             .unwrap();
         filtered::pump();
         turn

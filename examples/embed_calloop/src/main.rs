@@ -89,7 +89,7 @@ impl Host {
             let State {
                 event_loop, bytes, ..
             } = state;
-            event_loop.turn(bytes, Wait::No, Budget::UNLIMITED)?;
+            event_loop.turn(bytes, Wait::No, Budget::new())?;
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ impl Guest {
         let State {
             event_loop, bytes, ..
         } = &mut *state;
-        if let Err(error) = event_loop.turn(bytes, Wait::No, Budget::UNLIMITED) {
+        if let Err(error) = event_loop.turn(bytes, Wait::No, Budget::new()) {
             glib::g_critical!("embed_glib", "the loop cannot poll: {error}");
         }
         drop(state);

@@ -61,7 +61,7 @@ impl Host {
         if ready > 0 || self.event_loop.poll_timeout() == Some(Duration::ZERO) {
             self.turns += 1;
             self.event_loop
-                .turn(&mut self.bytes, Wait::No, Budget::UNLIMITED)?;
+                .turn(&mut self.bytes, Wait::No, Budget::new())?;
         }
         Ok(self.ticker.due(Instant::now()))
     }

@@ -153,7 +153,7 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     ///     type Source = Descriptor<EventLoop<()>>;
     ///
     ///     fn on_readable(&mut self, cx: &mut SourceContext<'_, Self::Source>) {
-    ///         let turn = cx.source.0.turn(&mut (), Wait::No, Budget::UNLIMITED);
+    ///         let turn = cx.source.0.turn(&mut (), Wait::No, Budget::new());
     ///         match cx.source.0.poll_timeout() {
     ///             _ if !turn.is_ok_and(|turn| turn.alive) => cx.close(),
     ///             // Its next deadline, or no time at all if the inner loop has more to do.

@@ -57,7 +57,7 @@ impl Stage {
     fn turn(&mut self) {
         for _ in 0..3 {
             self.event_loop
-                .turn(&mut self.notes, Wait::No, Budget::UNLIMITED)
+                .turn(&mut self.notes, Wait::No, Budget::new())
                 .unwrap();
         }
     }
@@ -187,7 +187,7 @@ fn signals_come_behind_ready_sockets_and_before_timers() {
     stage.let_the_timer_fall_due();
     let turn = stage
         .event_loop
-        .turn(&mut stage.notes, Wait::No, Budget::UNLIMITED);
+        .turn(&mut stage.notes, Wait::No, Budget::new());
     assert_eq!(turn.unwrap().calls, 1);
     let mut expected = vec!["socket"; 8];
     expected.extend(["signal", "timer"]);
@@ -322,7 +322,7 @@ fn a_broken_pipe_does_not_keep_the_loop_awake() {
     stage.turn();
     let report = stage
         .event_loop
-        .turn(&mut stage.notes, Wait::No, Budget::UNLIMITED)
+        .turn(&mut stage.notes, Wait::No, Budget::new())
         .unwrap();
     assert!(!report.more, "{report:?}");
 }

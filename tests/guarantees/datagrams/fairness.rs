@@ -74,7 +74,7 @@ fn a_flood_delays_tcp_and_timers_by_one_budget() {
             // The wheel counts whole milliseconds.
             let is_due = due + Duration::from_millis(2) <= Instant::now();
             let before = count(&stage);
-            stage.turn_within(Wait::For(Duration::from_millis(1)), Budget::UNLIMITED);
+            stage.turn_within(Wait::For(Duration::from_millis(1)), Budget::new());
             if is_due {
                 assert!(stage.has("timer"), "it was due before this turn");
                 assert!(count(&stage) - before <= 32);
@@ -174,7 +174,7 @@ fn drive_to_timer(stage: &mut Stage, due: Instant, budget: Budget) {
 // I8: the answers to the questions that a resolver times. The loop has stalled, and each answer came in time.
 #[test]
 fn a_timer_is_told_after_datagrams_that_came_before() {
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         let mut stage = Stage::new();
         let options = DatagramOptions::new().receives_per_turn(4);
         let (id, address) = stage.bind(options, Watch::new("a"));
@@ -197,7 +197,7 @@ fn a_flood_puts_a_timer_off_by_the_receives_of_a_turn() {
     stage.socket(id).after(Duration::from_millis(5), 1);
     let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
     flood(address, 100);
-    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    drive_to_timer(&mut stage, due, Budget::new());
     assert_eq!(count(&stage), 8);
     assert_eq!(stage.notes.last().unwrap(), "a timer 1");
 }
@@ -219,7 +219,7 @@ fn told_behind_silent_polls(seed: u64, interruptions: u16) -> Stage {
     stage.socket(id).after(Duration::from_millis(5), 1);
     let due = stage.event_loop.next_deadline().unwrap() + Duration::from_millis(2);
     flood(address, 5);
-    drive_to_timer(&mut stage, due, Budget::UNLIMITED);
+    drive_to_timer(&mut stage, due, Budget::new());
     stage
 }
 

@@ -184,7 +184,7 @@ impl Stage {
         let mut quiet = 0;
         while quiet < 5 {
             let wait = Wait::For(Duration::from_millis(1));
-            let turn = self.turn_within(wait, Budget::UNLIMITED);
+            let turn = self.turn_within(wait, Budget::new());
             let work = turn.events + turn.timers + turn.calls + turn.closed;
             quiet = if work == 0 && !turn.more {
                 quiet + 1

@@ -250,9 +250,7 @@ fn a_filter_starts_in_mid_stream() {
         while bytes.len() < length {
             assert!(Instant::now() < deadline, "the peer has only {bytes:?}");
             let wait = Wait::For(Duration::from_millis(1));
-            event_loop
-                .turn(&mut trace, wait, Budget::UNLIMITED)
-                .unwrap();
+            event_loop.turn(&mut trace, wait, Budget::new()).unwrap();
             bytes.extend(
                 peer.read_some(length - bytes.len())
                     .unwrap()

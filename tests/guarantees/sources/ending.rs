@@ -289,10 +289,7 @@ fn turn_to_panic(stage: &mut Stage) {
 
 impl Stage {
     fn turn_within_a_second(&mut self) {
-        self.turn_within(
-            Wait::For(Duration::from_secs(1)),
-            netloop::Budget::UNLIMITED,
-        );
+        self.turn_within(Wait::For(Duration::from_secs(1)), netloop::Budget::new());
     }
 }
 

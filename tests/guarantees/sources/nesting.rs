@@ -85,7 +85,7 @@ fn nest(stage: &mut Stage, inner: EventLoop<Notes>, budget: Budget) -> netloop::
 #[test]
 fn an_inner_loop_serves_its_sockets_in_the_outer_one() {
     // The second round cuts each turn after one event: what is left over makes no event of the inner descriptor.
-    for budget in [Budget::UNLIMITED, Budget::new().steps(1)] {
+    for budget in [Budget::new(), Budget::new().steps(1)] {
         let mut inner: EventLoop<Notes> = EventLoop::new().unwrap();
         let server = inner.listen(loopback(), |_, _| Echo).unwrap();
         let address = inner.server(server).address().unwrap();
@@ -124,7 +124,7 @@ fn the_timers_of_an_inner_loop_keep_their_times() {
         });
     }
     let mut stage = Stage::new();
-    nest(&mut stage, inner, Budget::UNLIMITED);
+    nest(&mut stage, inner, Budget::new());
     // The inner loop has nothing left to do after its last timer, so its source closes and the outer loop ends.
     stage.run_to_its_end();
     assert_eq!(stage.notes, ["after 1", "after 3", "after 9"]);
@@ -137,7 +137,7 @@ fn a_resting_inner_loop_lets_the_outer_one_rest() {
     let server = inner.listen(loopback(), |_, _| Echo).unwrap();
     let address = inner.server(server).address().unwrap();
     let mut stage = Stage::new();
-    let id = nest(&mut stage, inner, Budget::UNLIMITED);
+    let id = nest(&mut stage, inner, Budget::new());
     let mut peer = TcpStream::connect(address).unwrap();
     peer.write_all(b"x").unwrap();
     stage.drive_to("inner 1");
@@ -169,7 +169,7 @@ fn a_post_to_the_inner_loop_wakes_the_outer_one() {
     inner.listen(loopback(), |_, _| Echo).unwrap();
     let remote = inner.remote();
     let mut stage = Stage::new();
-    nest(&mut stage, inner, Budget::UNLIMITED);
+    nest(&mut stage, inner, Budget::new());
     stage.settle();
     let thread = std::thread::spawn(move || {
         remote
@@ -177,7 +177,7 @@ fn a_post_to_the_inner_loop_wakes_the_outer_one() {
             .unwrap();
     });
     // Only the wake can end this wait in time.
-    let budget = Budget::UNLIMITED;
+    let budget = Budget::new();
     while !stage.has("posted") {
         let began = Instant::now();
         stage.turn_within(Wait::For(PATIENCE), budget);

@@ -105,9 +105,7 @@ pub(super) fn play(steps: &str, host: IpAddr) -> String {
 impl Player {
     fn turn(&mut self) {
         let wait = Wait::For(Duration::from_millis(1));
-        let turned = self
-            .event_loop
-            .turn(&mut self.world, wait, Budget::UNLIMITED);
+        let turned = self.event_loop.turn(&mut self.world, wait, Budget::new());
         turned.unwrap();
     }
 

@@ -67,7 +67,7 @@ impl Storm {
                 peers.push(TcpStream::connect(self.address)?);
             }
             self.event_loop
-                .turn(&mut self.world, Wait::No, Budget::UNLIMITED)?;
+                .turn(&mut self.world, Wait::No, Budget::new())?;
         }
         Ok(peers)
     }
@@ -96,7 +96,7 @@ pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
     );
     let mut table = Table::default();
     for budget in [Some(BUDGET), None] {
-        let limit = budget.map_or(Budget::UNLIMITED, |time| Budget::new().time(time));
+        let limit = budget.map_or(Budget::new(), |time| Budget::new().time(time));
         let mut note = |name: &str, (longest, turns): (u64, u64)| {
             let what = format!("{name}: longest turn, µs of CPU time");
             match budget {

@@ -169,9 +169,7 @@ impl Server for OnLoop<'_> {
             assert!(Instant::now() < deadline, "an answer is missing");
             self.stream.write_all(client.encrypt()).unwrap();
             let wait = Wait::For(Duration::from_millis(1));
-            self.event_loop
-                .turn(&mut (), wait, Budget::UNLIMITED)
-                .unwrap();
+            self.event_loop.turn(&mut (), wait, Budget::new()).unwrap();
             match self.stream.read(&mut self.buffer) {
                 Ok(length) => client.take(&self.buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -119,9 +119,7 @@ fn signal_multiple_loops() {
                     let mut event_loop: EventLoop = EventLoop::new().unwrap();
                     let never = event_loop.on_signal(Signal::TERM, |_| panic!("closed at once"));
                     event_loop.signal(never.unwrap()).close();
-                    event_loop
-                        .turn(&mut (), Wait::No, Budget::UNLIMITED)
-                        .unwrap();
+                    event_loop.turn(&mut (), Wait::No, Budget::new()).unwrap();
                 }
             })
         })

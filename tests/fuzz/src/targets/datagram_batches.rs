@@ -96,7 +96,7 @@ pub(crate) fn play(input: &mut Unstructured<'_>) -> Result<()> {
                 "not all of {awaited} have arrived"
             );
             let wait = Wait::For(Duration::from_millis(50));
-            let turn = event_loop.turn(&mut arrived, wait, Budget::UNLIMITED);
+            let turn = event_loop.turn(&mut arrived, wait, Budget::new());
             turn.expect("a turn");
         }
         let mut buffer = [0; 65_536];

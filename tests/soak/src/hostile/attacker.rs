@@ -126,7 +126,7 @@ impl Attacker {
         while began.elapsed() < time {
             act(self, began.elapsed())?;
             self.event_loop
-                .turn(&mut self.world, Wait::For(STEP), Budget::UNLIMITED)?;
+                .turn(&mut self.world, Wait::For(STEP), Budget::new())?;
         }
         Ok(())
     }

@@ -98,7 +98,7 @@ pub(super) fn serve(rounds: u32) -> Result<(Served, Outcome), String> {
                 last_turns = if is_alone { 0 } else { last_turns - 1 };
             }
             let before = machine::thread_cpu();
-            let turn = event_loop.turn(&mut world, Wait::For(STEP), Budget::UNLIMITED);
+            let turn = event_loop.turn(&mut world, Wait::For(STEP), Budget::new());
             turn.map_err(told)?;
             longest_turn = longest_turn.max(machine::thread_cpu().saturating_sub(before));
         }

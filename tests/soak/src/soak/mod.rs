@@ -87,7 +87,7 @@ impl Options {
             longest_hold: Duration::from_secs(4),
             seed: self.seed,
             budget: match self.budget_ms {
-                0 => Budget::UNLIMITED,
+                0 => Budget::new(),
                 limit => Budget::new().time(Duration::from_millis(limit)),
             },
             faults: Faults::Harmless,
