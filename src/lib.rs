@@ -125,11 +125,11 @@ pub mod internals {
 }
 
 pub use event_loop::{
-    Accepted, AtShutdown, Budget, CaughtPanic, Context, DatagramContext, DatagramHandler,
-    EventLoop, EventLoopOptions, FailedHandshake, Hold, Hook, HookId, IntoHandler, LoopContext,
-    OverLimit, PanicPolicy, PostError, Pressure, Remote, RunEnd, ServerHandler, ShutdownReport,
-    SocketHandler, SourceContext, SourceHandler, Stall, StallKind, StallOwner, Statistics, Timer,
-    Turn, Wait,
+    Accepted, AtShutdown, Budget, CallbackOwner, CaughtPanic, Context, DatagramContext,
+    DatagramHandler, EventLoop, EventLoopOptions, FailedHandshake, Hold, Hook, HookId, IntoHandler,
+    LoopContext, OverLimit, PanicPolicy, PostError, Pressure, Remote, RunEnd, ServerHandler,
+    ShutdownReport, SocketHandler, SourceContext, SourceHandler, Stall, StallKind, Statistics,
+    Timer, Turn, Wait,
 };
 #[cfg(all(unix, feature = "signals"))]
 pub use event_loop::{Signal, SignalId, SignalWatch};

@@ -98,7 +98,7 @@ pub use shutdown_report::{AtShutdown, ShutdownReport};
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
 pub use signal_watch::{SignalId, SignalWatch};
-pub use stall::{Stall, StallKind, StallOwner};
+pub use stall::{CallbackOwner, Stall, StallKind};
 pub use statistics::Statistics;
 pub use timer::Timer;
 pub use wait::{Budget, RunEnd, Turn, Wait};

@@ -9,7 +9,7 @@ use crate::net::Result;
 use super::calling::Calling;
 use super::stall::Watched;
 use super::wait::Wait;
-use super::{Budget, EventLoop, LoopContext, StallOwner, Turn};
+use super::{Budget, CallbackOwner, EventLoop, LoopContext, Turn};
 
 /// The number of panicked callbacks after which a turn ends, so that calls that always panic cannot keep it going.
 const CATCHES_A_TURN: u32 = 64;
@@ -48,12 +48,12 @@ pub enum PanicPolicy {
 /// `{}` shows it as a line for a log: `a callback of socket 0v1 (10.0.0.2:40000) panicked: index out of bounds`.
 ///
 /// ```
-/// use netloop::{EventLoop, EventLoopOptions, PanicPolicy, StallOwner};
+/// use netloop::{CallbackOwner, EventLoop, EventLoopOptions, PanicPolicy};
 ///
 /// let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
 /// let mut event_loop: EventLoop<Vec<String>> = EventLoop::with_options(options)?;
 /// event_loop.on_panic(|cx, panic| {
-///     if let StallOwner::Socket { id, peer } = panic.owner() {
+///     if let CallbackOwner::Socket { id, peer } = panic.owner() {
 ///         eprintln!("the handler of {id}, for {peer:?}");
 ///     }
 ///     cx.shared.push(panic.message().unwrap_or("no text").to_owned());
@@ -66,14 +66,14 @@ pub enum PanicPolicy {
 /// ```
 #[derive(Debug)]
 pub struct CaughtPanic<'a> {
-    owner: StallOwner,
+    owner: CallbackOwner,
     payload: &'a (dyn Any + Send),
 }
 
 impl<'a> CaughtPanic<'a> {
     /// Returns the owner of the callback. An owner other than the loop is closed; its `on_close` may be still to come.
     #[must_use]
-    pub fn owner(&self) -> StallOwner {
+    pub fn owner(&self) -> CallbackOwner {
         self.owner
     }
 
@@ -193,7 +193,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn panicked_owner(&mut self) -> StallOwner {
+    fn panicked_owner(&mut self) -> CallbackOwner {
         let owner = match self.calling {
             None | Some(Calling::Loop) => Watched::Loop,
             Some(Calling::Socket(id) | Calling::Failing(id, _) | Calling::Closed(id)) => {
@@ -203,10 +203,10 @@ impl<S> EventLoop<S> {
             Some(Calling::Datagram(id) | Calling::ClosedDatagram(id)) => Watched::Datagram(id),
             Some(Calling::Source(id)) => Watched::Source(id),
         };
-        self.stall_owner(owner)
+        self.callback_owner(owner)
     }
 
-    fn tell_panic(&mut self, shared: &mut S, owner: StallOwner, payload: &(dyn Any + Send)) {
+    fn tell_panic(&mut self, shared: &mut S, owner: CallbackOwner, payload: &(dyn Any + Send)) {
         let Some(mut hook) = self.panic_hook.take() else {
             return;
         };

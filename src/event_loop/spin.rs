@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::net::Awake;
 
 use super::stall::{Stall, StallKind, Watched};
-use super::{EventLoop, StallOwner, Turn};
+use super::{CallbackOwner, EventLoop, Turn};
 
 /// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, but
 /// moved no byte, and made no callback except for hooks.
@@ -82,11 +82,11 @@ impl<S> EventLoop<S> {
             // No source is queued, or the first one is gone, and the next turn drops its key.
             None => return,
         };
-        // Made before the close: `stall_owner` looks up the address of the owner, which a closed socket no longer has.
+        // Made before the close: `callback_owner` looks up the owner's address, which a closed socket no longer has.
         let stall = Stall {
             duration,
             callback: "spin",
-            owner: self.stall_owner(owner),
+            owner: self.callback_owner(owner),
             kind: StallKind::Spin { turns: SPIN_TURNS },
         };
         self.agenda.meter.spins += 1;
@@ -118,7 +118,7 @@ impl<S> EventLoop<S> {
         let stall = Stall {
             duration,
             callback: "process",
-            owner: StallOwner::Loop,
+            owner: CallbackOwner::Loop,
             kind: StallKind::Standstill,
         };
         self.call_stall_hook(shared, &stall);

@@ -16,14 +16,14 @@ use super::{EventLoop, LoopContext};
 ///
 /// ```
 /// use std::time::Duration;
-/// use netloop::{EventLoop, Stall, StallOwner};
+/// use netloop::{CallbackOwner, EventLoop, Stall};
 ///
 /// let mut event_loop: EventLoop<Vec<Stall>> = EventLoop::new()?;
 /// event_loop.on_stall(Duration::from_millis(1), |cx, stall| cx.shared.push(*stall));
 /// event_loop.after(Duration::ZERO, |_| std::thread::sleep(Duration::from_millis(2)));
 /// let mut stalls = Vec::new();
 /// event_loop.run(&mut stalls)?;
-/// assert_eq!((stalls[0].callback, stalls[0].owner), ("after", StallOwner::Loop));
+/// assert_eq!((stalls[0].callback, stalls[0].owner), ("after", CallbackOwner::Loop));
 /// assert!(stalls[0].duration >= Duration::from_millis(2));
 /// # Ok::<(), netloop::Error>(())
 /// ```
@@ -41,7 +41,7 @@ pub struct Stall {
     /// `process`.
     pub callback: &'static str,
     /// The owner of the callback, or of the queued work that keeps the loop awake.
-    pub owner: StallOwner,
+    pub owner: CallbackOwner,
 }
 
 /// The kind of a [`Stall`].
@@ -82,19 +82,19 @@ pub enum StallKind {
 /// The owner of a callback that took long, for a [`Stall`], or that panicked, for a [`CaughtPanic`](crate::CaughtPanic).
 ///
 /// ```
-/// use netloop::{Stall, StallOwner};
+/// use netloop::{CallbackOwner, Stall};
 ///
 /// /// Returns the address of the peer whose message took long.
 /// fn culprit(stall: &Stall) -> Option<std::net::SocketAddr> {
 ///     match stall.owner {
-///         StallOwner::Socket { peer, .. } => peer,
+///         CallbackOwner::Socket { peer, .. } => peer,
 ///         _ => None,
 ///     }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum StallOwner {
+pub enum CallbackOwner {
     /// The handler of a socket, or the `on_connection` of the server that accepts the socket.
     Socket {
         /// The socket.
@@ -148,7 +148,7 @@ impl fmt::Display for Stall {
 }
 
 /// Writes the owner as `socket 0v1 (10.0.0.2:40000)`.
-impl fmt::Display for StallOwner {
+impl fmt::Display for CallbackOwner {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Socket { id, peer } => {
@@ -184,7 +184,8 @@ pub(super) struct StallHook<S> {
     call: StallCall<S>,
 }
 
-/// The owner of a callback, without the addresses that [`StallOwner`] adds: to find them for each callback costs time.
+/// The owner of a callback, without the addresses that [`CallbackOwner`] adds: to find them for each callback costs
+/// time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
     Socket(SocketId),
@@ -322,7 +323,7 @@ impl<S> EventLoop<S> {
         let stall = Stall {
             duration,
             callback,
-            owner: self.stall_owner(owner),
+            owner: self.callback_owner(owner),
             kind: match callback {
                 "turn" => StallKind::Turn,
                 _ => StallKind::Callback,
@@ -362,23 +363,23 @@ impl<S> EventLoop<S> {
         self.call(shared, calling, call);
     }
 
-    pub(super) fn stall_owner(&mut self, owner: Watched) -> StallOwner {
+    pub(super) fn callback_owner(&mut self, owner: Watched) -> CallbackOwner {
         match owner {
             Watched::Socket(id) | Watched::Accepting(id) => {
                 let peer = Socket::new(&mut self.net, id).peer_address();
-                StallOwner::Socket { id, peer }
+                CallbackOwner::Socket { id, peer }
             }
-            Watched::Closed(id, peer) => StallOwner::Socket { id, peer },
+            Watched::Closed(id, peer) => CallbackOwner::Socket { id, peer },
             Watched::Server(id) => {
                 let address = Server::new(&mut self.net, id).address();
-                StallOwner::Server { id, address }
+                CallbackOwner::Server { id, address }
             }
             Watched::Datagram(id) => {
                 let address = DatagramSocket::new(&mut self.net, id).local_address();
-                StallOwner::Datagram { id, address }
+                CallbackOwner::Datagram { id, address }
             }
-            Watched::Source(id) => StallOwner::Source { id },
-            Watched::Loop => StallOwner::Loop,
+            Watched::Source(id) => CallbackOwner::Source { id },
+            Watched::Loop => CallbackOwner::Loop,
         }
     }
 }

@@ -183,7 +183,7 @@ fn logging() -> (EventLoop<Vec<String>>, SocketId, std::net::TcpStream) {
         Duration::MAX,
         |cx: &mut LoopContext<'_, Vec<String>>, stall| {
             let peer = match stall.owner {
-                StallOwner::Socket { peer, .. } => peer.is_some(),
+                CallbackOwner::Socket { peer, .. } => peer.is_some(),
                 _ => false,
             };
             cx.shared

@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::{
-    Accepted, AtShutdown, Budget, CloseReason, ConnectOptions, Context, Error, EventLoop,
-    EventLoopOptions, Limits, ListenOptions, LoopContext, OverLimit, PanicPolicy, ServerHandler,
-    SocketHandler, SocketOptions, StallOwner, Wait,
+    Accepted, AtShutdown, Budget, CallbackOwner, CloseReason, ConnectOptions, Context, Error,
+    EventLoop, EventLoopOptions, Limits, ListenOptions, LoopContext, OverLimit, PanicPolicy,
+    ServerHandler, SocketHandler, SocketOptions, Wait,
 };
 
 use crate::panics::{OWN_FAULT, assert_usable, bystander, panicking};
 use crate::support::{BlackHole, DeadPort, Peer, Recorder, Scene, Seen, World, listener, loopback};
 
-type Told = Rc<RefCell<Vec<(StallOwner, Option<String>)>>>;
+type Told = Rc<RefCell<Vec<(CallbackOwner, Option<String>)>>>;
 
 /// A scene whose loop catches panics, and the panics that its hook was told of.
 fn catching(limits: Limits) -> (Scene, Told) {
@@ -125,7 +125,7 @@ fn a_panic_in_any_callback_of_a_socket_closes_that_socket() {
         assert_eq!(seen, trace, "{kind}");
         let (owner, message) = told.borrow()[0].clone();
         assert!(
-            matches!(owner, StallOwner::Socket { id: it, .. } if it == id),
+            matches!(owner, CallbackOwner::Socket { id: it, .. } if it == id),
             "{kind}"
         );
         assert_eq!(message.as_deref(), Some(OWN_FAULT), "{kind}");
@@ -214,7 +214,7 @@ fn a_panic_of_a_server_closes_it_and_keeps_its_connections() {
         scene.settle();
         let (owner, _) = told.borrow()[0].clone();
         assert!(
-            matches!(owner, StallOwner::Server { id: it, .. } if it == id),
+            matches!(owner, CallbackOwner::Server { id: it, .. } if it == id),
             "{kind}"
         );
         assert!(!scene.event_loop.server(id).is_listening(), "{kind}");
@@ -248,7 +248,7 @@ fn a_panic_in_on_connection_closes_the_new_socket_alone() {
     assert!(
         told.borrow()
             .iter()
-            .all(|it| matches!(it.0, StallOwner::Socket { .. }))
+            .all(|it| matches!(it.0, CallbackOwner::Socket { .. }))
     );
     assert!(scene.event_loop.server(id).is_listening());
     assert_usable(&mut scene, &mut bystander);
@@ -280,7 +280,7 @@ fn a_panic_in_a_call_of_the_loop_is_told_and_closes_nothing() {
         let mut bystander = bystander(&mut scene);
         ask(&mut scene);
         scene.drive(kind, |_| !told.borrow().is_empty());
-        let expected = (StallOwner::Loop, Some(OWN_FAULT.to_owned()));
+        let expected = (CallbackOwner::Loop, Some(OWN_FAULT.to_owned()));
         assert_eq!(*told.borrow(), [expected], "{kind}");
         assert_usable(&mut scene, &mut bystander);
         assert_eq!(told.borrow().len(), 1, "{kind}: it is over");

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    BlockList, Budget, CloseReason, Context, EventLoop, Flow, ListenOptions, SocketHandler,
-    SocketOptions, Stall, StallOwner, Statistics, Wait,
+    BlockList, Budget, CallbackOwner, CloseReason, Context, EventLoop, Flow, ListenOptions,
+    SocketHandler, SocketOptions, Stall, Statistics, Wait,
 };
 
 use crate::servers::{assert_echoes, echoing, serve};
@@ -309,7 +309,7 @@ fn a_stall_is_reported_beside_an_outside_canary() {
         }
         let (heard, stall) = (canary.join().unwrap(), Duration::from_millis(stall.into()));
         assert!(heard >= stall, "the canary heard {heard:?} of {stall:?}");
-        let owner = StallOwner::Socket {
+        let owner = CallbackOwner::Socket {
             id,
             peer: Some(peer_address),
         };
@@ -367,7 +367,7 @@ fn each_kind_of_callback_is_named() {
     });
     let mut told = Vec::new();
     event_loop.run_for(&mut told, PATIENCE).unwrap();
-    let names_of = |is_it: fn(&StallOwner) -> bool| {
+    let names_of = |is_it: fn(&CallbackOwner) -> bool| {
         let mut names: Vec<_> = told
             .iter()
             .filter(|it| is_it(&it.owner))
@@ -378,14 +378,14 @@ fn each_kind_of_callback_is_named() {
         names
     };
     assert_eq!(
-        names_of(|it| matches!(it, StallOwner::Loop)),
+        names_of(|it| matches!(it, CallbackOwner::Loop)),
         ["after", "defer", "every", "post", "turn"]
     );
     assert_eq!(
-        names_of(|it| matches!(it, StallOwner::Server { .. })),
+        names_of(|it| matches!(it, CallbackOwner::Server { .. })),
         ["on_close", "on_listening"]
     );
-    let of_sockets = names_of(|it| matches!(it, StallOwner::Socket { .. }));
+    let of_sockets = names_of(|it| matches!(it, CallbackOwner::Socket { .. }));
     for name in [
         "on_connection",
         "on_connect",
@@ -401,7 +401,7 @@ fn each_kind_of_callback_is_named() {
     assert!(
         closed
             .iter()
-            .any(|it| matches!(it.owner, StallOwner::Socket { peer: Some(_), .. }))
+            .any(|it| matches!(it.owner, CallbackOwner::Socket { peer: Some(_), .. }))
     );
     assert_eq!(event_loop.statistics().stalls, told.len() as u64);
 

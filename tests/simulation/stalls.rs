@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netloop::simulation::{CallCounts, Handle, Host, Options, Simulation};
-use netloop::{Budget, Context, EventLoop, SocketHandler, SocketId, Stall, StallOwner};
+use netloop::{Budget, CallbackOwner, Context, EventLoop, SocketHandler, SocketId, Stall};
 
 const STALLS: [Duration; 3] = [
     Duration::from_millis(1),
@@ -77,7 +77,7 @@ fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
         for stall in STALLS {
             let (server, peer, _) = visit(stall, budget, told);
             let id = server.shared.accepted.unwrap();
-            let owner = StallOwner::Socket {
+            let owner = CallbackOwner::Socket {
                 id,
                 peer: Some(peer),
             };
@@ -85,7 +85,7 @@ fn a_stall_is_reported_exactly_with_socket_peer_and_callback() {
                 panic!("{:?}", server.shared.stalls);
             };
             assert_eq!((callback.callback, callback.owner), ("on_data", owner));
-            assert_eq!((turn.callback, turn.owner), ("turn", StallOwner::Loop));
+            assert_eq!((turn.callback, turn.owner), ("turn", CallbackOwner::Loop));
             assert_eq!([callback.duration, turn.duration], [stall; 2]);
             assert_eq!(
                 callback.to_string(),

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::{
-    AtShutdown, DatagramFlow, DatagramOptions, Error, EventLoop, EventLoopOptions, PanicPolicy,
-    Stall, StallOwner,
+    AtShutdown, CallbackOwner, DatagramFlow, DatagramOptions, Error, EventLoop, EventLoopOptions,
+    PanicPolicy, Stall,
 };
 
 use super::{Stage, Watch, peer};
@@ -195,7 +195,7 @@ fn a_slow_callback_of_a_udp_socket_is_a_stall() {
     stage.drive("a stall", |_| told.get().is_some());
     let stall = told.get().unwrap();
     let address = Some(address);
-    assert_eq!(stall.owner, StallOwner::Datagram { id, address });
+    assert_eq!(stall.owner, CallbackOwner::Datagram { id, address });
 }
 
 #[test]

@@ -398,7 +398,7 @@ fn a_caught_panic_closes_its_own_source() {
         let options = netloop::EventLoopOptions::new().panic_policy(policy);
         stage.event_loop = EventLoop::with_options(options).unwrap();
         stage.event_loop.on_panic(|cx, panic| {
-            let is_of_source = matches!(panic.owner(), netloop::StallOwner::Source { .. });
+            let is_of_source = matches!(panic.owner(), netloop::CallbackOwner::Source { .. });
             cx.shared.push(format!("panic {is_of_source}"));
         });
         let (source, life, peer) = counted();
