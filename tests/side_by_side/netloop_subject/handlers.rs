@@ -19,6 +19,8 @@ pub(super) struct Watcher {
     consumes: bool,
     /// `on_timeout` is left to the trait.
     is_forgetful: bool,
+    /// Whether `on_error` has come: Node's `hadError`.
+    had_error: bool,
 }
 
 impl Watcher {
@@ -29,6 +31,7 @@ impl Watcher {
             is_accepted: false,
             consumes: !options.has("no_consumer"),
             is_forgetful: options.has("default_timeout"),
+            had_error: false,
         }
     }
 
@@ -100,10 +103,11 @@ impl SocketHandler<World> for Watcher {
         }
     }
     fn on_error(&mut self, cx: &mut Context<'_, World>, error: &Error) {
+        self.had_error = true;
         self.tell(cx, "error", &format!("({})", code_of(error)));
     }
-    fn on_close(&mut self, cx: &mut Context<'_, World>, reason: CloseReason) {
-        let detail = format!("({}){}", reason.is_failure(), snapshot(&cx.socket));
+    fn on_close(&mut self, cx: &mut Context<'_, World>, _: CloseReason) {
+        let detail = format!("({}){}", self.had_error, snapshot(&cx.socket));
         self.tell(cx, "close", &detail);
     }
 }
