@@ -227,7 +227,7 @@ fn an_echoed_message_takes_one_receive_one_send_and_a_wait() {
     assert_one_each(&["0", "echo"]);
 }
 
-// Decision 10: activity does not touch a timer, let alone one of the system's.
+// D26 of benches/DECISIONS.md: activity does not touch a timer, let alone one of the system's.
 #[test]
 fn an_idle_timeout_takes_no_call_of_the_system() {
     if !strace_works() {

@@ -1,4 +1,4 @@
-//! Peers that do not read: their queues stay within the limits, and cost the other peers nothing (design 7; I6, I9;
+//! Peers that do not read: their queues stay within the limits, and cost the other peers nothing (I6, I9;
 //! reliability C5).
 
 use std::rc::Rc;
@@ -200,7 +200,7 @@ fn the_limit_holds_for_every_way_to_write() {
     }
 }
 
-// Design 7; C1, C2: the marks, with hysteresis.
+// C1, C2: the marks, with hysteresis.
 #[test]
 fn full_comes_at_the_high_mark_and_drain_at_the_low_mark() {
     let mut scene = Scene::new();
@@ -287,7 +287,7 @@ fn a_producer_that_heeds_full_and_drain_stays_at_the_mark() {
     );
 }
 
-// Design 7; reliability C5: what a server needs to do about a peer that sends and does not read.
+// I6; reliability C5: what a server needs to do about a peer that sends and does not read.
 #[test]
 fn slow_reader_bounds_memory() {
     let mut scene = Scene::new();
@@ -336,7 +336,7 @@ fn slow_reader_bounds_memory() {
     assert_same_bytes(&received, &sent);
 }
 
-// Design 7, I9
+// I6, I9
 #[test]
 fn peers_that_never_read_cost_the_others_nothing() {
     let mut scene = Scene::new();

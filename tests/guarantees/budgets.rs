@@ -1,5 +1,5 @@
-//! Turns with a budget: bounded, always with progress, and no source is forgotten (decision 12; B1; libuv's
-//! `budget_read`).
+//! Turns with a budget: bounded, always with progress, and no source is forgotten (I7, I9; reliability B1;
+//! libuv's `budget_read`).
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{
     Arrival, PATIENCE, Peer, Recorder, Scene, Seen, filtered, let_time_pass, spend,
 };
 
-// Decision 12: a turn with a budget makes progress, says that there is more, and forgets no source.
+// I7, I9: a turn with a budget makes progress, says that there is more, and forgets no source.
 // Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
 #[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]

@@ -1,6 +1,6 @@
 //! Pipes whose source does not come to its end: the peer of the target gets a reset, and takes no part for the whole.
 //!
-//! The rules: I5; reliability C9, and rows 1.1, 1.2 and 1.8 of the field reports.
+//! The rules: I5; reliability C9.
 
 use std::time::Duration;
 

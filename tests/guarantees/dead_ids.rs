@@ -1,5 +1,5 @@
-//! Ids whose socket, server or timer is gone: they reach nothing, also when the slot is used again (design 3; I4;
-//! reliability B4, D1).
+//! Ids whose socket, server or timer is gone: they reach nothing, also when the slot is used again (I4; reliability
+//! B4, D1).
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -161,7 +161,7 @@ fn a_handler_dropped_with_the_loop_finds_its_remote_gone() {
     assert_eq!(*codes.borrow(), [Error::LOOP_CLOSED; 2]);
 }
 
-// fd_leak of loop.md 3n.
+// fd_leak of README.md.
 #[cfg(unix)]
 #[test]
 fn no_descriptor_leaks_over_thousands_of_connections() {

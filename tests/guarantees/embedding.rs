@@ -1,6 +1,6 @@
 //! The loop as a guest: in the main loop of a host that waits on a descriptor, in a game's frame, in a fixed step.
 //!
-//! The rules: part 4 of the loop's specification; libuv's `embed`; F5.
+//! The rules: `embed`, `embed_ready_list` and `host_write_flush` of README.md.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd};
@@ -130,7 +130,7 @@ fn a_host_waiting_on_the_descriptor_hears_of_posts_and_timers() {
     posting.join().unwrap();
 }
 
-// embed_ready_list, F5: the kernel is silent about what it has told already.
+// embed_ready_list: the kernel is silent about what it has told already.
 #[test]
 fn leftovers_of_a_budget_show_in_poll_timeout_only() {
     let mut scene = Scene::new();
@@ -212,7 +212,7 @@ fn poll_timeout_is_zero_if_anything_is_queued_else_none() {
     }
 }
 
-// loop.md 1c and 4a: a socket that does not keep the loop going may still be readable, and the host must not spin.
+// I10: a socket that does not keep the loop going may still be readable, and the host must not spin.
 #[test]
 fn a_host_drains_the_descriptor_of_a_loop_that_is_not_alive() {
     let mut scene = Scene::new();
@@ -277,7 +277,7 @@ fn frames_that_turn_without_waiting_take_what_has_come() {
     });
 }
 
-// The program of DESIGN.md: the game owns the clock and the world, the loop is a guest.
+// A game owns the clock and the world, and the loop is a guest.
 #[test]
 fn a_game_of_fixed_steps_gives_the_network_the_rest() {
     const STEPS: usize = 20;
@@ -379,7 +379,7 @@ fn a_host_that_rounds_the_timeout_down_does_not_spin() {
     }
 }
 
-// Part 4: a host that keeps one timer for the loop, and sets it anew only when it must.
+// A host that keeps one timer for the loop, and sets it anew only when it must.
 #[test]
 fn a_host_with_one_timer_hears_of_each_nearer_deadline() {
     let mut scene = Scene::new();

@@ -112,7 +112,7 @@ fn bulk_sender_does_not_starve_a_ping() {
     }
 }
 
-// loop.md 2c: a source that is still ready goes to the back of the queue.
+// D6 of benches/DECISIONS.md: a source that is still ready goes to the back of the queue.
 #[test]
 fn busy_sources_take_turns() {
     const BULK: usize = 6;

@@ -1,6 +1,6 @@
 //! Faults of the system: no descriptors left, calls that fail or are interrupted, SIGPIPE at its default.
 //!
-//! The rules: A1 to A6, A10, C4 of the reliability table; F13 and F19 of the loop's specification.
+//! The rules: A1 to A6, A10, C4 of the reliability table.
 //!
 //! Each fault needs a process of its own. Where the kernel cannot be brought to it, strace makes the calls fail.
 
@@ -256,7 +256,7 @@ fn plain(peer: Peer) -> File {
     File::from(OwnedFd::from(peer.into_stream()))
 }
 
-// A6, F13
+// A6
 #[test]
 fn calls_that_are_interrupted_are_made_again() {
     let injections = &[
@@ -316,7 +316,7 @@ impl Drop for Storm {
     }
 }
 
-// A6, F13, without strace.
+// A6, without strace.
 #[test]
 fn a_storm_of_signals_neither_ends_a_wait_nor_loses_a_byte() {
     in_own_process(r#"exec "$@""#, || {
@@ -371,7 +371,7 @@ const WRITES: [fn(&mut Scene, SocketId); 3] = [
     |scene, id| assert_eq!(scene.socket(id).write_static(&LONG), Flow::Closed),
 ];
 
-// C4, F19: in a host that has left SIGPIPE at its default, it would end the process.
+// C4: in a host that has left SIGPIPE at its default, it would end the process.
 #[test]
 fn sigpipe_at_its_default_does_not_kill_the_process() {
     in_own_process(r#"exec "$@""#, || {

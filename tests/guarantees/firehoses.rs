@@ -37,7 +37,7 @@ fn served(event_loop: &mut EventLoop<Served>) -> Served {
     served
 }
 
-// F1; field report 4.6: 256 KiB a turn.
+// Reliability F1: 256 KiB a turn.
 #[test]
 fn a_firehose_takes_one_read_a_turn_while_others_wait() {
     let (mut event_loop, _peers, _) = bulk_with(HOSES, options());

@@ -1,5 +1,5 @@
-//! Handlers that do something drastic from inside a callback: to themselves, to others, to all, to the server (design
-//! 6; I1, I2, I3; A8; reliability C11, D2).
+//! Handlers that do something drastic from inside a callback: to themselves, to others, to all, to the server (I1,
+//! I2, I3; A8; reliability C11, D2).
 
 mod deeds;
 

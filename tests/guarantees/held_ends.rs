@@ -1,6 +1,6 @@
 //! Peers that end and then answer a late write with a reset: the end is told behind the last byte, and then the failure.
 //!
-//! The rules: row 1.1 of the field reports, D9. Only Linux says that the end came before the reset.
+//! The rules: I5; D9. Only Linux says that the end came before the reset.
 
 use netloop::{Budget, SocketOptions};
 

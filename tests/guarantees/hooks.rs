@@ -1,5 +1,5 @@
-//! Hooks before the wait and behind the sockets, and a program that is busy (part 3a and 3b of the loop's specification;
-//! libuv's prepare, check and idle handles).
+//! Hooks before the wait and behind the sockets, and a program that is busy (libuv's prepare, check and idle
+//! handles).
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -437,7 +437,6 @@ fn a_hook_that_panics_is_over_and_the_others_go_on() {
     assert!(!event_loop.is_alive());
 }
 
-// loop.md 2c.12.
 #[test]
 fn a_stop_asked_for_by_the_host_makes_poll_timeout_zero() {
     let mut event_loop: EventLoop<Log> = EventLoop::new().unwrap();

@@ -188,7 +188,7 @@ fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
     }
 }
 
-// Decision 12: a budget is for the turn, however often it looks for more.
+// I9: a budget is for the turn, however often it looks for more.
 #[test]
 fn a_budget_ends_the_waiting_for_other_speakers() {
     for budget in [1, 3] {

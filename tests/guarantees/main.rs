@@ -1,8 +1,10 @@
 //! The guarantees of netloop, one test a sentence. They are the rules of Node's `net` and of the reliability tables,
 //! each shown by a real peer on a real socket.
 //!
-//! A comment above each test cites the rule that it holds: a letter of the specification (C4, D12, ..) or the number of
-//! an invariant (I2).
+//! A comment above each test cites the rules that it holds. I1 to I12 are the invariants of `ARCHITECTURE.md`.
+//! "Reliability D5", or a D5 in a file about faults or limits, is a row of `FAULTS.md`. The other letters (C4, D12, ..)
+//! are rules of a specification of Node's behaviour that is not part of this repository. A decision (D6 of
+//! `benches/DECISIONS.md`) is cited with its file.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"

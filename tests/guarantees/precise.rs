@@ -1,6 +1,6 @@
 //! Waits finer than a millisecond, and a descriptor that is enough by itself (feature `precise`, Linux).
 //!
-//! The rules: part 4 of the loop's specification; F5, F11.
+//! The rules: I8, I10.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ fn precise<S>() -> EventLoop<S> {
     EventLoop::with_options(EventLoopOptions::new().precise(true)).unwrap()
 }
 
-// F11: epoll alone makes a millisecond of it.
+// The wait of epoll alone makes a millisecond of it.
 #[test]
 fn waits_and_timers_of_a_part_of_a_millisecond_end_within_it() {
     let mut event_loop: EventLoop<u32> = precise();
@@ -211,7 +211,7 @@ fn echo(name: &str) -> Recorder {
     })
 }
 
-// loop.md 4b: sd_event, libevent, asio, Qt.
+// For sd_event, libevent, asio and Qt.
 #[test]
 fn the_descriptor_alone_is_enough_for_sockets_and_timers() {
     let mut scene = host_scene();
@@ -301,7 +301,7 @@ fn every_change_by_the_host_makes_the_descriptor_readable() {
     assert!(scene.event_loop.timer(ever).cancel());
 }
 
-// F5: what a budget leaves is not in the kernel any more.
+// What a budget leaves is not in the kernel any more.
 #[test]
 fn leftovers_of_a_budget_keep_the_descriptor_readable() {
     let mut scene = host_scene();

@@ -1,4 +1,4 @@
-//! A host that only a proxy wakes, from whichever thread has something for the loop (part 4b of the loop's specification).
+//! A host that only a proxy wakes, from whichever thread has something for the loop.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use netloop::ListenOptions;
 
 use crate::support::{PATIENCE, Recorder, Scene};
 
-// loop.md 4b: winit can be woken by a proxy from any thread, and waits on nothing else.
+// winit can be woken by a proxy from any thread, and waits on nothing else.
 #[test]
 fn a_proxy_is_called_for_each_thread_that_has_something() {
     let mut scene = Scene::new();

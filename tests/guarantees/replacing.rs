@@ -1,4 +1,4 @@
-//! Handlers that are replaced while the connection goes on: a protocol switch (design 4; I2, I12).
+//! Handlers that are replaced while the connection goes on: a protocol switch (I2, I12).
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use netloop::{Flow, SocketOptions};
 
 use crate::support::{Recorder, Scene, Seen, assert_same_bytes, pattern};
 
-// A protocol switch: design 4.
+// A protocol switch.
 #[test]
 fn a_replacement_gets_the_next_event_and_the_old_one_none() {
     let mut scene = Scene::new();
@@ -32,7 +32,7 @@ fn a_replacement_gets_the_next_event_and_the_old_one_none() {
     assert!(scene.socket(id).is_destroyed());
 }
 
-// Design 4: the counts, the pause and the queue are the socket's, and stay.
+// The counts, the pause and the queue are the socket's, and stay.
 #[test]
 fn a_replaced_handler_takes_the_socket_over_as_it_is() {
     let mut scene = Scene::new();
@@ -59,7 +59,7 @@ fn a_replaced_handler_takes_the_socket_over_as_it_is() {
     assert_eq!(scene.world.trace("first"), "connect data:12345");
 }
 
-// Design 4, I12: nothing of the old handler is left.
+// I12: nothing of the old handler is left.
 #[test]
 fn a_replaced_handler_is_dropped_once() {
     struct Dropping(Rc<Cell<u32>>);
@@ -106,7 +106,7 @@ fn a_replaced_handler_is_dropped_once() {
     assert_eq!(scene.world.trace("fourth"), "close:Local");
 }
 
-// Design 6, I2
+// I2
 #[test]
 fn a_replacement_in_the_last_callback_changes_nothing() {
     let mut scene = Scene::new();

@@ -189,7 +189,7 @@ fn a_stop_before_run_ends_that_run_at_once_and_no_later_one() {
     assert_eq!(scene.world.notes, ["timer"]);
 }
 
-// loop.md 3n, stop_mid_batch.
+// stop_mid_batch of README.md.
 #[test]
 fn a_stop_in_the_middle_of_a_batch_loses_no_event() {
     let mut scene = Scene::new();

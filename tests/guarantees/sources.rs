@@ -22,7 +22,7 @@ use stage::{Datagrams, Notes, Stage, Watch, pair, receive_one, udp};
 
 use crate::support::PATIENCE;
 
-// F1, F3: the kernel tells of three datagrams once.
+// Reliability B1: the kernel tells of three datagrams once.
 #[test]
 fn a_source_is_called_until_a_call_would_block() {
     let mut stage = Stage::new();

@@ -9,7 +9,7 @@ use crate::support::{
     BlackHole, Disturbed, PeerEnd, Recorder, spend, until_undisturbed_with_more_time,
 };
 
-// Reliability C9; field report 4.2
+// Reliability C9
 #[test]
 fn a_peer_that_reads_nothing_is_reset_although_it_sends() {
     for is_paused in [false, true] {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// The addresses that each test has, so that the same port can differ between them.
 const HOSTS: u8 = 4;
 
-/// The third byte of the addresses that clients come from that are known by theirs.
+/// The third byte of each [`client_host`]: the address by which a server recognises a client.
 const CLIENTS: u16 = 255;
 
 thread_local! {

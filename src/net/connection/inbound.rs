@@ -11,7 +11,7 @@ pub(super) struct Inbound {
     pub(super) retry: Retry,
 }
 
-/// Whether the connection reads.
+/// The pause of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
     No,

@@ -46,7 +46,7 @@ fn an_open_socket_can_be_connected_once() {
     assert_eq!(peer_socket.recv(&mut [0; 8]).unwrap(), 5);
 }
 
-// F10: the event has the error flag, and no readability.
+// The event has the error flag, and no readability.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_refusal_is_told_and_the_socket_goes_on() {

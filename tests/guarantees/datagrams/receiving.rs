@@ -32,7 +32,7 @@ fn each_datagram_comes_whole_with_its_sender() {
     assert_eq!(stage.notes, expected);
 }
 
-// F3: the kernel tells of three datagrams once.
+// Reliability B1: the kernel tells of three datagrams once.
 #[test]
 fn no_datagram_is_left_behind_by_a_small_budget() {
     let mut stage = Stage::new();

@@ -44,7 +44,7 @@ fn a_duplicate_in_blocking_mode_does_not_block_the_loop() {
     assert_eq!(stage.count("a x"), 5);
 }
 
-// F14: the duplicate outlives the close, and the kernel must not report it here.
+// The duplicate outlives the close, and the kernel must not report it here.
 #[test]
 fn no_event_of_a_duplicate_comes_after_the_close() {
     let mut stage = Stage::new();

@@ -1,5 +1,5 @@
 //! The ends of a source: closed, detached, panicked, or dropped with its loop. Each deregisters the object before it is
-//! dropped or given back (F14), and none leaves its id alive (I2, I4, I12).
+//! dropped or given back, and none leaves its id alive (I2, I4, I12).
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -192,7 +192,7 @@ fn a_detached_source_comes_back_with_its_handler_at_once() {
     assert_eq!(stage.event_loop.next_deadline(), None);
 }
 
-// F14: a duplicate keeps the kernel's entry alive, so a source that is only closed would go on to wake the loop.
+// A duplicate keeps the kernel's entry alive, so a source that is only closed would go on to wake the loop.
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_duplicate_of_a_closed_source_wakes_the_loop_no_more() {
@@ -343,7 +343,7 @@ fn a_panic_in_on_close_is_the_end_of_the_source() {
     assert_eq!(life.counts(), [1, 1, 1]);
 }
 
-// F17: one descriptor, one registration. The first source stays as it is.
+// One descriptor, one registration. The first source stays as it is.
 #[test]
 fn a_descriptor_that_is_in_the_loop_already_is_refused() {
     let mut stage = Stage::new();

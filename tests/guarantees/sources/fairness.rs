@@ -7,7 +7,7 @@ use netloop::{Budget, Interest, Wait};
 use super::{Stage, Watch, pair, receive_one};
 use crate::support::let_time_pass;
 
-// NEW budget_udp, F3: one report, a hundred datagrams, and no datagram waits for further traffic.
+// budget_udp: one report, a hundred datagrams, and no datagram waits for further traffic.
 #[test]
 fn a_budget_cuts_a_hundred_datagrams_into_turns() {
     const DATAGRAMS: usize = 100;
@@ -60,7 +60,7 @@ fn a_budget_cuts_a_hundred_datagrams_into_turns() {
     assert!(turns >= DATAGRAMS / BUDGET as usize, "{turns} turns");
 }
 
-// NEW embed_ready_list: the descriptor of the loop is quiet then, and the host must not wait on it alone.
+// embed_ready_list: the descriptor of the loop is quiet then, and the host must not wait on it alone.
 #[test]
 fn a_source_that_a_budget_left_over_is_more_to_do() {
     let mut stage = Stage::new();

@@ -138,7 +138,7 @@ fn a_handler_without_methods_is_not_called_twice() {
     assert_eq!(stage.event_loop.source(id).interest(), Interest::empty());
 }
 
-// F10: the refusal of a datagram is an error flag without a readable one. It is worth a read. With poll(2), mio
+// The refusal of a datagram is an error flag without a readable one. It is worth a read. With poll(2), mio
 // forgets a descriptor that has failed, and its next read fails with another error.
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
@@ -173,7 +173,7 @@ fn a_refused_datagram_is_told_by_a_read() {
     }
 }
 
-// F7 of a source: the end has no edge of its own, and stays until a call has shown it.
+// The end of a source has no edge of its own, and stays until a call has shown it.
 #[test]
 fn an_end_behind_data_is_still_read() {
     use std::io::Read;

@@ -1,4 +1,4 @@
-//! A loop in a loop: the inner one is a source of the outer one (F5).
+//! A loop in a loop: the inner one is a source of the outer one.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
