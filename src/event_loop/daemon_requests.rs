@@ -126,9 +126,10 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled: SIGKILL and SIGSTOP; SIGSEGV, SIGILL and SIGFPE, after
-    /// which the thread cannot go on; a number without a signal. Otherwise the system's error, such as EMFILE, because
-    /// each signal of a loop takes two descriptors. A simulated loop returns `Unsupported`.
+    /// ERR_INVALID_ARGUMENT for a signal that cannot be handled, SIGKILL and SIGSTOP, and for a number without a
+    /// signal. The same for SIGSEGV, SIGILL and SIGFPE, after which the thread cannot go on. Otherwise the system's
+    /// error, such as EMFILE, because each signal of a loop takes two descriptors. A simulated loop returns
+    /// `Unsupported`.
     #[doc(alias = "process.on")]
     #[doc(alias = "uv_signal_start")]
     pub fn on_signal(

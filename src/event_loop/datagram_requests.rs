@@ -92,9 +92,9 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor or of an option; ERR_INVALID_ARGUMENT for an option out of its range;
-    /// ERR_IP_BLOCKED for a socket that is connected to an address on the
-    /// [block list](crate::DatagramOptions::send_block_list). On an error the socket is closed.
+    /// The system's error of the descriptor or of an option, and ERR_INVALID_ARGUMENT for an option out of its range.
+    /// ERR_IP_BLOCKED for a socket that is connected to an address on the [block
+    /// list](crate::DatagramOptions::send_block_list). On an error the socket is closed.
     pub fn adopt_udp(
         &mut self,
         socket: std::net::UdpSocket,

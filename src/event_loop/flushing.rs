@@ -8,8 +8,8 @@ use super::{Budget, EventLoop, Turn};
 
 /// Sending before the host goes on.
 impl<S> EventLoop<S> {
-    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on: at the end of a
-    /// game's frame, for instance. Returns whether a socket still waits to be flushed, because the budget is used up.
+    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on. The end of a
+    /// game's frame is an example. Returns whether a socket still waits to be flushed, because the budget is used up.
     /// This calls no handler: handlers learn of failures in the next turn. Nor does it make connects, because a handler
     /// is told of each connect before it is made.
     ///

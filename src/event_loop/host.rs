@@ -6,9 +6,9 @@ use super::EventLoop;
 
 /// Methods for a host that waits by itself.
 impl<S> EventLoop<S> {
-    /// Returns the longest time that a host may wait on the loop's descriptor. The time is zero if work is queued, a stop
-    /// was asked for, or the program is [busy](Self::set_busy), and otherwise the time until the next deadline. `None` is
-    /// no limit. Call this directly before the wait, after the last call that may have changed the loop.
+    /// Returns the longest time that a host may wait on the loop's descriptor. The time is zero if work is queued, a
+    /// stop was asked for, or the program is [busy](Self::set_busy). Otherwise it is the time until the next deadline.
+    /// `None` is no limit. Call this directly before the wait, after the last call that may have changed the loop.
     ///
     /// The time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So it may
     /// be given to `poll(2)` as it is (`as_millis`). A wait that was rounded down would end too early, and the host

@@ -76,8 +76,8 @@ impl<S> EventLoop<S> {
                 break;
             }
         }
-        // Every turn calls its hooks: also if the budget was used up before their place, or if the part Timers did not
-        // follow the part Serve in this turn.
+        // Every turn calls its hooks. It does so even if the budget was used up before their place, or the part Timers
+        // did not follow the part Serve.
         if !has_polled {
             self.prepare_within(shared, wait, &mut limit, &mut turn);
         }

@@ -13,7 +13,7 @@ use super::call::Post;
 use super::contexts::LoopContext;
 use super::post_error::PostError;
 
-/// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`: a signal handler may
+/// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`. A signal handler may
 /// make them, and may have interrupted the thread that holds the lock.
 pub(super) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
@@ -112,8 +112,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Wakes the loop, and then queues `call` if the wake has succeeded. If the call were queued first, its poster could
-    /// get an error of the wake, although the loop makes the call after a wake by another thread.
+    /// Wakes the loop, and then queues `call` if the wake has succeeded. If the call were queued first, its poster
+    /// could get an error of the wake. The loop would make the call all the same, after a wake by another thread.
     ///
     /// A call that is refused is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>

@@ -179,8 +179,8 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 ///
 /// # Dropping
 ///
-/// Dropping the loop closes every descriptor and drops every handler, and calls no handler. A TCP socket with queued bytes
-/// closes with a RST, so that its peer does not mistake a part of its bytes for all of them.
+/// Dropping the loop closes every descriptor and drops every handler, and calls no handler. A TCP socket with queued
+/// bytes closes with a RST, so that its peer does not mistake a part of the bytes for all.
 ///
 /// # Forks
 ///
@@ -271,7 +271,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes a socket from a stream that a server has accepted. `None` if the server is gone. `None` also if there is
-    /// no memory for the socket and its handler: the peer gets a RST, or an end on a Unix socket, and no handler is
+    /// no memory for the socket and its handler. The peer gets a RST, or an end on a Unix socket, and no handler is
     /// told.
     fn admit(
         &mut self,
@@ -309,10 +309,10 @@ impl<S> EventLoop<S> {
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
-    /// handler of a signal, or an `on_close` that is still to come. A deferred call, a post, a [`Hold`] and
-    /// [`set_busy`](Self::set_busy) do so too. A socket that is [released](Socket::release) does so while it connects, makes
-    /// a handshake, or has unsent bytes or an event to report.
+    /// Whether anything keeps [`run`](Self::run) going. A held socket, server, UDP socket, source, hook, timer or
+    /// handler of a signal does, and an `on_close` that is still to come. A deferred call, a post, a [`Hold`] and
+    /// [`set_busy`](Self::set_busy) do so too. A socket that is [released](Socket::release) does so while it connects,
+    /// makes a handshake, or has unsent bytes or an event to report.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
@@ -338,8 +338,8 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event: deferred calls, signals, posts, wakes and stops of
-    /// other threads, or the cleanup after a callback that panicked.
+    /// Whether the loop has work that comes from no socket event. Such work is deferred calls, signals, posts, wakes
+    /// and stops of other threads, and the cleanup after a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()

@@ -258,9 +258,9 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the descriptor; ENOTCONN if the stream was never connected; EINVAL for a socket that keeps
-    /// messages apart, such as SOCK_SEQPACKET; ERR_INVALID_ARGUMENT for an option out of its range. On an error the
-    /// stream is closed.
+    /// The system's error of the descriptor, and ENOTCONN if the stream was never connected. EINVAL for a socket that
+    /// keeps messages apart, such as SOCK_SEQPACKET. ERR_INVALID_ARGUMENT for an option out of its range. On an error
+    /// the stream is closed.
     pub fn adopt(
         &mut self,
         stream: impl Into<StdStream>,
@@ -333,9 +333,9 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// The system's error about the registration, with [`Syscall::Register`](crate::Syscall::Register): EPERM for a
-    /// descriptor that the kernel cannot poll, such as a regular file; EEXIST for a descriptor that is in the loop
-    /// already; EBADF, ENOSPC and the like. A simulated loop polls no kernel and returns
+    /// The system's error about the registration, with [`Syscall::Register`](crate::Syscall::Register). EPERM for a
+    /// descriptor that the kernel cannot poll, such as a regular file. EEXIST for a descriptor that is in the loop
+    /// already. Others, such as EBADF and ENOSPC, as the kernel says. A simulated loop polls no kernel and returns
     /// `Unsupported`. On an error the source and the handler are dropped.
     #[doc(alias = "uv_poll_t")]
     pub fn add_source<H>(

@@ -1,4 +1,4 @@
-//! Shutdowns: a loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
+//! Shutdowns. A loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
 //! rest at the deadline.
 //!
 //! A shutdown has no phase of its own in the turn. Its steps are calls of one loop timer, so that a loop without a

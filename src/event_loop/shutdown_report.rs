@@ -57,8 +57,8 @@ pub struct ShutdownReport {
     /// The number of busy sockets that were closed before the deadline, or had sent everything by then. An accepted
     /// connection that has received and sent nothing yet is busy too: its first request may be on its way.
     pub finished: usize,
-    /// The number of busy sockets that failed before the deadline: by a reset of the peer, or by a timeout at which bytes
-    /// were lost, for instance.
+    /// The number of busy sockets that failed before the deadline. Examples are a reset by the peer, and a timeout at
+    /// which bytes were lost.
     pub failed: usize,
     /// The number of sockets that still had bytes to send, or had still to end, at the deadline. Of these, open TCP
     /// connections were closed with a RST.

@@ -42,7 +42,7 @@ impl Spin {
 
 impl<S> EventLoop<S> {
     /// Counts the turn, if it did nothing although work is queued at its end. After [`SPIN_TURNS`] such turns in a row,
-    /// tells the stall hook, and closes the socket (TCP, Unix or UDP) or server that keeps the loop awake. A source of
+    /// tells the stall hook. Also closes the socket (TCP, Unix or UDP) or server that keeps the loop awake. A source of
     /// the program stays.
     #[cold]
     pub(super) fn note_unfinished_turn(&mut self, shared: &mut S, turn: &Turn) {

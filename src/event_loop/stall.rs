@@ -73,7 +73,7 @@ pub enum StallKind {
         /// The number of the turns.
         turns: u32,
     },
-    /// The process stood still for more than a second, by a signal (SIGSTOP) or with its machine: a wait ended that
+    /// The process stood still for more than a second, by a signal (SIGSTOP) or with its machine. A wait ended that
     /// much after the next deadline, or a turn took that much longer than its callbacks. A standstill is reported
     /// whatever the limit, and no deadline of a socket is decided before the socket was served.
     Standstill,
@@ -99,7 +99,7 @@ pub enum CallbackOwner {
     Socket {
         /// The socket.
         id: SocketId,
-        /// The address of its peer; `None` before there is a connection, and for a socket that is not TCP, unless a
+        /// The address of its peer. `None` before there is a connection, and for a socket that is not TCP, unless a
         /// [filter](crate::Filter) has reported an address.
         peer: Option<SocketAddr>,
     },

@@ -42,8 +42,8 @@ impl<S> EventLoop<S> {
     /// Calls `call` again and again, each time at least `period` after the last call, until the timer is
     /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv.
     ///
-    /// So calls may come further apart than `period`, by up to two milliseconds even on an idle machine, and the delays
-    /// add up: with a sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
+    /// So calls may come further apart than `period`, by up to two milliseconds even on an idle machine. The delays add
+    /// up: with a sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
     /// [`Ticker`](crate::Ticker), whose steps stay on their schedule. For a period of many milliseconds `every` is as
     /// good:
     ///
@@ -155,10 +155,11 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait and
-    /// when it ends. Within a `run`, the reading at the end also begins the next turn. A turn reads the clock once more
-    /// before its wait, if deferred calls, sends or hooks took time, and each time it polls again before many sends.
-    /// Methods of [`EventLoop`] that are called between turns, such as `after` or `socket`, read it too.
+    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait
+    /// and when it ends. Within a `run`, the reading at the end also begins the next turn. A turn reads the clock once
+    /// more before its wait, if deferred calls, sends or hooks took time. It also reads the clock each time it polls
+    /// again before many sends. Methods of [`EventLoop`] that are called between turns, such as `after` or `socket`,
+    /// read it too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

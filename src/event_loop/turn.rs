@@ -363,8 +363,8 @@ impl<S> EventLoop<S> {
         turn.more |= self.net.has_elapsed() || self.net.has_undecided();
     }
 
-    /// Delivers received bytes on the slow path: while a hook for stalls or pressure is set, or to a socket that was
-    /// served because its deadline has passed.
+    /// Delivers received bytes on the slow path. It is taken while a hook for stalls or pressure is set, and for a
+    /// socket that was served because its deadline has passed.
     #[inline(never)]
     fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
         let watched = self.watch();

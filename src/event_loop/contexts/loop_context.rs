@@ -25,8 +25,8 @@ use crate::net::{
 
 use super::verbs::Verbs;
 
-/// All sockets, the shared state and the loop, for callbacks that have no socket of their own: those of timers,
-/// deferred calls, posts, hooks, signals and servers.
+/// All sockets, the shared state and the loop, for callbacks that have no socket of their own. These are the callbacks
+/// of timers, deferred calls, posts, hooks, signals and servers.
 ///
 /// A [`Context`](crate::Context) has one socket; a `LoopContext` has all sockets, and more methods. A callback of a
 /// socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
@@ -207,9 +207,9 @@ impl<S> LoopContext<'_, S> {
     /// paused, the bytes wait. To give bytes back without another handler, see
     /// [`Socket::unread`](crate::Socket::unread).
     ///
-    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone, or if its server has
-    /// still to be told of it, because its [filters](crate::Filter) are not ready. Also returns `false` if `unread` is
-    /// not empty and the socket cannot have received it: the socket is not connected yet, or its end was
+    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
+    /// if its server has still to be told of it, because its [filters](crate::Filter) are not ready. The same holds if
+    /// `unread` is not empty and the socket cannot have received it. It is not connected yet then, or its end was
     /// reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
     ///
     /// ```
@@ -286,13 +286,13 @@ impl<S> LoopContext<'_, S> {
     ///   paused socket rests, because its peer cannot send. If the program itself pauses a socket, the timeout goes on.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
-    /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes, at most for its
-    ///   [`close_timeout`](crate::SocketOptions::close_timeout), and closes with a RST. If the first socket has failed, the
-    ///   other closes with the same error. The RST discards the bytes that the kernel still holds. A socket that an idle
-    ///   timeout destroys closes with a RST too, unless it has ended before.
+    /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes and closes
+    ///   with a RST. It sends for at most its [`close_timeout`](crate::SocketOptions::close_timeout). If the first
+    ///   socket has failed, the other closes with the same error. The RST discards the bytes that the kernel still
+    ///   holds. A socket that an idle timeout destroys closes with a RST too, unless it has ended before.
     ///
-    /// So a FIN of a joined socket proves that its bytes are complete: the peer of the other socket has ended, and every
-    /// byte before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
+    /// So a FIN of a joined socket proves that its bytes are complete. The peer of the other socket has ended, and
+    /// every byte before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this

@@ -140,7 +140,7 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     /// Notes that a call in `direction` would have blocked. The handler is called for this direction when the kernel
     /// reports the source anew.
     ///
-    /// The first such call for writing makes a system call if the source was added without interest in writing: the
+    /// The first such call for writing makes a system call if the source was added without interest in writing. The
     /// kernel is asked to report that direction too.
     ///
     /// ```

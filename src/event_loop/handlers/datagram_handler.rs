@@ -89,8 +89,8 @@ pub trait DatagramHandler<S = ()> {
     /// [block list](crate::DatagramOptions::send_block_list) refuses a datagram, or the network does (ECONNREFUSED and the
     /// like). The system reports refusals of the network to connected sockets alone.
     ///
-    /// The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed): then its name was not found or could
-    /// not be bound, its descriptor is broken, or its handler has panicked, and `on_close` follows.
+    /// The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed). Then `on_close` follows: its name
+    /// was not found or could not be bound, its descriptor is broken, or its handler has panicked.
     ///
     /// While 32 events wait for the handler, further errors are only counted, in
     /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).

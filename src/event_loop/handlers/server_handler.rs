@@ -61,7 +61,7 @@ use super::socket_handler::SocketHandler;
 /// ```
 pub trait ServerHandler<S = ()> {
     /// The server listens, and has its address. Comes when the loop next serves its sockets after the call that made
-    /// the server, or after the lookup of the name that the server listens on.
+    /// the server. For a server that listens on a name, the end of the lookup stands in place of the call.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut LoopContext<'_, S>, server: ServerId) {
         let _ = (cx, server);
@@ -215,8 +215,8 @@ pub struct OverLimit {
     pub limit: AcceptLimit,
     /// The number of the connections, at least 1. The [`Statistics`](crate::Statistics) have the sums.
     pub refused: u64,
-    /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses:
-    /// to ask the kernel would cost a system call for each refused connection.
+    /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses.
+    /// To ask the kernel would cost a system call for each refused connection.
     pub local_address: Option<SocketAddr>,
     /// The peer's address of the last of these connections; `None` on Unix sockets, unless a [filter](crate::Filter)
     /// has reported one.

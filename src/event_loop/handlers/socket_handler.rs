@@ -41,9 +41,9 @@ use crate::net::{CloseReason, Error};
 ///
 /// # When the methods are called
 ///
-/// Only the loop calls these methods, within [`run`](crate::EventLoop::run) or [`turn`](crate::EventLoop::turn), and from the
-/// bottom of its stack: no call that a handler makes leads to a callback. [`EventLoop`](crate::EventLoop#a-turn) has the
-/// order of the phases.
+/// Only the loop calls these methods, within [`run`](crate::EventLoop::run) or [`turn`](crate::EventLoop::turn), and
+/// from the bottom of its stack. No call that a handler makes leads to a callback.
+/// [`EventLoop`](crate::EventLoop#a-turn) has the order of the phases.
 ///
 /// # What a handler may do
 ///
@@ -54,8 +54,8 @@ use crate::net::{CloseReason, Error};
 /// # What it costs
 ///
 /// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
-/// returns. The bytes to other sockets are sent together later in the turn: one system call for each socket, and no
-/// allocation while the kernel takes the bytes.
+/// returns. The bytes to other sockets are sent together later in the turn. That is one system call for each socket,
+/// and no allocation while the kernel takes the bytes.
 ///
 /// # What differs by system
 ///
@@ -213,7 +213,7 @@ pub trait SocketHandler<S = ()> {
     /// The kernel has taken all bytes that were written before the call of
     /// [`notify_when_sent`](crate::Socket::notify_when_sent) with `token`, or never will. In the second case, `sent`
     /// has the socket's error. If the socket has none, `sent` has ERR_STREAM_WRITE_AFTER_END for a write after the end
-    /// of this side, ERR_SOCKET_CLOSED_BEFORE_CONNECTION if no connection was established, and ERR_SOCKET_CLOSED
+    /// of this side. It has ERR_SOCKET_CLOSED_BEFORE_CONNECTION if no connection was established, and ERR_SOCKET_CLOSED
     /// otherwise. Each token comes once, in the order of the calls, before `on_close`.
     ///
     /// ```

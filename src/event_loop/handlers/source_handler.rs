@@ -18,7 +18,7 @@ use crate::net::{Interest, SourceId};
 /// # Readiness is a level
 ///
 /// The loop calls a method again and again, as long as the source is ready for a direction that it
-/// [wants](SourceContext::want). So a method may do a bounded piece of work, such as one read, and return: the rest
+/// [wants](SourceContext::want). So a method may do a bounded piece of work, such as one read, and return. The rest
 /// comes in its turn, after the other sockets and sources. A method that has got `WouldBlock` says so, and then is
 /// called when the kernel reports the source anew. [`try_io`](SourceContext::try_io) does that by itself;
 /// [`would_block`](SourceContext::would_block) is for calls that have other forms.
