@@ -72,7 +72,7 @@ pub(super) struct ColdState {
     pub(super) is_deadline_due: bool,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,
-    /// The wait of the queue. Has no meaning unless the flag [`WAITS`](OutboundFlags::WAITS) is set.
+    /// The wait of the queue. Invariant: `Some` exactly while the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
     /// Whether news of the peer may have waited in the kernel when the limit on the first byte passed during a pause.
     /// The limit no longer counts then.

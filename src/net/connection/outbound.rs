@@ -76,9 +76,9 @@ bitflags! {
         /// As [`READ_FAILED`](Self::READ_FAILED). The next read is tried when the entry on the timer wheel falls due,
         /// unless the kernel reports anew before.
         const READ_RESTS = 1 << 6;
-        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait. `ColdState::queue_wait` holds
-        /// the wait. Invariant: not set while nothing is unsent, except within a send, and after a failure or the
-        /// close.
+        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait. Invariants: set exactly while
+        /// `ColdState::queue_wait` is `Some`; not set while nothing is unsent, except within a send, and after a
+        /// failure or the close.
         const WAITS = 1 << 7;
     }
 }

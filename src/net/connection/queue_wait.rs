@@ -33,7 +33,9 @@ impl Connection {
     #[inline]
     pub(super) fn note_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {
         if self.outbound.unsent.is_empty() {
-            self.outbound.flags.remove(OutboundFlags::WAITS);
+            if self.outbound.flags.contains(OutboundFlags::WAITS) {
+                self.end_queue_wait();
+            }
         } else if registration.interest().contains(Interest::WRITABLE) {
             // Without this interest, the bytes wait for the end of a cork or of a handshake, and not for the peer.
             self.note_waiting_queue(before, registration);
@@ -53,10 +55,8 @@ impl Connection {
         }
         // The clock is read anew, because the write may come at the end of a long callback.
         let tick = registration.read_tick();
-        if self.outbound.flags.contains(OutboundFlags::WAITS) {
-            if let Some(wait) = &mut self.cold_mut().queue_wait {
-                wait.taken_tick = tick;
-            }
+        if let Some(wait) = self.cold.as_mut().and_then(|it| it.queue_wait.as_mut()) {
+            wait.taken_tick = tick;
             return;
         }
         self.outbound.flags.insert(OutboundFlags::WAITS);
@@ -67,14 +67,19 @@ impl Connection {
         self.file_deadline(registration);
     }
 
+    #[cold]
+    fn end_queue_wait(&mut self) {
+        self.outbound.flags.remove(OutboundFlags::WAITS);
+        if let Some(cold) = &mut self.cold {
+            cold.queue_wait = None;
+        }
+    }
+
     /// The wait of the queue. `None` if the queue does not wait, or the connection is not open, or has failed.
     pub(super) fn queue_wait(&self) -> Option<&QueueWait> {
+        let wait = self.cold.as_ref()?.queue_wait.as_ref();
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
-        let can_send = self.stage.is_open() && !self.outbound.has_failed();
-        self.cold
-            .as_ref()
-            .filter(|_| waits && can_send)?
-            .queue_wait
-            .as_ref()
+        debug_assert_eq!(wait.is_some(), waits, "the flag follows the wait");
+        wait.filter(|_| self.stage.is_open() && !self.outbound.has_failed())
     }
 }
