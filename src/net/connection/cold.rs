@@ -17,6 +17,7 @@ use super::outbound::OutboundFlags;
 use super::pace::Pace;
 use super::queue_wait::QueueWait;
 use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
+use super::time_limits::ProgramDeadline;
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
@@ -66,10 +67,7 @@ pub(super) struct ColdState {
     pub(super) resets_when_connected: bool,
     /// The tick at which the held failure was met. Has no meaning unless a failure is held.
     pub(super) failed_tick: u64,
-    /// The deadline of the program, as a tick.
-    pub(super) deadline: Option<u64>,
-    /// Whether the deadline of the program has passed, and the handler is being told of it.
-    pub(super) is_deadline_due: bool,
+    pub(super) program_deadline: ProgramDeadline,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Invariant: `Some` exactly while the flag [`WAITS`](OutboundFlags::WAITS) is set.

@@ -39,6 +39,17 @@ pub(super) enum TimeLimit {
     Program,
 }
 
+/// The deadline of the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ProgramDeadline {
+    #[default]
+    Unset,
+    /// The tick at which the handler is told.
+    At(u64),
+    /// The deadline has passed, and the handler is being told of it.
+    IsDue,
+}
+
 /// The numbers of sockets that limits on time have closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TimeLimitCounts {
@@ -79,16 +90,19 @@ impl Connection {
             return;
         }
         let tick = registration.latest_tick();
-        let cold = self.cold_mut();
-        cold.deadline = after.map(|after| later(tick, after));
-        cold.is_deadline_due = false;
+        self.cold_mut().program_deadline = match after {
+            Some(after) => ProgramDeadline::At(later(tick, after)),
+            None => ProgramDeadline::Unset,
+        };
         self.file_deadline(registration);
     }
 
     /// Whether the handler is being told that the deadline of the program has passed, and has not set or lifted the
     /// deadline since.
     pub(super) fn is_deadline_due(&self) -> bool {
-        self.cold.as_ref().is_some_and(|cold| cold.is_deadline_due)
+        self.cold
+            .as_ref()
+            .is_some_and(|cold| cold.program_deadline == ProgramDeadline::IsDue)
     }
 
     /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise: it has
@@ -102,7 +116,7 @@ impl Connection {
         if !self.is_deadline_due() {
             return;
         }
-        self.cold_mut().is_deadline_due = false;
+        self.cold_mut().program_deadline = ProgramDeadline::Unset;
         if self.can_answer_deadline() {
             self.send_gathered(registration, outbox);
             self.break_limit(TimeLimit::Program, counts, registration);
@@ -111,7 +125,10 @@ impl Connection {
 
     /// Returns the tick of the program's deadline.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        self.cold.as_ref()?.deadline
+        match self.cold.as_ref()?.program_deadline {
+            ProgramDeadline::At(tick) => Some(tick),
+            ProgramDeadline::Unset | ProgramDeadline::IsDue => None,
+        }
     }
 
     /// Begins to measure whether the peer sends at `min_receive_rate`, or stops if `expects` is `false`. While the rate
@@ -282,9 +299,7 @@ impl Connection {
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         if limit == TimeLimit::Program && self.can_answer_deadline() {
-            let cold = self.cold_mut();
-            cold.deadline = None;
-            cold.is_deadline_due = true;
+            self.cold_mut().program_deadline = ProgramDeadline::IsDue;
             return Some(Event::Socket(SocketEvent::DeadlineReached));
         }
         self.break_limit(limit, counts, registration);
