@@ -7,12 +7,16 @@ use super::crowd::Besieger;
 use super::requests::Request;
 use super::run::Scene;
 
-/// The sockets of `server` that take a place: those that are open, and those that it was not told of.
+/// The sockets of `server` that take a place: those that are open. The server is not told of all of them, but they have its
+/// address. `connection_count` also counts those that have closed within this turn.
 pub(crate) fn places_taken(sockets: &mut Sockets<'_>, server: ServerId) -> usize {
-    let ids: Vec<_> = sockets.server(server).sockets().collect();
-    let untold = sockets.server(server).connection_count() - ids.len();
-    let mut is_open = |id: &_| !sockets.socket(*id).is_destroyed();
-    ids.iter().filter(|&id| is_open(id)).count() + untold
+    let address = sockets.server(server).address();
+    let ids: Vec<_> = sockets.ids().collect();
+    let mut takes_place = |id: &_| {
+        let socket = sockets.socket(*id);
+        !socket.is_destroyed() && socket.local_address() == address
+    };
+    ids.iter().filter(|&id| takes_place(id)).count()
 }
 
 /// S8: a connection was taken, which there was a place for.
