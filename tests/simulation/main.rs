@@ -72,6 +72,7 @@ mod stalling;
 mod stalls;
 mod tokens;
 mod total_queue;
+mod unread_failures;
 mod waits;
 mod weather;
 mod workload;

@@ -56,10 +56,6 @@ impl Connection {
             self.file_deadline(registration);
         }
         self.update_read_interest(registration);
-        if registration.interest().contains(Interest::READABLE) {
-            // No edge is awaited, because the kernel may have reported the last one already.
-            registration.assume(Readiness::READABLE);
-        }
     }
 
     /// Called when a pause begins. Keeps a held failure if bytes or the peer's end are still to be told, and otherwise
@@ -182,9 +178,14 @@ impl Connection {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
         let is_held = self.cold.as_ref().is_some_and(|it| it.waits_for_answers);
         // A handshake goes on during a pause, because it delivers no bytes to the program.
-        match !is_held && (reads || self.stage.is_handshaking() || self.watches_for_end()) {
-            true => registration.want(Interest::READABLE),
-            false => registration.unwant(Interest::READABLE),
+        if is_held || !(reads || self.stage.is_handshaking() || self.watches_for_end()) {
+            return registration.unwant(Interest::READABLE);
+        }
+        registration.want(Interest::READABLE);
+        if self.outbound.has_failed() {
+            // The next read that would block tells the failure. No edge is awaited for that read, because the kernel may
+            // have reported the last one already.
+            registration.assume(Readiness::READABLE);
         }
     }
 
