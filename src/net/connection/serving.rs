@@ -310,8 +310,12 @@ impl Connection {
             return None;
         }
         self.inbound.state = InboundState::Ended;
-        self.activity.measure_exactly();
         self.activity.touch(registration);
+        self.activity.measure_exactly();
+        if self.counts_time_of_peers_end() {
+            // This call reads the clock, which most connections need not pay for: no deadline counts from this end.
+            self.activity.touch(registration);
+        }
         if self.settings.limits.half_open_timeout.is_some() {
             self.file_deadline(registration);
         }

@@ -245,6 +245,14 @@ impl Connection {
         pace.deadline().filter(|_| !self.inbound.has_ended())
     }
 
+    /// Whether a deadline counts from the peer's end: an idle timeout, a half-open timeout, or a close timeout that the
+    /// end puts off.
+    pub(super) fn counts_time_of_peers_end(&self) -> bool {
+        self.activity.idle_timeout().is_some()
+            || self.settings.limits.half_open_timeout.is_some()
+            || self.outbound.state != OutboundState::Open
+    }
+
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
