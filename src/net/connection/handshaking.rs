@@ -26,14 +26,12 @@ impl Connection {
     /// Sets the filters of a connection that a server has just accepted. If there are any, the server is told of the
     /// connection once they are ready. The server's limit for each network counts the connection under the address
     /// `counted`.
-    pub(crate) fn with_filters(
-        mut self,
+    pub(crate) fn set_accepted_filters(
+        &mut self,
         filters: Option<Box<Filters>>,
         counted: Option<SocketAddr>,
-    ) -> Self {
-        if filters.is_some() || counted != self.peer() {
-            self.set_counted_peer(counted);
-        }
+    ) {
+        self.set_counted_peer(counted);
         if let Some(filters) = filters {
             self.set_filters(filters);
             self.cold_mut().is_untold = true;
@@ -42,7 +40,6 @@ impl Connection {
                 self.stage = Stage::Handshaking(peer);
             }
         }
-        self
     }
 
     /// Puts `filter` into an open connection: next to the handler, and above the filters that are there already. Bytes

@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`. If a
-    /// server gives it filters, [`with_filters`](Self::with_filters) puts their handshake first.
+    /// server gives it filters, [`set_accepted_filters`](Self::set_accepted_filters) puts their handshake first.
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,

@@ -383,15 +383,15 @@ impl Net {
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
         let connection = source.as_mut().and_then(Source::connection_mut);
-        if connection.as_ref().is_some_and(|it| it.has_cold_state()) {
-            self.outbox.spare.note_removal();
-        }
-        self.notice_slack();
         let Some(connection) = connection else {
             return;
         };
         self.tally.received_before += connection.bytes_read();
-        self.tally.panicked_filters_before += u64::from(connection.has_panicked_filter());
+        if connection.has_cold_state() {
+            self.tally.panicked_filters_before += u64::from(connection.has_panicked_filter());
+            self.outbox.spare.note_removal();
+        }
+        self.notice_slack();
         let held_place = connection.give_up_place();
         if held_place {
             self.loop_admission.free_place();

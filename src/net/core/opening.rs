@@ -81,11 +81,15 @@ impl Net {
         let has_options = listener.passes_on_options();
         let settings = listener.socket_settings();
         self.tally.accepted += 1;
-        let connection = Connection::established(stream, peer, Some(server.0), settings);
+        let mut connection = Connection::established(stream, peer, Some(server.0), settings);
         if !has_options {
             connection.apply_options();
         }
-        let id = self.insert_connection(connection.with_filters(filters, counted));
+        // If an address is counted, it is that of `peer`.
+        if filters.is_some() || counted.is_some() != peer.is_some() {
+            connection.set_accepted_filters(filters, counted);
+        }
+        let id = self.insert_connection(connection);
         if let Some(error) = failure {
             self.with_connection(id, |connection, registration, _| {
                 connection.fail_unfiltered(error, registration);

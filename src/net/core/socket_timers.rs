@@ -126,11 +126,16 @@ impl Net {
     }
 
     /// Cancels every timer of the socket or source under `owner`.
+    #[inline]
     pub(super) fn cancel_timers_of(&mut self, owner: Key) {
         // This fast path pays, because every close calls this function, and few sockets have timers.
-        if self.socket_timers.names.is_empty() {
-            return;
+        if !self.socket_timers.names.is_empty() {
+            self.cancel_each_timer_of(owner);
         }
+    }
+
+    #[inline(never)]
+    fn cancel_each_timer_of(&mut self, owner: Key) {
         let of_owner = (owner, 0)..=(owner, u64::MAX);
         while let Some((&entry, &name)) = self.socket_timers.names.range(of_owner.clone()).next() {
             self.socket_timers.names.remove(&entry);
