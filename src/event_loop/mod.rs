@@ -3,19 +3,11 @@
 //! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of the
 //! host and of callbacks. `verbs` implements the methods that the loop and its contexts share.
 
-// Rustdoc shows the methods of a type in the order of its modules. So the module of the constructors comes first, and
-// the methods that most programs need come before the others.
-mod making;
-
-mod requests;
-
-mod running;
+// Rustdoc shows the methods of a type in the order of its modules. So `owner` comes first, which has the
+// constructors and the methods that most programs need.
+mod owner;
 
 mod turn;
-
-mod timed_requests;
-
-mod daemon_requests;
 
 mod flushing;
 
@@ -23,20 +15,15 @@ mod agenda;
 mod call;
 mod calling;
 mod contexts;
-mod datagram_requests;
 mod datagrams;
 mod dispatch;
 mod handlers;
 mod handshakes;
 mod hooks;
-mod host;
 mod into_handler;
 mod limited_turn;
 mod mailbox;
 mod meter;
-#[cfg(all(feature = "precise", target_os = "linux"))]
-mod mirror;
-mod options;
 mod panics;
 mod post_error;
 mod pressure;
@@ -88,7 +75,7 @@ pub use handlers::{
 };
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
-pub use options::EventLoopOptions;
+pub use owner::EventLoopOptions;
 pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
 pub use pressure::Pressure;
@@ -230,7 +217,7 @@ pub struct EventLoop<S = ()> {
     /// The last deadline that [`take_nearer_deadline`](Self::take_nearer_deadline) returned.
     told_deadline: Option<Instant>,
     #[cfg(all(feature = "precise", target_os = "linux"))]
-    mirror: mirror::Mirror,
+    mirror: owner::Mirror,
     /// Invariant: `Some` while `Meter::watches` returns `true`.
     stall_hook: Option<StallHook<S>>,
     /// Invariant: `Some` while `Meter::awaits_pressure` returns `true`.

@@ -1,15 +1,16 @@
 //! The methods with which the owner of a loop makes servers, connections and sources. Most forward to `verbs`.
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::agenda::Agenda;
+use crate::event_loop::contexts::{LoopContext, Verbs};
+use crate::event_loop::handlers::{
+    Accepted, Attached, ServerHandler, SocketHandler, SourceHandler,
+};
+use crate::event_loop::into_handler::IntoHandler;
 use crate::net::{
     ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Net, Result, ServerId,
     SocketId, SocketOptions, Sockets, SourceId, StdStream,
 };
-
-use super::EventLoop;
-use super::agenda::Agenda;
-use super::contexts::{LoopContext, Verbs};
-use super::handlers::{Accepted, Attached, ServerHandler, SocketHandler, SourceHandler};
-use super::into_handler::IntoHandler;
 
 /// Servers, clients, and sources of the program.
 impl<S> EventLoop<S> {
@@ -44,14 +45,14 @@ impl<S> EventLoop<S> {
 
     /// Reads the clock, and returns the net and the agenda. The host has done other things since the last turn, and a
     /// deadline that begins now must not count from that turn.
-    pub(super) fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
+    pub(crate) fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
         self.net.refresh_now();
         (&mut self.net, &mut self.agenda)
     }
 
-    pub(super) fn verbs(&mut self) -> Verbs<'_, S> {
+    pub(crate) fn verbs(&mut self) -> Verbs<'_, S> {
         let (net, agenda) = self.parts();
         Verbs { net, agenda }
     }

@@ -1,9 +1,8 @@
 //! The methods of the loop that make UDP sockets.
 
+use crate::event_loop::handlers::DatagramHandler;
+use crate::event_loop::{EventLoop, LoopContext};
 use crate::net::{DatagramId, DatagramOptions, IntoEndpoint, Result};
-
-use super::handlers::DatagramHandler;
-use super::{EventLoop, LoopContext};
 
 /// UDP sockets.
 impl<S> EventLoop<S> {

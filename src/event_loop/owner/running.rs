@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::event_loop::panics::PanicPolicy;
+use crate::event_loop::{EventLoop, RunEnd, Wait};
 use crate::net::Result;
-
-use super::panics::PanicPolicy;
-use super::{EventLoop, RunEnd, Wait};
 
 /// Owning the thread.
 impl<S> EventLoop<S> {

@@ -1,12 +1,11 @@
 //! The loop's work and deadlines, shown in its descriptor, for a host that waits on the descriptor alone.
 
+use crate::event_loop::{EventLoop, EventLoopOptions};
 use crate::net::Result;
-
-use super::{EventLoop, EventLoopOptions};
 
 /// The option to show the loop's own work in the descriptor, and the present state of the descriptor.
 #[derive(Debug)]
-pub(super) struct Mirror {
+pub(crate) struct Mirror {
     is_on: bool,
     /// Whether the loop has made the descriptor readable, at the end of the last turn or since. `false` while a turn
     /// runs.
@@ -14,7 +13,7 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    pub(super) fn new(options: &EventLoopOptions) -> Self {
+    pub(crate) fn new(options: &EventLoopOptions) -> Self {
         Self {
             is_on: options.is_descriptor_enough,
             is_readable: false,
@@ -23,11 +22,11 @@ impl Mirror {
 
     /// Forgets that the descriptor is readable, because the end of the turn decides that anew. If the turn fails or
     /// panics before, the next change still makes the descriptor readable.
-    pub(super) fn begin_turn(&mut self) {
+    pub(crate) fn begin_turn(&mut self) {
         self.is_readable = false;
     }
 
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.is_on
     }
 }
@@ -35,7 +34,7 @@ impl Mirror {
 impl<S> EventLoop<S> {
     /// Makes the descriptor readable, because the host is about to change the loop. The next turn finds out whether the
     /// change left work or a deadline. To compare deadlines before and after each call would cost more.
-    pub(super) fn show_change(&mut self) {
+    pub(crate) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.
             self.mirror.is_readable = self.net.show_in_descriptor(true).is_ok();
@@ -45,7 +44,7 @@ impl<S> EventLoop<S> {
     /// Makes the descriptor readable at once if the turn has left work, and otherwise at the next deadline.
     #[cold]
     #[inline(never)]
-    pub(super) fn show_rest(&mut self) -> Result<()> {
+    pub(crate) fn show_rest(&mut self) -> Result<()> {
         let must_turn = self.must_turn();
         self.mirror.is_readable = must_turn;
         self.net.show_in_descriptor(must_turn)

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::contexts::LoopContext;
+use crate::event_loop::remote::Remote;
+use crate::event_loop::timer::Timer;
 use crate::net::TimerId;
-
-use super::EventLoop;
-use super::contexts::LoopContext;
-use super::remote::Remote;
-use super::timer::Timer;
 
 /// Timers, calls, and other threads.
 impl<S> EventLoop<S> {

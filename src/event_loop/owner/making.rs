@@ -3,6 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::agenda::Agenda;
+use crate::event_loop::limited_turn::Part;
+use crate::event_loop::mailbox::Mailbox;
+use crate::event_loop::meter::Meter;
+use crate::event_loop::read_buffer::ReadBuffer;
 use crate::net::{
     Capacities, DatagramId, DatagramSocket, Net, Result, Server, ServerId, Socket, SocketId,
     Sockets, Source, SourceId,
@@ -10,13 +16,7 @@ use crate::net::{
 use crate::slots::SideTable;
 use crate::system::System;
 
-use super::EventLoop;
-use super::agenda::Agenda;
-use super::limited_turn::Part;
-use super::mailbox::Mailbox;
-use super::meter::Meter;
 use super::options::EventLoopOptions;
-use super::read_buffer::ReadBuffer;
 
 /// Making a loop.
 impl<S> EventLoop<S> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::EventLoop;
+use crate::event_loop::EventLoop;
 
 /// Methods for a host that waits by itself.
 impl<S> EventLoop<S> {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use crate::event_loop::panics::PanicPolicy;
 use crate::net::{Limits, Result, out_of_range};
-
-use super::panics::PanicPolicy;
 
 /// The limit on [`EventLoopOptions::events_per_poll`]. With epoll on x86-64, each of these events takes 12 bytes.
 const MOST_EVENTS_PER_POLL: usize = 1 << 20;
@@ -36,14 +35,14 @@ pub struct EventLoopOptions {
     /// The length of the loop's read buffer.
     read_buffer_bytes: usize,
     /// The time for which every wait polls the kernel before it sleeps.
-    pub(super) busy_poll: Duration,
+    pub(crate) busy_poll: Duration,
     /// The limit on the waiting posts of other threads.
-    pub(super) posts_capacity: usize,
+    pub(crate) posts_capacity: usize,
     /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
     /// The limits of the loop and of its sockets.
-    pub(super) limits: Limits,
-    pub(super) panic_policy: PanicPolicy,
+    pub(crate) limits: Limits,
+    pub(crate) panic_policy: PanicPolicy,
     /// Whether waits and deadlines are finer than a millisecond.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(super) is_precise: bool,
@@ -71,7 +70,7 @@ impl EventLoopOptions {
     }
 
     /// Checks the options that decide how much memory a loop allocates when it is made.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let ranges = [
             (
                 "events_per_poll",
@@ -198,7 +197,7 @@ impl EventLoopOptions {
     }
 
     /// Returns the length of the loop's read buffer.
-    pub(super) fn read_buffer_length(&self) -> usize {
+    pub(crate) fn read_buffer_length(&self) -> usize {
         self.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES)
     }
 }

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
+use crate::event_loop::shutdown::Domain;
+use crate::event_loop::shutdown_report::ShutdownReport;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal::Signal;
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signal_watch::{SignalId, SignalWatch};
+#[cfg(all(unix, feature = "signals"))]
+use crate::event_loop::signals::SignalCall;
+use crate::event_loop::{EventLoop, LoopContext};
 #[cfg(all(unix, feature = "signals"))]
 use crate::net::Result;
 use crate::net::ServerId;
-
-use super::shutdown::Domain;
-use super::shutdown_report::ShutdownReport;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use super::signal_watch::{SignalId, SignalWatch};
-#[cfg(all(unix, feature = "signals"))]
-use super::signals::SignalCall;
-use super::{EventLoop, LoopContext};
 
 /// Shutdowns.
 impl<S> EventLoop<S> {
