@@ -8,7 +8,7 @@ use super::agenda::Agenda;
 use super::call::RepeatedCall;
 use super::calling::Calling;
 use super::stall::Watched;
-use super::wait::Limit;
+use super::turns::Limit;
 use super::{EventLoop, LoopContext, Turn, Wait};
 
 /// The id of a hook. Once the hook is gone, its id reaches nothing.

@@ -1,35 +1,27 @@
 //! The event loop itself: the top floor, and the only floor that calls handlers.
 //!
-//! `turn` runs the phases of a turn, and `dispatch` calls the handler of each event. `agenda` keeps the requests of the
+//! `turns` runs the phases of a turn, and calls the handler of each event. `agenda` keeps the requests of the
 //! host and of callbacks. `verbs` implements the methods that the loop and its contexts share.
 
 // Rustdoc shows the methods of a type in the order of its modules. So `owner` comes first, which has the
 // constructors and the methods that most programs need.
 mod owner;
 
-mod turn;
-
-mod flushing;
+mod turns;
 
 mod agenda;
 mod call;
 mod calling;
 mod contexts;
-mod datagrams;
-mod dispatch;
 mod handlers;
-mod handshakes;
 mod hooks;
 mod into_handler;
-mod limited_turn;
 mod mailbox;
 mod meter;
 mod panics;
 mod post_error;
 mod pressure;
-mod read_buffer;
 mod remote;
-mod rounds;
 mod shutdown;
 mod shutdown_report;
 #[cfg(all(unix, feature = "signals"))]
@@ -38,16 +30,13 @@ mod signal;
 mod signal_watch;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
-mod socket_calls;
 mod spin;
 mod stall;
 mod statistics;
-mod step_meter;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod timers;
-mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -62,11 +51,10 @@ use agenda::{Agenda, NewHandler};
 use call::Post;
 use calling::Calling;
 use handlers::AnySource;
-use limited_turn::Part;
 use panics::PanicHook;
 use pressure::PressureHook;
-use read_buffer::ReadBuffer;
 use stall::StallHook;
+use turns::{Part, ReadBuffer};
 
 pub use contexts::{Context, DatagramContext, LoopContext, SourceContext};
 pub use handlers::{
@@ -88,7 +76,7 @@ pub use signal_watch::{SignalId, SignalWatch};
 pub use stall::{CallbackOwner, Stall, StallKind};
 pub use statistics::Statistics;
 pub use timer::Timer;
-pub use wait::{Budget, RunEnd, Turn, Wait};
+pub use turns::{Budget, RunEnd, Turn, Wait};
 
 /// A network event loop: one thread, one loop, a handler for each socket.
 ///

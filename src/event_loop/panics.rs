@@ -8,7 +8,7 @@ use crate::net::Result;
 
 use super::calling::Calling;
 use super::stall::Watched;
-use super::wait::Wait;
+use super::turns::Wait;
 use super::{Budget, CallbackOwner, EventLoop, LoopContext, Turn};
 
 /// The number of panicked callbacks after which a turn ends, so that calls that always panic cannot keep it going.

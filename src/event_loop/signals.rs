@@ -27,7 +27,7 @@ use super::handlers::SourceHandler;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
 use super::stall::Watched;
-use super::wait::Limit;
+use super::turns::Limit;
 use super::{EventLoop, Turn};
 
 /// The user closure for a signal.

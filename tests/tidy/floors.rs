@@ -431,11 +431,15 @@ mod tests {
                 vec![],
             ),
             (
-                "src/event_loop/turn.rs",
+                "src/event_loop/turns/turn.rs",
                 "use crate::reactor::Key;",
                 vec![1],
             ),
-            ("src/event_loop/turn.rs", "use crate::{net, slots};", vec![]),
+            (
+                "src/event_loop/turns/turn.rs",
+                "use crate::{net, slots};",
+                vec![],
+            ),
             (
                 "src/wheel.rs",
                 "pub(super) fn f() {}\nuse crate::wheel::TimerHandle;",

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::agenda::Agenda;
-use crate::event_loop::limited_turn::Part;
 use crate::event_loop::mailbox::Mailbox;
 use crate::event_loop::meter::Meter;
-use crate::event_loop::read_buffer::ReadBuffer;
+use crate::event_loop::turns::{Part, ReadBuffer};
 use crate::net::{
     Capacities, DatagramId, DatagramSocket, Net, Result, Server, ServerId, Socket, SocketId,
     Sockets, Source, SourceId,

@@ -12,7 +12,7 @@ const PAGE_BYTES: usize = 4096;
 /// first byte. On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes
 /// twice as long (D8).
 #[derive(Debug)]
-pub(super) struct ReadBuffer {
+pub(crate) struct ReadBuffer {
     /// Invariant: never grows after `new`, so that the bytes keep their address.
     storage: Vec<u8>,
     /// The index in `storage` of the buffer's first byte. The buffer ends where `storage` ends.
@@ -21,7 +21,7 @@ pub(super) struct ReadBuffer {
 
 impl ReadBuffer {
     /// Makes a buffer of `length` zero bytes.
-    pub(super) fn new(length: usize) -> Self {
+    pub(crate) fn new(length: usize) -> Self {
         let mut storage = vec![0; length + PAGE_BYTES - 1];
         // `align_offset` may refuse with `usize::MAX`. Then the buffer is not aligned, which only makes it slower.
         let offset = storage.as_ptr().align_offset(PAGE_BYTES);

@@ -2,23 +2,22 @@
 
 use std::time::Duration;
 
+use crate::event_loop::Context;
+use crate::event_loop::handlers::SocketHandler;
 use crate::net::{Notice, SocketEvent};
-
-use super::Context;
-use super::handlers::SocketHandler;
 
 /// The callback that took longest, of several that are made in a row. While callbacks are not watched, the clock is not
 /// read, and this is the last callback.
 #[derive(Default)]
 pub(super) struct Slowest {
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     duration: Duration,
 }
 
 impl Slowest {
     /// Makes `call`, which returns the name of its callback. Keeps the name if no callback before took longer,
     /// or if the clock is not read.
-    pub(super) fn time<S>(
+    pub(crate) fn time<S>(
         &mut self,
         cx: &mut Context<'_, S>,
         call: impl FnOnce(&mut Context<'_, S>) -> &'static str,

@@ -1,10 +1,9 @@
 //! The delivery of connections with filters, such as TLS. A server is told of such a connection once its filters are
 //! ready, or have failed.
 
+use crate::event_loop::EventLoop;
+use crate::event_loop::handlers::{Accepted, FailedHandshake};
 use crate::net::{CloseReason, Error, SocketId};
-
-use super::EventLoop;
-use super::handlers::{Accepted, FailedHandshake};
 
 impl<S> EventLoop<S> {
     /// Tells the server of a connection whose filters are ready.

@@ -1,23 +1,23 @@
 //! The dispatch of events: each event is a value, and this module calls the handler of its socket, server or source.
 //! `datagrams` does the same for UDP sockets.
 
+use crate::event_loop::agenda::NewHandler;
+use crate::event_loop::calling::Calling;
+use crate::event_loop::handlers::{Accepted, OverLimit, ServerHandler, SocketHandler, SourceCall};
+use crate::event_loop::stall::Watched;
+use crate::event_loop::{Context, EventLoop, LoopContext, shutdown};
 use crate::net::{
     CloseReason, Error, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets, SourceEvent,
     SourceId, TargetedEvent,
 };
 
-use super::agenda::NewHandler;
-use super::calling::Calling;
-use super::handlers::{Accepted, OverLimit, SocketHandler, SourceCall};
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
-use super::stall::Watched;
-use super::{Context, EventLoop, LoopContext, shutdown};
 
 impl<S> EventLoop<S> {
     /// Puts the handlers that a callback has set into their tables. Called after each callback, and so before the next
     /// event of their sockets, servers or sources.
     #[inline]
-    pub(super) fn install(&mut self) {
+    pub(crate) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {
             self.install_all();
         }
@@ -55,7 +55,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    pub(super) fn forget_socket(&mut self, id: SocketId) {
+    pub(crate) fn forget_socket(&mut self, id: SocketId) {
         let is_shutting_down = self.agenda.shutdowns.are_active();
         if is_shutting_down {
             self.agenda.shutdowns.count(&self.net, id);
@@ -69,7 +69,7 @@ impl<S> EventLoop<S> {
         drop(handler);
     }
 
-    pub(super) fn forget_server(&mut self, id: ServerId) {
+    pub(crate) fn forget_server(&mut self, id: ServerId) {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
         self.agenda.end_shutdowns(&mut self.net);
@@ -306,7 +306,7 @@ impl<S> EventLoop<S> {
         shared: &mut S,
         id: ServerId,
         name: &'static str,
-        call: impl FnOnce(&mut dyn super::ServerHandler<S>, &mut LoopContext<'_, S>),
+        call: impl FnOnce(&mut dyn ServerHandler<S>, &mut LoopContext<'_, S>),
     ) {
         let watched = self.watch();
         let Some(server) = self.server_handlers.get_mut(id.0) else {
@@ -407,7 +407,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls a server's `on_close` and forgets the server.
-    pub(super) fn close_server(&mut self, shared: &mut S, id: ServerId) {
+    pub(crate) fn close_server(&mut self, shared: &mut S, id: ServerId) {
         let watched = self.watch();
         self.calling = Some(Calling::ClosedServer(id));
         if let Some(server) = self.server_handlers.get_mut(id.0) {
@@ -424,7 +424,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Removes a closed source, and gives it to its handler's `on_close`.
-    pub(super) fn close_source(&mut self, shared: &mut S, id: SourceId) {
+    pub(crate) fn close_source(&mut self, shared: &mut S, id: SourceId) {
         self.net.remove_source(id);
         let Some(mut source) = self.sources.remove(id.0) else {
             return;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::EventLoop;
-use super::meter::Meter;
+use crate::event_loop::EventLoop;
+use crate::event_loop::meter::Meter;
 
 /// The measure of the steps of one turn or flush.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StepMeter {
+pub(crate) struct StepMeter {
     clock: fn() -> Duration,
     began: Duration,
     longest: Duration,
@@ -25,7 +25,7 @@ impl StepMeter {
 
 impl Meter {
     /// Begins to measure the steps of a turn or flush with a budget, if the host asks for it.
-    pub(super) fn step_meter(&self) -> Option<StepMeter> {
+    pub(crate) fn step_meter(&self) -> Option<StepMeter> {
         self.step_clock.map(|clock| StepMeter {
             clock,
             began: clock(),

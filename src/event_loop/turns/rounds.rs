@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::event_loop::{EventLoop, Turn, Wait};
 use crate::net::Result;
 
 use super::wait::Limit;
-use super::{EventLoop, Turn, Wait};
 
 /// The number of waiting sends from which on the loop polls again before it sends. The poll takes less than a hundredth
 /// of the time of so many sends, and may save half of them.

@@ -7,19 +7,19 @@
 
 use std::time::Duration;
 
+use crate::event_loop::calling::Calling;
+use crate::event_loop::panics::PanicPolicy;
+use crate::event_loop::stall::Watched;
+use crate::event_loop::timers::Action;
+use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::{
     Closing, DatagramId, Due, Elapsing, Event, Result, SocketEvent, SocketId, TargetedEvent,
     TimerId,
 };
 
-use super::calling::Calling;
 use super::limited_turn::Part;
-use super::panics::PanicPolicy;
 use super::read_buffer::ReadBuffer;
-use super::stall::Watched;
-use super::timers::Action;
 use super::wait::Limit;
-use super::{Budget, EventLoop, Turn, Wait};
 
 /// The limit on the posts of one turn. Further posts wait for the next turn, so that a busy thread cannot starve
 /// sockets.
@@ -31,7 +31,7 @@ const TIMERS_A_TURN: u32 = 4096;
 
 /// Being a guest in another loop.
 impl<S> EventLoop<S> {
-    pub(super) fn take_stop(&mut self) -> bool {
+    pub(crate) fn take_stop(&mut self) -> bool {
         self.agenda.take_stop()
     }
 
@@ -84,7 +84,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    pub(super) fn make_any_turn(&mut self, shared: &mut S, wait: Wait) -> Result<Turn> {
+    pub(crate) fn make_any_turn(&mut self, shared: &mut S, wait: Wait) -> Result<Turn> {
         match self.options.panic_policy {
             PanicPolicy::Propagate => self.make_turn(shared, |_| wait),
             PanicPolicy::Close => self.make_catching_turn(shared, |_| wait),
@@ -92,7 +92,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes a turn without a budget: each part in order, each within its own bound (`ARCHITECTURE.md`).
-    pub(super) fn make_turn(
+    pub(crate) fn make_turn(
         &mut self,
         shared: &mut S,
         wait_of: impl Fn(&Self) -> Wait,
@@ -136,7 +136,7 @@ impl<S> EventLoop<S> {
         self.end_turn(shared, turn)
     }
 
-    pub(super) fn end_turn(&mut self, shared: &mut S, mut turn: Turn) -> Result<Turn> {
+    pub(crate) fn end_turn(&mut self, shared: &mut S, mut turn: Turn) -> Result<Turn> {
         self.end_timing(shared, &mut turn);
         turn.alive = self.is_alive();
         // A stop is reported once: if the host goes on, later turns wait as usual.
@@ -178,13 +178,13 @@ impl<S> EventLoop<S> {
         }
     }
 
-    pub(super) fn poll(&mut self, wait: Wait) -> Result<()> {
+    pub(crate) fn poll(&mut self, wait: Wait) -> Result<()> {
         let timeout = self.timeout(wait);
         self.net.poll(timeout)
     }
 
     /// Returns the longest time for which the poll may wait. The reactor ends the wait earlier for its own deadlines.
-    pub(super) fn timeout(&self, wait: Wait) -> Option<Duration> {
+    pub(crate) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // Queued sources are not asked for here: the reactor itself does not wait while it has any.
             _ if self.has_calls() || self.net.has_undecided() => Some(Duration::ZERO),

@@ -1,13 +1,12 @@
 //! The events of UDP sockets: each is a value, and this module calls the handler of its socket.
 
+use crate::event_loop::calling::Calling;
+use crate::event_loop::contexts::DatagramContext;
+use crate::event_loop::handlers::DatagramHandler;
+use crate::event_loop::shutdown_report::AtShutdown;
+use crate::event_loop::stall::Watched;
+use crate::event_loop::{EventLoop, shutdown};
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
-
-use super::calling::Calling;
-use super::contexts::DatagramContext;
-use super::handlers::DatagramHandler;
-use super::shutdown_report::AtShutdown;
-use super::stall::Watched;
-use super::{EventLoop, shutdown};
 
 impl<S> EventLoop<S> {
     /// Calls the handler of a UDP socket for each event that waits. The serve phase calls this method while the loop
@@ -108,7 +107,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Tells the handler of a UDP socket the errors that wait, calls its `on_close`, and forgets the socket.
-    pub(super) fn close_datagrams(&mut self, shared: &mut S, id: DatagramId) {
+    pub(crate) fn close_datagrams(&mut self, shared: &mut S, id: DatagramId) {
         while let Some(error) = self.net.take_last_datagram_error(id) {
             let watched = self.watch();
             // If `on_error` panics, `on_close` follows in the next close phase.
@@ -132,7 +131,7 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, "on_close", Watched::Datagram(id));
     }
 
-    pub(super) fn forget_datagrams(&mut self, id: DatagramId) {
+    pub(crate) fn forget_datagrams(&mut self, id: DatagramId) {
         let handler = self.datagram_handlers.remove(id.0);
         self.net.remove_datagrams(id);
         self.agenda.end_shutdowns(&mut self.net);

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
+use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::Result;
 
 use super::wait::Limit;
-use super::{Budget, EventLoop, Turn, Wait};
 
 /// A part of a turn with work of its own. If the budget is used up within a part, the turn ends. The next turn
 /// with a budget begins with the part after that one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Calls,
     Posts,
     Serve,
@@ -41,7 +41,7 @@ impl<S> EventLoop<S> {
     /// Makes a turn within `budget`. Begins with the part after the one in which the last budget was used up, so that
     /// no part starves another.
     #[inline(never)]
-    pub(super) fn make_limited_turn(
+    pub(crate) fn make_limited_turn(
         &mut self,
         shared: &mut S,
         wait: Wait,

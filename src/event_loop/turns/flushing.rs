@@ -1,10 +1,10 @@
 //! The flush phases of a turn: connects that were asked for are made, and written bytes are sent.
 
+use crate::event_loop::stall::Watched;
+use crate::event_loop::{Budget, EventLoop, Turn};
 use crate::net::{SocketEvent, TargetedEvent};
 
-use super::stall::Watched;
 use super::wait::Limit;
-use super::{Budget, EventLoop, Turn};
 
 /// Sending before the host goes on.
 impl<S> EventLoop<S> {
@@ -60,7 +60,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Makes the flush phase within `limit`, socket by socket.
-    pub(super) fn flush_within(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+    pub(crate) fn flush_within(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.dial_planned(shared, limit, turn);
         if !limit.is_reached() {
             self.send_within(limit);

@@ -113,7 +113,7 @@ impl Budget {
 
 /// A budget in use: the part that is left.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     /// The number of steps until the limit must be looked at. At zero no further step may begin.
     credit: u32,
     /// The number of steps that may follow after `credit` is used up. Invariant: zero if there is no limit of time or
@@ -135,7 +135,7 @@ pub(super) struct Limit {
 
 impl Limit {
     /// A limit that no turn reaches: a turn has fewer than four billion steps.
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             credit: u32::MAX,
             later: 0,
@@ -149,7 +149,7 @@ impl Limit {
     }
 
     /// Makes the limit of a turn or flush with `budget`. Its time counts from the last reading of the loop's clock.
-    pub(super) fn of(budget: Budget, net: &Net, steps: Option<StepMeter>) -> Self {
+    pub(crate) fn of(budget: Budget, net: &Net, steps: Option<StepMeter>) -> Self {
         // A budget of no step at all still permits one.
         let most = budget.steps.unwrap_or(u32::MAX).max(1);
         let is_simple = budget.time.is_none() && budget.bytes.is_none() && steps.is_none();
@@ -168,7 +168,7 @@ impl Limit {
 
     /// Counts `bytes` bytes that were read for the step that begins now.
     #[inline(always)]
-    pub(super) fn read(&mut self, bytes: usize) {
+    pub(crate) fn read(&mut self, bytes: usize) {
         self.read += bytes as u64;
     }
 
@@ -179,7 +179,7 @@ impl Limit {
 
     /// Notes that a step was made. Returns whether no further step may begin.
     #[inline(always)]
-    pub(super) fn step(&mut self, net: &Net) -> bool {
+    pub(crate) fn step(&mut self, net: &Net) -> bool {
         self.credit = self.credit.wrapping_sub(1);
         self.credit == 0 && self.look(&|| net.read_clock(), net.moved_bytes())
     }
@@ -206,7 +206,7 @@ impl Limit {
 
     /// Looks at the time after work that is no step, such as a deadline that is filed again. Once the time is up, no
     /// further step may begin, but the first step of a turn is made in any case. Returns whether no step may begin.
-    pub(super) fn pass(&mut self, net: &Net) -> bool {
+    pub(crate) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
             self.credit = 0;
         }
@@ -231,7 +231,7 @@ impl Limit {
     }
 
     /// Moves the time limit later by `time`, which the turn has spent waiting.
-    pub(super) fn rest(&mut self, time: Duration) {
+    pub(crate) fn rest(&mut self, time: Duration) {
         self.until = self.until.and_then(|until| until.checked_add(time));
     }
 }
