@@ -19,7 +19,6 @@
 //! ```
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::rc::Rc;
 use std::time::Duration;
 
 use netloop::text::Lines;
@@ -36,7 +35,7 @@ const MAX_NICKNAME_CHARACTERS: usize = 32;
 const MAX_LAG_BYTES: usize = 256 << 10;
 
 /// The members, with their nicknames. A client that has sent no nickname yet is connected, but is no member.
-type Room = BTreeMap<SocketId, Rc<str>>;
+type Room = BTreeMap<SocketId, Box<str>>;
 
 struct Member {
     lines: Lines,
