@@ -17,11 +17,11 @@
 //! it or it is dropped, so that a move between the places changes nothing. Only new bytes need [room](Outbox::room).
 
 mod broadcast;
+mod capacity;
 mod datagrams;
 mod gathered;
 mod level;
 mod payload;
-mod room;
 mod span_moves;
 #[cfg(test)]
 mod tests;
