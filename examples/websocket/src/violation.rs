@@ -11,7 +11,7 @@ pub(crate) const TOO_BIG: u16 = 1009;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) code: u16,
-    /// The text for the peer's programmer. A control frame has room for 123 bytes of it.
+    /// The text for the peer's programmer. A control frame has space for 123 bytes of it.
     pub(crate) reason: &'static str,
 }
 

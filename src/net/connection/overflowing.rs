@@ -1,5 +1,5 @@
 //! The limit on the unsent bytes of all connections and UDP sockets together: a write that meets the limit, and a
-//! connection that closes to make room.
+//! connection that closes to make space.
 
 use crate::net::error::Error;
 use crate::net::outbox::{Outbox, Payload};
@@ -27,7 +27,7 @@ impl Overflow<'_> {
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel, because bytes that the kernel takes need no room. Does
+    /// Offers a write that has met the limit to the kernel, because bytes that the kernel takes need no capacity. Does
     /// nothing if the connection is not open, is corked or has failed, or if the kernel has no space.
     pub(crate) fn offer_overflow(
         &mut self,
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Queues the unsent part of a write that has met the limit, and returns the answer to the write. The caller has
-    /// made room.
+    /// made space.
     pub(crate) fn write_rest(
         &mut self,
         overflow: Overflow<'_>,
@@ -66,10 +66,10 @@ impl Connection {
         self.queue_rest(payload, sent, taken, registration, outbox)
     }
 
-    /// Closes the connection to make room for the bytes of others, or because there is no room for a write of this
+    /// Closes the connection to make space for the bytes of others, or because there is none for a write of this
     /// connection. The unsent bytes are lost at once, and a TCP peer gets a RST. Returns `false` if the connection had
     /// closed or failed before.
-    pub(crate) fn close_to_make_room(
+    pub(crate) fn close_to_make_space(
         &mut self,
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,

@@ -91,9 +91,9 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Overflow`] if the bytes of all sockets together would pass their limit. The caller then makes room and calls
+    /// [`Overflow`] if the bytes of all sockets together would pass their limit. The caller then makes space and calls
     /// [`write_rest`](Self::write_rest), or closes the connection with
-    /// [`close_to_make_room`](Self::close_to_make_room).
+    /// [`close_to_make_space`](Self::close_to_make_space).
     #[inline]
     pub(crate) fn write<'a>(
         &mut self,
@@ -130,7 +130,7 @@ impl Connection {
                 }
             }
         }
-        if length - sent > outbox.room() {
+        if length - sent > outbox.free_capacity() {
             return Err(Overflow {
                 payload,
                 sent,

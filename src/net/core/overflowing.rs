@@ -1,4 +1,4 @@
-//! Makes room for a write when the unsent bytes of all sockets together have reached their limit.
+//! Makes space for a write when the unsent bytes of all sockets together have reached their limit.
 
 use crate::net::connection::{Connection, Overflow};
 use crate::net::values::{Flow, SocketId};
@@ -6,14 +6,14 @@ use crate::net::values::{Flow, SocketId};
 use super::Net;
 
 /// A write is long if more of its bytes are unsent than the limit on all unsent bytes divided by this number. Only a
-/// long write counts as unsent bytes of its writer when `make_room` chooses the socket to close. So an ordinary message
+/// long write counts as unsent bytes of its writer when `make_space` chooses a socket to close. So an ordinary message
 /// does not close a writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
     /// Carries out a write whose unsent part does not fit into the limit. The kernel is offered all bytes that wait for
     /// a flush, and then the write. Then the connections with the most unsent bytes are closed, one by one, until there
-    /// is room. If the writer has the most, or nothing is left to close, the write is refused and the writer closes.
+    /// is space. If the writer has the most, or nothing is left to close, the write is refused and the writer closes.
     #[cold]
     #[inline(never)]
     pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {
@@ -26,13 +26,13 @@ impl Net {
             // its write.
             return Flow::Closed;
         }
-        if self.make_room(id, overflow.rest()) {
+        if self.make_space(id, overflow.rest()) {
             let written = self.with_connection(id, |connection, registration, outbox| {
                 connection.write_rest(overflow, registration, outbox)
             });
             return written.unwrap_or(Flow::Closed);
         }
-        self.close_to_make_room(id);
+        self.close_to_make_space(id);
         Flow::Closed
     }
 
@@ -56,9 +56,9 @@ impl Net {
 
     /// Closes the sockets with the most unsent bytes until `rest` bytes fit. Returns `false` if `writer` has the most, or
     /// if none is left to close.
-    fn make_room(&mut self, writer: SocketId, rest: usize) -> bool {
+    fn make_space(&mut self, writer: SocketId, rest: usize) -> bool {
         let is_long = rest > self.outbox.limit() / LONG_WRITE;
-        while rest > self.outbox.room() {
+        while rest > self.outbox.free_capacity() {
             let own = self.unsent_bytes(writer) + if is_long { rest } else { 0 };
             let longest = self
                 .socket_ids()
@@ -66,7 +66,7 @@ impl Net {
                 .map(|id| (self.unsent_bytes(id), id))
                 .max_by_key(|(bytes, _)| *bytes);
             match longest {
-                Some((bytes, id)) if bytes > own => self.close_to_make_room(id),
+                Some((bytes, id)) if bytes > own => self.close_to_make_space(id),
                 _ => return false,
             }
         }
@@ -78,8 +78,8 @@ impl Net {
         unsent + self.outbox.own_bytes(id)
     }
 
-    fn close_to_make_room(&mut self, id: SocketId) {
-        let is_closed_now = self.with_connection(id, Connection::close_to_make_room);
+    fn close_to_make_space(&mut self, id: SocketId) {
+        let is_closed_now = self.with_connection(id, Connection::close_to_make_space);
         self.tally.closed_over_total += u64::from(is_closed_now == Some(true));
     }
 }

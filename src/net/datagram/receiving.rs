@@ -39,13 +39,13 @@ impl Datagrams {
             return self.receive_batch(registration, buffer, outbox);
         }
         // The kernel may return one byte more than the handler gets. If it does, the datagram is too long.
-        let room = (self.max_datagram_bytes + 1).min(buffer.len());
-        let (length, from) = match socket.receive(&mut buffer[..room]) {
+        let capacity = (self.max_datagram_bytes + 1).min(buffer.len());
+        let (length, from) = match socket.receive(&mut buffer[..capacity]) {
             Ok(received) => received,
             Err(error) => return self.on_unreceived(error, registration, outbox),
         };
         self.failures = 0;
-        let most = room.saturating_sub(1);
+        let most = capacity.saturating_sub(1);
         if self.blocks(from) {
             outbox.count_received_datagram(length);
             // An event without news: a discarded datagram takes its part of the burst, and does not end it.

@@ -175,7 +175,7 @@ impl Datagrams {
         loop {
             let is_over = !self.queue.is_empty()
                 && self.queue.weight_with(bytes.len()) > self.max_queued_bytes;
-            if !is_over && bytes.len() <= outbox.room() {
+            if !is_over && bytes.len() <= outbox.free_capacity() {
                 break;
             }
             self.owes_drain = true;

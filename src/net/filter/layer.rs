@@ -410,7 +410,7 @@ impl Layer {
         true
     }
 
-    /// Appends decoded bytes that no space had room for. Fails the filter and returns `false` if there is no memory.
+    /// Appends decoded bytes for which there was no space. Fails the filter and returns `false` if there is no memory.
     fn append_decoded(&mut self, bytes: &[u8]) -> bool {
         if self.decoded.try_reserve(bytes.len()).is_err() {
             self.failure.get_or_insert_with(without_memory);

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accept_is_taken_exactly_if_every_window_has_room() {
+    fn an_accept_is_taken_exactly_if_every_window_has_space() {
         for seed in 0..100 {
             compare(seed);
         }

@@ -1,4 +1,4 @@
-//! The room that the unsent bytes of all connections and UDP sockets leave below their common limit.
+//! The capacity that the unsent bytes of all connections and UDP sockets leave free below their common limit.
 
 use super::Outbox;
 
@@ -15,7 +15,7 @@ impl Outbox {
 
     /// The number of further bytes until the limit.
     #[inline]
-    pub(crate) fn room(&self) -> usize {
+    pub(crate) fn free_capacity(&self) -> usize {
         self.level.limit().saturating_sub(self.waiting())
     }
 

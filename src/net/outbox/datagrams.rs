@@ -29,8 +29,8 @@ impl Outbox {
         self.sent + self.received
     }
 
-    /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is
-    /// [room](Self::room).
+    /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is enough
+    /// [free capacity](Self::free_capacity).
     pub(crate) fn keep_datagram(&mut self, bytes: usize) {
         self.datagrams += bytes;
         self.note_rise();

@@ -14,7 +14,7 @@
 //! [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request changes that connection.
 //!
 //! The bytes of all three and of the queues of UDP sockets together have a limit. A byte counts until the kernel takes
-//! it or it is dropped, so that a move between the places changes nothing. Only new bytes need [room](Outbox::room).
+//! it or it is dropped, so that a move changes nothing. Only new bytes need [free capacity](Outbox::free_capacity).
 
 mod broadcast;
 mod capacity;
@@ -95,8 +95,8 @@ impl Outbox {
     }
 
     /// Begins a callback of `id`. The callback's writes gather in the outbox, without a look at the connection, as long
-    /// as they total fewer than `capacity` bytes. With little [room](Self::room), none gather. The caller passes zero
-    /// unless the connection would answer `Open` to each of these writes, and can send them.
+    /// as they total fewer than `capacity` bytes. With little [free capacity](Self::free_capacity), none gather. The
+    /// caller passes zero unless the connection would answer `Open` to each of these writes, and can send them.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
@@ -128,7 +128,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty()
-            && bytes.len() <= self.room()
+            && bytes.len() <= self.free_capacity()
             && self.broadcast.extend(&mut unsent.span, bytes);
         if could {
             unsent.written += bytes.len() as u64;
@@ -156,7 +156,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
-        if bytes.len() > self.room() {
+        if bytes.len() > self.free_capacity() {
             return false;
         }
         match self.broadcast.begin(bytes, usize::from(capacity)) {
@@ -170,8 +170,8 @@ impl Outbox {
         }
     }
 
-    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken already, and which
-    /// [`take`](Self::take) has counted. The caller has checked that there is [room](Self::room) for the other bytes.
+    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken and
+    /// [`take`](Self::take) has counted. The other bytes fit into the [free capacity](Self::free_capacity).
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");

@@ -13,8 +13,8 @@ pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
     /// The move that the spans follow. If it is `None`, no span moves.
     followed: Option<SpanMove>,
-    /// The number of further bytes until the limit of the loop. Invariant: `outbox.room()` less the bytes of this row.
-    room: usize,
+    /// The number of further bytes until the limit. Invariant: `outbox.free_capacity()` less the bytes of this row.
+    free_capacity: usize,
 }
 
 impl<'a> SpanMoves<'a> {
@@ -22,22 +22,22 @@ impl<'a> SpanMoves<'a> {
     pub(super) fn new(outbox: &'a mut Outbox) -> Self {
         Self {
             followed: outbox.broadcast.last_move(),
-            room: outbox.room(),
+            free_capacity: outbox.free_capacity(),
             outbox,
         }
     }
 
     /// Appends the message of the broadcast to the span of `unsent`. Returns whether it was appended: only if another
-    /// span that ended at the same place was extended by the message, and there is room.
+    /// span that ended at the same place was extended by the message, and its bytes fit below the limit.
     #[inline]
     pub(crate) fn advance(&mut self, unsent: &mut Unsent) -> bool {
         let Some(followed) = self.followed else {
             return false;
         };
         let length = followed.len();
-        let advances = length <= self.room && unsent.span.follow(followed);
+        let advances = length <= self.free_capacity && unsent.span.follow(followed);
         if advances {
-            self.room -= length;
+            self.free_capacity -= length;
             unsent.written += length as u64;
         }
         advances
@@ -47,7 +47,7 @@ impl<'a> SpanMoves<'a> {
 impl Drop for SpanMoves<'_> {
     #[inline]
     fn drop(&mut self) {
-        let moved = self.outbox.room() - self.room;
+        let moved = self.outbox.free_capacity() - self.free_capacity;
         if moved > 0 {
             self.outbox.broadcast.note_moved(moved);
             self.outbox.note_rise();

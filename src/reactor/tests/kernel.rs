@@ -82,7 +82,7 @@ enum Report {
     Bytes(usize),
     End,
     Failed(ErrorKind),
-    Room,
+    Space,
     Closed,
 }
 
@@ -159,7 +159,7 @@ impl<S: Source> Handler for Wire<S> {
 
     fn on_writable(&mut self, registration: &mut Registration<'_>, _: &mut ()) -> Option<Report> {
         registration.unwant(Interest::WRITABLE);
-        Some(Report::Room)
+        Some(Report::Space)
     }
 
     fn on_error(&mut self, _: &mut Registration<'_>, _: &mut ()) -> Option<Report> {

@@ -180,7 +180,7 @@ fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
         assert_eq!(reactor.poll_timeout(), None);
         peer.read_exact(&mut vec![0; sent.unwrap()]).unwrap();
         assert_eq!(poll(&mut reactor), 1);
-        assert_eq!(serve(&mut reactor), [Report::Room]);
+        assert_eq!(serve(&mut reactor), [Report::Space]);
     }
 }
 
@@ -233,7 +233,7 @@ fn a_source_that_meets_a_full_buffer_hears_of_space_later() {
             assert!(reactor.is_idle());
             peer.read_exact(&mut vec![0; sent.unwrap()]).unwrap();
             assert_eq!(poll(&mut reactor), 1);
-            assert_eq!(serve(&mut reactor), [Report::Room]);
+            assert_eq!(serve(&mut reactor), [Report::Space]);
         }
         assert_eq!(tellings.get().reregister, 1, "asked for once");
     }
@@ -254,7 +254,7 @@ fn space_freed_before_the_request_is_reported() {
         peer.read_exact(&mut vec![0; sent]).unwrap();
     });
     assert_eq!(poll(&mut reactor), 1);
-    assert_eq!(serve(&mut reactor), [Report::Room]);
+    assert_eq!(serve(&mut reactor), [Report::Space]);
 }
 
 #[test]

@@ -9,12 +9,12 @@ use crate::system::threading::{ModelledWaker, in_every_order};
 use super::*;
 
 /// The queue of lookups, and the waker on which the test waits as a loop does.
-struct Room {
+struct Scene {
     lookups: LookupThreads,
     waker: Arc<ModelledWaker>,
 }
 
-impl Room {
+impl Scene {
     fn new(threads: usize, failures: usize) -> Self {
         let waker = Arc::new(ModelledWaker::failing(failures));
         let wakes = Arc::clone(&waker);
@@ -44,19 +44,19 @@ impl Room {
 #[test]
 fn each_lookup_is_answered_once_by_one_thread() {
     in_every_order(3, || {
-        let mut room = Room::new(1, 0);
-        let asked = [room.ask(), room.ask()];
-        assert_eq!([room.next_answer(), room.next_answer()], asked);
-        assert!(room.lookups.next_answer().is_none());
+        let mut scene = Scene::new(1, 0);
+        let asked = [scene.ask(), scene.ask()];
+        assert_eq!([scene.next_answer(), scene.next_answer()], asked);
+        assert!(scene.lookups.next_answer().is_none());
     });
 }
 
 #[test]
 fn each_lookup_is_answered_once_by_two_threads() {
     in_every_order(2, || {
-        let mut room = Room::new(2, 0);
-        let asked = [room.ask(), room.ask()];
-        let mut answered = [room.next_answer(), room.next_answer()];
+        let mut scene = Scene::new(2, 0);
+        let asked = [scene.ask(), scene.ask()];
+        let mut answered = [scene.next_answer(), scene.next_answer()];
         answered.sort_unstable();
         assert_eq!(answered, asked);
     });
@@ -65,10 +65,10 @@ fn each_lookup_is_answered_once_by_two_threads() {
 #[test]
 fn a_lookup_that_follows_an_answer_finds_a_thread() {
     in_every_order(3, || {
-        let mut room = Room::new(1, 0);
+        let mut scene = Scene::new(1, 0);
         for _ in 0..2 {
-            let asked = room.ask();
-            assert_eq!(room.next_answer(), asked);
+            let asked = scene.ask();
+            assert_eq!(scene.next_answer(), asked);
         }
     });
 }
@@ -76,9 +76,9 @@ fn a_lookup_that_follows_an_answer_finds_a_thread() {
 #[test]
 fn an_answer_whose_wakes_fail_still_wakes_the_loop() {
     in_every_order(3, || {
-        let mut room = Room::new(1, 2);
-        let asked = room.ask();
-        assert_eq!(room.next_answer(), asked);
+        let mut scene = Scene::new(1, 2);
+        let asked = scene.ask();
+        assert_eq!(scene.next_answer(), asked);
     });
 }
 
@@ -87,9 +87,9 @@ fn the_threads_end_with_the_loop_whatever_they_do() {
     in_every_order(3, || {
         // In the first round all wakes succeed. In the second round the first two fail.
         for failures in [0, 2] {
-            let mut room = Room::new(2, failures);
-            room.ask();
-            room.ask();
+            let mut scene = Scene::new(2, failures);
+            scene.ask();
+            scene.ask();
         }
     });
 }
@@ -98,19 +98,19 @@ fn the_threads_end_with_the_loop_whatever_they_do() {
 fn a_cancelled_lookup_delays_no_other_and_is_dropped() {
     in_every_order(3, || {
         let runs = Arc::new(AtomicUsize::new(0));
-        let mut room = Room::new(1, 0);
-        let first = room.ask();
+        let mut scene = Scene::new(1, 0);
+        let first = scene.ask();
         let counted = Arc::clone(&runs);
         let job = move || -> io::Result<Vec<SocketAddr>> {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(Vec::new())
         };
-        let cancelled = room.lookups.ask(Box::new(job)).unwrap();
-        let last = room.ask();
-        room.lookups.cancel(cancelled);
-        let mut answered = vec![room.next_answer()];
+        let cancelled = scene.lookups.ask(Box::new(job)).unwrap();
+        let last = scene.ask();
+        scene.lookups.cancel(cancelled);
+        let mut answered = vec![scene.next_answer()];
         while answered.last() != Some(&last) {
-            answered.push(room.next_answer());
+            answered.push(scene.next_answer());
         }
         let was_run = runs.load(Ordering::Relaxed) == 1;
         // The job runs if a thread was about to take the job.
@@ -124,17 +124,17 @@ fn a_cancelled_lookup_delays_no_other_and_is_dropped() {
 fn a_lookup_that_hangs_and_was_given_up_keeps_no_thread() {
     in_every_order(2, || {
         let gate = Arc::new(ModelledWaker::failing(0));
-        let mut room = Room::new(1, 0);
+        let mut scene = Scene::new(1, 0);
         let hanging = Arc::clone(&gate);
         let job = move || -> io::Result<Vec<SocketAddr>> {
             hanging.wait();
             Ok(Vec::new())
         };
-        let given_up = room.lookups.ask(Box::new(job)).unwrap();
-        room.lookups.cancel(given_up);
-        let asked = room.ask();
+        let given_up = scene.lookups.ask(Box::new(job)).unwrap();
+        scene.lookups.cancel(given_up);
+        let asked = scene.ask();
         // The first job still hangs here: nothing has woken `gate`.
-        assert_eq!(room.next_answer(), asked);
+        assert_eq!(scene.next_answer(), asked);
         gate.wake().unwrap();
     });
 }
