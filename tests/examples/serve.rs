@@ -169,7 +169,7 @@ fn echo_to_a_thousand(slow_time: Duration) {
             thread::Builder::new()
                 .stack_size(128 << 10)
                 .spawn(client)
-                .expect("there is room for a thousand threads")
+                .expect("there is memory for a thousand threads")
         })
         .collect();
     let failed = clients

@@ -130,7 +130,7 @@ fn one_write_is_taken_whatever_its_length_if_nothing_is_queued() {
     assert_eq!(scene.world.trace("us"), "connect drain");
 }
 
-// Reliability B9: making room may be what meets a reset.
+// Reliability B9: making space may be what meets a reset.
 #[test]
 fn a_reset_that_is_met_at_the_limit_is_told_as_a_reset() {
     for data in ["", "last words"] {

@@ -103,9 +103,9 @@ fn write_until_queued(scene: &mut Scene, id: SocketId, queued: usize) -> usize {
     written
 }
 
-// F2, and I10: the kernel's room would wake the loop for nothing, again and again, were it held back.
+// F2, and I10: the kernel's space would wake the loop for nothing, again and again, were it held back.
 #[test]
-fn a_cork_holds_back_nothing_that_waits_for_room() {
+fn a_cork_holds_back_nothing_that_waits_for_space() {
     const MARK: usize = 64 << 10;
     for (is_corked_first, queued) in [(true, MARK + 20_000), (false, 20_000)] {
         let mut scene = Scene::new();

@@ -93,7 +93,7 @@ fn without_descriptors_a_server_fails_once_and_does_not_spin() {
         let away = turned_away(&mut crowd);
         assert!((2..20).contains(&away), "{away} of 25 turned away");
 
-        // Not deaf: the close of one of ours makes room at once, long before the next look.
+        // Not deaf: the close of one of ours frees a descriptor at once, long before the next look.
         let accepted = connections(&scene.world);
         inside.pop().unwrap().close();
         scene.drive_to_close("socket 4");

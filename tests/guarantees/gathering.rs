@@ -150,7 +150,7 @@ fn writes_of_a_callback_arrive_in_order_whatever_is_in_between() {
     }
 }
 
-// Each reply is gathered and leaves at once, until the kernel has no room for one.
+// Each reply is gathered and leaves at once, until the kernel has no space for one.
 #[test]
 fn a_reply_taken_in_part_is_neither_lost_nor_overtaken() {
     let mut scene = Scene::new();

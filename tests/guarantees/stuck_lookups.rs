@@ -416,7 +416,7 @@ fn the_fifth_name_is_asked_while_four_hang() {
     scene.connect(("5.invalid", port), wait, Recorder::new("5"));
     scene.drive_until("5", "connect");
     assert_eq!(stuck.names()[4], "5.invalid");
-    // The first that times out makes room, and the others may still wait.
+    // The first that times out makes space, and the others may still wait.
     for name in ["1", "2", "3", "4"] {
         scene.drive_to_close(name);
     }

@@ -257,7 +257,7 @@ fn a_write_that_the_kernel_takes_meets_no_total() {
 }
 
 #[test]
-fn bytes_of_closed_sockets_make_room_at_once() {
+fn bytes_of_closed_sockets_make_space_at_once() {
     let hole = BlackHole::new();
     let mut scene = scene_with(2000);
     let (gone, kept) = (

@@ -175,7 +175,7 @@ impl BlackHole {
         self.listener.port()
     }
 
-    /// Makes room in the queue: a connect that hangs succeeds when it sends its next SYN.
+    /// Makes space in the queue: a connect that hangs succeeds when it sends its next SYN.
     pub(crate) fn open(&mut self) -> io::Result<()> {
         for _ in self.waiting.drain(..) {
             self.listener.accept()?;

@@ -10,9 +10,9 @@ use super::loopback::Loopback;
 /// order matters.
 pub(crate) type Lanes = BTreeMap<String, String>;
 
-/// More than the address of a Unix socket has room for (108 bytes on Linux).
-pub(crate) const LONG_NAME: &str = "a-name-of-a-socket-that-is-longer-than-any-system-has-room-for-\
-    a-name-of-a-socket-that-is-longer-than-any-system-has-room-for";
+/// More than the address of a Unix socket has space for (108 bytes on Linux).
+pub(crate) const LONG_NAME: &str = "a-name-of-a-socket-that-is-longer-than-any-system-has-space-for-\
+    a-name-of-a-socket-that-is-longer-than-any-system-has-space-for";
 
 /// The events of one scenario, by name.
 pub(crate) struct Log {

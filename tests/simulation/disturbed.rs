@@ -48,7 +48,7 @@ impl SocketHandler<World> for Echo {
     }
 }
 
-/// Sends a stream in pieces as long as there is room, and wants it back.
+/// Sends a stream in pieces as long as there is space, and wants it back.
 struct Ask {
     stream: usize,
     length: usize,

@@ -74,7 +74,7 @@ impl Peer {
         (ours, peer)
     }
 
-    /// Two connected ends, of which the first has room for several reads of the loop (128 KiB each) in its kernel.
+    /// Two connected ends, of which the first has space for several reads of the loop (128 KiB each) in its kernel.
     pub(crate) fn roomy_pair() -> (TcpStream, Self) {
         let listener = TcpListener::bind(loopback()).unwrap();
         SockRef::from(&listener)
