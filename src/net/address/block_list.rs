@@ -57,10 +57,10 @@ impl BlockList {
         }
     }
 
-    /// A list of the special-purpose addresses, none of which belongs to one host on the public internet: private,
-    /// shared, link-local, loopback, documentation, multicast and reserved addresses. The list includes the IPv6 ranges
-    /// that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be reached
-    /// through them.
+    /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. These are
+    /// private, shared, link-local, loopback, documentation, multicast and reserved addresses. The list includes the
+    /// IPv6 ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be
+    /// reached through them.
     ///
     /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
     /// into a private network. Most ranges come from the IANA special-purpose registries (RFC 6890).

@@ -7,7 +7,7 @@ use crate::reactor::Registration;
 /// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// The tick at which a byte last moved. These count as a byte: the success of the connect or handshake, the peer's
+    /// The tick at which a byte last moved. The success of the connect or handshake counts as a byte. So do the peer's
     /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
     /// The tick of the registration or, for an accepted connection with filters, of the end of its handshake. `end`

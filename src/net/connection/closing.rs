@@ -331,7 +331,7 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes: the peer must not
+    /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes. The peer must not
     /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds. After
     /// `destroy_with` a FIN follows, as in Node, because the close is the user's choice. `destroy` is such a choice
     /// too, unless the idle timeout or the program's deadline was reported before. Unix sockets have no RST.

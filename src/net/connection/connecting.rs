@@ -239,7 +239,7 @@ impl Connection {
     }
 
     /// Whether the open connection has a request that is not carried out yet, from before `on_connect` or from that
-    /// callback: a reset, a write, a marker, or an end.
+    /// callback. A request is a reset, a write, a marker, or an end.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }

@@ -88,7 +88,7 @@ impl Connection {
 
     /// Returns when to repeat the last service, if a call failed in it with a transient error, or a resting half made
     /// no call. `before` holds the counts of failures before that service. `None` if no call has failed, or if too many
-    /// have failed in a row: a kernel that always fails must not put a deadline off for ever.
+    /// have failed in a row. A kernel that always fails must not put a deadline off for ever.
     pub(crate) fn next_try(
         &self,
         before: Retries,
@@ -262,7 +262,7 @@ impl Connection {
     }
 
     /// Does the same as [`file_deadline`](Self::file_deadline) for a connection that is open from now on. Without a
-    /// deadline, also takes off the entry of the connect timeout or of the handshake timeout: each wait of the loop
+    /// deadline, also takes off the entry of the connect timeout or of the handshake timeout. Each wait of the loop
     /// would have a timeout until then, and the kernel would start and stop a timer for it.
     pub(super) fn file_deadline_of_opened(&self, registration: &mut Registration<'_>) {
         let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;

@@ -239,8 +239,8 @@ impl Connection {
             )
     }
 
-    /// Whether the close timeout has no deadline before `resume`: the connection [is paused after its
-    /// end](Self::is_resting), and either its FIN is sent or received bytes are known to be unread.
+    /// Whether the close timeout has no deadline before `resume`. The connection [is paused after its
+    /// end](Self::is_resting) then. Either its FIN is sent, or received bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);

@@ -2,9 +2,9 @@
 //! direction in which the peer sends. [`Stage`] is the progress of the whole connection, from the lookup of a name to
 //! the close.
 //!
-//! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], keeps
-//! its registration in the reactor up to date, and returns an [`Event`](crate::net::values::Event), which is for the
-//! handler or for `Net`.
+//! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], and
+//! keeps its registration in the reactor up to date. It returns an [`Event`](crate::net::values::Event), which is for
+//! the handler or for `Net`.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
 //! `closing` ends the connection. `handshaking`, `filtered` and `transport` deal with filters, and `held` keeps a
@@ -162,7 +162,7 @@ impl Connection {
     }
 
     /// Returns the readiness to assume at registration. A connected stream that can be written to counts as writable
-    /// without a report of the kernel: the send buffer of a new connection is empty. If that of an adopted one is full,
+    /// without a report of the kernel. The send buffer of a new connection is empty. If that of an adopted one is full,
     /// the first write would block, and so disproves the assumption.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();

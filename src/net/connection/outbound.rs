@@ -28,8 +28,8 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
-    /// The failed sends in a row. The row ends when a send finds no space, when a service of the reactor sends bytes of
-    /// the queue or of the filters, or when nothing is left to send.
+    /// The failed sends in a row. The row ends when a send finds no space, or when nothing is left to send. It also
+    /// ends when a service of the reactor sends bytes of the queue or of the filters.
     pub(super) retry: Retry,
 }
 
@@ -58,7 +58,7 @@ bitflags! {
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
         const OWES_DRAIN = 1 << 0;
-        /// The user has called `cork`: unsent bytes are held back until `uncork`, the end of this side, the start of a
+        /// The user has called `cork`. Unsent bytes are held back until `uncork`, the end of this side, the start of a
         /// filter, a detachment, or the high watermark. Bytes that wait for the kernel already are not held back.
         const CORKED = 1 << 1;
         /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty, until the close
@@ -185,8 +185,8 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and due, because the unsent bytes have fallen to the low watermark, or to the high one
-    /// if that is lower. After `true`, no drain is owed.
+    /// Whether a drain is owed and due. The unsent bytes have fallen to the low watermark then, or to the high one if
+    /// that is lower. After `true`, no drain is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,
@@ -204,7 +204,7 @@ impl Outbound {
     }
 
     /// Offers the unsent bytes to the kernel in one call. Returns `false` if there are unsent bytes and no call was
-    /// made: the connection is corked or rests, or the kernel is known to have no space.
+    /// made. The connection is corked or rests then, or the kernel is known to have no space.
     #[inline]
     pub(super) fn flush(
         &mut self,
@@ -213,7 +213,7 @@ impl Outbound {
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
         // again as long as the kernel has space, and the drain would never be reported. The cork is also ignored if
-        // nothing is unsent: an earlier long write may have sent everything, and its drain and markers are still to be
+        // nothing is unsent. An earlier long write may have sent everything, and its drain and markers are still to be
         // reported.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
@@ -235,7 +235,7 @@ impl Outbound {
     /// After a flush, tells the reactor whether to serve the connection when the kernel has space.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
-        // An owed drain keeps the write interest even if nothing is unsent: the next serve phase then reports the
+        // An owed drain keeps the write interest even if nothing is unsent. The next serve phase then reports the
         // drain, as it reports every other event.
         if self.unsent.is_empty() && !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);

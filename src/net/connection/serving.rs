@@ -1,5 +1,5 @@
 //! The answers to the reactor's calls. The reactor calls when the kernel has reported the connection as readable,
-//! writable or failed, when the connection has assumed so, or when it has called `activate`.
+//! writable or failed. It also calls when the connection has assumed so, or has called `activate`.
 
 use std::io;
 
@@ -68,8 +68,8 @@ impl Connection {
     }
 
     /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
-    /// path: it is not TCP, has filters, or has a descriptor that may have duplicates. In a handshake, goes on with it.
-    /// During a pause, only looks for the peer's end.
+    /// path. Such a stream is not TCP, has filters, or has a descriptor that may have duplicates. In a handshake, goes
+    /// on with it. During a pause, only looks for the peer's end.
     #[inline(never)]
     fn read_slow_path(
         &mut self,

@@ -3,7 +3,7 @@
 //!
 //! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
 //! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. For a
-//! TCP peer, the close is a RST if this side has not ended, or if bytes are lost: the peer must not mistake a part for
+//! TCP peer, the close is a RST if this side has not ended, or if bytes are lost. The peer must not mistake a part for
 //! everything. The close timeout and the linger timeout are not among these limits. Both close without an error,
 //! because this side has ended already.
 
@@ -105,8 +105,8 @@ impl Connection {
             .is_some_and(|cold| cold.program_deadline == ProgramDeadline::IsDue)
     }
 
-    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise: it has
-    /// set or lifted the deadline, ended this side, or closed the connection.
+    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise. It
+    /// decides by setting or lifting the deadline, by ending this side, or by closing the connection.
     pub(crate) fn answer_deadline(
         &mut self,
         counts: &mut TimeLimitCounts,
@@ -256,8 +256,8 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end, of a byte sent since,
-        // of a later change of the idle timeout, or of the end of a pause by a pipe.
+        // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end or of a byte sent
+        // since. Or it is that of a later change of the idle timeout, or of the end of a pause by a pipe.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 

@@ -1,5 +1,6 @@
-//! Unread bytes: received bytes that a handler gave back or did not use before it was replaced, or that a filter had
-//! decoded at the end of its handshake. The handler of the socket gets these bytes before the next read.
+//! Unread bytes: received bytes that a handler gave back, or did not use before it was replaced. The bytes that a
+//! filter had decoded at the end of its handshake are unread, too. The handler of the socket gets these bytes before
+//! the next read.
 
 use std::collections::TryReserveError;
 use std::io;

@@ -9,7 +9,7 @@ use crate::reactor::{Elapsed, Interest, Key, Readiness};
 use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
-/// The limit on the services of a connection before its deadline decides. At most one of them reads: the others deliver
+/// The limit on the services of a connection before its deadline decides. At most one of them reads. The others deliver
 /// notices, bytes that a handler left or gave back, and a drain, which come before anything that is read. A UDP socket
 /// has a limit of its own, because one service receives one datagram.
 const MOST_SERVICES: u8 = 4;
@@ -217,8 +217,8 @@ impl Net {
         visited.flatten()
     }
 
-    /// Whether `owner` is a UDP socket that is still readable after a service without an event: a signal has interrupted
-    /// its receive, or the receive has returned the failure of an earlier send.
+    /// Whether `owner` is a UDP socket that is still readable after a service without an event. A signal has
+    /// interrupted its receive then, or the receive has returned the failure of an earlier send.
     fn receives_again(&mut self, owner: Key) -> bool {
         let visited = self.reactor.visit(owner, |source, registration| {
             matches!(source, Source::Datagrams(_)) && registration.has_work()

@@ -73,8 +73,8 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of bytes that all sockets together have sent, plus the received bytes of datagrams, and those
-    /// that filters have received without an event.
+    /// Returns the number of bytes that all sockets together have sent. The received bytes of datagrams count too, and
+    /// those that filters have received without an event.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.outbox.moved_bytes()
     }
@@ -171,8 +171,8 @@ impl Net {
         others
     }
 
-    /// Adds the message of the running broadcast to the spans of `sockets`, up to the first socket that needs more than
-    /// a move of its span. Returns this socket.
+    /// Adds the message of the running broadcast to the spans of `sockets`. Stops at the first socket that needs more
+    /// than a move of its span, and returns this socket.
     #[inline]
     fn advance_spans(&mut self, sockets: &mut impl Iterator<Item = SocketId>) -> Option<SocketId> {
         let mut moves = self.outbox.span_moves();

@@ -1,7 +1,7 @@
 //! The state machine of one UDP socket: a descriptor, the datagrams that wait to be sent, and the events that wait for
 //! the handler.
 //!
-//! A failed send or receive is an event of its own, and does not close the socket: a datagram that is lost says nothing
+//! A failed send or receive is an event of its own, and does not close the socket. A datagram that is lost says nothing
 //! about the next one. Only many failed receives in a row close it.
 
 #[cfg(feature = "udp-batch")]

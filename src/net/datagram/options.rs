@@ -113,8 +113,8 @@ impl DatagramOptions {
         self
     }
 
-    /// Whether several sockets, of this process or of others, may bind the same address, and the kernel distributes the
-    /// datagrams among them by the addresses of their senders (SO_REUSEPORT). Default: `false`.
+    /// Whether several sockets, of this process or of others, may bind the same address (SO_REUSEPORT). The kernel
+    /// distributes the datagrams among them by the addresses of their senders. Default: `false`.
     ///
     /// The bind fails with ENOTSUP on systems whose kernel does not distribute datagrams.
     #[doc(alias = "reusePort")]

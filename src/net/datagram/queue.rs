@@ -101,9 +101,9 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
-    /// Calls `send` with a run from the front of the queue: successive datagrams with the same destination, packet info
-    /// and length, of which the last may be shorter. A run has at most `most` datagrams. A run of several datagrams has
-    /// at most `most_bytes` bytes. `None` if the queue is empty.
+    /// Calls `send` with a run from the front of the queue. A run has successive datagrams with the same destination,
+    /// packet info and length, of which the last may be shorter. A run has at most `most` datagrams. A run of several
+    /// datagrams has at most `most_bytes` bytes. `None` if the queue is empty.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,

@@ -96,7 +96,7 @@ fn is_undecided(error: &io::Error) -> bool {
 }
 
 /// Returns advice with a command that shows the process that already has `port`. On Windows, the command shows every
-/// socket of the port. Elsewhere it looks for a TCP socket that listens if `listens` is `true`, and else for a UDP
+/// socket of the port. Elsewhere it looks for a TCP socket that listens if `listens` is `true`. Else it looks for a UDP
 /// socket, or a TCP socket in any state.
 fn holder_of(port: u16, listens: bool) -> String {
     let command = if cfg!(windows) {

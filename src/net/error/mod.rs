@@ -78,14 +78,14 @@ impl Clone for Inner {
 }
 
 impl Error {
-    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on, a constant
-    /// of this type, Node's code for a refused certificate, or the code given to [`with_code`](Self::with_code). An
-    /// error of the system without a name in this crate is `UNKNOWN`.
+    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on. It is a
+    /// constant of this type, Node's code for a refused certificate, or the code given to
+    /// [`with_code`](Self::with_code). An error of the system without a name in this crate is `UNKNOWN`.
     ///
-    /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, the code of your own [`Resolver`](crate::Resolver), or
-    /// that of a limit or of the system, such as `ETIMEDOUT`. On Unix the [`system_resolver`](crate::system_resolver)
-    /// cannot distinguish the first two, and returns `ENOTFOUND` for both. [`io`](Self::io) has the resolver's own
-    /// text.
+    /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
+    /// Others are those of a limit or of the system, such as `ETIMEDOUT`. On Unix the
+    /// [`system_resolver`](crate::system_resolver) cannot distinguish the first two, and returns `ENOTFOUND` for both.
+    /// [`io`](Self::io) has the resolver's own text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.code

@@ -69,8 +69,8 @@ impl Error {
     }
 
     /// Whether the text has the wording after the code. As in Node, it has the wording for `listen`, and for calls such
-    /// as `poll` whose name says little, but not for calls such as `read`. The text also has it if the code is unknown,
-    /// or if the error has a text of its own. A lookup with ENOTFOUND or EAI_AGAIN never has it.
+    /// as `poll` whose name says little. It has none for calls such as `read`. The text also has it if the code is
+    /// unknown, or if the error has a text of its own. A lookup with ENOTFOUND or EAI_AGAIN never has it.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {

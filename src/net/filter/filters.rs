@@ -37,13 +37,13 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// The step has stopped although the stream may hold more. It has made as many reads as one step may, or so many answers
-    /// of a filter wait for the kernel that nothing more is read, or it has found an address of the peer.
+    /// The step has stopped although the stream may hold more. It has made as many reads as one step may, or has found
+    /// an address of the peer. Or so many answers of a filter wait for the kernel that nothing more is read.
     Unfinished,
 }
 
 impl Filters {
-    /// Makes the filters of a connection that is not open yet: `first`, if it is given, is next to the wire, and the
+    /// Makes the filters of a connection that is not open yet. `first`, if it is given, is next to the wire, and the
     /// filters of `factories` follow. `None` if there are none.
     pub(crate) fn make(
         first: Option<Box<dyn AnyFilter>>,
@@ -262,7 +262,7 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failure of this write is returned only after the `fill` at the end of the loop: bytes that the peer has
+            // A failure of this write is returned only after the `fill` at the end of the loop. Bytes that the peer has
             // sent before come first.
             let sent = match above.is_empty() && top.may_hold_answers() {
                 true => Ok(false),

@@ -40,11 +40,11 @@ use crate::net::error::Result;
 ///
 /// # Panics
 ///
-/// A panic of a filter, or of the closure that makes it, is an error of its socket, with the code
-/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED) and the text of the panic. The panic does not leave the loop,
-/// whatever its [policy](crate::PanicPolicy) is, and the filter is not called again. The bytes of the call are lost.
-/// [`Statistics::panics`](crate::Statistics::panics) counts the panics of filters, because a socket that is destroyed in the
-/// same callback tells nothing of them.
+/// A panic of a filter, or of the closure that makes it, is an error of its socket. The error has the code
+/// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED) and the text of the panic. The panic does not leave the
+/// loop, whatever its [policy](crate::PanicPolicy) is, and the filter is not called again. The bytes of the call are
+/// lost. [`Statistics::panics`](crate::Statistics::panics) counts the panics of filters, because a socket that is
+/// destroyed in the same callback tells nothing of them.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -101,7 +101,7 @@ pub trait Filter {
     /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`, or
     /// both.
     ///
-    /// The filter need not [use](Decoded::used) all of `input`: the rest comes again, at once if this call has used or
+    /// The filter need not [use](Decoded::used) all of `input`. The rest comes again, at once if this call has used or
     /// decoded something, and else in front of further bytes. If `output` is full, the method is called again soon,
     /// also without further input.
     ///
@@ -276,10 +276,10 @@ impl FilterOutput<'_> {
     }
 
     /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible, with
-    /// one exception. If the filter next to the handler appends bytes in a call that also decodes bytes, or that
-    /// completes the handshake, they leave with the answer of the handler, or else in the next flush. What is appended
-    /// after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the buffer fails
-    /// with [`ERR_FILTER`](crate::Error::FILTER).
+    /// one exception. The filter next to the handler may append bytes in a call that also decodes bytes, or that
+    /// completes the handshake. These leave with the answer of the handler, or else in the next flush. What is appended
+    /// after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the buffer
+    /// fails with [`ERR_FILTER`](crate::Error::FILTER).
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

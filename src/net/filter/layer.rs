@@ -15,8 +15,8 @@ use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
 use super::wire::total_length;
 
-/// The limit on the received bytes that a filter leaves unused although it has space for decoded ones, and on the bytes
-/// that it decodes before it is ready.
+/// The limit on the received bytes that a filter leaves unused although it has space for decoded ones. Also limits the
+/// bytes that it decodes before it is ready.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
 
 /// A filter that can be downcast to its type.
@@ -82,7 +82,7 @@ impl Layer {
         self.course.has_begun() && self.course.ask(|| self.filter.is_ready())
     }
 
-    /// Whether the filter is a [`ProxyFilter`] that has done its work: it passes all further bytes as they are, and
+    /// Whether the filter is a [`ProxyFilter`] that has done its work. It passes all further bytes as they are, and
     /// nothing but decoded bytes waits in this layer.
     pub(super) fn is_over(&self) -> bool {
         let is_header = self.filter.as_any().is::<ProxyFilter>();
@@ -150,7 +150,7 @@ impl Layer {
     }
 
     /// Whether answers of the filter may wait for bytes that the handler writes. After a failure or the end of the
-    /// peer, the answers may not wait: the peer must get them even if the handler closes the connection. Answers behind
+    /// peer, the answers may not wait. The peer must get them even if the handler closes the connection. Answers behind
     /// written bytes need not wait, because the flush of those bytes sends the answers too.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()

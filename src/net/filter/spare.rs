@@ -14,7 +14,7 @@ pub(crate) struct SpareBuffers {
 
 impl SpareBuffers {
     /// Whether much memory is kept, and no connection with filters has read since the last
-    /// [`note_removal`](Self::note_removal). While they read, nothing is to be freed: an entry on the timer wheel would
+    /// [`note_removal`](Self::note_removal). While they read, nothing is to be freed. An entry on the timer wheel would
     /// only give each wait of the loop a timeout, which the kernel takes time for.
     pub(crate) fn has_slack(&self) -> bool {
         !self.received.is_used() && self.has_memory()

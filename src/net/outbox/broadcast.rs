@@ -80,7 +80,8 @@ impl Span {
     }
 
     /// Moves the end of the span as another span was moved, without a comparison of bytes. Returns `false`, and moves
-    /// nothing, if the two did not end at the same place, or if the message does not fit into the limit of the span.
+    /// nothing, if the two did not end at the same place. The same holds if the message does not fit into the limit of
+    /// the span.
     #[inline]
     pub(super) fn follow(&mut self, other: SpanMove) -> bool {
         let follows = self.group == other.group && self.end == other.from && other.to < self.limit;

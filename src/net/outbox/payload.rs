@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write is offered to the kernel at once, unless the connection is corked or not open yet, or
-/// the kernel has no space. A write this long gains nothing by waiting for the flush, and bytes that the kernel takes
-/// at once need no copy.
+/// The size from which on a write is offered to the kernel at once. Exceptions are a connection that is corked or not
+/// open yet, and a kernel without space. A write this long gains nothing by waiting for the flush, and bytes that the
+/// kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. The part that the kernel does not take at once is queued: borrowed bytes as a copy, all
-/// others as they are, unless they are short.
+/// The bytes of one write. The part that the kernel does not take at once is queued. Borrowed bytes are queued as a
+/// copy, all others as they are, unless they are short.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     /// Bytes that the caller lends: the queue holds a copy.

@@ -232,8 +232,8 @@ impl Limits {
     ///
     /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. Before a write
     /// passes the limit, the loop closes sockets with [`CloseReason::Limit`](crate::CloseReason::Limit) until there is
-    /// space, those with the most queued bytes first: the peers that read do not pay for those that do not. A datagram
-    /// that finds no space is dropped instead.
+    /// space. It closes those with the most queued bytes first: the peers that read do not pay for those that do not. A
+    /// datagram that finds no space is dropped instead.
     pub fn max_total_queued_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.max_total_queued_bytes = bytes.into();
         self
@@ -324,8 +324,9 @@ impl Limits {
         self
     }
 
-    /// Limits the time that [filters](crate::Filter), such as TLS, take until a socket is open: from the accept, from the
-    /// connect, or from the call that starts the filter. No byte extends the time. Default: 30 s, with `internet()` 10 s.
+    /// Limits the time that [filters](crate::Filter), such as TLS, take until a socket is open. The time counts from
+    /// the accept, from the connect, or from the call that starts the filter. No byte extends the time. Default: 30 s,
+    /// with `internet()` 10 s.
     #[doc(alias = "handshakeTimeout")]
     pub fn handshake_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.handshake_timeout = timeout.into();
@@ -337,8 +338,8 @@ impl Limits {
     /// its own.
     ///
     /// A lookup that hangs keeps its thread. Once the sockets that waited for the lookup have timed out or closed, the
-    /// loop replaces this thread, which ends after its lookup unless it is needed again. At most four times `threads`
-    /// stuck threads remain: 16 by default.
+    /// loop replaces this thread. The thread ends after its lookup unless it is needed again. At most four times
+    /// `threads` stuck threads remain: 16 by default.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

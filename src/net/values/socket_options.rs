@@ -128,9 +128,9 @@ impl SocketOptions {
     ///
     /// A write that would pass the limit is refused completely, and the socket closes with
     /// [`CloseReason::Limit`](crate::CloseReason::Limit). A TCP peer then gets a RST. However, an empty queue accepts a
-    /// write of any length for which the [loop](crate::Limits::max_total_queued_bytes) has space, because the bytes of
-    /// the write are in memory already. Node has no limit: if its program ignores the answer of `write`, a peer that
-    /// does not read fills the memory.
+    /// write of any length for which the [loop](crate::Limits::max_total_queued_bytes) has space. The bytes of the
+    /// write are in memory already. Node has no limit: if its program ignores the answer of `write`, a peer that does
+    /// not read fills the memory.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = Some(bytes);
         self
@@ -161,8 +161,8 @@ impl SocketOptions {
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
     /// the peer's bytes nor its end. In two cases the timeout runs during the pause too, because only the peer causes
-    /// the delay: if bytes are queued and none are unread, or if the program has called `destroy_soon`. If queued bytes
-    /// are lost, a TCP peer gets a RST.
+    /// the delay. Either bytes are queued and none are unread, or the program has called `destroy_soon`. If queued
+    /// bytes are lost, a TCP peer gets a RST.
     ///
     /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {

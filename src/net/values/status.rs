@@ -175,11 +175,11 @@ pub enum CloseReason {
     Graceful,
     /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
-    /// A timeout has passed: of the lookup or the connect, of being idle, of the system (ETIMEDOUT), or of the wait for
-    /// the peer's end after the end of this side. Or the peer is too slow for another of the [`Limits`](crate::Limits),
-    /// or the program's [deadline](crate::Socket::set_deadline) has passed. In these two cases
-    /// [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called `destroy`
-    /// in `on_deadline`.
+    /// A timeout has passed. It is that of the lookup or the connect, the idle timeout, the system's (ETIMEDOUT), or
+    /// the close timeout after the end of this side. Or the peer is too slow for another of the
+    /// [`Limits`](crate::Limits), or the program's [deadline](crate::Socket::set_deadline) has passed. In these two
+    /// cases [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called
+    /// `destroy` in `on_deadline`.
     TimedOut,
     /// The user has closed the socket, without an error: `destroy`, `destroy_soon` or `reset`.
     Local,
@@ -194,8 +194,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if one side has closed the connection or given it up after a timeout,
-    /// or if the program has taken it out of the loop.
+    /// Whether the connection has failed. `false` if one side has closed the connection, or has given it up after a
+    /// timeout. Also `false` if the program has taken it out of the loop.
     ///
     /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
     /// `on_close`.

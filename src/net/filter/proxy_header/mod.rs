@@ -1,5 +1,5 @@
-//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come: versions 1
-//! (a line of text) and 2 (binary), as the specification of HAProxy defines them.
+//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come. It has
+//! versions 1 (a line of text) and 2 (binary), as the specification of HAProxy defines them.
 //!
 //! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. The verdict on a header
 //! is the same wherever the stream is cut.
@@ -14,8 +14,8 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Result};
 
-/// The limit on the length of a header of version 2: the fixed part and the addresses, together up to 232 bytes, and
-/// then TLVs, which are skipped. A proxy that passes on the certificates of its clients needs most of this length.
+/// The limit on the length of a header of version 2. The fixed part and the addresses have together up to 232 bytes;
+/// the TLVs behind them are skipped. A proxy that passes on the certificates of its clients needs most of this length.
 const LONGEST_HEADER: usize = 4096;
 
 /// The content of a header of the PROXY protocol: from where a client has come to a proxy.

@@ -78,8 +78,8 @@ impl DatagramSocket<'_> {
     ///
     /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). The system
     /// chooses the address if the address of `info` is that of a group or of all hosts. Without `in_batches`, in a
-    /// simulation, and while the socket's name is being looked up, an address makes the send fail with ENOTSUP, and a
-    /// mark is not sent.
+    /// simulation, and while the socket's name is being looked up, an address makes the send fail with ENOTSUP. A mark
+    /// is not sent then.
     pub fn send_with(
         &mut self,
         to: impl Into<SocketAddr>,

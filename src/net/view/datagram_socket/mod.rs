@@ -20,9 +20,8 @@ use super::sockets::Sockets;
 /// `event_loop.datagram_socket(id)` outside, and [`Sockets::datagram_socket`](crate::Sockets::datagram_socket) in every
 /// other callback.
 ///
-/// No method calls a handler. A view of a socket that is gone is harmless: getters answer as for a closed socket, and the
-/// other methods do nothing, or return
-/// [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
+/// No method calls a handler. A view of a socket that is gone is harmless. Getters answer as for a closed socket, and
+/// the other methods do nothing, or return [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
 ///
 /// `{:?}` shows the socket as it is:
 /// `DatagramSocket { id: 0v1, local: 127.0.0.1:53, peer: None, queued: 0 }`.
@@ -93,7 +92,7 @@ impl DatagramSocket<'_> {
     /// [`on_drain`](crate::DatagramHandler::on_drain), because the queue has reached the [high
     /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
     /// Either a limit on queued bytes leaves no space for it, even after the
-    /// [policy](crate::DatagramOptions::drop_policy) has dropped others; or the send has failed or is refused, and
+    /// [policy](crate::DatagramOptions::drop_policy) has dropped others. Or the send has failed or is refused, and
     /// [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait for the handler already.
     /// [`DatagramFlow::Closed`] means that the socket is closing or closed. An accepted datagram need not arrive: the
     /// network may lose any datagram.

@@ -134,9 +134,9 @@ impl Socket<'_> {
         self.net.destroy(self.id, Some(error.into()));
     }
 
-    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Queued bytes are offered to the kernel once, but
-    /// the RST also discards the bytes that the kernel still holds: none of these is sure to arrive. If the socket is still
-    /// connecting, the reset follows the connection and this offer, as in Node.
+    /// Closes the socket now with a RST, so that the peer gets ECONNRESET. Queued bytes are offered to the kernel once,
+    /// but the RST also discards the bytes that the kernel still holds. None of these is sure to arrive. If the socket
+    /// is still connecting, the reset follows the connection and this offer, as in Node.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -176,8 +176,8 @@ impl Socket<'_> {
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
     /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), and for a socket with
-    /// [filters](crate::Filter), such as TLS. The same holds while received bytes wait in the loop: those that a handler
-    /// has given back ([`unread`](Self::unread)), or that came together with a [PROXY
+    /// [filters](crate::Filter), such as TLS. The same holds while received bytes wait in the loop. A handler has given
+    /// them back ([`unread`](Self::unread)), or they came together with a [PROXY
     /// header](crate::ListenOptions::proxy_protocol).
     ///
     /// ```

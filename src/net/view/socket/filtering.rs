@@ -23,7 +23,7 @@ impl Socket<'_> {
     ///
     /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program
     /// should then close the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, has failed
-    /// or is an input, if one side has ended, or if earlier filters still have bytes to encode.
+    /// or is an input. The same if one side has ended, or if earlier filters still have bytes to encode.
     pub fn start_filter(&mut self, filter: impl Filter + 'static, unread: &[u8]) -> Result<()> {
         if !unread.is_empty() {
             return Err(Error::unread_bytes());

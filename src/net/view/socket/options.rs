@@ -14,10 +14,10 @@ impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
     /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions.
     ///
-    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread, and the peer
-    /// had not ended before it. Otherwise the socket holds the failure: [`is_peer_gone`](Self::is_peer_gone) tells of
-    /// it. After `resume`, the bytes come first, then `on_end` if the peer had ended before, then `on_error` and
-    /// `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself
+    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. The peer must
+    /// not have ended before it either. Otherwise the socket holds the failure: [`is_peer_gone`](Self::is_peer_gone)
+    /// tells of it. After `resume`, the bytes come first, then `on_end` if the peer had ended before, then `on_error`
+    /// and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself
     /// discards the received bytes at a reset.
     ///
     /// If this side has ended, and the peer ends while no bytes are unread, `on_end` comes in spite of the pause. Then
@@ -120,12 +120,12 @@ impl Socket<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
-    /// As in Node, `run` still goes on while the socket is connecting, exchanges the bytes of a handshake, or has
-    /// unsent bytes or an unsent end. So nothing that was written is dropped. The timeouts on the peer limit how long
-    /// `run` goes on in this way. A peer that never reads could keep `run` going for ever. Each of these prevents it: a
-    /// [`write_stall_timeout`](crate::Limits::write_stall_timeout), a [`min_send_rate`](crate::Limits::min_send_rate),
-    /// an [`idle_timeout`](crate::SocketOptions::idle_timeout), a [deadline](Self::set_deadline) and, after
-    /// [`end`](crate::Socket::end), a `close_timeout`.
+    /// As in Node, `run` still goes on while the socket is connecting or exchanges the bytes of a handshake. So it does
+    /// while the socket has unsent bytes or an unsent end. So nothing that was written is dropped. The timeouts on the
+    /// peer limit how long `run` goes on in this way. A peer that never reads could keep `run` going for ever. Each of
+    /// these prevents it: a [`write_stall_timeout`](crate::Limits::write_stall_timeout), a
+    /// [`min_send_rate`](crate::Limits::min_send_rate), an [`idle_timeout`](crate::SocketOptions::idle_timeout), a
+    /// [deadline](Self::set_deadline) and, after [`end`](crate::Socket::end), a `close_timeout`.
     ///
     /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then,
     /// these bytes are lost, as at the end of a Node process. Only a call of `uncork` would send these bytes, and no
