@@ -1,5 +1,5 @@
-//! A single-threaded network event loop with the semantics of Node's `net`. It has a handler for each socket, explicit
-//! backpressure, idle timeouts, and a loop that a loop of your own can call.
+//! A single-threaded network event loop with the semantics of Node's `net`. There is a handler for each socket,
+//! explicit backpressure, idle timeouts, and a loop that a loop of your own can call.
 //!
 //! A whole server, which is `examples/echo.rs`:
 //!

@@ -64,7 +64,7 @@ impl Readiness {
     /// [`Interest::WRITABLE`].
     pub const WRITABLE: Self = Self(ReadinessBits::WRITABLE);
 
-    /// The peer has sent its end: no data will come beyond the bytes that are queued already. epoll: `EPOLLHUP`, or
+    /// The peer has sent its end. No data will come beyond the bytes that are queued already. epoll: `EPOLLHUP`, or
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a source

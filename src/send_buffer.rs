@@ -38,8 +38,8 @@ const TINY_BYTES: usize = 64;
 /// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
 ///
 /// If there is no memory for appended bytes, all bytes of that call are lost, and the bytes before them stay. So the
-/// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue, whose size is fixed, has to find memory:
-/// Rust has no stable way to make a box that can fail.
+/// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue, whose size is fixed, has to find
+/// memory. Rust has no stable way to make a box that can fail.
 #[derive(Default)]
 pub struct SendBuffer {
     /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.

@@ -50,8 +50,8 @@
 //!
 //! # The simulated part
 //!
-//! - TCP as a program sees it on Linux: buffers of a limited size, half-closed connections, backlogs, refused and
-//!   timed-out connects, resets, and the bytes that a reset leaves readable.
+//! - TCP as a program sees it on Linux. There are buffers of a limited size, half-closed connections, backlogs, refused
+//!   and timed-out connects, resets, and the bytes that a reset leaves readable.
 //! - UDP as a program sees it on Linux: buffers that drop what they cannot hold, refusals that reach connected sockets,
 //!   multicast and broadcast across machines. The network [loses](Options::datagram_loss),
 //!   [doubles](Options::datagram_duplication) and [reorders](Options::datagram_reordering) datagrams, and cuts those beyond the
@@ -79,9 +79,9 @@
 //!
 //! # The absent part
 //!
-//! Unix sockets, which are left for a later version; standard input and adopted descriptors; sources of the program and
-//! signals; other threads; loss, reordering and duplication under TCP, which hides them; congestion; fragments of UDP
-//! that arrive late, or fill a buffer.
+//! Unix sockets are left for a later version. There are no adopted descriptors, no standard input, no sources of the
+//! program, no signals and no other threads. There is no congestion, and no loss, reordering or duplication under TCP,
+//! which hides them. No fragment of UDP arrives late, or fills a buffer.
 //!
 //! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
 //! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already

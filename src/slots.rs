@@ -80,10 +80,10 @@ impl Key {
     /// back into a key.
     ///
     /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation. On such a machine, a token whose slot has had 4095 further entries, or a multiple of 4095, counts as
-    /// the token of the present entry. This costs a spurious wake-up. Sources from index 1,048,576 on would share
-    /// tokens with lower indexes, but memory does not suffice for so many. No key has the token `usize::MAX`, which is
-    /// free for other uses.
+    /// generation. On such a machine, a token counts as the token of the present entry if its slot has had 4095 further
+    /// entries. The same holds for a multiple of 4095. This costs a spurious wake-up. Sources from index 1,048,576 on
+    /// would share tokens with lower indexes, but memory does not suffice for so many. No key has the token
+    /// `usize::MAX`, which is free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -119,8 +119,8 @@ impl fmt::Debug for Key {
 /// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
 /// Inserting, looking up and removing take constant time, apart from growth. A table whose number of entries does not
-/// exceed its former maximum does not allocate, unless [`shrink`](Self::shrink) was called meanwhile, or a slot has
-/// used up its generations.
+/// exceed its former maximum does not allocate. Exceptions are a call of [`shrink`](Self::shrink) meanwhile, and a slot
+/// that has used up its generations.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
     /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
@@ -247,7 +247,7 @@ impl<T> Slots<T> {
 
     /// Returns the key whose [`Key::to_token`] is `token`, if the table still has the entry of this key.
     ///
-    /// Any number may be passed: the token of a removed entry, and a number that is no key's token, give `None` (for 32
+    /// Any number may be passed. The token of a removed entry, and a number that is no key's token, give `None` (for 32
     /// bits see [`Key::to_token`]).
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
@@ -435,7 +435,7 @@ fn growth<T>(length: usize) -> usize {
 /// Allocates memory for `length` entries of type `T`, and frees it again. Fails if the allocator has none.
 ///
 /// For a long table, allocates several small blocks. A freed block of mapped pages makes glibc take blocks of its size
-/// from the heap from then on (M_MMAP_THRESHOLD in mallopt(3)), where no table grows without a copy.
+/// from the heap from then on (M_MMAP_THRESHOLD in mallopt(3)). There no table grows without a copy.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
     if length <= entries {

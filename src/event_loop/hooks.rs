@@ -303,7 +303,7 @@ impl<'a, S> Hook<'a, S> {
     }
 
     /// Removes the hook, and returns whether it was there. A hook may be removed in its own call, and in that of
-    /// another hook. It is not called any more, not even in the running turn.
+    /// another hook. The hook is not called any more, not even in the running turn.
     pub fn remove(self) -> bool {
         self.agenda.hooks.remove(self.id.0)
     }

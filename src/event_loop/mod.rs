@@ -313,8 +313,8 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event. Such work is deferred calls, signals, posts, wakes
-    /// and stops of other threads, and the cleanup after a callback that panicked.
+    /// Whether the loop has work that comes from no socket event. Deferred calls, signals, posts, wakes and stops of
+    /// other threads are such work, and the cleanup after a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()

@@ -168,8 +168,8 @@ pub struct Statistics {
     /// Peak: the longest step of a turn or flush with a [budget](crate::Budget), by the clock of
     /// [`measure_steps`](crate::EventLoop::measure_steps). Zero if steps are not measured.
     pub longest_step: Duration,
-    /// Peak: the loop lag. It is the longest time from the end of a poll to the next poll, without the time of a host
-    /// between two turns. The loop notices no event in that time.
+    /// Peak: the loop lag. The lag is the longest time from the end of a poll to the next poll, without the time of a
+    /// host between two turns. The loop notices no event in that time.
     pub worst_lag: Duration,
     /// Peak: the longest lag of a timer. The lag is the time from the deadline to the first call of a timer in the
     /// turn. With a hook for [stalls](crate::EventLoop::on_stall), it is the time to the call of the timer itself.

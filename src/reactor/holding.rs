@@ -40,8 +40,8 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Whether `counts` returns `true` for any source. The second argument of `counts` is `true` if the source has
-    /// begun something that the caller must finish even if no source is held, such as a connect or a send. Walks over
-    /// the sources, so the caller asks only if nothing is held.
+    /// begun something that the caller must finish even if no source is held. Examples are a connect and a send. Walks
+    /// over the sources, so the caller asks only if nothing is held.
     pub(crate) fn has_under_way(&self, counts: impl Fn(&T, bool) -> bool) -> bool {
         let mut slots = self.slots.iter();
         slots.any(|(_, slot)| counts(&slot.source, slot.state.is_under_way()))

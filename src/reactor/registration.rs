@@ -88,7 +88,7 @@ impl Registration<'_> {
         self.state.interest
     }
 
-    /// Adds `interest` to the directions that the source wants. Makes no system call: the kernel already reports the
+    /// Adds `interest` to the directions that the source wants. Makes no system call. The kernel already reports the
     /// direction, or the source counts as writable, and the first write that would block asks for reports.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
@@ -186,7 +186,7 @@ impl Registration<'_> {
     }
 
     /// Clears [`Readiness::READABLE`], and asks the kernel to report it again. A source whose reads may block the
-    /// thread calls this in place of the further read with which other sources find that no data is left.
+    /// thread calls this method. Other sources make a further read instead, which finds that no data is left.
     pub fn rearm(&mut self) {
         self.state.signals.remove(Signals::READABLE);
         self.state.flags.insert(Flags::WANTS_REARM);

@@ -20,7 +20,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Serves ready sources as [`next`](Self::next) does. Calls `goes_on` after each source that gave no event, and
-    /// returns `None` if the result is `false`: a source may do much work without an event. Each source writes before
+    /// returns `None` if the result is `false`. A source may do much work without an event. Each source writes before
     /// it reads, because writing frees memory.
     // Always inlined: this is the innermost loop of the event loop.
     #[inline(always)]
@@ -125,9 +125,9 @@ impl<T: Handler> Reactor<T> {
         event
     }
 
-    /// Continues the burst of the source that was just served, if this source gave an event, has more work, and may
-    /// give a further event in a row. At the end of its burst, puts a source that has more work behind the other ready
-    /// ones. Then puts the source on the further lists that its state requires.
+    /// Continues the burst of the source that was just served. The source must have given an event, have more work, and
+    /// be allowed a further event in a row. At the end of its burst, puts a source that has more work behind the other
+    /// ready ones. Then puts the source on the further lists that its state requires.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();

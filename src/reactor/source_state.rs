@@ -44,9 +44,9 @@ bitflags! {
         /// The source is registered for writing too, or will be when it is registered. So the kernel reports when the
         /// source becomes writable.
         ///
-        /// Invariant: if this flag is not set, one of four conditions holds. The source is not registered; or the
-        /// source was assumed to be writable and no write has blocked since; or [`WANTS_REARM`](Self::WANTS_REARM) is
-        /// set; or [`Signals::REARM_REFUSED`] is.
+        /// Invariant: if this flag is not set, one of four conditions holds. The source is not registered. The source
+        /// was assumed to be writable and no write has blocked since. [`WANTS_REARM`](Self::WANTS_REARM) is set.
+        /// [`Signals::REARM_REFUSED`] is set.
         const WATCHES_WRITABLE = 1 << 7;
         /// The requests. The reactor looks for them when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
@@ -96,7 +96,7 @@ pub(super) struct SourceState {
     wanted: Signals,
     pub(super) flags: Flags,
     /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. The entry may
-    /// be earlier: if the source puts its deadline off, the entry stays, and the source sets the deadline again when
+    /// be earlier. If the source puts its deadline off, the entry stays, and the source sets the deadline again when
     /// the entry falls due.
     pub(super) timer: Option<TimerHandle>,
 }
@@ -133,8 +133,8 @@ impl SourceState {
     }
 
     /// Whether the source has begun something that the caller must finish, even if the source is not held. The source
-    /// waits for the kernel to take bytes or to make a connection, waits for a flush, or has an event of its own to
-    /// report.
+    /// waits for the kernel to take bytes or to make a connection. Or it waits for a flush, or has an event of its own
+    /// to report.
     pub(super) fn is_under_way(&self) -> bool {
         self.interest.contains(Interest::WRITABLE)
             || self.signals.contains(Signals::ACTIVATED)

@@ -64,8 +64,8 @@ impl<T: Handler> Reactor<T> {
         self.clock.time_to(self.wheel.next_deadline()?)
     }
 
-    /// Returns the time of the next deadline on the timer wheel, or an earlier time: that of a timer which was
-    /// cancelled or moved, and which the wheel still counts.
+    /// Returns the time of the next deadline on the timer wheel, or an earlier time. That is the time of a timer which
+    /// was cancelled or moved, and which the wheel still counts.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
@@ -101,11 +101,12 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Applies the events of the last [`wait`](Self::wait). If their batch was full, the kernel may hold further
-    /// events: fetches and applies these too, until a batch is not full, each source has had a place in a batch, or
-    /// `goes_on` returns `false` before a fetch.
+    /// events. Fetches and applies these too, until a batch is not full, or each source has had a place in a batch.
+    /// Also stops if `goes_on` returns `false` before a fetch.
     ///
     /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller
-    /// serves the source once more, even without a report of the kernel, if a call on the source cannot block.
+    /// serves the source once more, even without a report of the kernel. An exception is a source whose calls may
+    /// block.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
         let mut polls = 0;

@@ -18,8 +18,8 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The number of free queues that the pool may keep for each chunk that it may keep: 256 chunks by default, so 1024
-/// queues. The pool may keep more queues than chunks, because a queue is far smaller, and a buffer that keeps its bytes
-/// by reference needs no chunk.
+/// queues. The pool may keep more queues than chunks. A queue is far smaller, and a buffer that keeps its bytes by
+/// reference needs no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue, because a spike in

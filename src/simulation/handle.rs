@@ -125,8 +125,8 @@ impl Simulation {
         self.network.borrow_mut().keep_log(lines);
     }
 
-    /// Returns the log that [`keep_log`](Self::keep_log) has begun: a line for each call, arrival and event, with its
-    /// virtual time, its machine and the addresses of its socket. The log is empty without `keep_log`.
+    /// Returns the log that [`keep_log`](Self::keep_log) has begun. The log has a line for each call, arrival and
+    /// event, with its virtual time, its machine and the addresses of its socket. The log is empty without `keep_log`.
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation};

@@ -181,8 +181,8 @@ impl Simulation {
     }
 
     /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
-    /// [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults): a firewall or a route that is wrong on
-    /// one side.
+    /// [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults). An example is a firewall or a route
+    /// that is wrong on one side.
     ///
     /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. A side that sends meanwhile fails
     /// with ETIMEDOUT if the partition outlasts

@@ -53,8 +53,8 @@ const LOG_LINES: usize = 200;
 /// ```
 ///
 /// For a seed that fails, the runner prints the number, the options, the last lines of the [log](Simulation::log), and
-/// the command that runs this seed alone: `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`. With
-/// this variable the test runs that seed only.
+/// a command. `SEED=17 cargo test --features netloop/simulation the_name_of_the_test` runs this seed alone. With this
+/// variable the test runs that seed only.
 #[derive(Clone, Debug)]
 pub struct Seeds {
     seeds: Range<u64>,

@@ -37,7 +37,7 @@ pub(crate) struct LookupLimits {
 
 impl LookupLimits {
     /// Whether a further lookup may be asked, while `waiting` lookups wait for a thread. `free` is the number of
-    /// threads, started or not, that run no lookup: that many lookups get a thread soon, and do not count as waiting.
+    /// threads, started or not, that run no lookup. That many lookups get a thread soon, and do not count as waiting.
     pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
         self.waiting
             .is_none_or(|most| waiting < most.saturating_add(free))

@@ -2,7 +2,7 @@
 
 /// Whether a short read of TCP proves that the kernel has no more bytes for now, unless the kernel reports priority.
 ///
-/// True for epoll where mio can ask for EPOLLPRI: the next byte is a new edge, and only the urgent mark ends a read
+/// True for epoll where mio can ask for EPOLLPRI. The next byte is a new edge, and only the urgent mark ends a read
 /// early. kqueue does not report the mark. AFD (Windows) and `poll(2)` report again only after a call that would block
 /// (tokio#5866). With these three, a reader must go on until `WouldBlock`.
 pub(crate) const SHORT_READ_EXHAUSTS: bool = REPORTS_PRIORITY;

@@ -198,8 +198,8 @@ impl Selector {
         }
     }
 
-    /// Returns the largest number of events that the kernel holds at a time for `sources` sources, with those of the
-    /// waker and of the alarm. kqueue reports each direction of a source by an event of its own.
+    /// Returns the largest number of events that the kernel holds at a time for `sources` sources, the waker and the
+    /// alarm. kqueue reports each direction of a source by an event of its own.
     pub(crate) fn most_events(&self, sources: usize) -> usize {
         let of_source = match self {
             #[cfg(feature = "simulation")]

@@ -388,8 +388,8 @@ impl Stream {
         }
     }
 
-    /// Whether a short read on this stream proves that the kernel has no more bytes for now, unless it has reported an
-    /// end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
+    /// Whether a short read on this stream proves that the kernel has no more bytes for now. A short read proves
+    /// nothing after a report of an end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
     ///
     /// False for a Unix socket: the kernel ends a read after a message that carries descriptors or credentials. False
     /// for protocols other than plain TCP, of which some keep the boundaries of messages (SCTP). False for an input.

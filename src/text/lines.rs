@@ -168,7 +168,7 @@ impl Lines {
     /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. Otherwise drops the
     /// line, and skips the rest of the line.
     fn keep(&mut self, bytes: &[u8]) -> bool {
-        // Allows one byte more than `max_line_bytes` if this byte is a CR: only the next byte shows whether the CR
+        // Allows one byte more than `max_line_bytes` if this byte is a CR. Only the next byte shows whether the CR
         // belongs to the line or to its end.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
             self.partial.extend_from_slice(bytes);
@@ -204,9 +204,9 @@ impl Default for Lines {
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
-    /// The bytes of the chunk after the line that was returned last: whole lines, each with its end, and then the
-    /// beginning of a further line. Before the first line is returned, this is the whole chunk if `first` is `Some`,
-    /// and otherwise the same as `behind_first`.
+    /// The bytes of the chunk after the line that was returned last. There are whole lines, each with its end, and then
+    /// the beginning of a further line. Before the first line is returned, this is the whole chunk if `first` is
+    /// `Some`, and otherwise the same as `behind_first`.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,

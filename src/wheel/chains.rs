@@ -1,7 +1,7 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
 //! This module knows numbers and the cells in which they stand, but no timers. In a list that is linked through its
-//! entries, each entry holds the place of the next one, so a reader waits for memory at each. In a chain, fifteen
+//! entries, each entry holds the place of the next one. So a reader waits for memory at each. In a chain, fifteen
 //! numbers stand in a row, so a processor can fetch their entries at the same time.
 //!
 //! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.

@@ -13,8 +13,8 @@ pub(super) struct Levels {
 
 /// The number of bits of each digit of a tick, lowest digit first.
 ///
-/// At 1 ms a tick, the two lowest digits cover a minute, so that an idle timeout of up to a minute cascades at most
-/// twice. The levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs
+/// At 1 ms a tick, the two lowest digits cover a minute. So an idle timeout of up to a minute cascades at most twice.
+/// The levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs
 /// memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
@@ -34,8 +34,8 @@ pub(super) struct Level {
     shift: u32,
     /// The highest value of the digit, which is also its mask.
     highest: u32,
-    /// The index of the bucket for the value zero. This bucket stays empty: an entry lies on the level of the digit in
-    /// which its deadline is greater than the current tick, so this digit of its deadline is not zero.
+    /// The index of the bucket for the value zero. This bucket stays empty. An entry lies on the level of the digit in
+    /// which its deadline is greater than the current tick. So this digit of its deadline is not zero.
     first: u32,
 }
 
@@ -116,8 +116,8 @@ impl Levels {
         (tick | u64::from(bucket - level.first)) << level.shift
     }
 
-    /// Returns the level below the level of `bucket`: the level of the highest digit in which the deadlines of the
-    /// bucket may differ from each other. For a bucket of the lowest level, returns that level.
+    /// Returns the level below the level of `bucket`. The level below is that of the highest digit in which the
+    /// deadlines of the bucket may differ from each other. For a bucket of the lowest level, returns that level.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
         LEVELS[level.saturating_sub(1)]

@@ -25,8 +25,8 @@ use crate::net::{
 
 use super::verbs::Verbs;
 
-/// All sockets, the shared state and the loop, for callbacks that have no socket of their own. These are the callbacks
-/// of timers, deferred calls, posts, hooks, signals and servers.
+/// All sockets, the shared state and the loop, for callbacks that have no socket of their own. Timers, deferred calls,
+/// posts, hooks, signals and servers have such callbacks.
 ///
 /// A [`Context`](crate::Context) has one socket; a `LoopContext` has all sockets, and more methods. A callback of a
 /// socket gets a `LoopContext` from [`Context::as_loop`](crate::Context::as_loop). A host gets one from
@@ -209,8 +209,8 @@ impl<S> LoopContext<'_, S> {
     ///
     /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
     /// if its server has still to be told of it, because its [filters](crate::Filter) are not ready. The same holds if
-    /// `unread` is not empty and the socket cannot have received it. It is not connected yet then, or its end was
-    /// reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
+    /// `unread` is not empty and the socket cannot have received it. The socket is not connected yet then, or its end
+    /// was reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -287,7 +287,7 @@ impl<S> LoopContext<'_, S> {
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes and closes
-    ///   with a RST. It sends for at most its [`close_timeout`](crate::SocketOptions::close_timeout). If the first
+    ///   with a RST. The sending takes at most the [`close_timeout`](crate::SocketOptions::close_timeout). If the first
     ///   socket has failed, the other closes with the same error. The RST discards the bytes that the kernel still
     ///   holds. A socket that an idle timeout destroys closes with a RST too, unless it has ended before.
     ///

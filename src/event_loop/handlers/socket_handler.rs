@@ -54,8 +54,8 @@ use crate::net::{CloseReason, Error};
 /// # What it costs
 ///
 /// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
-/// returns. The bytes to other sockets are sent together later in the turn. That is one system call for each socket,
-/// and no allocation while the kernel takes the bytes.
+/// returns. The bytes to other sockets are sent together later in the turn. The loop makes one system call for each
+/// socket, and no allocation while the kernel takes the bytes.
 ///
 /// # What differs by system
 ///
@@ -213,8 +213,8 @@ pub trait SocketHandler<S = ()> {
     /// The kernel has taken all bytes that were written before the call of
     /// [`notify_when_sent`](crate::Socket::notify_when_sent) with `token`, or never will. In the second case, `sent`
     /// has the socket's error. If the socket has none, `sent` has ERR_STREAM_WRITE_AFTER_END for a write after the end
-    /// of this side. It has ERR_SOCKET_CLOSED_BEFORE_CONNECTION if no connection was established, and ERR_SOCKET_CLOSED
-    /// otherwise. Each token comes once, in the order of the calls, before `on_close`.
+    /// of this side. If no connection was established, `sent` has ERR_SOCKET_CLOSED_BEFORE_CONNECTION, and otherwise
+    /// ERR_SOCKET_CLOSED. Each token comes once, in the order of the calls, before `on_close`.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};

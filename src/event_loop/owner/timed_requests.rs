@@ -156,9 +156,9 @@ impl<S> EventLoop<S> {
 
     /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait
     /// and when it ends. Within a `run`, the reading at the end also begins the next turn. A turn reads the clock once
-    /// more before its wait, if deferred calls, sends or hooks took time. It also reads the clock each time it polls
-    /// again before many sends. Methods of [`EventLoop`] that are called between turns, such as `after` or `socket`,
-    /// read it too.
+    /// more before its wait, if deferred calls, sends or hooks took time. The turn also reads the clock each time it
+    /// polls again before many sends. Methods of [`EventLoop`] that are called between turns, such as `after` or
+    /// `socket`, read it too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }

@@ -57,8 +57,8 @@ impl BlockList {
         }
     }
 
-    /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. These are
-    /// private, shared, link-local, loopback, documentation, multicast and reserved addresses. The list includes the
+    /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. Private,
+    /// shared, link-local, loopback, documentation, multicast and reserved addresses are on it. The list includes the
     /// IPv6 ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be
     /// reached through them.
     ///

@@ -115,8 +115,8 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses that the handler gets as the result of the lookup. These are those of the wanted family,
-    /// or, without `auto_select_family`, the only one that is tried. A custom resolver may have found others.
+    /// Returns the addresses that the handler gets as the result of the lookup. All are of the wanted family. Without
+    /// `auto_select_family`, only the one that is tried is returned. A custom resolver may have found others.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let most = match self.options.auto_select_family {
             true => usize::MAX,

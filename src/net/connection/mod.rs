@@ -3,8 +3,8 @@
 //! the close.
 //!
 //! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], and
-//! keeps its registration in the reactor up to date. It returns an [`Event`](crate::net::values::Event), which is for
-//! the handler or for `Net`.
+//! keeps its registration in the reactor up to date. A connection returns an [`Event`](crate::net::values::Event),
+//! which is for the handler or for `Net`.
 //!
 //! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
 //! `closing` ends the connection. `handshaking`, `filtered` and `transport` deal with filters, and `held` keeps a

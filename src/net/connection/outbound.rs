@@ -28,8 +28,8 @@ pub(super) struct Outbound {
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
-    /// The failed sends in a row. The row ends when a send finds no space, or when nothing is left to send. It also
-    /// ends when a service of the reactor sends bytes of the queue or of the filters.
+    /// The failed sends in a row. The row ends when a send finds no space, or when nothing is left to send. The row
+    /// also ends when a service of the reactor sends bytes of the queue or of the filters.
     pub(super) retry: Retry,
 }
 

@@ -1,5 +1,5 @@
-//! The limit on the unsent bytes of all connections and UDP sockets together. Here are the write that meets the limit,
-//! and the close that frees capacity.
+//! The limit on the unsent bytes of all connections and UDP sockets together. This module has the write that meets the
+//! limit, and the close that frees capacity.
 
 use crate::net::error::Error;
 use crate::net::outbox::{Outbox, Payload};

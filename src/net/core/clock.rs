@@ -164,9 +164,10 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether any source is connecting, or exchanges the bytes of a handshake. A source counts too if its bytes wait
-    /// for a flush or for the kernel, or if it has an event of its own to report. Sources that the user has released
-    /// count too, and sources of the program do not. Walks over all sources, so the caller asks only if none is held.
+    /// Whether any source is connecting, or exchanges the bytes of a handshake. A source with bytes that wait for a
+    /// flush or for the kernel counts too. So does one with an event of its own to report. Sources that the user has
+    /// released count too, and sources of the program do not. Walks over all sources, so the caller asks only if none
+    /// is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source, is_under_way| match source.connection() {

@@ -231,7 +231,7 @@ impl Net {
     }
 
     /// Runs `callback` as a callback of the socket `id`. If the socket can send at once, short writes of the socket
-    /// during the callback are gathered. They leave in one send when the callback returns.
+    /// during the callback are gathered. The gathered bytes leave in one send when the callback returns.
     // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(

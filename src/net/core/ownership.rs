@@ -6,7 +6,7 @@ use super::Net;
 
 impl Net {
     /// Checks that the loop is used by the process that made it. A forked child shares the kernel's poll set with its
-    /// parent. Its waits would take the parent's events, and its closes would deregister the parent's sockets.
+    /// parent. The child's waits would take the parent's events, and its closes would deregister the parent's sockets.
     ///
     /// # Errors
     ///

@@ -69,7 +69,7 @@ impl Error {
     }
 
     /// Whether the text has the wording after the code. As in Node, it has the wording for `listen`, and for calls such
-    /// as `poll` whose name says little. It has none for calls such as `read`. The text also has it if the code is
+    /// as `poll` whose name says little. For calls such as `read` there is none. The text also has it if the code is
     /// unknown, or if the error has a text of its own. A lookup with ENOTFOUND or EAI_AGAIN never has it.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {

@@ -37,8 +37,8 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// The step has stopped although the stream may hold more. It has made as many reads as one step may, or has found
-    /// an address of the peer. Or so many answers of a filter wait for the kernel that nothing more is read.
+    /// The step has stopped although the stream may hold more. The step has made as many reads as one step may, or has
+    /// found an address of the peer. Or so many answers of a filter wait for the kernel that nothing more is read.
     Unfinished,
 }
 

@@ -277,9 +277,9 @@ impl FilterOutput<'_> {
 
     /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible, with
     /// one exception. The filter next to the handler may append bytes in a call that also decodes bytes, or that
-    /// completes the handshake. These leave with the answer of the handler, or else in the next flush. What is appended
-    /// after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the buffer
-    /// fails with [`ERR_FILTER`](crate::Error::FILTER).
+    /// completes the handshake. Such bytes leave with the answer of the handler, or else in the next flush. What is
+    /// appended after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the
+    /// buffer fails with [`ERR_FILTER`](crate::Error::FILTER).
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

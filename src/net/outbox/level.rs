@@ -5,8 +5,8 @@
 pub(super) struct Level {
     /// The limit on the bytes; `usize::MAX` means that there is none.
     limit: usize,
-    /// Whether the level is high. It becomes high at nine tenths of the limit, and is low again below eight tenths. A
-    /// level that stays near the mark is one episode.
+    /// Whether the level is high. The level becomes high at nine tenths of the limit, and is low again below eight
+    /// tenths. A level that stays near the mark is one episode.
     is_high: bool,
     /// Whether an episode has begun that was not taken by [`take_episode`](Self::take_episode).
     is_untold: bool,

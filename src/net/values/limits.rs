@@ -232,8 +232,8 @@ impl Limits {
     ///
     /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. Before a write
     /// passes the limit, the loop closes sockets with [`CloseReason::Limit`](crate::CloseReason::Limit) until there is
-    /// space. It closes those with the most queued bytes first: the peers that read do not pay for those that do not. A
-    /// datagram that finds no space is dropped instead.
+    /// space. The sockets with the most queued bytes close first: the peers that read do not pay for those that do not.
+    /// A datagram that finds no space is dropped instead.
     pub fn max_total_queued_bytes(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.max_total_queued_bytes = bytes.into();
         self

@@ -175,11 +175,11 @@ pub enum CloseReason {
     Graceful,
     /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
-    /// A timeout has passed. It is that of the lookup or the connect, the idle timeout, the system's (ETIMEDOUT), or
-    /// the close timeout after the end of this side. Or the peer is too slow for another of the
-    /// [`Limits`](crate::Limits), or the program's [deadline](crate::Socket::set_deadline) has passed. In these two
-    /// cases [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called
-    /// `destroy` in `on_deadline`.
+    /// A timeout has passed: that of the lookup or the connect, the idle timeout, the system's (ETIMEDOUT), or the
+    /// close timeout. Or the peer is too slow for another of the [`Limits`](crate::Limits), or the program's
+    /// [deadline](crate::Socket::set_deadline) has passed. In these two cases
+    /// [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called `destroy`
+    /// in `on_deadline`.
     TimedOut,
     /// The user has closed the socket, without an error: `destroy`, `destroy_soon` or `reset`.
     Local,

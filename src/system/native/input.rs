@@ -51,7 +51,7 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// The error of `dup(2)`; EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read; EINVAL for a
+    /// The error of `dup(2)`. EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read. EINVAL for a
     /// descriptor of events (eventfd, inotify) that is blocking.
     pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         let file = File::from(descriptor.try_clone_to_owned()?);

@@ -48,7 +48,7 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
-    /// The jobs that were given up and are not in `stuck`: a thread is about to take the job, or its thread could not
+    /// The jobs that were given up and are not in `stuck`. A thread is about to take the job, or its thread could not
     /// be replaced.
     given_up: Vec<Ticket>,
     answers: VecDeque<Answer>,

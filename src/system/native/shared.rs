@@ -73,7 +73,7 @@ impl<T: Descriptor> Shared<T> {
     }
 
     /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a call that could wait, such
-    /// as a read or an accept: another holder may have taken what the kernel reported.
+    /// as a read or an accept. Another holder may have taken what the kernel reported.
     // Costs a system call for each such call: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised
     // memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {

@@ -56,8 +56,8 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// An error if nothing is under way in the network, and `timeout` is `None` or ends beyond the range of the clock:
-    /// the wait would never end.
+    /// An error if nothing is under way in the network, and `timeout` is `None` or ends beyond the range of the clock.
+    /// The wait would never end.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut network = self.machine.network().borrow_mut();
         let id = self.machine.id();

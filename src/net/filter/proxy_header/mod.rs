@@ -1,5 +1,5 @@
-//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come. It has
-//! versions 1 (a line of text) and 2 (binary), as the specification of HAProxy defines them.
+//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come. The
+//! specification of HAProxy defines version 1 (a line of text) and version 2 (binary).
 //!
 //! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. The verdict on a header
 //! is the same wherever the stream is cut.

@@ -80,8 +80,8 @@ impl Socket<'_> {
     ///
     /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
     /// socket keeps [`run`](crate::EventLoop::run) going. Without memory for a timer, the socket fails with ENOMEM. The
-    /// process aborts if there is none for the map from tokens to timers. It may abort if there is none for a timer
-    /// that is moved.
+    /// process aborts if there is none for the map from tokens to timers. The process may abort if there is none for a
+    /// timer that is moved.
     ///
     /// To notice a silent peer, no timer is needed: the [idle timeout](Self::set_idle_timeout) counts from the last
     /// byte.

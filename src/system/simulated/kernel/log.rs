@@ -1,5 +1,5 @@
-//! The log of a run, for people. Each line has the time and a text: a call or an event of a machine, mostly with a
-//! socket, or a line of the program.
+//! The log of a run, for people. Each line has the time and a text. The text is a call or an event of a machine, mostly
+//! with a socket, or a line of the program.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

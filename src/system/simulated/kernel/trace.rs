@@ -3,8 +3,8 @@
 
 /// A running hash, FNV-1a over integers of 64 bits.
 ///
-/// The hash covers no value that could differ between two runs of one seed: no memory address, no order of a hash
-/// table, no wall clock.
+/// The hash covers no value that could differ between two runs of one seed. Memory addresses, the order of a hash table
+/// and the wall clock could differ.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,

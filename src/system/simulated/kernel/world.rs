@@ -68,8 +68,8 @@ impl World {
         self.clock.nanoseconds() + time + self.jitter()
     }
 
-    /// Adds a line to the log, if there is one: `text` about a socket of `machine`, with the addresses of the socket
-    /// and of its peer.
+    /// Adds a line to the log, if there is one. The line is `text` about a socket of `machine`, with the addresses of
+    /// the socket and of its peer.
     #[inline]
     pub(super) fn record(
         &mut self,

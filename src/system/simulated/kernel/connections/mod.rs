@@ -330,7 +330,7 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles the beginning or the end of a partition, of a blocked link or of a crash: sends the held packets again,
+    /// Handles the beginning or the end of a partition, of a blocked link or of a crash. Sends the held packets again,
     /// and begins or ends keep-alive probes.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
