@@ -1,5 +1,5 @@
-//! The handlers: the traits that users implement for their sockets, servers, UDP sockets and sources, and the handler of a
-//! pipe, which stands in front of theirs.
+//! The handlers: the traits that users implement for their sockets, servers, UDP sockets and sources. The handler of a
+//! pipe stands in front of those of its sockets.
 
 mod datagram_handler;
 pub(super) mod pipe;
