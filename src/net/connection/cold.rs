@@ -12,6 +12,7 @@ use crate::system::Stream;
 
 use super::close_progress::CloseProgress;
 use super::connecting::DialStep;
+use super::held::{Failure, HeldFailure};
 use super::notice::Notice;
 use super::outbound::OutboundFlags;
 use super::pace::Pace;
@@ -65,8 +66,6 @@ pub(super) struct ColdState {
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
-    /// The tick at which the held failure was met. Has no meaning unless a failure is held.
-    pub(super) failed_tick: u64,
     pub(super) program_deadline: ProgramDeadline,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,
@@ -85,16 +84,13 @@ pub(super) struct ColdState {
     /// Whether the user has closed the connection with `destroy_with`. If bytes are lost, the close still sends a FIN and
     /// not a RST, as for `CloseReason::Local`.
     is_given_up: bool,
-    /// Whether the held failure came after the peer's end, so that a read of 0 bytes is that end. Has no meaning unless
-    /// a failure is held.
-    pub(super) is_failed_behind_end: bool,
     /// Whether a pipe has ended this side, because its other socket has closed, or takes no more bytes. Neither `end`
     /// nor `destroy_soon` came before, so no FIN was promised.
     pub(super) is_ended_by_pipe: bool,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
-    failure: Option<Error>,
+    failure: Option<Failure>,
 }
 
 /// The address under which a server's limit for each network counts a connection.
@@ -115,15 +111,31 @@ impl Connection {
         self.cold.is_some()
     }
 
-    /// Notes a fatal error. Nothing is sent from now on.
+    /// Notes the error with which the connection closes. Nothing is sent from now on.
     pub(super) fn set_failure(&mut self, error: Error) {
+        self.note_failure(Failure::Final(error));
+    }
+
+    /// Notes an error that is held. Nothing is sent from now on.
+    pub(super) fn hold_failure(&mut self, failure: HeldFailure) {
+        self.note_failure(Failure::Held(Box::new(failure)));
+    }
+
+    fn note_failure(&mut self, failure: Failure) {
         self.outbound.flags.insert(OutboundFlags::FAILED);
-        self.cold_mut().failure = Some(error);
+        self.cold_mut().failure = Some(failure);
     }
 
     pub(super) fn take_failure(&mut self) -> Option<Error> {
         self.outbound.flags.remove(OutboundFlags::FAILED);
-        self.cold.as_mut()?.failure.take()
+        self.cold.as_mut()?.failure.take().map(Failure::into_error)
+    }
+
+    pub(super) fn held_failure(&self) -> Option<&HeldFailure> {
+        match self.cold.as_ref()?.failure.as_ref()? {
+            Failure::Held(held) => Some(held),
+            Failure::Final(_) => None,
+        }
     }
 
     pub(super) fn note_given_up(&mut self) {

@@ -8,7 +8,7 @@
 
 use std::io;
 
-use crate::net::error::Syscall;
+use crate::net::error::{Error, Syscall};
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::errno::is_transient;
@@ -18,6 +18,35 @@ use super::activity::later;
 use super::closing::reason_of;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::retry::Retry;
+
+/// The fatal error of a connection.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection closes with this error.
+    Final(Error),
+    /// The error waits for received bytes, or for the peer's end. If the connection closes before these are told, it
+    /// closes with this error too.
+    Held(Box<HeldFailure>),
+}
+
+/// An error that the handler gets after received bytes, or after the peer's end.
+#[derive(Debug)]
+pub(super) struct HeldFailure {
+    error: Error,
+    /// The tick at which the failure was met.
+    tick: u64,
+    /// Whether the failure came after the peer's end, so that a read of 0 bytes is that end.
+    is_behind_end: bool,
+}
+
+impl Failure {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Final(error) => error,
+            Self::Held(held) => held.error,
+        }
+    }
+}
 
 impl Connection {
     /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once if the peer has
@@ -40,14 +69,13 @@ impl Connection {
             self.fail_io(call, error, registration);
             return;
         }
-        let error = self.error(call, error);
-        self.set_failure(error);
+        self.hold_failure(HeldFailure {
+            error: self.error(call, error),
+            // The clock is read anew, because the write that failed may come at the end of a long callback.
+            tick: registration.read_tick(),
+            is_behind_end,
+        });
         self.outbound.flags.remove(OutboundFlags::OWES_DRAIN);
-        // The clock is read anew, because the write that failed may come at the end of a long callback.
-        let tick = registration.read_tick();
-        let cold = self.cold_mut();
-        cold.failed_tick = tick;
-        cold.is_failed_behind_end = is_behind_end;
         self.drop_filter_output();
         registration.unwant(Interest::WRITABLE);
         // The flush of a failed connection drops its queue.
@@ -91,7 +119,7 @@ impl Connection {
         if !self.is_peer_gone() || !self.inbound.is_paused() {
             return None;
         }
-        let since = self.cold.as_ref()?.failed_tick;
+        let since = self.held_failure()?.tick;
         Some(later(since, self.settings.unread_timeout?))
     }
 
@@ -107,11 +135,7 @@ impl Connection {
     /// Whether the held failure came after the peer's end. A read of 0 bytes is then that end, and not the trace of a
     /// reset whose error a write has consumed.
     pub(super) fn is_failed_behind_end(&self) -> bool {
-        self.outbound.has_failed()
-            && self
-                .cold
-                .as_ref()
-                .is_some_and(|cold| cold.is_failed_behind_end)
+        self.held_failure().is_some_and(|held| held.is_behind_end)
     }
 
     /// Whether received bytes are unread, in the connection or in the kernel. `None` if the kernel cannot say for now.
