@@ -101,6 +101,15 @@ enum CountedAs {
     Other(Option<SocketAddr>),
 }
 
+/// Returns the filters of a connection, while its other fields are borrowed too.
+#[inline]
+pub(super) fn filters_of(cold: &mut Option<Box<ColdState>>) -> Option<&mut Filters> {
+    match cold {
+        Some(cold) => cold.filters.as_deref_mut(),
+        None => None,
+    }
+}
+
 impl Connection {
     pub(super) fn cold_mut(&mut self) -> &mut ColdState {
         self.cold.get_or_insert_default()

@@ -12,6 +12,7 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
+use super::cold::filters_of;
 use super::outbound::Wire;
 use super::stage::Stage;
 use super::transport::Transport;
@@ -110,7 +111,7 @@ impl Connection {
     }
 
     pub(super) fn filters_mut(&mut self) -> Option<&mut Filters> {
-        self.cold.as_mut()?.filters.as_deref_mut()
+        filters_of(&mut self.cold)
     }
 
     pub(super) fn has_filters(&self) -> bool {
@@ -143,7 +144,7 @@ impl Connection {
                 return;
             };
             let mut wire = Wire {
-                transport: Transport::new(stream, &mut self.cold),
+                transport: Transport::new(stream, filters_of(&mut self.cold)),
                 activity: &mut self.activity,
                 registration,
                 outbox,

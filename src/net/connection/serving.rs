@@ -12,6 +12,7 @@ use crate::system::Stream;
 use crate::system::errno::is_out_of_buffers;
 
 use super::Connection;
+use super::cold::filters_of;
 use super::inbound::InboundState;
 use super::outbound::OutboundFlags;
 use super::retry::Retry;
@@ -107,11 +108,7 @@ impl Connection {
             return None;
         };
         let buffer = &mut buffer[..space];
-        let filters = match &mut self.cold {
-            Some(cold) => cold.filters.as_deref_mut(),
-            None => None,
-        };
-        if let Some(filters) = filters {
+        if let Some(filters) = filters_of(&mut self.cold) {
             let before = filters.received();
             let read = filters.read(stream, buffer, &mut outbox.spare.received);
             let received = filters.received() - before;
@@ -152,11 +149,7 @@ impl Connection {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let filters = self
-            .cold
-            .as_mut()
-            .and_then(|cold| cold.filters.as_deref_mut());
-        let (Some(stream), Some(filters)) = (&mut self.stream, filters) else {
+        let (Some(stream), Some(filters)) = (&mut self.stream, filters_of(&mut self.cold)) else {
             return None;
         };
         let before = filters.received();

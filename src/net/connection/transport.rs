@@ -5,8 +5,6 @@ use std::io::{self, IoSlice};
 use crate::net::filter::Filters;
 use crate::system::Stream;
 
-use super::cold::ColdState;
-
 /// The stream of a connection, with its filters if there are any.
 #[derive(Debug)]
 pub(super) struct Transport<'a> {
@@ -16,14 +14,8 @@ pub(super) struct Transport<'a> {
 
 impl<'a> Transport<'a> {
     #[inline]
-    pub(super) fn new(stream: &'a Stream, cold: &'a mut Option<Box<ColdState>>) -> Self {
-        Self {
-            stream,
-            filters: match cold {
-                Some(cold) => cold.filters.as_deref_mut(),
-                None => None,
-            },
-        }
+    pub(super) fn new(stream: &'a Stream, filters: Option<&'a mut Filters>) -> Self {
+        Self { stream, filters }
     }
 
     /// Writes as [`Stream::write`] does. `spare` is the outbox's buffer for encoded bytes.

@@ -10,6 +10,7 @@ use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::Stream;
 
 use super::Connection;
+use super::cold::filters_of;
 use super::outbound::{OutboundFlags, OutboundState, Wire, note_sent};
 use super::overflowing::Overflow;
 use super::transport::Transport;
@@ -219,7 +220,7 @@ impl Connection {
             return Ok(0);
         };
         let mut wire = Wire {
-            transport: Transport::new(stream, &mut self.cold),
+            transport: Transport::new(stream, filters_of(&mut self.cold)),
             activity: &mut self.activity,
             registration,
             outbox,
@@ -243,7 +244,7 @@ impl Connection {
         }
         if registration.readiness().serves(Interest::WRITABLE) {
             let unsent = &mut self.outbound.unsent;
-            let mut transport = Transport::new(stream, &mut self.cold);
+            let mut transport = Transport::new(stream, filters_of(&mut self.cold));
             let write =
                 |bytes: &[u8], spare: &mut Vec<u8>| transport.write(&[IoSlice::new(bytes)], spare);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
@@ -262,7 +263,7 @@ impl Connection {
             return;
         };
         let mut wire = Wire {
-            transport: Transport::new(stream, &mut self.cold),
+            transport: Transport::new(stream, filters_of(&mut self.cold)),
             activity: &mut self.activity,
             registration,
             outbox,
@@ -343,7 +344,7 @@ impl Connection {
         let Some(stream) = &self.stream else {
             return;
         };
-        let mut transport = Transport::new(stream, &mut self.cold);
+        let mut transport = Transport::new(stream, filters_of(&mut self.cold));
         let (offered, sent) = outbox.take_rest(&mut self.outbound.unsent, |bytes, spare| {
             sent.unwrap_or_else(|| transport.write(&[IoSlice::new(bytes)], spare))
         });
@@ -370,7 +371,7 @@ impl Connection {
         }
         let noted = match (sent, &self.stream) {
             (Ok(sent), Some(stream)) => {
-                let transport = Transport::new(stream, &mut self.cold);
+                let transport = Transport::new(stream, filters_of(&mut self.cold));
                 note_sent(sent, offered, &transport, &mut self.activity, registration);
                 Ok(())
             }
