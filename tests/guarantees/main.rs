@@ -1,4 +1,4 @@
-//! The guarantees of netloop, one test a sentence. They are the rules of Node's `net` and of the reliability tables,
+//! The guarantees of netloop, one test a sentence. They are the rules of Node's `net` and of the table of faults,
 //! each shown by a real peer on a real socket.
 //!
 //! A comment above each test cites the rules that it holds. I1 to I12 are the invariants of `ARCHITECTURE.md`.

@@ -1,5 +1,15 @@
 //! The one checker: a handler around every handler of a workload, which sees to it that the loop keeps its promises at
-//! every callback (S1 to S9 of the reliability tables).
+//! every callback. Checks and planted faults cite the promises by their numbers:
+//!
+//! - S1: received bytes are the sent ones, in order and before the end.
+//! - S2: the events of a socket come in the order of its life, and `on_close` once and last.
+//! - S3: each token is told once and in order, and an error at most once.
+//! - S4: queues keep to their limits, and the counts of bytes are right.
+//! - S5: a dead id reaches no socket.
+//! - S6: an event reaches its own socket, with its own answer.
+//! - S7: a timer comes once, never early, and not after it was cancelled.
+//! - S8: servers keep to their limits on connections.
+//! - S9: no callback comes within another.
 
 use std::cell::RefCell;
 use std::rc::Rc;
