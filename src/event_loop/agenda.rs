@@ -14,11 +14,11 @@ use super::call::{Call, RepeatedCall};
 use super::handlers::{AnySource, DatagramHandler, ServerHandler, SocketHandler, pipe};
 use super::hooks::{HookId, HookPlace, Hooks};
 use super::mailbox::Mailbox;
-use super::meter::Meter;
 use super::shutdown::Shutdowns;
 #[cfg(all(unix, feature = "signals"))]
 use super::signals::Signals;
 use super::timers::Timers;
+use super::watch::Meter;
 
 /// The largest capacity that an empty queue of calls keeps; a larger queue is freed. To grow it again costs little beside
 /// its calls, because each call is an allocation too.

@@ -5,7 +5,7 @@ use crate::net::Sockets;
 use super::EventLoop;
 use super::calling::Calling;
 use super::contexts::LoopContext;
-use super::stall::Watched;
+use super::watch::Watched;
 
 /// A user closure that the loop calls once: for `defer`, `after` or `on_signal_once`, or at the end of a shutdown.
 pub(super) type Call<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>)>;

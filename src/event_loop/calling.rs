@@ -3,7 +3,7 @@
 use crate::net::{CloseReason, DatagramId, Error, ServerId, SocketId, SourceId};
 
 use super::EventLoop;
-use super::panics::PanicPolicy;
+use super::watch::PanicPolicy;
 
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use crate::slots::{Key, Slots};
 use super::agenda::Agenda;
 use super::call::RepeatedCall;
 use super::calling::Calling;
-use super::stall::Watched;
 use super::turns::Limit;
+use super::watch::Watched;
 use super::{EventLoop, LoopContext, Turn, Wait};
 
 /// The id of a hook. Once the hook is gone, its id reaches nothing.

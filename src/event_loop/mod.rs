@@ -17,10 +17,7 @@ mod handlers;
 mod hooks;
 mod into_handler;
 mod mailbox;
-mod meter;
-mod panics;
 mod post_error;
-mod pressure;
 mod remote;
 mod shutdown;
 mod shutdown_report;
@@ -30,13 +27,11 @@ mod signal;
 mod signal_watch;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
-mod spin;
-mod stall;
-mod statistics;
 #[cfg(test)]
 mod tests;
 mod timer;
 mod timers;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -51,10 +46,8 @@ use agenda::{Agenda, NewHandler};
 use call::Post;
 use calling::Calling;
 use handlers::AnySource;
-use panics::PanicHook;
-use pressure::PressureHook;
-use stall::StallHook;
 use turns::{Part, ReadBuffer};
+use watch::{PanicHook, PressureHook, StallHook};
 
 pub use contexts::{Context, DatagramContext, LoopContext, SourceContext};
 pub use handlers::{
@@ -64,19 +57,16 @@ pub use handlers::{
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use owner::EventLoopOptions;
-pub use panics::{CaughtPanic, PanicPolicy};
 pub use post_error::PostError;
-pub use pressure::Pressure;
 pub use remote::{Hold, Remote};
 pub use shutdown_report::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]
 pub use signal_watch::{SignalId, SignalWatch};
-pub use stall::{CallbackOwner, Stall, StallKind};
-pub use statistics::Statistics;
 pub use timer::Timer;
 pub use turns::{Budget, RunEnd, Turn, Wait};
+pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallKind, Statistics};
 
 /// A network event loop: one thread, one loop, a handler for each socket.
 ///

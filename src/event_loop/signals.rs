@@ -26,8 +26,8 @@ use super::contexts::{SourceContext, Verbs};
 use super::handlers::SourceHandler;
 use super::signal::Signal;
 use super::signal_watch::SignalId;
-use super::stall::Watched;
 use super::turns::Limit;
+use super::watch::Watched;
 use super::{EventLoop, Turn};
 
 /// The user closure for a signal.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::event_loop::EventLoop;
 use crate::event_loop::agenda::Agenda;
 use crate::event_loop::mailbox::Mailbox;
-use crate::event_loop::meter::Meter;
 use crate::event_loop::turns::{Part, ReadBuffer};
+use crate::event_loop::watch::Meter;
 use crate::net::{
     Capacities, DatagramId, DatagramSocket, Net, Result, Server, ServerId, Socket, SocketId,
     Sockets, Source, SourceId,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event_loop::panics::PanicPolicy;
+use crate::event_loop::watch::PanicPolicy;
 use crate::net::{Limits, Result, out_of_range};
 
 /// The limit on [`EventLoopOptions::events_per_poll`]. With epoll on x86-64, each of these events takes 12 bytes.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event_loop::panics::PanicPolicy;
+use crate::event_loop::watch::PanicPolicy;
 use crate::event_loop::{EventLoop, RunEnd, Wait};
 use crate::net::Result;
 

@@ -4,7 +4,7 @@ use crate::event_loop::calling::Calling;
 use crate::event_loop::contexts::DatagramContext;
 use crate::event_loop::handlers::DatagramHandler;
 use crate::event_loop::shutdown_report::AtShutdown;
-use crate::event_loop::stall::Watched;
+use crate::event_loop::watch::Watched;
 use crate::event_loop::{EventLoop, shutdown};
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
 

@@ -4,7 +4,7 @@
 use crate::event_loop::agenda::NewHandler;
 use crate::event_loop::calling::Calling;
 use crate::event_loop::handlers::{Accepted, OverLimit, ServerHandler, SocketHandler, SourceCall};
-use crate::event_loop::stall::Watched;
+use crate::event_loop::watch::Watched;
 use crate::event_loop::{Context, EventLoop, LoopContext, shutdown};
 use crate::net::{
     CloseReason, Error, ServerEvent, ServerId, Socket, SocketEvent, SocketId, Sockets, SourceEvent,

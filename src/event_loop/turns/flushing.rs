@@ -1,6 +1,6 @@
 //! The flush phases of a turn: connects that were asked for are made, and written bytes are sent.
 
-use crate::event_loop::stall::Watched;
+use crate::event_loop::watch::Watched;
 use crate::event_loop::{Budget, EventLoop, Turn};
 use crate::net::{SocketEvent, TargetedEvent};
 

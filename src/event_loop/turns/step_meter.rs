@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event_loop::EventLoop;
-use crate::event_loop::meter::Meter;
+use crate::event_loop::watch::Meter;
 
 /// The measure of the steps of one turn or flush.
 #[derive(Clone, Copy, Debug)]

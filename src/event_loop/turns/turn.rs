@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use crate::event_loop::calling::Calling;
-use crate::event_loop::panics::PanicPolicy;
-use crate::event_loop::stall::Watched;
 use crate::event_loop::timers::Action;
+use crate::event_loop::watch::{PanicPolicy, Watched};
 use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::{
     Closing, DatagramId, Due, Elapsing, Event, Result, SocketEvent, SocketId, TargetedEvent,

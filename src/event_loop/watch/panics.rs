@@ -4,12 +4,12 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::event_loop::calling::Calling;
+use crate::event_loop::turns::Wait;
+use crate::event_loop::{Budget, CallbackOwner, EventLoop, LoopContext, Turn};
 use crate::net::Result;
 
-use super::calling::Calling;
 use super::stall::Watched;
-use super::turns::Wait;
-use super::{Budget, CallbackOwner, EventLoop, LoopContext, Turn};
 
 /// The number of panicked callbacks after which a turn ends, so that calls that always panic cannot keep it going.
 const CATCHES_A_TURN: u32 = 64;
@@ -103,7 +103,7 @@ impl fmt::Display for CaughtPanic<'_> {
 }
 
 /// The hook of the user.
-pub(super) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPanic<'_>)>;
+pub(crate) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPanic<'_>)>;
 
 type Payload = Box<dyn Any + Send>;
 
@@ -137,7 +137,7 @@ impl<S> EventLoop<S> {
 
     /// Makes a turn. After each panic makes the rest of the turn, until [`CATCHES_A_TURN`] callbacks have panicked.
     #[inline(never)]
-    pub(super) fn make_catching_turn(
+    pub(crate) fn make_catching_turn(
         &mut self,
         shared: &mut S,
         wait_of: impl Fn(&Self) -> Wait,
@@ -160,7 +160,7 @@ impl<S> EventLoop<S> {
 
     /// Makes a turn with a budget. A panic ends it, since the budget that was left is unknown.
     #[inline(never)]
-    pub(super) fn make_catching_limited_turn(
+    pub(crate) fn make_catching_limited_turn(
         &mut self,
         shared: &mut S,
         wait: Wait,

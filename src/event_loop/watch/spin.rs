@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::event_loop::{CallbackOwner, EventLoop, Turn};
 use crate::net::Awake;
 
 use super::stall::{Stall, StallKind, Watched};
-use super::{CallbackOwner, EventLoop, Turn};
 
 /// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, but
 /// moved no byte, and made no callback except for hooks.
@@ -17,7 +17,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The turns in a row that did nothing although work was queued.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spin {
+pub(crate) struct Spin {
     turns: u32,
     /// The number of the last turn of the row.
     last: u64,
@@ -29,7 +29,7 @@ pub(super) struct Spin {
 }
 
 impl Spin {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             turns: 0,
             last: 0,
@@ -97,7 +97,7 @@ impl<S> EventLoop<S> {
     /// Calls the stall hook if the wait of this turn ended long after the next deadline: the process stood still. The
     /// sockets are served afterwards, and before any deadline is decided.
     #[cold]
-    pub(super) fn note_wait(&mut self, shared: &mut S) {
+    pub(crate) fn note_wait(&mut self, shared: &mut S) {
         let Some((began, ended)) = self.agenda.meter.wait() else {
             return;
         };

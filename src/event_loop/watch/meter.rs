@@ -1,27 +1,27 @@
-//! The counters and times of the [statistics](super::Statistics), which the turns update.
+//! The counters and times of the [statistics](crate::Statistics), which the turns update.
 
 use std::time::{Duration, Instant};
 
+use crate::event_loop::mailbox::Mailbox;
+use crate::event_loop::{Context, EventLoop, LoopContext, Statistics, Turn};
 use crate::net::{AcceptLimit, Net};
 
-use super::mailbox::Mailbox;
 use super::spin::Spin;
-use super::{Context, EventLoop, LoopContext, Statistics, Turn};
 
 /// The counters of a loop's turns, and the times that the turns take.
 #[derive(Debug)]
-pub(super) struct Meter {
-    pub(super) events: u64,
+pub(crate) struct Meter {
+    pub(crate) events: u64,
     pub(super) carried_over: u64,
-    pub(super) calls: u64,
-    pub(super) closed_over_limit: u64,
-    pub(super) stalls: u64,
-    pub(super) panics: u64,
-    pub(super) spins: u64,
-    pub(super) standstills: u64,
-    pub(super) spin: Spin,
+    pub(crate) calls: u64,
+    pub(crate) closed_over_limit: u64,
+    pub(crate) stalls: u64,
+    pub(crate) panics: u64,
+    pub(crate) spins: u64,
+    pub(crate) standstills: u64,
+    pub(crate) spin: Spin,
     /// The time that the callbacks of this turn took, while a stall hook is set.
-    pub(super) called: Duration,
+    pub(crate) called: Duration,
     timers: u64,
     timer_lag: Duration,
     /// The time of the waits, in nanoseconds. `busy`, `longest_turn`, `worst_lag` and `Timing::tail` are in nanoseconds
@@ -29,13 +29,13 @@ pub(super) struct Meter {
     idle: u64,
     busy: u64,
     longest_turn: u64,
-    pub(super) longest_step: Duration,
+    pub(crate) longest_step: Duration,
     worst_lag: u64,
     worst_timer_lag: Duration,
     /// Whether a hook is told of stalls. Then the clock is read around each callback.
     watches: bool,
     /// The clock that measures steps, if the host has set one.
-    pub(super) step_clock: Option<fn() -> Duration>,
+    pub(crate) step_clock: Option<fn() -> Duration>,
     /// Whether a hook is told of pressure.
     awaits_pressure: bool,
     /// Invariant: `watches || awaits_pressure`. So each callback makes one test for both hooks.
@@ -64,7 +64,7 @@ struct TimedPoll {
 }
 
 impl Meter {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             events: 0,
             carried_over: 0,
@@ -99,7 +99,7 @@ impl Meter {
 
     /// Whether the clock is read around each callback.
     #[inline]
-    pub(super) fn watches(&self) -> bool {
+    pub(crate) fn watches(&self) -> bool {
         self.watches
     }
 
@@ -110,7 +110,7 @@ impl Meter {
 
     /// Whether a hook is told of pressure after the callback that has caused it.
     #[inline]
-    pub(super) fn awaits_pressure(&self) -> bool {
+    pub(crate) fn awaits_pressure(&self) -> bool {
         self.awaits_pressure
     }
 
@@ -121,18 +121,18 @@ impl Meter {
 
     /// Whether a hook is to be told of anything after a callback.
     #[inline]
-    pub(super) fn has_hooks(&self) -> bool {
+    pub(crate) fn has_hooks(&self) -> bool {
         self.has_hooks
     }
 
     /// Notes that the host works before the next turn. The time of that work is neither busy nor idle.
     #[inline]
-    pub(super) fn leave_to_host(&mut self) {
+    pub(crate) fn leave_to_host(&mut self) {
         self.timing.tail = 0;
         self.timing.goes_on = false;
     }
 
-    pub(super) fn begin_turn(&mut self, now: u64) {
+    pub(crate) fn begin_turn(&mut self, now: u64) {
         self.timing.began = now;
         self.timing.poll = None;
     }
@@ -148,7 +148,7 @@ impl Meter {
 
     /// Returns the beginning and the end of the poll of this turn, if it could wait, in nanoseconds since the loop's
     /// beginning.
-    pub(super) fn wait(&self) -> Option<(u64, u64)> {
+    pub(crate) fn wait(&self) -> Option<(u64, u64)> {
         let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
         Some((poll.began, poll.ended))
     }
@@ -205,7 +205,7 @@ impl Meter {
     }
 
     /// Returns the statistics, with the counters of `net` and `mailbox`.
-    pub(super) fn read<S>(&self, net: &Net, mailbox: &Mailbox<S>) -> Statistics {
+    pub(crate) fn read<S>(&self, net: &Net, mailbox: &Mailbox<S>) -> Statistics {
         let net = net.counts();
         let refused = |limit: AcceptLimit| net.refused[limit as usize];
         Statistics {
@@ -270,7 +270,7 @@ impl Meter {
 impl<S> EventLoop<S> {
     /// Begins to measure a turn. The clock is read, unless another turn of the same `run` has just ended.
     #[inline]
-    pub(super) fn begin_timing(&mut self) {
+    pub(crate) fn begin_timing(&mut self) {
         if !self.agenda.meter.timing.goes_on {
             self.net.refresh_now();
         }
@@ -280,14 +280,14 @@ impl<S> EventLoop<S> {
 
     /// Notes the turn's poll, which was asked for at `began`, in nanoseconds since the loop's beginning.
     #[inline]
-    pub(super) fn note_poll(&mut self, began: u64) {
+    pub(crate) fn note_poll(&mut self, began: u64) {
         let could_wait = self.net.could_wait();
         let ended = self.net.elapsed();
         self.agenda.meter.note_poll(began, ended, could_wait);
     }
 
     /// Ends the measuring of a turn. If the turn was long, or the loop stands still or spins, tells the hook for stalls.
-    pub(super) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
+    pub(crate) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.refresh_now();
         let meter = &mut self.agenda.meter;
         meter.events += u64::from(turn.events);
@@ -303,7 +303,7 @@ impl<S> EventLoop<S> {
 
     /// Counts the timer that is called now. The clock is read for the first timer of a turn, where `last_call` is
     /// `None`, and for each one while callbacks are watched. Returns the newest reading.
-    pub(super) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
+    pub(crate) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
         let now = match last_call {
             Some(now) if !self.agenda.meter.watches => now,
             _ => self.net.read_clock(),

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use crate::event_loop::{EventLoop, LoopContext};
+
 use super::stall::Watched;
-use super::{EventLoop, LoopContext};
 
 /// The queued bytes of all sockets, near their limit: the argument of [`EventLoop::on_pressure`].
 ///
@@ -41,7 +42,7 @@ impl fmt::Display for Pressure {
 }
 
 /// The hook of the user.
-pub(super) type PressureHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Pressure)>;
+pub(crate) type PressureHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Pressure)>;
 
 /// The limit on the queued bytes of all sockets.
 impl<S> EventLoop<S> {
@@ -91,7 +92,7 @@ impl<S> EventLoop<S> {
 
     /// Calls the hook if pressure has begun. `owner` is the owner of the callback that has just returned.
     #[inline]
-    pub(super) fn relieve(&mut self, shared: &mut S, owner: Watched) {
+    pub(crate) fn relieve(&mut self, shared: &mut S, owner: Watched) {
         if self.agenda.meter.awaits_pressure() && self.net.has_pressure() {
             self.tell_pressure(shared, owner);
         }

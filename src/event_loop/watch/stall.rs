@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::event_loop::calling::Calling;
+use crate::event_loop::{EventLoop, LoopContext};
 use crate::net::{DatagramId, DatagramSocket, Server, ServerId, Socket, SocketId, SourceId};
-
-use super::calling::Calling;
-use super::{EventLoop, LoopContext};
 
 /// A callback or a turn that took longer than the limit of [`EventLoop::on_stall`](crate::EventLoop::on_stall), or another
 /// [kind](StallKind) of stall.
@@ -179,7 +178,7 @@ fn write_address(formatter: &mut fmt::Formatter<'_>, address: Option<SocketAddr>
 type StallCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Stall)>;
 
 /// The hook of the user, with its limit.
-pub(super) struct StallHook<S> {
+pub(crate) struct StallHook<S> {
     limit: Duration,
     call: StallCall<S>,
 }
@@ -187,7 +186,7 @@ pub(super) struct StallHook<S> {
 /// The owner of a callback, without the addresses that [`CallbackOwner`] adds: to find them for each callback costs
 /// time.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Watched {
+pub(crate) enum Watched {
     Socket(SocketId),
     /// A socket between its `on_connection` and its `on_connect`. If the hook panics, the socket is destroyed.
     Accepting(SocketId),
@@ -254,7 +253,7 @@ impl<S> EventLoop<S> {
 
     /// Reads the clock before a callback, if a hook for stalls is set.
     #[inline]
-    pub(super) fn watch(&self) -> Option<Instant> {
+    pub(crate) fn watch(&self) -> Option<Instant> {
         match self.agenda.meter.watches() {
             true => Some(self.net.read_clock()),
             false => None,
@@ -264,7 +263,7 @@ impl<S> EventLoop<S> {
     /// Ends the watch of a callback that has returned. Calls the stall hook if the callback took long, and the pressure
     /// hook if it has caused pressure.
     #[inline]
-    pub(super) fn end_watch(
+    pub(crate) fn end_watch(
         &mut self,
         shared: &mut S,
         watched: Option<Instant>,
