@@ -17,8 +17,6 @@ mod handlers;
 mod hooks;
 mod into_handler;
 mod mailbox;
-mod post_error;
-mod remote;
 mod shutdown;
 mod shutdown_report;
 #[cfg(all(unix, feature = "signals"))]
@@ -56,9 +54,8 @@ pub use handlers::{
 };
 pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
+pub use mailbox::{Hold, PostError, Remote};
 pub use owner::EventLoopOptions;
-pub use post_error::PostError;
-pub use remote::{Hold, Remote};
 pub use shutdown_report::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;

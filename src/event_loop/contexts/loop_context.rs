@@ -8,7 +8,7 @@ use crate::event_loop::agenda::Agenda;
 use crate::event_loop::handlers::{Accepted, ServerHandler, SocketHandler, SourceHandler};
 use crate::event_loop::hooks::{Hook, HookId, HookPlace};
 use crate::event_loop::into_handler::IntoHandler;
-use crate::event_loop::remote::Remote;
+use crate::event_loop::mailbox::Remote;
 use crate::event_loop::shutdown::Domain;
 use crate::event_loop::shutdown_report::ShutdownReport;
 #[cfg(all(unix, feature = "signals"))]

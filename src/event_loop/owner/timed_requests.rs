@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::contexts::LoopContext;
-use crate::event_loop::remote::Remote;
+use crate::event_loop::mailbox::Remote;
 use crate::event_loop::timer::Timer;
 use crate::net::TimerId;
 

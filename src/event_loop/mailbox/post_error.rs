@@ -32,7 +32,7 @@ pub struct PostError<F> {
 }
 
 impl<F> PostError<F> {
-    pub(super) fn new(error: Error, call: F) -> Self {
+    pub(crate) fn new(error: Error, call: F) -> Self {
         Self { error, call }
     }
 

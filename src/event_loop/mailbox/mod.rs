@@ -1,21 +1,25 @@
 //! The posts, wakes, stops and holds by which other threads reach the loop.
 
+mod post_error;
+mod remote;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, PoisonError};
 
+use crate::event_loop::agenda::KEPT_CALLS;
+use crate::event_loop::call::Post;
+use crate::event_loop::contexts::LoopContext;
 use crate::net::{Error, Result, WakeHandle, WakeListener};
 use crate::system::threading::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
 
-use super::agenda::KEPT_CALLS;
-use super::call::Post;
-use super::contexts::LoopContext;
-use super::post_error::PostError;
+pub use post_error::PostError;
+pub use remote::{Hold, Remote};
 
 /// The part of a loop that other threads reach. A wake and a stop do not take the lock of `inbox`. A signal handler may
 /// make them, and may have interrupted the thread that holds the lock.
-pub(super) struct Mailbox<S> {
+pub(crate) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     waker: WakeHandle,
     /// The host's callback for wakes of the loop, if it has set one.
@@ -33,7 +37,7 @@ pub(super) struct Mailbox<S> {
     capacity: usize,
     /// The number of wakes that have succeeded.
     wakes: AtomicUsize,
-    /// The number of [`Hold`](super::Hold)s that are alive.
+    /// The number of [`Hold`]s that are alive.
     holds: AtomicUsize,
 }
 

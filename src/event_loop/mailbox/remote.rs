@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use crate::event_loop::contexts::LoopContext;
 use crate::net::Result;
 
-use super::contexts::LoopContext;
-use super::mailbox::Mailbox;
+use super::Mailbox;
 use super::post_error::PostError;
 
 /// A handle to a loop for other threads. A `Remote` is cheap to clone, may outlive the loop, and lets the loop end,
@@ -36,7 +36,7 @@ pub struct Remote<S = ()> {
 }
 
 impl<S> Remote<S> {
-    pub(super) fn new(mailbox: &Arc<Mailbox<S>>) -> Self {
+    pub(crate) fn new(mailbox: &Arc<Mailbox<S>>) -> Self {
         Self {
             mailbox: Arc::clone(mailbox),
         }
