@@ -18,7 +18,6 @@ mod hooks;
 mod into_handler;
 mod mailbox;
 mod shutdown;
-mod shutdown_report;
 #[cfg(all(unix, feature = "signals"))]
 mod signal;
 #[cfg(all(unix, feature = "signals"))]
@@ -56,7 +55,7 @@ pub use hooks::{Hook, HookId};
 pub use into_handler::IntoHandler;
 pub use mailbox::{Hold, PostError, Remote};
 pub use owner::EventLoopOptions;
-pub use shutdown_report::{AtShutdown, ShutdownReport};
+pub use shutdown::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signal::Signal;
 #[cfg(all(unix, feature = "signals"))]

@@ -9,8 +9,7 @@ use crate::event_loop::handlers::{Accepted, ServerHandler, SocketHandler, Source
 use crate::event_loop::hooks::{Hook, HookId, HookPlace};
 use crate::event_loop::into_handler::IntoHandler;
 use crate::event_loop::mailbox::Remote;
-use crate::event_loop::shutdown::Domain;
-use crate::event_loop::shutdown_report::ShutdownReport;
+use crate::event_loop::shutdown::{Domain, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 use crate::event_loop::signal::Signal;
 #[cfg(all(unix, feature = "signals"))]

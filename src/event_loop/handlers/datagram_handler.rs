@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event_loop::contexts::DatagramContext;
-use crate::event_loop::shutdown_report::AtShutdown;
+use crate::event_loop::shutdown::AtShutdown;
 use crate::net::Error;
 
 /// The behaviour of a UDP socket, with the names of Node's `dgram`.

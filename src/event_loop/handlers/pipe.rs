@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::event_loop::contexts::Context;
-use crate::event_loop::shutdown_report::AtShutdown;
+use crate::event_loop::shutdown::AtShutdown;
 use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 
 use super::socket_handler::SocketHandler;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::event_loop::contexts::Context;
-use crate::event_loop::shutdown_report::AtShutdown;
+use crate::event_loop::shutdown::AtShutdown;
 use crate::net::{CloseReason, Error};
 
 /// The behaviour of one socket. Every method but [`on_data`](Self::on_data) has a default.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event_loop::shutdown::Domain;
-use crate::event_loop::shutdown_report::ShutdownReport;
+use crate::event_loop::shutdown::{Domain, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 use crate::event_loop::signal::Signal;
 #[cfg(all(unix, feature = "signals"))]

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::event_loop::call::Call;
 use crate::event_loop::contexts::LoopContext;
 
-use super::super::call::Call;
-use super::super::shutdown_report::ShutdownReport;
+use super::report::ShutdownReport;
 
 /// The call that reports the end of a shutdown, with the cell from which the call takes the report.
 pub(super) struct Done<S> {

@@ -1,11 +1,11 @@
 //! The events of UDP sockets: each is a value, and this module calls the handler of its socket.
 
+use crate::event_loop::EventLoop;
 use crate::event_loop::calling::Calling;
 use crate::event_loop::contexts::DatagramContext;
 use crate::event_loop::handlers::DatagramHandler;
-use crate::event_loop::shutdown_report::AtShutdown;
+use crate::event_loop::shutdown::{self, AtShutdown};
 use crate::event_loop::watch::Watched;
-use crate::event_loop::{EventLoop, shutdown};
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
 
 impl<S> EventLoop<S> {

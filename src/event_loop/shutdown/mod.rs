@@ -7,21 +7,22 @@
 
 mod domain;
 mod done;
+mod report;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::event_loop::agenda::Agenda;
+use crate::event_loop::contexts::{Context, LoopContext};
+use crate::event_loop::timers::Action;
 use crate::net::{Net, ServerId, Socket, SocketId, TimerId};
 use crate::slots::SideTable;
 
-use super::agenda::Agenda;
-use super::contexts::{Context, LoopContext};
-use super::shutdown_report::{AtShutdown, ShutdownReport};
-use super::timers::Action;
-
-use done::Done;
+pub use report::{AtShutdown, ShutdownReport};
 
 pub(super) use domain::Domain;
+
+use done::Done;
 
 /// The token of the timer by which a shutdown asks the handler of a socket or UDP socket. `on_timer` is not called for
 /// this token.
