@@ -19,10 +19,6 @@ mod into_handler;
 mod mailbox;
 mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
-mod signal;
-#[cfg(all(unix, feature = "signals"))]
-mod signal_watch;
-#[cfg(all(unix, feature = "signals"))]
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -57,9 +53,7 @@ pub use mailbox::{Hold, PostError, Remote};
 pub use owner::EventLoopOptions;
 pub use shutdown::{AtShutdown, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
-pub use signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-pub use signal_watch::{SignalId, SignalWatch};
+pub use signals::{Signal, SignalId, SignalWatch};
 pub use timer::Timer;
 pub use turns::{Budget, RunEnd, Turn, Wait};
 pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallKind, Statistics};

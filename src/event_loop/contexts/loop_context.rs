@@ -11,11 +11,7 @@ use crate::event_loop::into_handler::IntoHandler;
 use crate::event_loop::mailbox::Remote;
 use crate::event_loop::shutdown::{Domain, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal_watch::{SignalId, SignalWatch};
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signals::SignalCall;
+use crate::event_loop::signals::{Signal, SignalCall, SignalId, SignalWatch};
 use crate::event_loop::timer::Timer;
 use crate::net::{
     ConnectOptions, Interest, IntoEndpoint, IntoListener, ListenOptions, Result, ServerId,

@@ -13,11 +13,7 @@ use crate::event_loop::into_handler::IntoHandler;
 use crate::event_loop::mailbox::Remote;
 use crate::event_loop::shutdown::{Domain, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal_watch::SignalId;
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signals::{self, SignalCall};
+use crate::event_loop::signals::{self, Signal, SignalCall, SignalId};
 use crate::event_loop::timers::Action;
 use crate::net::{
     ConnectOptions, DatagramId, DatagramOptions, Interest, IntoEndpoint, IntoListener,

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use crate::event_loop::shutdown::{Domain, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal::Signal;
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signal_watch::{SignalId, SignalWatch};
-#[cfg(all(unix, feature = "signals"))]
-use crate::event_loop::signals::SignalCall;
+use crate::event_loop::signals::{Signal, SignalCall, SignalId, SignalWatch};
 use crate::event_loop::{EventLoop, LoopContext};
 #[cfg(all(unix, feature = "signals"))]
 use crate::net::Result;

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use crate::event_loop::agenda::Agenda;
 use crate::net::Net;
 use crate::slots::Key;
 
-use super::agenda::Agenda;
 use super::signal::Signal;
 
 /// The id of a [handler of a signal](crate::EventLoop::on_signal), with the guarantees of
@@ -21,7 +21,7 @@ use super::signal::Signal;
 /// # Ok::<(), netloop::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SignalId(pub(super) Key);
+pub struct SignalId(pub(crate) Key);
 
 impl fmt::Display for SignalId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +58,7 @@ pub struct SignalWatch<'a, S = ()> {
 }
 
 impl<'a, S> SignalWatch<'a, S> {
-    pub(super) fn new(net: &'a mut Net, agenda: &'a mut Agenda<S>, id: SignalId) -> Self {
+    pub(crate) fn new(net: &'a mut Net, agenda: &'a mut Agenda<S>, id: SignalId) -> Self {
         Self { net, agenda, id }
     }
 

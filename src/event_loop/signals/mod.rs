@@ -7,6 +7,8 @@
 //! Not signalfd: it needs a signal to be blocked, and child processes inherit blocked signals.
 
 mod default_actions;
+mod signal;
+mod signal_watch;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -17,18 +19,18 @@ use signal_hook::SigId;
 use signal_hook::consts::FORBIDDEN;
 use signal_hook::low_level;
 
+use crate::event_loop::call::{Call, RepeatedCall};
+use crate::event_loop::calling::Calling;
+use crate::event_loop::contexts::{SourceContext, Verbs};
+use crate::event_loop::handlers::SourceHandler;
+use crate::event_loop::turns::Limit;
+use crate::event_loop::watch::Watched;
+use crate::event_loop::{EventLoop, Turn};
 use crate::net::{Descriptor, Error, Interest, Net, Result, SourceId};
 use crate::slots::{Key, Slots};
 
-use super::call::{Call, RepeatedCall};
-use super::calling::Calling;
-use super::contexts::{SourceContext, Verbs};
-use super::handlers::SourceHandler;
-use super::signal::Signal;
-use super::signal_watch::SignalId;
-use super::turns::Limit;
-use super::watch::Watched;
-use super::{EventLoop, Turn};
+pub use signal::Signal;
+pub use signal_watch::{SignalId, SignalWatch};
 
 /// The user closure for a signal.
 pub(crate) enum SignalCall<S> {
