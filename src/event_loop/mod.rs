@@ -1,10 +1,17 @@
 //! The event loop itself: the top floor, and the only floor that calls handlers.
 //!
-//! `turns` runs the phases of a turn, and calls the handler of each event. `agenda` keeps the requests of the
-//! host and of callbacks. `verbs` implements the methods that the loop and its contexts share.
+//! `handlers` has the traits that users implement, and `contexts` the arguments of their methods. `owner` has the methods
+//! of the loop for the program that owns it. `turns` runs the phases of a turn, and calls the handler of each event.
+//! `mailbox` has what other threads reach, and `watch` the statistics and the hooks for stalls, pressure and panics.
+//! `shutdown` and `signals` are alone in their rooms.
+//!
+//! Beside the rooms, `agenda` keeps the requests of the owner and of callbacks, with its `timers` and `hooks`. `call` and
+//! `calling` are the calls of user code.
+//!
+//! The rooms are no floors: a handler names its context, a context names the agenda, and the agenda keeps handlers.
 
-// Rustdoc shows the methods of a type in the order of its modules. So `owner` comes first, which has the
-// constructors and the methods that most programs need.
+// Rustdoc shows the methods of a type in the order of its modules. So `owner` comes first, which has the constructors and
+// the methods that most programs need.
 mod owner;
 
 mod turns;
