@@ -23,6 +23,8 @@ pub enum Bench {
     Micro,
     /// Echoes of datagrams beside other servers, by rounds.
     Datagrams,
+    /// The operations of the example `resp` beside Redis, by rounds.
+    Resp,
 }
 
 /// One line of the table.
@@ -161,7 +163,7 @@ const ONE: f64 = 1.02;
 /// The line that the bars of the timers are multiples of, so that they hold on other machines.
 const TOKIO_MOVES: &str = "timers, a million: move/tokio Sleep/1000000";
 
-const BARS: [Bar; 49] = [
+const BARS: [Bar; 55] = [
     // Resident memory of an idle connection, and no work while nothing happens.
     own("idle-10000", "wake-ups per second at rest", 0.0),
     own("idle-10000-idle30", "bytes per idle connection", 256.0),
@@ -216,6 +218,12 @@ const BARS: [Bar; 49] = [
     datagrams("one at a time"),
     datagrams("16 sockets with one each"),
     datagrams("8 sockets with 8 each"),
+    resp("ping_mbulk, pipeline 1"),
+    resp("ping_mbulk, pipeline 16"),
+    resp("set, pipeline 1"),
+    resp("set, pipeline 16"),
+    resp("get, pipeline 1"),
+    resp("get, pipeline 16"),
     timer("timers, a million: arm/wheel/1000000", 0.12),
     timer("timers, a million: cancel/wheel/1000000", 0.18),
     timer("timers, a million: expire/wheel/1000000", 0.18),
@@ -261,6 +269,14 @@ const fn datagrams(workload: &'static str) -> Bar {
     Bar {
         bench: Bench::Datagrams,
         ..cpu(workload, SUBJECT, "mio", 1.05)
+    }
+}
+
+/// The processor time of an operation, as a multiple of that of Redis.
+const fn resp(workload: &'static str) -> Bar {
+    Bar {
+        bench: Bench::Resp,
+        ..cpu(workload, "resp", "redis", 0.9)
     }
 }
 

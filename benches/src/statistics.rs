@@ -62,10 +62,16 @@ impl Estimate {
 /// Returns the middle value, or the mean of the two in the middle; `None` of an empty list.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
+    quartile(values, 2)
+}
+
+/// Returns the value behind which `quarters` quarters of the values lie, or the mean of its two neighbours; `None` of an
+/// empty list.
+#[must_use]
+pub fn quartile(values: &[f64], quarters: usize) -> Option<f64> {
     let sorted = sorted(values);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = sorted[(sorted.len() - 1) / 2];
-    Some(f64::midpoint(lower, upper))
+    let place = sorted.len().checked_sub(1)? * quarters;
+    Some(f64::midpoint(sorted[place / 4], sorted[place.div_ceil(4)]))
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -106,6 +112,9 @@ mod tests {
         assert_eq!(Estimate::of(&[]), None);
         assert_eq!(median(&values[..6]), Some(3.5));
         assert_eq!(median(&values), Some(5.0));
+        assert_eq!(median(&[]), None);
+        let quartiles = [0, 1, 3, 4].map(|quarters| quartile(&values[..8], quarters));
+        assert_eq!(quartiles, [1.0, 2.5, 7.5, 9.0].map(Some));
         assert_eq!(interval(FEWEST - 1, USUAL_ERROR), None);
         assert_eq!(interval(FEWEST, USUAL_ERROR), Some((1.0, 9.0)));
         assert_eq!(interval(9, USUAL_ERROR), Some((2.0, 8.0)));

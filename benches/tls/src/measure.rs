@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use netloop_benches::statistics::quartile;
 use netloop_tls::Authority;
 
 use crate::loads::{LOADS, Load};
@@ -81,9 +82,8 @@ fn print(load: &Load, peers: &[&str], rounds: &[Vec<Cost>]) {
     let base = base.expect("the loop by hand always takes part");
     for (place, peer) in peers.iter().enumerate() {
         let at = |quarter: usize, value: &dyn Fn(&Vec<Cost>) -> f64| {
-            let mut values: Vec<f64> = rounds.iter().map(value).collect();
-            values.sort_by(f64::total_cmp);
-            values[(values.len() - 1) * quarter / 4]
+            let values: Vec<f64> = rounds.iter().map(value).collect();
+            quartile(&values, quarter).unwrap_or_default()
         };
         let ratio = |round: &Vec<Cost>| round[place].nanoseconds / round[base].nanoseconds;
         let rate = |round: &Vec<Cost>| round[base].elapsed / round[place].elapsed;

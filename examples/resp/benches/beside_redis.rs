@@ -7,7 +7,7 @@
 //! The servers take turns within a round, and the order changes from round to round. A server has one core, and the load has
 //! the other one if there are two (`taskset`). The time is that of the server's process in user space and in the kernel,
 //! from `/proc/PID/stat`, so that other work on the machine counts as little as it can. The table has the median of the
-//! rounds, and the quartiles of the ratio.
+//! rounds, and the quartiles of the ratio. The bars are those of `benches/src/bars.rs`, which need eight rounds.
 
 use std::error::Error;
 use std::fs;
@@ -19,12 +19,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lexopt::{Arg, Parser, ValueExt};
+use netloop_benches::bars::{self, Bar, Bench, Measured};
+use netloop_benches::statistics::{median, quartile};
+use netloop_benches::table::Table;
 
 const USAGE: &str =
     "options: --rounds NUMBER, --operations THOUSANDS, --with PATH (another build of resp)";
-
-/// The most that an operation may cost, in those of Redis.
-const BAR: f64 = 0.9;
 
 /// The tests of redis-benchmark, and the depths of its pipelines.
 const TESTS: [&str; 3] = ["ping_mbulk", "set", "get"];
@@ -129,16 +129,8 @@ fn on_core(core: usize, program: &Path) -> Command {
     command
 }
 
-/// Returns the value at a number of quarters of the sorted values.
-fn quartile(values: &[f64], quarters: usize) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = (sorted.len() - 1) * quarters;
-    f64::midpoint(sorted[place / 4], sorted[place.div_ceil(4)])
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut rounds = 7;
+    let mut rounds = 9;
     let mut thousands = 200;
     let mut others: Vec<PathBuf> = Vec::new();
     let mut arguments = Parser::from_env();
@@ -159,12 +151,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     for path in &others {
         servers.push(Server::resp(&path.display().to_string(), path)?);
     }
-    println!(
-        "| test | pipeline | server | µs an operation | of Redis's, median (quartiles) | bar {BAR} |"
-    );
-    println!("|---|--:|---|--:|--:|---|");
+    let mut table = Table::new(&[
+        "test",
+        "server",
+        "µs an operation",
+        "of Redis's",
+        "quartiles",
+    ]);
+    let mut outcomes = Vec::new();
     for test in TESTS {
         for depth in DEPTHS {
+            let workload = format!("{test}, pipeline {depth}");
             // About a second each.
             let operations = thousands * 1000 * if depth == 1 { 1 } else { 8 };
             let mut costs = vec![Vec::new(); servers.len()];
@@ -180,21 +177,21 @@ fn main() -> Result<(), Box<dyn Error>> {
                     .zip(&costs[0])
                     .map(|(own, of)| own / of)
                     .collect();
-                let median = quartile(&ratios, 2);
-                let verdict = match server.name.as_str() {
-                    "redis" => "",
-                    _ if median <= BAR => "met",
-                    _ => "missed",
-                };
-                println!(
-                    "| {test} | {depth} | {} | {:.2} | {median:.3} ({:.3} to {:.3}) | {verdict} |",
-                    server.name,
-                    quartile(own, 2),
-                    quartile(&ratios, 1),
-                    quartile(&ratios, 3),
-                );
+                let at = |quarters| quartile(&ratios, quarters).unwrap_or_default();
+                table.push([
+                    workload.clone(),
+                    server.name.clone(),
+                    format!("{:.2}", median(own).unwrap_or_default()),
+                    format!("{:.3}", at(2)),
+                    format!("{:.3} to {:.3}", at(1), at(3)),
+                ]);
+                let is_judged = |bar: &Bar| bar.workload == workload && bar.subject == server.name;
+                let judged = bars::of(Bench::Resp).into_iter().filter(is_judged);
+                outcomes.extend(judged.map(|bar| bar.judge(&Measured::Rounds(ratios.clone()))));
             }
         }
     }
+    println!("{}", table.markdown());
+    println!("the bars:\n\n{}", bars::table(&outcomes).markdown());
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use lexopt::{Arg, Parser, ValueExt};
+use netloop_benches::statistics::quartile;
 
 use crate::raw;
 use crate::servers::{Server, on_core};
@@ -124,7 +125,7 @@ fn measure(options: &Options, folder: &Path) -> Outcome<String> {
                 server.version,
                 shown(&times, 2),
                 ratios.unwrap_or_default(),
-                median(&rates),
+                quartile(&rates, 2).unwrap_or_default(),
             );
         }
     }
@@ -203,24 +204,9 @@ fn machine() -> String {
     )
 }
 
-fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-}
-
-fn median(values: &[f64]) -> f64 {
-    let sorted = sorted(values);
-    let (low, high) = ((sorted.len() - 1) / 2, sorted.len() / 2);
-    f64::midpoint(sorted[low], sorted[high])
-}
-
 /// The median, with the least and the most.
 fn shown(values: &[f64], places: usize) -> String {
-    let sorted = sorted(values);
-    let (least, most) = (sorted[0], sorted[sorted.len() - 1]);
-    format!(
-        "{:.places$} ({least:.places$} to {most:.places$})",
-        median(values)
-    )
+    let [least, median, most] =
+        [0, 2, 4].map(|quarters| quartile(values, quarters).unwrap_or_default());
+    format!("{median:.places$} ({least:.places$} to {most:.places$})")
 }
