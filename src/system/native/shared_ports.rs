@@ -9,10 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::TcpStream;
 use socket2::{SockAddr, Socket};
-
-use super::tcp;
 
 /// The limit on the ports that one connect tries. Most ports have no connection to its destination, so one of the first
 /// tries succeeds.
@@ -22,58 +19,32 @@ const MOST_TRIES: usize = 128;
 pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     match socket.bind(&SockAddr::from(local)) {
         Err(error) if can_share(local) && error.kind() == io::ErrorKind::AddrInUse => {
-            let bound = |&port: &u16| socket.bind(&at_port(local, port).into()).is_ok();
-            candidates().find(bound).map(drop).ok_or(error)
+            let bound = |&address: &SocketAddr| socket.bind(&address.into()).is_ok();
+            candidates(local).find(bound).map(drop).ok_or(error)
         }
         done => done,
     }
 }
 
-/// Starts to connect `stream` to `address`. `stream` is bound to `local`, if that is given. If the kernel chose the
-/// port for `local`, and this port already has a connection to `address`, connects another socket from another port
-/// (Linux only).
-pub(super) fn connect(
-    stream: TcpStream,
-    address: SocketAddr,
-    local: Option<SocketAddr>,
-) -> io::Result<TcpStream> {
-    let error = match tcp::start_connecting(&stream, address) {
-        Ok(()) => return Ok(stream),
-        Err(error) => error,
-    };
-    let local = local.filter(|local| can_share(*local));
-    let Some(local) = local.filter(|_| error.kind() == io::ErrorKind::AddrNotAvailable) else {
-        return Err(error);
-    };
-    drop(stream);
-    for port in candidates() {
-        let Ok(stream) = tcp::open(address, Some(at_port(local, port))) else {
-            continue;
-        };
-        match tcp::start_connecting(&stream, address) {
-            Ok(()) => return Ok(stream),
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(error)
-}
-
 /// Whether `local` names an address and leaves the port to the system, and this module knows the system's range of
 /// ports.
-fn can_share(local: SocketAddr) -> bool {
+pub(super) fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0
         && !local.ip().is_unspecified()
 }
 
-fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
-    address.set_port(port);
-    address
+/// Returns `local` with each of the ports to try.
+pub(super) fn candidates(local: SocketAddr) -> impl Iterator<Item = SocketAddr> {
+    ports().map(move |port| {
+        let mut address = local;
+        address.set_port(port);
+        address
+    })
 }
 
 /// Returns the ports to try: a part of the system's range, from a random place on.
-fn candidates() -> impl Iterator<Item = u16> {
+fn ports() -> impl Iterator<Item = u16> {
     let (first, last) = ephemeral_range().unwrap_or((32_768, 60_999));
     let count = usize::from(last - first) + 1;
     let random = usize::try_from(RandomState::new().hash_one(())).unwrap_or(0);
@@ -97,7 +68,7 @@ mod tests {
     #[test]
     fn each_candidate_is_another_port_of_the_range() {
         let (first, last) = ephemeral_range().unwrap_or((32_768, 60_999));
-        let mut ports: Vec<u16> = candidates().collect();
+        let mut ports: Vec<u16> = ports().collect();
         assert!(!ports.is_empty() && ports.len() <= MOST_TRIES);
         assert!(ports.iter().all(|port| (first..=last).contains(port)));
         let count = ports.len();

@@ -55,7 +55,26 @@ pub(crate) fn connect(
     address: SocketAddr,
     local: Option<SocketAddr>,
 ) -> io::Result<TcpStream> {
-    shared_ports::connect(stream, address, local)
+    let error = match start_connecting(&stream, address) {
+        Ok(()) => return Ok(stream),
+        Err(error) => error,
+    };
+    let is_taken = error.kind() == io::ErrorKind::AddrNotAvailable;
+    let Some(local) = local.filter(|&local| is_taken && shared_ports::can_share(local)) else {
+        return Err(error);
+    };
+    drop(stream);
+    for candidate in shared_ports::candidates(local) {
+        let Ok(stream) = open(address, Some(candidate)) else {
+            continue;
+        };
+        match start_connecting(&stream, address) {
+            Ok(()) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(error)
 }
 
 /// Starts to connect an [open] socket to `address`.
