@@ -111,6 +111,7 @@ impl Connection {
     }
 }
 
+/// The progress of a connect, from the lookup to the open connection or the failure.
 impl Connection {
     pub(super) fn with_connect_timeout(mut self, timeout: Option<Duration>) -> Self {
         if let Some(timeout) = timeout {

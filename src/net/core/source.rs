@@ -75,13 +75,11 @@ impl Source {
             Self::Connection(_) | Self::Attempt(_) | Self::Datagrams(_) | Self::Custom(_) => None,
         }
     }
-}
 
-impl Source {
     pub(crate) fn datagrams(&self) -> Option<&Datagrams> {
         match self {
             Self::Datagrams(datagrams) => Some(datagrams),
-            _ => None,
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
 
@@ -89,12 +87,10 @@ impl Source {
     pub(crate) fn datagrams_mut(&mut self) -> Option<&mut Datagrams> {
         match self {
             Self::Datagrams(datagrams) => Some(datagrams),
-            _ => None,
+            Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) | Self::Custom(_) => None,
         }
     }
-}
 
-impl Source {
     pub(crate) fn custom(&self) -> Option<&CustomSource> {
         match self {
             Self::Custom(source) => Some(source),
@@ -108,9 +104,7 @@ impl Source {
             Self::Connection(_) | Self::Listener(_) | Self::Attempt(_) | Self::Datagrams(_) => None,
         }
     }
-}
 
-impl Source {
     #[inline(never)]
     fn readable_slow_path(
         &mut self,

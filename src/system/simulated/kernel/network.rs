@@ -140,9 +140,7 @@ impl Network {
             }
         }
     }
-}
 
-impl Network {
     /// Holds back a packet that does not get through now. A SYN to a machine that is down is sent again after a backoff
     /// instead: a restarted machine needs time to listen.
     fn keep_back(&mut self, flight: Flight) {

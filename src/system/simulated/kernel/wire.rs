@@ -38,9 +38,7 @@ impl Packet {
             Self::Renotify | Self::ConnectTimeout | Self::PeerTimeout
         )
     }
-}
 
-impl Packet {
     /// Returns the words of the log for the arrival of this packet. `None` for the packets and timers that the log
     /// leaves out.
     pub(super) fn arrival(self) -> Option<String> {
