@@ -26,7 +26,7 @@ impl Outbox {
 
     /// Notes that bytes were put in. The running callback may gather fewer from now on.
     #[inline]
-    pub(crate) fn note_rise(&mut self) {
+    pub(super) fn note_rise(&mut self) {
         let waiting = self.waiting();
         self.level.rise(waiting);
         self.gathered
