@@ -452,8 +452,7 @@ impl Stream {
     }
 
     /// Whether the loop may close the stream without deregistering it first, because the kernel deregisters it at the
-    /// close ([`CLOSE_DEREGISTERS`]). False if the descriptor may have a duplicate, and for a simulated or faulty
-    /// stream.
+    /// close ([`CLOSE_DEREGISTERS`]). False if the descriptor may have a duplicate.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,
@@ -463,10 +462,9 @@ impl Stream {
             #[cfg(unix)]
             Self::SharedUnix(_) | Self::Input(_) => false,
             #[cfg(feature = "simulation")]
-            Self::Simulated(_)
-            | Self::Faulty(_)
-            | Self::FilteredSimulated(_)
-            | Self::FilteredFaulty(_) => false,
+            Self::Simulated(stream) | Self::FilteredSimulated(stream) => stream.close_deregisters(),
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) | Self::FilteredFaulty(_) => CLOSE_DEREGISTERS,
         }
     }
 

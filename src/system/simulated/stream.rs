@@ -96,6 +96,11 @@ impl Stream {
         address.map_err(CallError::to_io)
     }
 
+    /// Whether the simulated kernel deregisters the socket when it is closed.
+    pub(crate) fn close_deregisters(&self) -> bool {
+        self.network.borrow().close_deregisters()
+    }
+
     /// Whether a short read or write proves that the simulated kernel has no more bytes or no more capacity for now.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.network.borrow().short_transfer_exhausts()

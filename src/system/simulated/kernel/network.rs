@@ -331,6 +331,14 @@ impl Network {
         self.world.machines.get(machine).take_wake()
     }
 
+    /// Whether a close deregisters its socket, as with epoll.
+    pub(crate) fn close_deregisters(&self) -> bool {
+        matches!(
+            self.world.options.flavour,
+            Flavour::Epoll | Flavour::Adversary
+        )
+    }
+
     /// Whether a short read or write proves that the kernel has no more bytes or no more capacity for now: false for
     /// AFD (Windows).
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
