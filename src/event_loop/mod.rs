@@ -3,7 +3,7 @@
 //! `handlers` has the traits that users implement, and `contexts` the arguments of their methods. `owner` has the methods
 //! of the loop for the program that owns it. `turns` runs the phases of a turn, and calls the handler of each event.
 //! `mailbox` has what other threads reach, and `watch` the statistics and the hooks for stalls, pressure and panics.
-//! `shutdown` and `signals` are alone in their rooms.
+//! `shutdown` ends servers and sockets in order, and `signals` has the handlers of signals.
 //!
 //! Beside the rooms, `agenda` keeps the requests of the owner and of callbacks, with its `timers` and `hooks`. `call` and
 //! `calling` are the calls of user code.

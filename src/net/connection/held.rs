@@ -213,9 +213,9 @@ impl Connection {
         }
     }
 
-    /// Looks whether the peer's end is the next thing to read. If so, returns the event of the end in spite of the
-    /// pause: no received byte is unread, and this side has ended or failed. Unread bytes end the watch: everything
-    /// after them waits for `resume`.
+    /// Looks during a pause whether the peer's end is the next thing to read, and returns the event of the end if so.
+    /// Looks only while no received byte is unread, and this side has ended or failed. Unread bytes end the watch:
+    /// everything after them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
             // The watch has ended: bytes of a replaced handler, for instance, come before the end.

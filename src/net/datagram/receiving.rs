@@ -122,7 +122,8 @@ impl Datagrams {
             }
             _ => {}
         }
-        // The network may refuse each sent datagram. Only failures that follow from no send show a broken descriptor.
+        // A failure after a send may be the network's refusal of the datagram. Only failures in a row, without a send in
+        // between, show a broken descriptor.
         if self.sent_at_failure != self.counts.sent {
             self.sent_at_failure = self.counts.sent;
             self.failures = 0;

@@ -13,7 +13,7 @@ pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
     /// The move that the spans follow. If it is `None`, no span moves.
     followed: Option<SpanMove>,
-    /// The number of further bytes until the limit. Invariant: `outbox.free_capacity()` less the bytes of this row.
+    /// The number of further bytes until the limit of the loop. Invariant: `outbox.free_capacity()` less the bytes of this row.
     free_capacity: usize,
 }
 
@@ -27,8 +27,9 @@ impl<'a> SpanMoves<'a> {
         }
     }
 
-    /// Appends the message of the broadcast to the span of `unsent`. Returns whether it was appended: only if another
-    /// span that ended at the same place was extended by the message, and its bytes fit below the limit.
+    /// Appends the message of the broadcast to the span of `unsent`, as it was appended to the span that this row
+    /// follows. Returns `false`, and appends nothing, if the two spans did not end at the same place, or if the message
+    /// passes the limit of the span or of the loop.
     #[inline]
     pub(crate) fn advance(&mut self, unsent: &mut Unsent) -> bool {
         let Some(followed) = self.followed else {
