@@ -1,10 +1,10 @@
 //! Halves of a connection that rest after a call without memory. If the kernel reports earlier and the next call succeeds,
 //! the rest is over: a timer that passes then does not wait for the end of the rest. Nor is a timer lost that has passed
-//! within the rest. In virtual time.
+//! within the rest, and a later write leaves at once. In virtual time.
 
 use std::time::{Duration, Instant};
 
-use netloop::simulation::{Handle, Options, Simulation};
+use netloop::simulation::{Flavour, Handle, Options, Simulation};
 use netloop::{ConnectOptions, Context, ListenOptions, SocketHandler};
 
 use crate::support::{HELLO, Records};
@@ -178,6 +178,69 @@ fn a_read_that_succeeds_early_ends_the_rest_of_its_half() {
 fn a_send_that_succeeds_early_ends_the_rest_of_its_half() {
     assert_told_in_time(Half::Outbound, false);
     assert_told_in_time(Half::Outbound, true);
+}
+
+/// A server that writes within the shortage of [`Half::Inbound`], and once more after all rests.
+struct Twice {
+    clock: Handle,
+    begins: Instant,
+}
+
+impl SocketHandler<Told> for Twice {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        let until = self.begins - self.clock.now();
+        cx.socket.after(until + Duration::from_millis(4), 0);
+        cx.socket.after(until + Duration::from_millis(60), 1);
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Told>, data: &[u8]) {
+        cx.shared.received.extend_from_slice(data);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, number: u64) {
+        let word: &[u8] = if number == 0 { b"late" } else { b"again" };
+        cx.socket.write(word).ignore();
+    }
+}
+
+// Both halves rest, and the kernel reports the second byte of the client. The read within the rest assumes an error, which
+// serves the other half too: its send succeeds without a report of space. Only kqueue reports one direction alone.
+#[test]
+fn a_write_after_a_send_within_a_rest_leaves_at_once() {
+    for flavour in Flavour::ALL {
+        let half = Half::Inbound;
+        let times = Times::of(half);
+        let options = Options {
+            latency: times.latency,
+            flavour,
+            ..Options::new()
+        };
+        let mut simulation = Simulation::new(1, options).unwrap();
+        let mut server = simulation.host(Told::default()).unwrap();
+        let mut client = simulation.host(Told::default()).unwrap();
+        let clock = simulation.handle();
+        let begins = clock.now() + BEGIN;
+        let asking = Asking {
+            half,
+            clock: clock.clone(),
+            begins,
+        };
+        server
+            .event_loop
+            .listen(SERVER, move |_, _| Twice {
+                clock: clock.clone(),
+                begins,
+            })
+            .unwrap();
+        client.event_loop.connect(SERVER, asking).unwrap();
+        let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
+        let (from, to) = times.shortage;
+        simulation.run_for(&mut hosts, BEGIN + from).unwrap();
+        simulation.set_options(|options| options.faults.missing_buffers = 1_000);
+        simulation.run_for(&mut hosts, to - from).unwrap();
+        simulation.set_options(|options| options.faults.missing_buffers = 0);
+        simulation.run_for(&mut hosts, BEGIN).unwrap();
+        assert_eq!(server.shared.received, b"..", "{flavour:?}");
+        assert_eq!(client.shared.received, b"lateagain", "{flavour:?}");
+    }
 }
 
 /// The times of a handshake, counted from [`BEGIN`]. The client's read fails when the first half of the server's hello

@@ -226,12 +226,8 @@ impl Connection {
 
     /// Makes a half that [rests](super::retry) after a transient failure try again.
     fn end_rests(&mut self, registration: &mut Registration<'_>) {
-        let flags = &mut self.outbound.flags;
-        if flags.contains(OutboundFlags::RESTS) {
-            flags.remove(OutboundFlags::RESTS);
-            registration.assume(Readiness::WRITABLE);
-        }
-        if flags.contains(OutboundFlags::READ_RESTS) {
+        self.outbound.end_rest(registration);
+        if self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
             if self.is_read_once_a_report() {
                 registration.rearm();
             }

@@ -254,7 +254,7 @@ impl Outbound {
         });
         match taken {
             Ok(taken) => {
-                self.flags.remove(OutboundFlags::RESTS);
+                self.end_rest(wire.registration);
                 let Taken { offered, sent, .. } = taken;
                 note_sent(
                     sent,
@@ -275,6 +275,13 @@ impl Outbound {
     /// Notes that nothing is left to send: the failures in a row are over, and the rest, which has cleared the readiness.
     pub(super) fn note_all_sent(&mut self, registration: &mut Registration<'_>) {
         self.retry = Retry::default();
+        self.end_rest(registration);
+    }
+
+    /// Ends the rest after a failed send, if there is one, and puts back the readiness that the rest has cleared. The
+    /// kernel has refused no byte for lack of space, so it would not report.
+    #[inline]
+    pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
         if self.flags.contains(OutboundFlags::RESTS) {
             self.flags.remove(OutboundFlags::RESTS);
             registration.assume(Readiness::WRITABLE);
