@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use netloop::simulation::SimulationEnd;
 use netloop::{Budget, EventLoop, ServerId, SocketId, SocketOptions, Sockets, State};
 
 use super::calls::end;
@@ -13,7 +14,59 @@ use super::requests::Request;
 use super::run::{Outcome, Scene};
 use super::workload::Workload;
 
+/// The times in calm weather at which a run looks for bytes that do not move. A close timeout of the workloads is longer:
+/// afterwards it has ended the connections whose bytes do not move.
+const CALM_LOOKS: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(30)];
+
+/// A side for which bytes are under way: its number, the bytes that it has received, and those that its peer has sent.
+type Waiting = (usize, u64, u64);
+
 impl Scene {
+    /// Turns all loops until nothing is left to happen. In calm weather, bytes that can be read do not wait for ten
+    /// seconds (L2).
+    pub(super) fn run_to_rest(&mut self) -> SimulationEnd {
+        let mut time = Duration::ZERO;
+        let mut before: Vec<Waiting> = Vec::new();
+        for look in CALM_LOOKS {
+            let end = self.run_for(look - time);
+            if end == SimulationEnd::Quiescent {
+                return end;
+            }
+            let now = self.waiting();
+            for side in now.iter().filter(|side| before.contains(side)) {
+                let ledger = self.ledger.borrow();
+                let it = &ledger.sides[side.0];
+                let peer = ledger.peer_of(side.0);
+                panic!("L2: bytes that do not move in calm weather: {it:?} {peer:?}");
+            }
+            (time, before) = (look, now);
+        }
+        self.run_for(Duration::from_secs(3600) - time)
+    }
+
+    /// The sides that read, and have not received all bytes that their peers have sent.
+    fn waiting(&mut self) -> Vec<Waiting> {
+        let ledger = self.ledger.borrow();
+        let mut waiting = Vec::new();
+        for host in &mut self.hosts {
+            for &(id, side) in &host.shared.sides {
+                let (it, Some(peer)) = (&ledger.sides[side], ledger.peer_of(side)) else {
+                    continue;
+                };
+                let sides = [it, peer];
+                let is_open =
+                    |side: &&Side| (Phase::Connected..Phase::Closed).contains(&side.phase);
+                let is_watched = sides.iter().all(|it| is_open(&it) && !it.is_piped);
+                let may_wait =
+                    peer.was_cut || peer.is_held_back() || host.event_loop.socket(id).is_paused();
+                if is_watched && !may_wait && it.received < peer.sent {
+                    waiting.push((side, it.received, peer.sent));
+                }
+            }
+        }
+        waiting
+    }
+
     pub(super) fn check_rest(&mut self) {
         let ledger = self.ledger.borrow();
         for host in &mut self.hosts {

@@ -399,7 +399,7 @@ impl Scene {
         let idle_before = self.idle_turns;
         let calls_before = self.ledger.borrow().calls + self.filters.calls();
         let under_way = self.simulation.packets_in_flight() as u64;
-        let rest = self.run_for(Duration::from_secs(3600));
+        let rest = self.run_to_rest();
         assert_eq!(rest, SimulationEnd::Quiescent, "it never comes to rest");
         let turns = self.simulation.turns() - before;
         assert!(turns < 1_000_000, "{turns} turns to come to rest");
