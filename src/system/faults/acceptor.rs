@@ -13,6 +13,7 @@ use crate::system::options::Binding;
 
 use super::call_error::CallError;
 use super::injector::Injector;
+use super::registered_token::RegisteredToken;
 use super::stream::FaultyStream;
 
 /// A listening socket of the kernel whose calls meet faults.
@@ -20,7 +21,7 @@ use super::stream::FaultyStream;
 pub(crate) struct FaultyAcceptor {
     inner: TcpListener,
     injector: Injector,
-    token: Option<usize>,
+    token: RegisteredToken,
 }
 
 impl FaultyAcceptor {
@@ -32,7 +33,7 @@ impl FaultyAcceptor {
         Ok(Self {
             inner: native::listen_tcp(address, binding)?,
             injector: injector.clone(),
-            token: None,
+            token: RegisteredToken::none(injector),
         })
     }
 
@@ -44,7 +45,7 @@ impl FaultyAcceptor {
             return Err(CallError::TooManyFiles.to_io());
         }
         if self.injector.strikes(|faults| faults.spurious_blocks) {
-            self.injector.owe(self.token, Readiness::READABLE);
+            self.token.owe(Readiness::READABLE);
             return Err(CallError::WouldBlock.to_io());
         }
         let (stream, peer) = self.inner.accept()?;
@@ -77,8 +78,7 @@ impl Source for FaultyAcceptor {
         token: Token,
         directions: Interest,
     ) -> io::Result<()> {
-        self.token = Some(token.0);
-        self.injector.register(token.0);
+        self.token.set(token);
         self.inner.register(registry, token, directions)
     }
 
@@ -92,7 +92,7 @@ impl Source for FaultyAcceptor {
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.injector.deregister(self.token.take());
+        self.token.clear();
         self.inner.deregister(registry)
     }
 }

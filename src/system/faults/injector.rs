@@ -46,10 +46,8 @@ impl Injector {
     }
 
     /// Makes a later poll report `readiness` again, because a fault made the caller forget this readiness.
-    pub(super) fn owe(&self, token: Option<usize>, readiness: Readiness) {
-        if let Some(token) = token {
-            self.0.borrow_mut().owed.push((token, readiness));
-        }
+    pub(super) fn owe(&self, token: usize, readiness: Readiness) {
+        self.0.borrow_mut().owed.push((token, readiness));
     }
 
     pub(super) fn owes(&self) -> bool {
@@ -80,10 +78,8 @@ impl Injector {
         self.0.borrow_mut().tokens.insert(token);
     }
 
-    pub(super) fn deregister(&self, token: Option<usize>) {
-        if let Some(token) = token {
-            self.0.borrow_mut().tokens.remove(&token);
-        }
+    pub(super) fn deregister(&self, token: usize) {
+        self.0.borrow_mut().tokens.remove(&token);
     }
 
     /// Moves the owed events to the end of `batch`.

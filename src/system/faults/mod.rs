@@ -7,6 +7,7 @@ pub(super) mod call_error;
 mod injector;
 pub(super) mod random;
 mod rates;
+mod registered_token;
 mod selector;
 mod stream;
 #[cfg(all(test, unix))]

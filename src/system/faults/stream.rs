@@ -14,6 +14,7 @@ use crate::system::options::KeepAliveTimes;
 
 use super::call_error::CallError;
 use super::injector::Injector;
+use super::registered_token::RegisteredToken;
 
 /// The readiness that a later poll reports again after a fault in a read.
 ///
@@ -27,7 +28,7 @@ const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 pub(crate) struct FaultyStream {
     inner: TcpStream,
     injector: Injector,
-    token: Option<usize>,
+    token: RegisteredToken,
     /// Whether a fault has reset the connection. The error was returned once, and no bytes move any more.
     ///
     /// The kernel's socket sends its reset when the program closes the socket, as a program does after an error.
@@ -39,7 +40,7 @@ impl FaultyStream {
         Self {
             inner,
             injector: injector.clone(),
-            token: None,
+            token: RegisteredToken::none(injector),
             is_reset: Cell::new(false),
         }
     }
@@ -90,7 +91,7 @@ impl FaultyStream {
         let mut most = buffer.len();
         if self.injector.strikes(|faults| faults.short_transfers) {
             most = self.injector.part(most.min(1000));
-            self.injector.owe(self.token, INWARD);
+            self.token.owe(INWARD);
         }
         self.inner.read(&mut buffer[..most])
     }
@@ -118,7 +119,7 @@ impl FaultyStream {
         if self.injector.strikes(|faults| faults.short_transfers) {
             if let Some(first) = slices.first() {
                 let count = self.injector.part(first.len());
-                self.injector.owe(self.token, Readiness::WRITABLE);
+                self.token.owe(Readiness::WRITABLE);
                 return tcp::send(&self.inner, &[IoSlice::new(&first[..count])]);
             }
         }
@@ -136,7 +137,7 @@ impl FaultyStream {
             return Err(CallError::Interrupted.to_io());
         }
         if self.injector.strikes(|faults| faults.spurious_blocks) {
-            self.injector.owe(self.token, readiness);
+            self.token.owe(readiness);
             return Err(CallError::WouldBlock.to_io());
         }
         Ok(())
@@ -191,8 +192,7 @@ impl Source for FaultyStream {
         token: Token,
         directions: Interest,
     ) -> io::Result<()> {
-        self.token = Some(token.0);
-        self.injector.register(token.0);
+        self.token.set(token);
         self.inner.register(registry, token, directions)
     }
 
@@ -206,7 +206,7 @@ impl Source for FaultyStream {
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.injector.deregister(self.token.take());
+        self.token.clear();
         self.inner.deregister(registry)
     }
 }

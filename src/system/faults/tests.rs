@@ -3,6 +3,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mio::{Token, event};
+
 use crate::system::options::Binding;
 
 use super::acceptor::FaultyAcceptor;
@@ -75,11 +77,29 @@ fn spurious_events_are_of_registered_sockets() {
     assert!(!injector.owes(), "no socket is registered");
     injector.register(3);
     injector.register(4);
-    injector.deregister(Some(4));
+    injector.deregister(4);
     injector.maybe_owe_spurious();
     let mut batch = Vec::new();
     injector.take_owed(&mut batch);
     assert!(matches!(batch[..], [(3, _)]), "{batch:?}");
+}
+
+#[test]
+fn no_spurious_event_is_of_a_closed_socket() {
+    let injector = injector(Faults {
+        spurious_events: 1000,
+        ..Faults::NONE
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let opened = FaultyStream::open(address, None, &injector).expect("a descriptor is free");
+    let mut stream = opened.connect(address, None).unwrap();
+    let poll = mio::Poll::new().unwrap();
+    let directions = mio::Interest::READABLE;
+    event::Source::register(&mut stream, poll.registry(), Token(3), directions).unwrap();
+    drop(stream);
+    injector.maybe_owe_spurious();
+    assert!(!injector.owes());
 }
 
 #[test]

@@ -14,13 +14,14 @@ use crate::system::options::{UdpBinding, UdpOption};
 
 use super::call_error::CallError;
 use super::injector::Injector;
+use super::registered_token::RegisteredToken;
 
 /// A UDP socket of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyUdp {
     inner: UdpSocket,
     injector: Injector,
-    token: Option<usize>,
+    token: RegisteredToken,
 }
 
 impl FaultyUdp {
@@ -32,7 +33,7 @@ impl FaultyUdp {
         Ok(Self {
             inner: udp::bind(address, binding)?,
             injector: injector.clone(),
-            token: None,
+            token: RegisteredToken::none(injector),
         })
     }
 
@@ -54,7 +55,7 @@ impl FaultyUdp {
             return Err(CallError::Interrupted.to_io());
         }
         if self.injector.strikes(|faults| faults.spurious_blocks) {
-            self.injector.owe(self.token, readiness);
+            self.token.owe(readiness);
             return Err(CallError::WouldBlock.to_io());
         }
         match self.injector.strikes(|faults| faults.missing_buffers) {
@@ -94,8 +95,7 @@ impl Source for FaultyUdp {
         token: Token,
         directions: Interest,
     ) -> io::Result<()> {
-        self.token = Some(token.0);
-        self.injector.register(token.0);
+        self.token.set(token);
         self.inner.register(registry, token, directions)
     }
 
@@ -109,7 +109,7 @@ impl Source for FaultyUdp {
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.injector.deregister(self.token.take());
+        self.token.clear();
         self.inner.deregister(registry)
     }
 }

@@ -1,0 +1,45 @@
+//! The token of a source with faults.
+
+use super::injector::Injector;
+use crate::readiness::Readiness;
+
+/// The token under which a source is registered, if it is. The drop takes the token out of the injector: a close need not
+/// deregister the source first, because the kernel does so by itself.
+#[derive(Debug)]
+pub(super) struct RegisteredToken {
+    injector: Injector,
+    token: Option<usize>,
+}
+
+impl RegisteredToken {
+    pub(super) fn none(injector: &Injector) -> Self {
+        Self {
+            injector: injector.clone(),
+            token: None,
+        }
+    }
+
+    pub(super) fn set(&mut self, token: mio::Token) {
+        self.token = Some(token.0);
+        self.injector.register(token.0);
+    }
+
+    pub(super) fn clear(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.injector.deregister(token);
+        }
+    }
+
+    /// Makes a later poll report `readiness` of the source again. See [`Injector::owe`].
+    pub(super) fn owe(&self, readiness: Readiness) {
+        if let Some(token) = self.token {
+            self.injector.owe(token, readiness);
+        }
+    }
+}
+
+impl Drop for RegisteredToken {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
