@@ -65,7 +65,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quartile(values, 2)
 }
 
-/// Returns the value behind which `quarters` quarters of the values lie, or the mean of its two neighbours; `None` of an
+/// Returns the value below which `quarters` quarters of the values lie, or the mean of its two neighbours; `None` of an
 /// empty list.
 #[must_use]
 pub fn quartile(values: &[f64], quarters: usize) -> Option<f64> {

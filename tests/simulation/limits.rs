@@ -8,21 +8,22 @@ use super::requests::Request;
 use super::run::Scene;
 
 /// The sockets of `server` that take a place: those that are open. The server is not told of all of them, but they have its
-/// address. `connection_count` also counts those that have closed within this turn.
-pub(crate) fn places_taken(sockets: &mut Sockets<'_>, server: ServerId) -> usize {
-    let address = sockets.server(server).address();
+/// address. `connection_count` also counts those that have closed within this turn. `None` if the server has stopped, and
+/// has no address any more.
+pub(crate) fn places_taken(sockets: &mut Sockets<'_>, server: ServerId) -> Option<usize> {
+    let address = sockets.server(server).address()?;
     let ids: Vec<_> = sockets.ids().collect();
     let mut takes_place = |id: &_| {
         let socket = sockets.socket(*id);
-        !socket.is_destroyed() && socket.local_address() == address
+        !socket.is_destroyed() && socket.local_address() == Some(address.clone())
     };
-    ids.iter().filter(|&id| takes_place(id)).count()
+    Some(ids.iter().filter(|&id| takes_place(id)).count())
 }
 
 /// S8: a connection was taken, which there was a place for.
 pub(crate) fn check_taken(cx: &mut LoopContext<'_, World>, server: ServerId) {
-    if let Some(most) = cx.sockets.server(server).max_connections() {
-        let taken = places_taken(&mut cx.sockets, server);
+    let most = cx.sockets.server(server).max_connections();
+    if let (Some(most), Some(taken)) = (most, places_taken(&mut cx.sockets, server)) {
         assert!(taken <= most, "S8: {taken} of {most} places are taken");
     }
 }
@@ -35,6 +36,7 @@ pub(crate) fn check_refused(cx: &mut LoopContext<'_, World>, refused: &OverLimit
     let most = cx.sockets.server(server).max_connections();
     let most = most.unwrap_or_else(|| panic!("S8: refused by a server without a limit"));
     let taken = places_taken(&mut cx.sockets, server);
+    let taken = taken.expect("S8: a server that has stopped refuses no connection");
     assert!(
         taken >= most,
         "S8: refused, and {taken} of {most} places are taken"
@@ -48,6 +50,7 @@ impl Scene {
         let event_loop = &mut self.hosts[host].event_loop;
         let most = event_loop.server(server).max_connections().unwrap();
         let taken = places_taken(&mut event_loop.sockets(), server);
+        let taken = taken.expect("the server listens");
         let (accepted, refused) = {
             let ledger = self.ledger.borrow();
             (ledger.accepted, ledger.refused)

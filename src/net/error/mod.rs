@@ -78,8 +78,8 @@ impl Clone for Inner {
 }
 
 impl Error {
-    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on. The name
-    /// is a constant of this type, Node's code for a refused certificate, or the code given to
+    /// The name of the error, the same on every system: `ECONNREFUSED`, `EADDRINUSE`, `ENOTFOUND` and so on. Other names
+    /// are the constants of this type, Node's codes for a refused certificate, and the codes given to
     /// [`with_code`](Self::with_code). An error of the system without a name in this crate is `UNKNOWN`.
     ///
     /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
