@@ -1,8 +1,8 @@
 //! Node's `net`, behaviour by behaviour: one test for each file of Node's own suite, named after it. `README.md` is
 //! the table of them all.
 //!
-//! A letter with a number (B4, C9, ..) is a rule of a specification of Node's behaviour that is not part of this
-//! repository, and T11 a trace in it. `tests/side_by_side/README.md` has the rules from which netloop differs.
+//! A letter with a number (B4, C9, ..) is a rule of a specification of Node's behaviour, and T11 a trace in it. The
+//! specification is not part of this repository. `tests/side_by_side/README.md` has the rules from which netloop differs.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"

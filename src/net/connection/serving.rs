@@ -1,5 +1,5 @@
 //! The answers to the reactor's calls. The reactor calls when the kernel has reported the connection as readable,
-//! writable or failed. It also calls when the connection has assumed so, or has called `activate`.
+//! writable or failed, and when the connection has assumed so, or has called `activate`.
 
 use std::io;
 

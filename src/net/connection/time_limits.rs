@@ -105,8 +105,8 @@ impl Connection {
             .is_some_and(|cold| cold.program_deadline == ProgramDeadline::IsDue)
     }
 
-    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise. It
-    /// decides by setting or lifting the deadline, by ending this side, or by closing the connection.
+    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise. A
+    /// handler decides by setting or lifting the deadline, by ending this side, or by closing the connection.
     pub(crate) fn answer_deadline(
         &mut self,
         counts: &mut TimeLimitCounts,
@@ -257,7 +257,7 @@ impl Connection {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
         // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end or of a byte sent
-        // since. Or it is that of a later change of the idle timeout, or of the end of a pause by a pipe.
+        // since, or the tick of a later change of the idle timeout, or of the end of a pause by a pipe.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 

@@ -27,8 +27,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. They were part of that delivery, and the
-    /// bytes after them came later.
+    /// The number of bytes at the front that were put since the last delivery. These bytes were part of that delivery,
+    /// and the bytes after them came later.
     fresh: usize,
     /// The number of bytes at the end that no handler has had: a filter had decoded them in its handshake.
     untold: usize,

@@ -82,8 +82,8 @@ impl Layer {
         self.course.has_begun() && self.course.ask(|| self.filter.is_ready())
     }
 
-    /// Whether the filter is a [`ProxyFilter`] that has done its work. It passes all further bytes as they are, and
-    /// nothing but decoded bytes waits in this layer.
+    /// Whether the filter is a [`ProxyFilter`] that has done its work. Such a filter passes all further bytes as they
+    /// are, and nothing but decoded bytes waits in this layer.
     pub(super) fn is_over(&self) -> bool {
         let is_header = self.filter.as_any().is::<ProxyFilter>();
         is_header

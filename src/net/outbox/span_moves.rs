@@ -3,8 +3,8 @@
 use super::broadcast::SpanMove;
 use super::{Outbox, Unsent};
 
-/// A row of spans that the message of a broadcast moves, one after the other. No byte is copied or compared, and nothing
-/// but the spans changes before the end of the row.
+/// A row of spans that the message of a broadcast moves, one after the other. No byte is copied or compared. Nothing but
+/// the spans changes before the end of the row.
 ///
 /// The drop ends the row, and notes its bytes. So the counts are right as well after a panic of the iterator that names
 /// the sockets, which belongs to the program.
@@ -13,7 +13,8 @@ pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
     /// The move that the spans follow. If it is `None`, no span moves.
     followed: Option<SpanMove>,
-    /// The number of further bytes until the limit of the loop. Invariant: `outbox.free_capacity()` less the bytes of this row.
+    /// The number of further bytes until the limit of the loop. Invariant: `outbox.free_capacity()` less the bytes of
+    /// this row.
     free_capacity: usize,
 }
 
@@ -53,5 +54,30 @@ impl Drop for SpanMoves<'_> {
             self.outbox.broadcast.note_moved(moved);
             self.outbox.note_rise();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_ends_at_the_limit_of_the_loop_and_notes_its_bytes() {
+        let mut outbox = Outbox::new(0, Some(55));
+        let mut members: [Unsent; 4] = std::array::from_fn(|_| Unsent::new());
+        for unsent in &mut members {
+            assert!(outbox.begin_span(unsent, b"ten bytes.", 1_000));
+        }
+        let [first, others @ ..] = &mut members;
+        outbox.begin_broadcast();
+        assert!(outbox.extend_span(first, b"five."));
+        let mut moves = outbox.span_moves();
+        let moved = others.each_mut().map(|unsent| moves.advance(unsent));
+        assert_eq!(moved, [true, true, false], "55 bytes are the limit");
+        drop(moves);
+        assert_eq!((outbox.waiting(), outbox.free_capacity()), (55, 0));
+        assert!(outbox.has_pressure());
+        assert_eq!(others.each_ref().map(|unsent| unsent.len()), [15, 15, 10]);
+        assert_eq!(others[0].written(), 15);
     }
 }

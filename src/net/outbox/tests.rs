@@ -129,13 +129,24 @@ fn every_connection_is_sent_its_own_bytes_in_order_and_once() {
                 outbox.begin_broadcast();
                 let bytes = random_bytes(&mut random);
                 let is_broadcast = random.bool();
-                for (place, model) in models.iter_mut().enumerate() {
-                    if !is_broadcast && place != caller || is_broadcast && random.u8(0..8) == 0 {
-                        continue;
-                    }
-                    model.written.extend_from_slice(&bytes);
-                    let put = is_broadcast && outbox.span_moves().advance(&mut model.unsent)
-                        || outbox.put_own(model.id, &bytes)
+                let receives = |place: &usize| match is_broadcast {
+                    true => random.u8(0..8) > 0,
+                    false => *place == caller,
+                };
+                let mut receivers = (0..models.len()).filter(receives);
+                loop {
+                    let mut moves = outbox.span_moves();
+                    let receiver = receivers.by_ref().find(|&place| {
+                        let model = &mut models[place];
+                        model.written.extend_from_slice(&bytes);
+                        !is_broadcast || !moves.advance(&mut model.unsent)
+                    });
+                    drop(moves);
+                    let Some(receiver) = receiver else {
+                        break;
+                    };
+                    let model = &mut models[receiver];
+                    let put = outbox.put_own(model.id, &bytes)
                         || outbox.put_own_in_longer(model.id, &bytes)
                         || outbox.extend_span(&mut model.unsent, &bytes);
                     if put {

@@ -120,8 +120,8 @@ impl Socket<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
-    /// As in Node, `run` still goes on while the socket is connecting or exchanges the bytes of a handshake. So it does
-    /// while the socket has unsent bytes or an unsent end. So nothing that was written is dropped. The timeouts on the
+    /// As in Node, `run` still goes on while the socket is connecting or exchanges the bytes of a handshake. `run` also
+    /// goes on while the socket has unsent bytes or an unsent end, so that no written byte is dropped. The timeouts on the
     /// peer limit how long `run` goes on in this way. A peer that never reads could keep `run` going for ever. Each of
     /// these prevents it: a [`write_stall_timeout`](crate::Limits::write_stall_timeout), a
     /// [`min_send_rate`](crate::Limits::min_send_rate), an [`idle_timeout`](crate::SocketOptions::idle_timeout), a
