@@ -18,53 +18,69 @@ use super::workload::Workload;
 /// afterwards it has ended the connections whose bytes do not move.
 const CALM_LOOKS: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(30)];
 
-/// A side for which bytes are under way: its number, the bytes that it has received, and those that its peer has sent.
-type Waiting = (usize, u64, u64);
+/// What is to come to a side, by the number of the side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// Bytes: it has received so many, and its peer has sent so many.
+    Bytes(usize, u64, u64),
+    /// The token of so many bytes that are sent.
+    Token(usize, u64),
+}
 
 impl Scene {
     /// Turns all loops until nothing is left to happen. In calm weather, bytes that can be read do not wait for ten
-    /// seconds (L2).
+    /// seconds (L2), and no token of sent bytes does (L).
     pub(super) fn run_to_rest(&mut self) -> SimulationEnd {
         let mut time = Duration::ZERO;
-        let mut before: Vec<Waiting> = Vec::new();
+        let mut before: Vec<Awaited> = Vec::new();
         for look in CALM_LOOKS {
             let end = self.run_for(look - time);
             if end == SimulationEnd::Quiescent {
                 return end;
             }
-            let now = self.waiting();
-            for side in now.iter().filter(|side| before.contains(side)) {
+            let now = self.awaited();
+            if let Some(awaited) = now.iter().find(|awaited| before.contains(awaited)) {
                 let ledger = self.ledger.borrow();
-                let it = &ledger.sides[side.0];
-                let peer = ledger.peer_of(side.0);
-                panic!("L2: bytes that do not move in calm weather: {it:?} {peer:?}");
+                let (Awaited::Bytes(side, ..) | Awaited::Token(side, _)) = *awaited;
+                let (it, peer) = (&ledger.sides[side], ledger.peer_of(side));
+                match awaited {
+                    Awaited::Bytes(..) => panic!("L2: no byte in calm weather: {it:?} {peer:?}"),
+                    Awaited::Token(..) => panic!("L: no token in calm weather: {it:?}"),
+                }
             }
             (time, before) = (look, now);
         }
         self.run_for(Duration::from_secs(3600) - time)
     }
 
-    /// The sides that read, and have not received all bytes that their peers have sent.
-    fn waiting(&mut self) -> Vec<Waiting> {
+    /// What is to come to the open sides: bytes to those that read, and tokens.
+    fn awaited(&mut self) -> Vec<Awaited> {
         let ledger = self.ledger.borrow();
-        let mut waiting = Vec::new();
+        let is_open = |side: &Side| (Phase::Connected..Phase::Closed).contains(&side.phase);
+        let mut awaited = Vec::new();
         for host in &mut self.hosts {
             for &(id, side) in &host.shared.sides {
-                let (it, Some(peer)) = (&ledger.sides[side], ledger.peer_of(side)) else {
+                let it = &ledger.sides[side];
+                let socket = host.event_loop.socket(id);
+                if !is_open(it) || it.is_piped {
+                    continue;
+                }
+                let taken = it.sent.saturating_sub(socket.queued_bytes() as u64);
+                if let Some(number) = it.tokens.overdue(taken) {
+                    awaited.push(Awaited::Token(side, number));
+                }
+                let peer = ledger
+                    .peer_of(side)
+                    .filter(|peer| is_open(peer) && !peer.is_piped);
+                let Some(peer) = peer.filter(|peer| !peer.was_cut && !peer.is_held_back()) else {
                     continue;
                 };
-                let sides = [it, peer];
-                let is_open =
-                    |side: &&Side| (Phase::Connected..Phase::Closed).contains(&side.phase);
-                let is_watched = sides.iter().all(|it| is_open(&it) && !it.is_piped);
-                let may_wait =
-                    peer.was_cut || peer.is_held_back() || host.event_loop.socket(id).is_paused();
-                if is_watched && !may_wait && it.received < peer.sent {
-                    waiting.push((side, it.received, peer.sent));
+                if !socket.is_paused() && it.received < peer.sent {
+                    awaited.push(Awaited::Bytes(side, it.received, peer.sent));
                 }
             }
         }
-        waiting
+        awaited
     }
 
     pub(super) fn check_rest(&mut self) {

@@ -77,11 +77,18 @@ impl Tokens {
         self.waiting.is_empty()
     }
 
+    /// The first token, if no queued byte is before it and it was not told.
+    pub(crate) fn overdue(&self, taken: u64) -> Option<u64> {
+        let first = self.waiting.front();
+        first
+            .filter(|first| first.position <= taken)
+            .map(|first| first.number)
+    }
+
     /// L: at rest, each token is told that has no queued byte before it.
     pub(crate) fn check_rest(&self, taken: u64) {
-        let first = self.waiting.front();
         assert!(
-            first.is_none_or(|first| first.position > taken),
+            self.overdue(taken).is_none(),
             "L: never told of what is sent: {self:?}, and {taken} bytes are"
         );
     }
