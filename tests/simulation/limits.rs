@@ -15,7 +15,7 @@ pub(crate) fn places_taken(sockets: &mut Sockets<'_>, server: ServerId) -> Optio
     let ids: Vec<_> = sockets.ids().collect();
     let mut takes_place = |id: &_| {
         let socket = sockets.socket(*id);
-        !socket.is_destroyed() && socket.local_address() == Some(address.clone())
+        !socket.is_destroyed() && socket.local_address() == Some(address)
     };
     Some(ids.iter().filter(|&id| takes_place(id)).count())
 }
