@@ -570,6 +570,42 @@ fn a_held_failure_keeps_no_loop_busy() {
     }
 }
 
+#[test]
+fn a_failed_socket_takes_no_bytes_behind_those_of_its_turn() {
+    let mut scene = Scene::new();
+    let near = Recorder::new("near");
+    let (near, far) = paused(&mut scene, Kind::Tcp, SocketOptions::new(), near, b"unread");
+    let speaker = Recorder::new("speaker").on("data", move |cx, _| {
+        let mut socket = cx.socket.socket(near);
+        assert!(socket.is_peer_gone(), "the report came before");
+        let before = (socket.bytes_written(), socket.queued_bytes());
+        assert_eq!(before, (3, 3), "the bytes of the post wait");
+        let flow = socket.write(b"two");
+        assert_eq!(flow, Flow::Closed);
+        let mut cx = cx.as_loop();
+        let answers = cx.sockets.broadcast([near], b"three");
+        assert_eq!(answers, [(near, Flow::Closed)]);
+        let socket = cx.sockets.socket(near);
+        assert_eq!((socket.bytes_written(), socket.queued_bytes()), before);
+        cx.shared.note("refused");
+    });
+    let (speaker, mut peer) = scene.adopted(SocketOptions::new(), speaker);
+    scene.settle();
+    // The post comes before all that the turn serves, and the failure was reported before the speaker's bytes.
+    let posted = scene.event_loop.remote().post(move |cx| {
+        let _ = cx.sockets.broadcast([near], b"one");
+    });
+    posted.unwrap();
+    far.fail();
+    scene.await_arrival(Arrival::End, [near]);
+    peer.write(b"?");
+    scene.await_arrival(Arrival::Bytes, [speaker]);
+    scene.turn();
+    assert_eq!(scene.world.notes, ["refused"]);
+    scene.socket(near).resume();
+    scene.drive_to_close("near");
+}
+
 /// Passes bytes on to `other`, and ends it with `destroy_soon` when its own socket closes.
 fn proxying(name: &'static str) -> Recorder {
     Recorder::new(name)

@@ -132,6 +132,8 @@ impl Connection {
 
     fn note_failure(&mut self, failure: Failure) {
         self.outbound.flags.insert(OutboundFlags::FAILED);
+        // As at the close: a span that could still grow would accept a write that is never sent.
+        self.outbound.unsent.seal();
         self.cold_mut().failure = Some(failure);
     }
 

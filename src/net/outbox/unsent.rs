@@ -42,7 +42,7 @@ impl Unsent {
         self.queue.len() + self.span.len()
     }
 
-    /// Seals the span: the connection is closed, and must not take further bytes of a broadcast.
+    /// Seals the span: the connection has closed or failed, and must not take further bytes of a broadcast.
     pub(crate) fn seal(&mut self) {
         self.span.seal();
     }
