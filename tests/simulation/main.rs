@@ -51,6 +51,7 @@ mod late_readings;
 mod ledger;
 mod limits;
 mod limits_of_time;
+mod offered;
 mod pattern;
 mod paused;
 mod piping;

@@ -168,7 +168,8 @@ impl Connection {
             self.out_of_memory(lost, registration);
             return Flow::Closed;
         }
-        if is_direct {
+        // At the limit on all unsent bytes, a short write is offered to the kernel too, behind a queue that waits.
+        if is_direct || taken.is_some() {
             self.note_queue(taken, registration);
         }
         if is_direct && self.outbound.has_markers() {
