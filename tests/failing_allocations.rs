@@ -23,13 +23,13 @@ use std::time::{Duration, Instant};
 use netloop::{
     Budget, CloseReason, Context, DatagramContext, DatagramFlow, DatagramHandler, DatagramOptions,
     Decoded, Error, EventLoop, Filter, FilterOutput, Flow, ListenOptions, Result, SocketHandler,
-    SocketId, SocketOptions, Wait,
+    SocketId, SocketOptions, State, Wait,
 };
 
 #[path = "support/mod.rs"]
 mod support;
 
-use support::{in_own_process, scratch_path};
+use support::{BlackHole, in_own_process, scratch_path};
 
 /// The longest wait for anything before a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -372,6 +372,27 @@ fn no_growth_of_a_filter_that_fails_ends_the_process() {
         let failed = fail_each(true, 8, 100_000, 100);
         let _ = writeln!(stdout(), "{failed} of 100 growths were failed");
         assert!(failed >= 8, "a run has only {failed} growths");
+    });
+}
+
+// No report of the connect ever comes, and no connect timeout is set.
+#[test]
+fn a_write_without_memory_fails_a_connect_under_way() {
+    in_own_process(r#"exec "$@""#, || {
+        let hole = BlackHole::new();
+        let mut world = World::new(1, 0);
+        let mut event_loop = EventLoop::new().unwrap();
+        let id = event_loop.connect(hole.address(), Answer).unwrap();
+        turn(&mut event_loop, &mut world);
+        assert_eq!(event_loop.socket(id).state(), State::Opening);
+        LEFT.set(1);
+        COUNTS.set(true);
+        let flow = event_loop.socket(id).write(&[0; 5_000]);
+        COUNTS.set(false);
+        assert_eq!((flow, LEFT.get()), (Flow::Closed, 0));
+        turn(&mut event_loop, &mut world);
+        assert_eq!(world.errors, [ErrorKind::OutOfMemory]);
+        assert_eq!(world.reasons, [CloseReason::Error]);
     });
 }
 

@@ -49,9 +49,10 @@ impl Failure {
 }
 
 impl Connection {
-    /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once if the peer has
-    /// ended, or if the connection is paused and has [nothing to hold the failure for](Self::holds_while_paused).
-    /// Otherwise keeps the error, because the kernel reports an error only once.
+    /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
+    /// connect is over, and if the peer has ended. Also if the connection is paused, and has [nothing to hold
+    /// the failure for](Self::holds_while_paused). Otherwise keeps the error, because the kernel reports an error only
+    /// once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -63,7 +64,9 @@ impl Connection {
             return;
         }
         let is_behind_end = self.stream.as_ref().is_some_and(|it| it.proves_end(&error));
-        if self.inbound.has_ended()
+        let is_connecting = self.stage.is_before_open() && !self.stage.is_handshaking();
+        if is_connecting
+            || self.inbound.has_ended()
             || self.inbound.is_paused() && !self.holds_while_paused(is_behind_end)
         {
             self.fail_io(call, error, registration);
