@@ -67,6 +67,7 @@ mod runner;
 mod said;
 mod seeds;
 mod serving;
+mod short_handshakes;
 mod shutting_down;
 mod silence;
 mod stalling;

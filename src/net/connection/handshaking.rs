@@ -149,7 +149,11 @@ impl Connection {
                 registration,
                 outbox,
             };
-            if self.outbound.send(&[], &mut wire).is_err() {
+            if let Err(error) = self.outbound.send(&[], &mut wire) {
+                if is_out_of_buffers(&error) {
+                    // The shortage has lasted too long. A read does not meet this failure.
+                    return self.write_failed(error, registration);
+                }
                 // The next read meets the failure too, and reports it.
                 registration.would_block(Interest::WRITABLE);
             }
@@ -241,7 +245,8 @@ impl Connection {
             Ok(Advance::Waits) => has_read_short,
             _ => false,
         };
-        if reads && is_exhausted {
+        // After a failure that is held, reads go on until one would block, as on an open connection.
+        if reads && is_exhausted && !self.outbound.has_failed() {
             registration.fell_short(Interest::READABLE);
         }
         match advanced {
@@ -249,6 +254,11 @@ impl Connection {
             Ok(Advance::Ready) => return self.finish_handshake(registration),
             Ok(Advance::Waits) if reads && !has_read_short => {
                 registration.would_block(Interest::READABLE);
+                if self.outbound.has_failed() {
+                    // The peer waits for bytes that cannot be sent any more.
+                    self.report_held_back(registration);
+                    return None;
+                }
             }
             // No read was made, or more is to be done. The readiness stays, so that the reactor serves the connection
             // again.

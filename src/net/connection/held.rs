@@ -50,7 +50,7 @@ impl Failure {
 
 impl Connection {
     /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
-    /// connect is over, and if the peer has ended. Also if the connection is paused, and has [nothing to hold
+    /// connect is over, and if the peer has ended. Also if the connection is open and paused, and has [nothing to hold
     /// the failure for](Self::holds_while_paused). Otherwise keeps the error, because the kernel reports an error only
     /// once.
     pub(super) fn fail_behind_unread(
@@ -65,9 +65,11 @@ impl Connection {
         }
         let is_behind_end = self.stream.as_ref().is_some_and(|it| it.proves_end(&error));
         let is_connecting = self.stage.is_before_open() && !self.stage.is_handshaking();
+        // A handshake reads during a pause too, and its next read that would block tells the failure.
+        let is_paused = self.inbound.is_paused() && !self.stage.is_handshaking();
         if is_connecting
             || self.inbound.has_ended()
-            || self.inbound.is_paused() && !self.holds_while_paused(is_behind_end)
+            || is_paused && !self.holds_while_paused(is_behind_end)
         {
             self.fail_io(call, error, registration);
             return;
