@@ -1,11 +1,15 @@
-//! Handshakes whose writes find no memory for too long: the failure is told although the peer is silent. In virtual time.
+//! Handshakes whose calls find no memory: a shortage that lasts too long is told although the peer is silent, and a read
+//! that fails does not lead past the limit on answers. In virtual time.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use netloop::simulation::{AnyHost, Flavour, Host, Options, Simulation};
+use netloop::simulation::{AnyHost, Flavour, Handle, Host, Options, Simulation};
 use netloop::{
-    Accepted, ConnectOptions, Context, Error, EventLoopOptions, FailedHandshake, Limits,
-    ListenOptions, LoopContext, ServerHandler, SocketHandler,
+    Accepted, ConnectOptions, Context, Decoded, Error, EventLoopOptions, FailedHandshake, Filter,
+    FilterOutput, Limits, ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
 };
 
 use crate::support::Records;
@@ -105,4 +109,121 @@ fn plain_bytes_that_find_no_memory_fail_the_handshake() {
         let (_, client) = told(flavour, ListenOptions::new(), ConnectOptions::new(), true);
         assert_eq!(client, ["ENOBUFS"], "{flavour:?}");
     }
+}
+
+/// More answers than the peer takes, so that too many wait until the end.
+const MANY_ANSWERS: usize = 1 << 20;
+
+/// What a loud filter has seen.
+#[derive(Default)]
+struct Heard {
+    /// The time since which too many answers wait.
+    clogged: Cell<Option<Instant>>,
+    is_read_on: Cell<bool>,
+}
+
+/// Answers each byte with many. It is ready at once.
+struct Loud {
+    clock: Handle,
+    heard: Rc<Heard>,
+}
+
+impl Filter for Loud {
+    fn is_ready(&self) -> bool {
+        true
+    }
+    fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+        let now = self.clock.now();
+        if self
+            .heard
+            .clogged
+            .get()
+            .is_some_and(|since| now > since + WITHIN)
+        {
+            self.heard.is_read_on.set(true);
+        }
+        let to_peer = output.to_peer();
+        to_peer.resize(to_peer.len() + 1_000 * input.len(), 0);
+        if to_peer.len() > MANY_ANSWERS && self.heard.clogged.get().is_none() {
+            self.heard.clogged.set(Some(now));
+        }
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
+/// Is never ready.
+struct Endless;
+
+impl Filter for Endless {
+    fn is_ready(&self) -> bool {
+        false
+    }
+    fn decode(&mut self, input: &mut [u8], _: &mut FilterOutput<'_>) -> Result<Decoded> {
+        Ok(Decoded::used(input.len()))
+    }
+    fn encode(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize> {
+        Ok(0)
+    }
+}
+
+/// Sends without end, and takes a few bytes now and then.
+struct Firehose;
+
+impl SocketHandler<Told> for Firehose {
+    fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
+        cx.socket.pause();
+        self.on_drain(cx);
+        self.on_timer(cx, 0);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Told>, _: u64) {
+        cx.socket.resume();
+        cx.socket.after(Duration::from_millis(20), 0);
+    }
+    fn on_drain(&mut self, cx: &mut Context<'_, Told>) {
+        while cx.socket.write(&[0; 1_000]).is_accepted() && cx.socket.queued_bytes() < 10_000 {}
+    }
+    fn on_data(&mut self, cx: &mut Context<'_, Told>, _: &[u8]) {
+        cx.socket.pause();
+    }
+}
+
+/// Longer than one service of a handshake, and shorter than a rest.
+const WITHIN: Duration = Duration::from_millis(5);
+
+#[test]
+fn a_clogged_handshake_reads_nothing_behind_a_rest() {
+    let mut clogged = 0;
+    for flavour in Flavour::ALL {
+        for seed in 0..5 {
+            let options = Options {
+                capacity: 16 << 10,
+                flavour,
+                ..Options::new()
+            };
+            let mut simulation = Simulation::new(seed, options).unwrap();
+            let mut server: Host<Told> = simulation.host(Vec::new()).unwrap();
+            let mut client = simulation.host(Vec::new()).unwrap();
+            let heard = Rc::new(Heard::default());
+            let (hears, clock) = (Rc::clone(&heard), simulation.handle());
+            let loud = move || {
+                let (clock, heard) = (clock.clone(), Rc::clone(&hears));
+                Ok(Loud { clock, heard })
+            };
+            let listen = ListenOptions::new().filter(loud).filter(|| Ok(Endless));
+            server.event_loop.serve(SERVER, listen, Front).unwrap();
+            client.event_loop.connect(SERVER, Firehose).unwrap();
+            simulation.set_options(|options| options.faults.missing_buffers = 300);
+            let mut hosts: [&mut dyn AnyHost; 2] = [&mut server, &mut client];
+            simulation
+                .run_for(&mut hosts, Duration::from_millis(500))
+                .unwrap();
+            clogged += u32::from(heard.clogged.get().is_some());
+            assert!(!heard.is_read_on.get(), "{flavour:?}, {seed}");
+        }
+    }
+    assert!(clogged > 5, "{clogged} handshakes were clogged");
 }

@@ -286,8 +286,12 @@ impl Connection {
     pub(super) fn recall_reports(&self, registration: &mut Registration<'_>) {
         let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
         if rests && !self.is_read_once_a_report() {
-            // A pause may come before the next read, and a paused connection needs the error.
-            registration.assume(Readiness::READABLE | Readiness::READ_CLOSED | Readiness::ERROR);
+            registration.assume(Readiness::READABLE | Readiness::READ_CLOSED);
+            // A pause may come before the next read, and a paused connection needs the error. A handshake reads for an
+            // error even if too many answers wait.
+            if !(self.stage.is_handshaking() && self.filters().is_some_and(Filters::is_clogged)) {
+                registration.assume(Readiness::ERROR);
+            }
         }
     }
 
