@@ -286,12 +286,14 @@ impl Connection {
     pub(super) fn recall_reports(&self, registration: &mut Registration<'_>) {
         let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
         if rests && !self.is_read_once_a_report() {
-            registration.assume(Readiness::READABLE | Readiness::READ_CLOSED);
+            let is_clogged = self.filters().is_some_and(Filters::is_clogged);
             // A pause may come before the next read, and a paused connection needs the error. A handshake reads for an
             // error even if too many answers wait.
-            if !(self.stage.is_handshaking() && self.filters().is_some_and(Filters::is_clogged)) {
-                registration.assume(Readiness::ERROR);
-            }
+            let reports = match self.stage.is_handshaking() && is_clogged {
+                true => Readiness::READ_CLOSED,
+                false => Readiness::READ_CLOSED | Readiness::ERROR,
+            };
+            registration.assume(Readiness::READABLE | reports);
         }
     }
 
