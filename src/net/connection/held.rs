@@ -50,9 +50,9 @@ impl Failure {
 
 impl Connection {
     /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
-    /// connect is over, and if the peer has ended. Also if the connection is open and paused, and has [nothing to hold
-    /// the failure for](Self::holds_while_paused). Otherwise keeps the error, because the kernel reports an error only
-    /// once.
+    /// connect is over, and once the peer has ended. An open connection that is paused fails at once too, if it has
+    /// [nothing to hold the failure for](Self::holds_while_paused). Otherwise keeps the error, because the kernel reports
+    /// an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
