@@ -1,5 +1,6 @@
 //! The questions to a run that has come to rest, and at its end.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use netloop::simulation::SimulationEnd;
@@ -57,6 +58,15 @@ impl Scene {
     fn awaited(&mut self) -> Vec<Awaited> {
         let ledger = self.ledger.borrow();
         let is_open = |side: &Side| (Phase::Connected..Phase::Closed).contains(&side.phase);
+        // A failure that is held in a pause stops the bytes of its side, and is told after the pause.
+        let mut failed = BTreeSet::new();
+        for host in &mut self.hosts {
+            for &(id, side) in &host.shared.sides {
+                if host.event_loop.socket(id).is_peer_gone() {
+                    failed.insert((ledger.sides[side].link, ledger.sides[side].end));
+                }
+            }
+        }
         let mut awaited = Vec::new();
         for host in &mut self.hosts {
             for &(id, side) in &host.shared.sides {
@@ -75,7 +85,8 @@ impl Scene {
                 let Some(peer) = peer.filter(|peer| !peer.was_cut && !peer.is_held_back()) else {
                     continue;
                 };
-                if !socket.is_paused() && it.received < peer.sent {
+                let has_failed = failed.contains(&(peer.link, peer.end));
+                if !has_failed && !socket.is_paused() && it.received < peer.sent {
                     awaited.push(Awaited::Bytes(side, it.received, peer.sent));
                 }
             }
