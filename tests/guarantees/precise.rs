@@ -301,7 +301,7 @@ fn every_change_by_the_host_makes_the_descriptor_readable() {
     assert!(scene.event_loop.timer(ever).cancel());
 }
 
-// What a budget leaves is not in the kernel any more.
+// A socket that a budget has left unserved has its readiness in the loop, and none in the kernel.
 #[test]
 fn leftovers_of_a_budget_keep_the_descriptor_readable() {
     let mut scene = host_scene();

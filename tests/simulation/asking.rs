@@ -19,7 +19,7 @@ use super::workload::Workload;
 /// afterwards it has ended the connections whose bytes do not move.
 const CALM_LOOKS: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(30)];
 
-/// What is to come to a side, by the number of the side.
+/// An event that a side waits for. The first number is that of the side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     /// Bytes: it has received so many, and its peer has sent so many.
@@ -54,7 +54,7 @@ impl Scene {
         self.run_for(Duration::from_secs(3600) - time)
     }
 
-    /// What is to come to the open sides: bytes to those that read, and tokens.
+    /// Returns the events that open sides wait for: bytes for each side that reads, and tokens.
     fn awaited(&mut self) -> Vec<Awaited> {
         let ledger = self.ledger.borrow();
         let is_open = |side: &Side| (Phase::Connected..Phase::Closed).contains(&side.phase);

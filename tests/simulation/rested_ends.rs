@@ -9,12 +9,10 @@ use netloop::{
     SocketHandler, SocketId,
 };
 
+use crate::resting::{BEGIN, run_through_shortage};
 use crate::support::{HELLO, Records};
 
 const PEER: &str = "10.0.0.1:7000";
-
-/// The time at which the peer sends. The handshakes are over then.
-const BEGIN: Duration = Duration::from_millis(100);
 
 /// Everything that the peer has sent arrives in the middle of the shortage. The rest is not over until 15 ms behind
 /// [`BEGIN`].
@@ -23,7 +21,7 @@ const SHORTAGE: (Duration, Duration) = (Duration::from_millis(3), Duration::from
 const WITHIN: Duration = Duration::from_millis(10);
 const REST_ENDS: Duration = Duration::from_millis(15);
 
-/// What the socket is told, in order.
+/// The events of the socket, in order.
 #[derive(Default)]
 struct Told {
     words: Vec<String>,
@@ -116,23 +114,14 @@ impl Pair {
         }
     }
 
-    fn run_for(&mut self, time: Duration) {
+    fn run_through_shortage(&mut self) {
         let mut hosts: [&mut dyn AnyHost; 2] = [&mut self.peer, &mut self.reader];
-        self.simulation.run_for(&mut hosts, time).unwrap();
+        run_through_shortage(&mut self.simulation, &mut hosts, SHORTAGE);
     }
 
-    /// Runs through the shortage to the end, and returns what the socket was told.
+    /// Runs through the shortage to the end, and returns the events of the socket.
     fn told(mut self) -> Vec<String> {
-        let (from, to) = SHORTAGE;
-        self.run_for(BEGIN + from);
-        let set_rate = |it: &mut Self, rate| {
-            it.simulation
-                .set_options(|options| options.faults.missing_buffers = rate);
-        };
-        set_rate(&mut self, 1_000);
-        self.run_for(to - from);
-        set_rate(&mut self, 0);
-        self.run_for(Duration::from_secs(1));
+        self.run_through_shortage();
         self.reader.shared.words
     }
 }
@@ -191,14 +180,7 @@ fn a_report_in_vain_within_a_rest_loses_no_end() {
         }
         pair.simulation
             .set_options(|options| options.faults.spurious_events = 1_000);
-        let (from, to) = SHORTAGE;
-        pair.run_for(BEGIN + from);
-        pair.simulation
-            .set_options(|options| options.faults.missing_buffers = 1_000);
-        pair.run_for(to - from);
-        pair.simulation
-            .set_options(|options| options.faults.missing_buffers = 0);
-        pair.run_for(Duration::from_secs(1));
+        pair.run_through_shortage();
         let told = &pair.reader.shared;
         assert_eq!(told.words, [".", "end"], "{flavour:?}");
         let read = told.data.unwrap() - begins;

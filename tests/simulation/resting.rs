@@ -4,18 +4,32 @@
 
 use std::time::{Duration, Instant};
 
-use netloop::simulation::{Flavour, Handle, Options, Simulation};
+use netloop::simulation::{AnyHost, Flavour, Handle, Options, Simulation};
 use netloop::{ConnectOptions, Context, ListenOptions, SocketHandler};
 
 use crate::support::{HELLO, Records};
 
 const SERVER: &str = "10.0.0.1:7000";
 
-/// The end of the handshakes, after which each test begins.
-const BEGIN: Duration = Duration::from_millis(100);
+/// The time at which each test begins. The handshakes are over then.
+pub(crate) const BEGIN: Duration = Duration::from_millis(100);
 
 /// A deadline is rounded up to a tick, and turns take microseconds.
 const LATE: Duration = Duration::from_millis(2);
+
+/// Runs `hosts` to their rest. Calls find no memory within `shortage`, whose two times count from [`BEGIN`].
+pub(crate) fn run_through_shortage(
+    simulation: &mut Simulation,
+    hosts: &mut [&mut dyn AnyHost],
+    shortage: (Duration, Duration),
+) {
+    let (from, to) = shortage;
+    simulation.run_for(hosts, BEGIN + from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 1_000);
+    simulation.run_for(hosts, to - from).unwrap();
+    simulation.set_options(|options| options.faults.missing_buffers = 0);
+    simulation.run_for(hosts, Duration::from_secs(1)).unwrap();
+}
 
 /// The half of the server's socket whose call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,13 +162,8 @@ fn assert_told_in_time(half: Half, is_filtered: bool) {
         .event_loop
         .connect_with(SERVER, connect, asking)
         .unwrap();
-    let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
-    let (from, to) = times.shortage;
-    simulation.run_for(&mut hosts, BEGIN + from).unwrap();
-    simulation.set_options(|options| options.faults.missing_buffers = 1_000);
-    simulation.run_for(&mut hosts, to - from).unwrap();
-    simulation.set_options(|options| options.faults.missing_buffers = 0);
-    simulation.run_for(&mut hosts, BEGIN).unwrap();
+    let mut hosts: [&mut dyn AnyHost; 2] = [&mut server, &mut client];
+    run_through_shortage(&mut simulation, &mut hosts, times.shortage);
     let told = server.shared.timer.expect("the timer is told") - begins;
     assert!(
         told >= times.timer && told <= times.timer + LATE,
@@ -236,13 +245,8 @@ fn a_write_after_a_send_within_a_rest_leaves_at_once() {
             };
             client.event_loop.connect(SERVER, asking).unwrap();
         }
-        let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
-        let (from, to) = times.shortage;
-        simulation.run_for(&mut hosts, BEGIN + from).unwrap();
-        simulation.set_options(|options| options.faults.missing_buffers = 1_000);
-        simulation.run_for(&mut hosts, to - from).unwrap();
-        simulation.set_options(|options| options.faults.missing_buffers = 0);
-        simulation.run_for(&mut hosts, BEGIN).unwrap();
+        let mut hosts: [&mut dyn AnyHost; 2] = [&mut server, &mut client];
+        run_through_shortage(&mut simulation, &mut hosts, times.shortage);
         assert_eq!(server.shared.received, b"....", "{flavour:?}");
         assert_eq!(client.shared.received, b"latelateagainagain", "{flavour:?}");
     }
@@ -315,13 +319,8 @@ fn a_timer_put_off_in_a_handshake_outlives_it() {
         .connect_with(SERVER, connect, timed)
         .unwrap();
     client.event_loop.socket(id).after(BEGIN + TIMER, 0);
-    let mut hosts: [&mut dyn netloop::simulation::AnyHost; 2] = [&mut server, &mut client];
-    let (from, to) = SHORTAGE;
-    simulation.run_for(&mut hosts, BEGIN + from).unwrap();
-    simulation.set_options(|options| options.faults.missing_buffers = 1_000);
-    simulation.run_for(&mut hosts, to - from).unwrap();
-    simulation.set_options(|options| options.faults.missing_buffers = 0);
-    simulation.run_for(&mut hosts, BEGIN).unwrap();
+    let mut hosts: [&mut dyn AnyHost; 2] = [&mut server, &mut client];
+    run_through_shortage(&mut simulation, &mut hosts, SHORTAGE);
     assert_eq!(client.shared.received, b"open");
     let told = client.shared.timer.expect("the timer is told") - begins;
     let opened = SECOND_HALF + LATENCY;

@@ -114,7 +114,7 @@ fn plain_bytes_that_find_no_memory_fail_the_handshake() {
 /// More answers than the peer takes, so that too many wait until the end.
 const MANY_ANSWERS: usize = 1 << 20;
 
-/// What a loud filter has seen.
+/// The findings of a loud filter.
 #[derive(Default)]
 struct Heard {
     /// The time since which too many answers wait.
