@@ -8,8 +8,7 @@ use super::acceptor::Acceptor;
 use super::stream::Stream;
 
 impl Stream {
-    /// Returns the descriptor of this stream. `None` for a simulated stream, which has no descriptor, and for a faulty
-    /// stream, because calls on the descriptor would bypass the faults.
+    /// Returns the descriptor; `None` for a faulty stream too, because calls on the descriptor would bypass the faults.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -26,8 +25,7 @@ impl Stream {
         }
     }
 
-    /// Returns the path that this end of a Unix socket is bound to; `None` if the end is unbound, and for other
-    /// streams.
+    /// Returns the path that this end of a Unix socket is bound to.
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Some(stream) = self.as_unix() {
@@ -36,8 +34,6 @@ impl Stream {
         None
     }
 
-    /// Returns the path that the other end of a Unix socket is bound to. `None` if that end is unbound, and for other
-    /// streams.
     pub(crate) fn peer_path(&self) -> Option<PathBuf> {
         #[cfg(unix)]
         if let Some(stream) = self.as_unix() {
@@ -57,7 +53,6 @@ impl Stream {
 }
 
 impl Acceptor {
-    /// Returns the path that a Unix socket listens on; `None` for other acceptors.
     #[cfg(unix)]
     pub(crate) fn local_path(&self) -> Option<PathBuf> {
         match self {
@@ -67,7 +62,6 @@ impl Acceptor {
         }
     }
 
-    /// Returns the descriptor of this acceptor; `None` for a simulated or faulty acceptor.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
@@ -81,8 +75,7 @@ impl Acceptor {
     }
 }
 
-/// Returns the path of an address; `None` for an address without a name. A name in the abstract namespace begins with a
-/// NUL byte, as in the path that a caller passes to connect or listen.
+/// A name in the abstract namespace begins with a NUL byte, as in the path that a caller passes to connect or listen.
 #[cfg(unix)]
 fn path_of(address: std::io::Result<std::os::unix::net::SocketAddr>) -> Option<PathBuf> {
     let address = address.ok()?;

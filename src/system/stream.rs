@@ -1,5 +1,4 @@
-//! One end of a byte stream: connect, read, write, shut down. This file is long because each call has a branch for
-//! every kind of stream.
+//! One end of a byte stream. This file is long because each call has a branch for every kind of stream.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -24,7 +23,6 @@ use super::platform::{
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// One end of a byte stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// A TCP socket that the loop has opened or accepted, and whose descriptor has no duplicate.
@@ -36,33 +34,24 @@ pub(crate) enum Stream {
     /// A Unix domain stream socket that the loop has opened or accepted, and whose descriptor has no duplicate.
     #[cfg(unix)]
     Unix(UnixStream),
-    /// A Unix domain stream socket whose descriptor may have duplicates.
     #[cfg(unix)]
     SharedUnix(Shared<UnixStream>),
     /// A descriptor that can only be read, such as standard input.
     #[cfg(unix)]
     Input(Input),
-    /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Stream),
-    /// A TCP socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyStream),
-    /// As `Simulated`, but off the fast paths.
     #[cfg(feature = "simulation")]
     FilteredSimulated(simulated::Stream),
-    /// As `Faulty`, but off the fast paths.
     #[cfg(feature = "simulation")]
     FilteredFaulty(faults::FaultyStream),
 }
 
 impl Stream {
-    /// Opens a stream that [`connect`](Self::connect) will connect to `address`, and binds it to `local` if that is
-    /// given. No packet is sent.
-    ///
-    /// # Errors
-    ///
-    /// The system's error, with the step that failed.
+    /// Opens a stream for [`connect`](Self::connect) to `address`, and binds it to `local` if that is given. No packet
+    /// is sent. An error comes with the step that failed.
     pub(crate) fn open(
         address: SocketAddr,
         local: Option<SocketAddr>,
@@ -70,9 +59,8 @@ impl Stream {
         tcp::open(address, local).map(Self::Tcp)
     }
 
-    /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. The connection exists once the
-    /// socket is writable and [`Stream::finish_connecting`] returns `true`. A stream of another kind is connected or
-    /// connecting already, and is returned unchanged.
+    /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. A stream of another kind is
+    /// connected or connecting already, and is returned unchanged.
     pub(crate) fn connect(
         self,
         address: SocketAddr,
@@ -98,8 +86,7 @@ impl Stream {
         }
     }
 
-    /// Starts to connect to the Unix socket at `path`. A path with a leading NUL is a name in Linux's abstract
-    /// namespace.
+    /// Starts to connect to `path`. A leading NUL makes it a name in Linux's abstract namespace.
     #[cfg(unix)]
     pub(crate) fn connect_path(path: &std::path::Path) -> io::Result<Self> {
         unix::connect(path).map(Self::Unix)
@@ -110,7 +97,6 @@ impl Stream {
         Ok(tcp::adopt(Shared::new(stream))?.map(Self::SharedTcp))
     }
 
-    /// Takes over a Unix socket of the standard library that is or was connected.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Adopted<Self>> {
         Ok(unix::adopt(Shared::new(stream))?.map(Self::SharedUnix))
@@ -122,8 +108,7 @@ impl Stream {
         Input::adopt(descriptor).map(Self::Input)
     }
 
-    /// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was
-    /// spurious.
+    /// Asks the kernel for the result of a connect, after an event for writing; `false` if the event was spurious.
     pub(crate) fn finish_connecting(&self) -> io::Result<bool> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::finish_connecting(stream),
@@ -141,12 +126,10 @@ impl Stream {
         }
     }
 
-    /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end.
-    ///
-    /// A signal may interrupt the read (EINTR). The caller then leaves the readiness as it is, and reads again.
-    // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
-    // of the stream (without the feature `simulation`), and returns the result of its one call without a copy. With
-    // several kinds left, it would copy each result.
+    /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end. After EINTR the caller leaves the
+    /// readiness as it is, and reads again.
+    // Always inlined, as `with_fast_paths` and `write_piece` are: after `with_fast_paths` the compiler knows the kind
+    // of the stream (without the feature `simulation`), and returns the result of its one call without a copy.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -172,8 +155,7 @@ impl Stream {
         }
     }
 
-    /// Returns the stream if it is of a kind with fast paths: TCP without duplicates and filters, also simulated or
-    /// faulty.
+    /// Returns the stream if its kind has fast paths: TCP without duplicates and filters, also simulated or faulty.
     #[inline(always)]
     pub(crate) fn with_fast_paths(stream: &mut Option<Self>) -> Option<&mut Self> {
         match stream {
@@ -184,7 +166,6 @@ impl Stream {
         }
     }
 
-    /// Returns the stream as one without fast paths, because its bytes pass filters.
     pub(crate) fn into_filtered(self) -> Self {
         match self {
             Self::Tcp(stream) => Self::FilteredTcp(stream),
@@ -196,7 +177,6 @@ impl Stream {
         }
     }
 
-    /// Returns the stream as one whose bytes pass no filters any more.
     pub(crate) fn into_unfiltered(self) -> Self {
         match self {
             Self::FilteredTcp(stream) => Self::Tcp(stream),
@@ -218,10 +198,9 @@ impl Stream {
         }
     }
 
-    /// Returns whether received bytes wait in the kernel (MSG_PEEK): 1 if they do, 0 if the end of the peer's bytes is
-    /// next. Returns WouldBlock if nothing has arrived. If no byte precedes an error of the socket, returns the error,
-    /// which the kernel then forgets. Returns ErrorKind::Unsupported for an input, whose bytes can only be read. If a
-    /// signal interrupts the call again and again, returns EINTR.
+    /// Returns whether received bytes wait in the kernel (MSG_PEEK): 1 if they do, 0 if the end is next, WouldBlock if
+    /// nothing has arrived. Returns an error of the socket that no byte precedes; the kernel then forgets it. An input
+    /// can only be read, and returns Unsupported.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         retry_interrupted(|| match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::peek(stream),
@@ -246,7 +225,6 @@ impl Stream {
     }
 
     /// Writes `slices` in one call, without raising SIGPIPE. There must be at least one slice, and none may be empty.
-    /// If a signal interrupts the call again and again, returns EINTR.
     #[inline]
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         retry_interrupted(|| match self {
@@ -265,8 +243,7 @@ impl Stream {
         })
     }
 
-    /// Ends writing: a TCP socket sends a FIN after all written bytes. Succeeds also if the peer has gone. Does nothing
-    /// for an input.
+    /// Ends writing: a TCP socket sends a FIN after all written bytes. Succeeds also if the peer has gone.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         let done = retry_interrupted(|| match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.shutdown(Shutdown::Write),
@@ -307,8 +284,8 @@ impl Stream {
         error.unwrap_or_else(Some)
     }
 
-    /// Whether `error`, the first error of this stream, proves that the end of the peer's bytes had arrived before. See
-    /// [`BROKEN_PIPE_PROVES_END`].
+    /// Whether `error`, the stream's first, proves that the end of the peer's bytes came before
+    /// ([`BROKEN_PIPE_PROVES_END`]).
     pub(crate) fn proves_end(&self, error: &io::Error) -> bool {
         let is_proof = match self {
             // The simulated kernel gives the errors of Linux.
@@ -319,7 +296,6 @@ impl Stream {
         is_proof && error.kind() == io::ErrorKind::BrokenPipe
     }
 
-    /// Returns the address of this end; `None` for kinds other than TCP.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.local_addr().map(Some),
@@ -333,7 +309,6 @@ impl Stream {
         }
     }
 
-    /// Returns the address of the other end; `None` for kinds other than TCP.
     pub(crate) fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => stream.peer_addr().map(Some),
@@ -349,8 +324,7 @@ impl Stream {
         }
     }
 
-    /// Whether this stream can become a stream of the standard library: false for an input, a simulated or a faulty
-    /// stream.
+    /// Whether this stream can become a stream of the standard library.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::SharedTcp(_) | Self::FilteredTcp(_) => true,
@@ -366,8 +340,7 @@ impl Stream {
         }
     }
 
-    /// Turns a TCP stream into a stream of the standard library; returns any other stream unchanged. The caller must
-    /// have deregistered the stream.
+    /// Turns a TCP stream, which the caller has deregistered, into one of the standard library; `Err` for any other.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpStream, Self> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => Ok(stream.into()),
@@ -377,8 +350,7 @@ impl Stream {
         }
     }
 
-    /// Turns a Unix stream into a stream of the standard library; returns any other stream unchanged. The caller must
-    /// have deregistered the stream.
+    /// Turns a Unix stream, which the caller has deregistered, into one of the standard library; `Err` for any other.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixStream, Self> {
         match self {
@@ -388,11 +360,10 @@ impl Stream {
         }
     }
 
-    /// Whether a short read on this stream proves that the kernel has no more bytes for now. A short read proves
-    /// nothing after a report of an end, an error or priority. See [`SHORT_READ_EXHAUSTS`].
-    ///
-    /// False for a Unix socket: the kernel ends a read after a message that carries descriptors or credentials. False
-    /// for protocols other than plain TCP, of which some keep the boundaries of messages (SCTP). False for an input.
+    /// Whether a short read proves that the kernel has no more bytes for now ([`SHORT_READ_EXHAUSTS`]), except after a
+    /// report of an end, an error or priority. False for a Unix socket, whose reads end after a message with
+    /// descriptors or credentials. False for protocols other than plain TCP, of which some keep the boundaries of
+    /// messages (SCTP).
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {
         match self {
@@ -409,11 +380,8 @@ impl Stream {
         }
     }
 
-    /// Whether a short write on this stream proves that the kernel has no more space for now. See
-    /// [`SHORT_WRITE_EXHAUSTS`].
-    ///
-    /// False for a Unix socket: a lack of memory also ends a write early, and no event reports that memory is free
-    /// again. False for protocols other than plain TCP.
+    /// Whether a short write proves that the kernel has no more space for now ([`SHORT_WRITE_EXHAUSTS`]). False for a
+    /// Unix socket: a lack of memory also ends a write early, and no event reports that memory is free again.
     #[inline]
     pub(crate) fn short_write_exhausts(&self) -> bool {
         match self {
@@ -440,8 +408,7 @@ impl Stream {
         }
     }
 
-    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends the descriptor to the
-    /// user. An input may have duplicates already. A simulated or faulty stream has no descriptor to lend.
+    /// Returns the stream as one whose descriptor may have duplicates, because the caller lends it to the user.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -451,8 +418,7 @@ impl Stream {
         }
     }
 
-    /// Whether the loop may close the stream without deregistering it first, because the kernel deregisters it at the
-    /// close ([`CLOSE_DEREGISTERS`]). False if the descriptor may have a duplicate.
+    /// Whether the kernel deregisters the stream at its close ([`CLOSE_DEREGISTERS`]). False if a duplicate may exist.
     pub(crate) fn close_deregisters(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::FilteredTcp(_) => CLOSE_DEREGISTERS,
@@ -483,7 +449,6 @@ impl Stream {
         false
     }
 
-    /// Whether the stream can only be read.
     pub(crate) fn is_input(&self) -> bool {
         #[cfg(unix)]
         return matches!(self, Self::Input(_));
@@ -491,8 +456,8 @@ impl Stream {
         false
     }
 
-    /// Whether the stream is ready for reading without a report of the kernel. True for a file that the kernel cannot
-    /// poll, and for a named pipe whose writers had gone before the loop opened it.
+    /// Whether the stream is ready for reading without a report: a file that the kernel cannot poll, or a named pipe
+    /// whose writers had gone before the loop opened it.
     pub(crate) fn is_ready_at_first(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

@@ -54,7 +54,6 @@ impl Stream {
         }
     }
 
-    /// Sets SO_KEEPALIVE and its times. As in Node, the call has no effect on streams other than TCP.
     pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::set_keep_alive(stream, times),
@@ -70,8 +69,7 @@ impl Stream {
         }
     }
 
-    /// Sets IP_TOS or IPV6_TCLASS. The call has no effect on simulated and faulty streams, and, as in Node, on streams
-    /// other than TCP.
+    /// Sets IP_TOS or IPV6_TCLASS. As in Node, the call has no effect on streams other than TCP.
     pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => {
@@ -88,8 +86,7 @@ impl Stream {
         }
     }
 
-    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it; `None` for streams other than TCP, and for simulated and
-    /// faulty streams.
+    /// Returns IP_TOS or IPV6_TCLASS as the kernel has it.
     pub(crate) fn type_of_service(&self) -> io::Result<Option<u32>> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::type_of_service(stream).map(Some),
