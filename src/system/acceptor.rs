@@ -19,7 +19,6 @@ use super::options::Binding;
 use super::simulated;
 use super::stream::Stream;
 
-/// A listening socket of any kind.
 #[derive(Debug)]
 pub(crate) enum Acceptor {
     /// A TCP socket that the loop has bound, and whose descriptor has no duplicate.
@@ -29,20 +28,16 @@ pub(crate) enum Acceptor {
     /// A Unix domain socket that the loop has bound, and whose descriptor has no duplicate.
     #[cfg(unix)]
     Unix(UnixListener),
-    /// A Unix domain socket whose descriptor may have duplicates.
     #[cfg(unix)]
     SharedUnix(Shared<UnixListener>),
-    /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Acceptor),
-    /// A TCP socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyAcceptor),
 }
 
 impl Acceptor {
-    /// Binds `address` and listens. The port is bound when `bind` returns: an error such as EADDRINUSE comes from this
-    /// call.
+    /// Binds `address` and listens. An error such as EADDRINUSE comes from this call.
     pub(crate) fn bind(address: SocketAddr, binding: &Binding) -> io::Result<Self> {
         native::listen_tcp(address, binding).map(Self::Tcp)
     }
@@ -59,8 +54,7 @@ impl Acceptor {
         native::widen_permissions(path, readable, writable)
     }
 
-    /// Takes over a socket that listens, or can listen. Returns an error for a connected socket, which could never
-    /// accept.
+    /// Takes over a socket that can listen. A connected socket is an error, because it could never accept.
     pub(crate) fn adopt_tcp(
         listener: std::net::TcpListener,
         binding: &Binding,
@@ -68,7 +62,6 @@ impl Acceptor {
         native::adopt_tcp_listener(Shared::new(listener), binding).map(Self::SharedTcp)
     }
 
-    /// Takes over a Unix socket as [`adopt_tcp`](Self::adopt_tcp) does a TCP socket.
     #[cfg(unix)]
     pub(crate) fn adopt_unix(
         listener: std::os::unix::net::UnixListener,
@@ -77,8 +70,7 @@ impl Acceptor {
         native::adopt_unix_listener(Shared::new(listener), binding).map(Self::SharedUnix)
     }
 
-    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends the descriptor to the
-    /// user. A simulated or faulty acceptor has no descriptor to lend, and stays as it is.
+    /// Returns the acceptor as one whose descriptor may have duplicates, because the caller lends it to the user.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -88,7 +80,7 @@ impl Acceptor {
         }
     }
 
-    /// Whether this acceptor can become a listener of the standard library: false for a simulated or faulty acceptor.
+    /// Whether this acceptor can become a listener of the standard library.
     pub(crate) fn is_standard(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::SharedTcp(_) => true,
@@ -99,8 +91,7 @@ impl Acceptor {
         }
     }
 
-    /// Turns a TCP acceptor into a listener of the standard library; returns any other acceptor unchanged. The caller
-    /// must have deregistered the acceptor.
+    /// Turns a TCP acceptor, which the caller has deregistered, into one of the standard library; `Err` for any other.
     pub(crate) fn into_tcp(self) -> Result<std::net::TcpListener, Self> {
         match self {
             Self::Tcp(listener) => Ok(listener.into()),
@@ -110,8 +101,7 @@ impl Acceptor {
         }
     }
 
-    /// Turns a Unix acceptor into a listener of the standard library; returns any other acceptor unchanged. The caller
-    /// must have deregistered the acceptor.
+    /// Turns a Unix acceptor, which the caller has deregistered, into one of the standard library; `Err` for any other.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Result<std::os::unix::net::UnixListener, Self> {
         match self {
@@ -121,10 +111,9 @@ impl Acceptor {
         }
     }
 
-    /// Takes the next connection off the backlog, with the address of its peer; `None` for a Unix socket. The address
-    /// comes with the accept, because a later `getpeername` fails if the peer has gone.
-    ///
-    /// A signal may interrupt the call (EINTR). The caller then repeats the call, a limited number of times.
+    /// Takes the next connection off the backlog. The peer's address (`None` for a Unix socket) comes with the accept,
+    /// because a later `getpeername` fails if the peer has gone. After EINTR the caller repeats the call, a limited
+    /// number of times.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => listener
@@ -154,14 +143,12 @@ impl Acceptor {
         }
     }
 
-    /// Whether a socket of this kind that the loop has bound passes `no_delay` and `keep_alive` of [`Binding`] on to
-    /// accepted connections. If `false`, and for an adopted socket, the loop sets both on each connection. Always
-    /// `false` for a Unix, simulated or faulty acceptor.
+    /// Whether a socket that the loop has bound passes `no_delay` and `keep_alive` of [`Binding`] on to accepted
+    /// connections. If not, and for an adopted socket, the loop sets both on each connection.
     pub(crate) fn passes_on_options(&self) -> bool {
         native::INHERITS_OPTIONS && matches!(self, Self::Tcp(_) | Self::SharedTcp(_))
     }
 
-    /// Returns the address that was bound; `None` for a Unix socket.
     pub(crate) fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Some),

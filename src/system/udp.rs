@@ -18,36 +18,28 @@ use super::options::{UdpBinding, UdpOption};
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// A UDP socket of any kind.
 #[derive(Debug)]
 pub(crate) enum Udp {
     /// A socket that the loop has bound, and whose descriptor has no duplicate.
     Own(UdpSocket),
-    /// A socket whose descriptor may have duplicates.
     Shared(Shared<UdpSocket>),
-    /// A socket that sends and receives in batches.
     #[cfg(feature = "udp-batch")]
     Batched(Box<BatchedUdp>),
-    /// A socket of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Udp),
-    /// A socket of the kernel, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultyUdp),
 }
 
 impl Udp {
-    /// Opens a socket, and binds it to `address`.
     pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<Self> {
         udp::bind(address, binding).map(Self::Own)
     }
 
-    /// Takes over a socket of the standard library.
     pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self::Shared(Shared::new(udp::adopt(socket)?)))
     }
 
-    /// Returns the socket of the kernel; `None` for a simulated or faulty socket.
     fn kernel(&self) -> Option<&UdpSocket> {
         match self {
             Self::Own(socket) => Some(socket),
@@ -59,9 +51,8 @@ impl Udp {
         }
     }
 
-    /// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-    /// `buffer` is cut. If a signal interrupts the call, [`Own`](Self::Own) returns EINTR at once, and the other kinds
-    /// after several tries. The caller then calls again.
+    /// Receives the next datagram into `buffer`, and cuts it if it is longer. After EINTR, which [`Own`](Self::Own)
+    /// returns at once and the other kinds after several tries, the caller calls again.
     #[inline]
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match self {
@@ -91,7 +82,6 @@ impl Udp {
         })
     }
 
-    /// Sends one datagram to `to`, as [`send`](Self::send) does.
     #[inline]
     pub(crate) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         // Fast path: the first call on a socket of the loop's own.
@@ -104,8 +94,7 @@ impl Udp {
         self.send(bytes, Some(to))
     }
 
-    /// Sends one datagram: to `to`, or to the peer of a connected socket. If a signal interrupts the call again and
-    /// again, returns EINTR.
+    /// Sends one datagram: to `to`, or to the peer of a connected socket.
     #[inline(never)]
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         retry_interrupted(|| match self {
@@ -126,8 +115,8 @@ impl Udp {
         })
     }
 
-    /// Connects the socket: from now on it sends to `peer`, and takes in datagrams from `peer` alone. Datagrams that
-    /// have arrived already stay.
+    /// Connects the socket to `peer`, whose datagrams alone are taken in from now on. Those that have arrived already
+    /// stay.
     pub(crate) fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         match self {
             #[cfg(feature = "simulation")]
@@ -169,7 +158,6 @@ impl Udp {
         }
     }
 
-    /// Returns the address that the socket is connected to.
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         match self {
             Self::Own(socket) => socket.peer_addr(),
@@ -183,7 +171,6 @@ impl Udp {
         }
     }
 
-    /// Sets an option. `is_ipv6` tells the family of the socket.
     pub(crate) fn set(&self, option: UdpOption, is_ipv6: bool) -> io::Result<()> {
         match self {
             Self::Own(socket) => udp::set(&SockRef::from(socket), is_ipv6, option),
@@ -197,27 +184,23 @@ impl Udp {
         }
     }
 
-    /// Returns SO_RCVBUF as the kernel has it; `None` for simulated and faulty sockets.
     pub(crate) fn receive_buffer(&self) -> io::Result<Option<usize>> {
         let size = self.kernel().map(|it| SockRef::from(it).recv_buffer_size());
         size.transpose()
     }
 
-    /// Returns SO_SNDBUF as the kernel has it; `None` for simulated and faulty sockets.
     pub(crate) fn send_buffer(&self) -> io::Result<Option<usize>> {
         let size = self.kernel().map(|it| SockRef::from(it).send_buffer_size());
         size.transpose()
     }
 
-    /// Returns the descriptor of this socket; `None` for a simulated or faulty socket.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
         self.kernel().map(AsFd::as_fd)
     }
 
-    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends the descriptor to the
-    /// user. A batched socket keeps its kind, and only notes the duplicates.
+    /// Returns the socket as one whose descriptor may have duplicates, because the caller lends it to the user.
     #[cfg(unix)]
     pub(crate) fn into_shared(self) -> Self {
         match self {
@@ -231,14 +214,12 @@ impl Udp {
         }
     }
 
-    /// Whether this socket can become a socket of the standard library: false for a batched, simulated or faulty
-    /// socket.
+    /// Whether this socket can become a socket of the standard library.
     pub(crate) fn is_standard(&self) -> bool {
         matches!(self, Self::Own(_) | Self::Shared(_))
     }
 
-    /// Turns this socket into a socket of the standard library; `None` if it [cannot become one](Self::is_standard).
-    /// The caller must have deregistered the socket.
+    /// Turns this socket, which the caller has deregistered, into one of the standard library, if it can become one.
     pub(crate) fn into_standard(self) -> Option<std::net::UdpSocket> {
         match self {
             Self::Own(socket) => Some(socket.into()),
@@ -265,11 +246,9 @@ impl Udp {
     }
 }
 
-/// Batches of datagrams (feature `udp-batch`).
 #[cfg(feature = "udp-batch")]
 impl Udp {
-    /// Turns a socket of the kernel that has no duplicate into one that sends and receives in batches. Any other socket
-    /// stays as it is.
+    /// Turns a socket that has no duplicate into one that sends and receives in batches; any other stays as it is.
     pub(crate) fn into_batched(self) -> io::Result<Self> {
         match self {
             Self::Own(socket) => Ok(Self::Batched(Box::new(BatchedUdp::new(socket)?))),
@@ -277,7 +256,6 @@ impl Udp {
         }
     }
 
-    /// Returns the socket if it sends and receives in batches.
     pub(crate) fn batched(&self) -> Option<&BatchedUdp> {
         match self {
             Self::Batched(batched) => Some(batched),
@@ -285,7 +263,6 @@ impl Udp {
         }
     }
 
-    /// Returns the socket, to change it, if it sends and receives in batches.
     pub(crate) fn batched_mut(&mut self) -> Option<&mut BatchedUdp> {
         match self {
             Self::Batched(batched) => Some(batched),
