@@ -19,23 +19,18 @@ use super::udp::Udp;
 use super::wake_listener::WakeListener;
 use super::waker::WakeHandle;
 
-/// The system on which a loop opens its selector and sockets. Without the feature `simulation` this enum has one
-/// variant, and takes no memory.
+/// Without the feature `simulation` this enum has one variant, and takes no memory.
 #[derive(Clone, Debug)]
 pub(crate) enum System {
-    /// The operating system.
     Kernel,
-    /// A machine of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::MachineHandle),
-    /// The operating system, with faults injected into its calls.
     #[cfg(feature = "simulation")]
     Faulty(faults::Injector),
 }
 
 impl System {
-    /// Opens a selector whose wait fetches at most `capacity` events from the kernel. A simulation ignores `capacity`,
-    /// because the simulation's options limit the batch.
+    /// Opens a selector. A simulation ignores `capacity`, because the options of the simulation limit the batch.
     pub(crate) fn selector(&self, capacity: usize) -> io::Result<Selector> {
         match self {
             Self::Kernel => Selector::new(capacity),
@@ -60,8 +55,7 @@ impl System {
         }
     }
 
-    /// Makes the [`Lookups`] of a loop. For each answer `waker` wakes the loop, and then `listener` tells the host. A
-    /// simulation uses neither.
+    /// Makes the [`Lookups`] of a loop. For each answer `waker` wakes the loop, and then `listener` tells the host.
     pub(crate) fn lookups(
         &self,
         waker: WakeHandle,
@@ -98,8 +92,7 @@ impl System {
         }
     }
 
-    /// Connects the stream that [`open`](Self::open) opened for `address` and `local`, as [`Stream::connect`] does. If
-    /// `opened` is `None`, opens a stream first.
+    /// Connects `opened`, or else a stream that is opened for the call, as [`Stream::connect`] does.
     pub(crate) fn connect(
         &self,
         opened: Option<Stream>,
@@ -137,7 +130,6 @@ impl System {
         }
     }
 
-    /// Listens as [`Acceptor::bind`] does.
     pub(crate) fn bind(&self, address: SocketAddr, binding: &Binding) -> io::Result<Acceptor> {
         match self {
             Self::Kernel => Acceptor::bind(address, binding),
@@ -152,7 +144,6 @@ impl System {
         }
     }
 
-    /// Opens a UDP socket as [`Udp::bind`] does.
     pub(crate) fn bind_udp(&self, address: SocketAddr, binding: &UdpBinding) -> io::Result<Udp> {
         match self {
             Self::Kernel => Udp::bind(address, binding),
@@ -167,7 +158,6 @@ impl System {
         }
     }
 
-    /// Listens as [`Acceptor::bind_path`] does. Unix sockets have no faults, and do not exist in a simulation.
     #[cfg(unix)]
     pub(crate) fn bind_path(
         &self,

@@ -1,13 +1,8 @@
 //! The seam: every use of the operating system goes through this module, except the handlers of signals (feature
-//! `signals`).
+//! `signals`). Each type of socket is one flat enum of all its kinds. So a simulated network under a virtual clock can
+//! replace the system, without a generic parameter in any public type.
 //!
-//! Polling and the clock are in [`Selector`], connections in [`Stream`], listeners in [`Acceptor`], UDP sockets in
-//! [`Udp`]. Each of these types is one flat enum of all its kinds. So a simulated network under a virtual clock can
-//! replace the operating system, without a generic parameter in any public type. The floors above open no socket and
-//! read no clock themselves.
-//!
-//! There are three systems, each in a folder. `native` is the operating system, `faults` is the operating system with
-//! injected faults, and `simulated` is a network in memory. [`System`] opens the sockets of all three.
+//! `native` is the operating system, `faults` is the same with injected faults, and `simulated` is a network in memory.
 
 mod acceptor;
 mod afd;

@@ -5,12 +5,9 @@ use std::time::Instant;
 #[cfg(feature = "simulation")]
 use super::simulated::MachineHandle;
 
-/// The clock that the waits of a selector count by.
 #[derive(Clone, Debug)]
 pub(crate) enum MonotonicClock {
-    /// The clock of the operating system.
     Kernel,
-    /// The clock of a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(MachineHandle),
 }

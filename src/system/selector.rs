@@ -17,15 +17,11 @@ use super::platform::EVENTS_OF_SOURCE;
 use super::simulated;
 use super::waker::Waker;
 
-/// The selector that a loop waits on, with the batch of events that its last wait fetched.
 #[derive(Debug)]
 pub(crate) enum Selector {
-    /// The selector of the operating system.
     Kernel(native::Selector),
-    /// The selector of a machine in a simulated network.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Selector),
-    /// The selector of the operating system, with injected faults.
     #[cfg(feature = "simulation")]
     Faulty(faults::FaultySelector),
 }
@@ -36,9 +32,7 @@ impl Selector {
         native::Selector::new(capacity).map(Self::Kernel)
     }
 
-    /// Makes each wait begin with at most `duration` of polling before the thread sleeps.
-    ///
-    /// A simulated machine ignores `duration`, because its waits take no real time.
+    /// Makes each wait begin with at most `duration` of polling. The waits of a simulated machine take no real time.
     pub(crate) fn poll_busily(&mut self, duration: Duration) {
         match self {
             Self::Kernel(selector) => selector.poll_busily(duration),
@@ -50,8 +44,7 @@ impl Selector {
     }
 
     /// Opens the alarm, which makes the selector's descriptor readable at a deadline. If `is_fine`, a wait ends by the
-    /// alarm, and not by the timeout of epoll. Returns `false` for a simulated selector, whose waits are exact, and for
-    /// a faulty one.
+    /// alarm, and not by the timeout of epoll. Returns whether this selector has an alarm.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(crate) fn open_alarm(&mut self, is_fine: bool) -> io::Result<bool> {
         match self {
@@ -71,7 +64,6 @@ impl Selector {
         }
     }
 
-    /// Returns the limit on the number of events that one wait fetches.
     pub(crate) fn capacity(&self) -> usize {
         match self {
             Self::Kernel(selector) => selector.capacity(),
@@ -82,7 +74,6 @@ impl Selector {
         }
     }
 
-    /// Reads the monotonic clock.
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         match self {
@@ -92,7 +83,6 @@ impl Selector {
         }
     }
 
-    /// Returns the clock that [`now`](Self::now) reads.
     pub(crate) fn clock(&self) -> MonotonicClock {
         match self {
             #[cfg(feature = "simulation")]
@@ -112,10 +102,8 @@ impl Selector {
         }
     }
 
-    /// Registers `source` for `directions`, which always include reading.
-    ///
-    /// The kernel reports no other direction until [`rearm`](Self::rearm). The kernel is not told which of `directions`
-    /// the source wants at present: the reactor keeps the reports that the source does not want.
+    /// Registers `source` for `directions`, which always include reading. The kernel reports no other until
+    /// [`rearm`](Self::rearm). The reactor keeps the reports that the source does not want at present.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,
@@ -130,7 +118,6 @@ impl Selector {
         self.rearm_for(source, token, Interest::all())
     }
 
-    /// Registers a registered `source` anew, for `directions`, as [`rearm`](Self::rearm) does.
     pub(crate) fn rearm_for(
         &self,
         source: &mut dyn Source,
@@ -140,8 +127,7 @@ impl Selector {
         source.reregister(self.registry(), Token(token), to_mio(directions))
     }
 
-    /// Deregisters `source`. A caller needs this before it closes a descriptor that may have a duplicate, because the
-    /// duplicate would keep delivering events.
+    /// Deregisters `source`. Without this call, a duplicate of a descriptor that closes would keep delivering events.
     pub(crate) fn deregister(&self, source: &mut dyn Source) -> io::Result<()> {
         source.deregister(self.registry())
     }
@@ -157,10 +143,7 @@ impl Selector {
     }
 
     /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`, a reading of
-    /// the clock.
-    ///
-    /// `None` waits without end. After a Unix signal the wait continues with the rest of the time. A fault may end the
-    /// wait early.
+    /// the clock. After a Unix signal the wait continues with the rest of the time. A fault may end it early.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
             Self::Kernel(selector) => selector.poll(timeout, asked_at),
@@ -171,9 +154,7 @@ impl Selector {
         }
     }
 
-    /// Passes the token and the readiness of each event of the last batch to `take`. Returns the number of events.
-    ///
-    /// Leaves out the events of the waker and of the alarm, which only end the wait.
+    /// Passes each event of the last batch to `take`, except those of the waker and of the alarm. Returns the number.
     // Takes a closure instead of returning an iterator, because an iterator would match on the variant for each event.
     #[inline(always)]
     pub(crate) fn for_each(&self, take: impl FnMut(usize, Readiness)) -> usize {
@@ -186,8 +167,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit. More may be waiting. The operating system's selector also
-    /// counts the events of the waker and of the alarm.
+    /// Whether the last wait fetched as many events as fit, so that more may be waiting.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),
@@ -198,8 +178,7 @@ impl Selector {
         }
     }
 
-    /// Returns the largest number of events that the kernel holds at a time for `sources` sources, the waker and the
-    /// alarm. kqueue reports each direction of a source by an event of its own.
+    /// Returns the largest number of events that the kernel holds at a time for `sources`, the waker and the alarm.
     pub(crate) fn most_events(&self, sources: usize) -> usize {
         let of_source = match self {
             #[cfg(feature = "simulation")]

@@ -5,20 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
-/// The host's callback for wakes, if the host has set one. All clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct WakeListener(Arc<OnceLock<Mutex<Option<Callback>>>>);
 
 impl WakeListener {
-    /// Sets the callback, in the place of an earlier one.
     pub(crate) fn set(&self, callback: Callback) {
         let before = lock(self.0.get_or_init(Mutex::default)).replace(callback);
         // Dropped without the lock, because the drop is user code.
         drop(before);
     }
 
-    /// Calls the callback, if one is set. If none was ever set, `tell` takes no lock, so that a signal handler may call
-    /// it.
+    /// Calls the callback. If none was ever set, this takes no lock, so that a signal handler may call it.
     pub(crate) fn tell(&self) {
         let Some(place) = self.0.get() else {
             return;

@@ -18,13 +18,10 @@ pub(crate) use scripted::ScriptedWaker;
 /// does not lose it. The limit is small, because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// The waker of a selector. Dropping the kernel's waker closes its descriptor; if a wake is under way on another
-/// thread, the end of that wake closes it. Afterwards a [`WakeHandle`] has no effect.
+/// Dropping the kernel's waker closes its descriptor, at the latest at the end of a wake that another thread makes.
 #[derive(Debug)]
 pub(crate) enum Waker {
-    /// The waker of the kernel's selector.
     Kernel(Arc<mio::Waker>),
-    /// The waker of a simulated machine's selector.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Waker),
 }
@@ -40,27 +37,21 @@ impl Waker {
     }
 }
 
-/// A handle with which any thread ends the wait of the selector whose [`Waker`] made it.
+/// A handle with which any thread ends the wait of the selector. Without its [`Waker`] it has no effect.
 #[derive(Clone, Debug)]
 pub(crate) enum WakeHandle {
-    /// A handle to the waker of the kernel's selector.
     Kernel(Weak<mio::Waker>),
-    /// A handle to the waker of a simulated machine's selector.
     #[cfg(feature = "simulation")]
     Simulated(simulated::Waker),
-    /// A handle whose calls fail as a test says.
     #[cfg(test)]
     Scripted(Arc<ScriptedWaker>),
-    /// A handle that ends the wait of a test of loom.
     #[cfg(all(loom, test))]
     Modelled(Arc<ModelledWaker>),
 }
 
 impl WakeHandle {
-    /// Ends the wait under way. If no wait is under way, the next wait ends at once, so that no wake is lost. Repeats a
-    /// wake that fails, a few times. Does nothing if the waker is gone.
-    ///
-    /// On Linux this takes no lock, and neither allocates nor frees memory, so that a signal handler may call it.
+    /// Ends the wait under way, or else the next one, so that no wake is lost. On Linux this takes no lock, and neither
+    /// allocates nor frees memory, so that a signal handler may call it.
     pub(crate) fn wake(&self) -> io::Result<()> {
         let mut done = self.wake_once();
         for _ in 1..TRIES {

@@ -1,9 +1,8 @@
-//! A waker for tests, whose next calls fail.
+//! A waker for tests: it wakes no loop, counts its calls, and fails as often as the test says.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A waker that wakes no loop, counts its calls, and fails as often as the test says.
 #[derive(Debug, Default)]
 pub(crate) struct ScriptedWaker {
     failures: AtomicUsize,
@@ -12,12 +11,10 @@ pub(crate) struct ScriptedWaker {
 }
 
 impl ScriptedWaker {
-    /// Makes the next `calls` calls fail.
     pub(crate) fn fail(&self, calls: usize) {
         self.failures.store(calls, Ordering::SeqCst);
     }
 
-    /// Returns the number of calls so far.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
