@@ -2,8 +2,6 @@
 
 use crate::readiness::Readiness;
 
-/// Adds [`Readiness::ERROR`] to a readiness that has [`Readiness::WRITE_CLOSED`].
-///
 /// AFD reports a reset as the end of both directions, and not as an error. mio derives `WRITE_CLOSED` only from
 /// `POLL_ABORT` and `POLL_CONNECT_FAIL`, so this bit always means a failure there. Without `ERROR` a paused connection
 /// would not learn of the reset.

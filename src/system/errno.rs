@@ -1,12 +1,9 @@
-//! The system's error numbers, and the decisions that depend on an error number.
-//!
-//! The numbers come from `libc` or `windows-sys`, because they differ between systems, and on Linux between processors.
-//! Written out here are only the numbers of Windows outside of Winsock.
+//! The decisions that depend on an error number. The numbers come from `libc` or `windows-sys`, because they differ
+//! between systems, and on Linux between processors.
 
 use std::io;
 
-/// Gives the number of an error on this system, from its POSIX name and its Winsock name; `None` if the system has no
-/// such error.
+/// Gives the number of an error, from its POSIX name and its Winsock name; `None` if the system has no such error.
 macro_rules! number {
     ($posix:ident) => {{
         #[cfg(unix)]
@@ -26,21 +23,18 @@ macro_rules! number {
 
 pub(crate) use number;
 
-/// Whether a read or a write failed only because the kernel is short of memory (ENOBUFS, ENOMEM). The connection is
-/// then intact.
+/// Whether a read or a write failed only for lack of memory (ENOBUFS, ENOMEM). The connection is then intact.
 pub(crate) fn is_out_of_buffers(error: &io::Error) -> bool {
     const ENOBUFS: Option<i32> = number!(ENOBUFS, WSAENOBUFS);
     is(error, ENOBUFS) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
-/// Whether the error of a read or a write is transient: a signal has interrupted the call, or the kernel is short of
-/// memory. The same call may succeed if it is made again.
+/// Whether a signal or a lack of memory made the read or write fail. The same call may succeed if it is made again.
 pub(crate) fn is_transient(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted || is_out_of_buffers(error)
 }
 
-/// Whether the kernel has refused to register a descriptor only for lack of memory (ENOMEM, ENOBUFS), or because of the
-/// system's limit on registrations (ENOSPC).
+/// Whether a registration failed only for lack of memory, or because of the system's limit on registrations (ENOSPC).
 pub(crate) fn is_out_of_registrations(error: &io::Error) -> bool {
     is_out_of_buffers(error) || error.kind() == io::ErrorKind::StorageFull
 }
@@ -53,11 +47,8 @@ pub(super) fn is_in_progress(error: &io::Error) -> bool {
     is(error, EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
 }
 
-/// Returns the error that libuv reports in the place of `error`.
-///
-/// Apple's systems return EPROTOTYPE from a write to a connection that the peer has just reset: it becomes ECONNRESET.
-/// Windows also returns numbers outside of Winsock for errors of a connection: they become numbers of Winsock, for
-/// which this library has names.
+/// Returns the error that libuv reports in the place of `error`. Apple's systems return EPROTOTYPE from a write to a
+/// connection that was just reset. Windows also returns numbers outside of Winsock.
 pub(crate) fn canonical(error: io::Error, is_of_write: bool) -> io::Error {
     let number = error.raw_os_error();
     let other = number.and_then(|number| canonical_number(number, is_of_write));
@@ -76,8 +67,7 @@ fn canonical_number(number: i32, is_of_write: bool) -> Option<i32> {
         .map(|(_, winsock)| *winsock)
 }
 
-/// The numbers outside of Winsock that Windows returns for errors of a connection, each with its number in Winsock
-/// (`win/error.c` of libuv).
+/// The numbers outside of Winsock that Windows returns for errors of a connection (`win/error.c` of libuv).
 #[cfg(windows)]
 const ALIASES: &[(i32, i32)] = {
     use windows_sys::Win32::Networking::WinSock::{
@@ -106,8 +96,7 @@ pub(super) fn is_shut_down(error: &io::Error) -> bool {
     is(error, EINVAL)
 }
 
-/// Returns the error of a connect that failed at once, as libuv reports it. OpenBSD returns EINVAL in the place of
-/// ECONNREFUSED.
+/// Returns the error of a connect that failed at once. OpenBSD returns EINVAL in the place of ECONNREFUSED.
 pub(super) fn of_connect(error: io::Error) -> io::Error {
     match cfg!(target_os = "openbsd") && is_shut_down(&error) {
         true => io::ErrorKind::ConnectionRefused.into(),
@@ -119,7 +108,6 @@ fn is(error: &io::Error, number: Option<i32>) -> bool {
     number.is_some() && error.raw_os_error() == number
 }
 
-/// The limit on the times that a call is made while signals interrupt it.
 const TRIES: u32 = 8;
 
 /// Makes `call`, and repeats it while a signal interrupts it. Returns EINTR after [`TRIES`] interrupted calls.

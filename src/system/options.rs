@@ -9,60 +9,46 @@ use socket2::{SockRef, TcpKeepalive};
 /// The options that are set on a socket before it listens. An adopted socket gets the backlog alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    /// The limit on the number of connections that wait to be accepted. The kernel also has a limit of its own
-    /// (`net.core.somaxconn`).
+    /// The limit on connections that wait to be accepted. The kernel has a limit too (`net.core.somaxconn`).
     pub(crate) backlog: u32,
     /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
     pub(crate) ipv6_only: bool,
-    /// Whether several sockets may listen on the address, and the kernel distributes the connections among them
-    /// (SO_REUSEPORT).
+    /// Whether the kernel distributes connections among several sockets of the address (SO_REUSEPORT).
     pub(crate) reuse_port: bool,
-    /// TCP_NODELAY of accepted connections, on systems where connections inherit this option from the listener.
+    /// TCP_NODELAY of accepted connections, on systems where they inherit this option from the listener.
     pub(crate) no_delay: bool,
-    /// SO_KEEPALIVE of accepted connections, on systems where connections inherit this option from the listener.
+    /// SO_KEEPALIVE of accepted connections, likewise.
     pub(crate) keep_alive: Option<KeepAliveTimes>,
 }
 
-/// The options that are set on a UDP socket before it is bound.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct UdpBinding {
-    /// Whether an IPv6 socket refuses IPv4 peers (IPV6_V6ONLY).
+    /// IPV6_V6ONLY.
     pub(crate) ipv6_only: bool,
-    /// Whether several sockets may bind the same address, if each of them has this option (SO_REUSEADDR; on the BSDs
-    /// and macOS SO_REUSEPORT).
+    /// SO_REUSEADDR; on the BSDs and macOS SO_REUSEPORT. All sockets of the address must have it.
     pub(crate) reuse_address: bool,
     /// Whether the kernel distributes the datagrams among all sockets of the address (SO_REUSEPORT).
     pub(crate) reuse_port: bool,
     /// SO_RCVBUF; `None` keeps the system's size.
     pub(crate) receive_buffer: Option<usize>,
-    /// SO_SNDBUF; `None` keeps the system's size.
     pub(crate) send_buffer: Option<usize>,
 }
 
-/// An option of a UDP socket that is open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum UdpOption {
-    /// SO_BROADCAST.
     Broadcast(bool),
     /// IP_TTL or IPV6_UNICAST_HOPS.
     Ttl(u32),
     /// IP_MULTICAST_TTL or IPV6_MULTICAST_HOPS.
     MulticastTtl(u32),
-    /// IP_MULTICAST_LOOP or IPV6_MULTICAST_LOOP.
     MulticastLoopback(bool),
-    /// IP_MULTICAST_IF or IPV6_MULTICAST_IF.
     MulticastInterface(MulticastInterface),
-    /// A group to join.
     Join(Membership),
-    /// A group to leave.
     Leave(Membership),
-    /// SO_RCVBUF.
     ReceiveBuffer(usize),
-    /// SO_SNDBUF.
     SendBuffer(usize),
 }
 
-/// The membership of a socket in a multicast group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Membership {
     pub(crate) group: IpAddr,
@@ -73,9 +59,8 @@ pub(crate) struct Membership {
 
 /// The network interface of a multicast group.
 ///
-/// An IPv4 socket takes an address of the interface, and an IPv6 socket takes the interface's number (`ip link` shows
-/// it). Where the system can, an IPv4 socket also joins a group by the interface's number, but not a group with a
-/// single source.
+/// An IPv4 socket takes an address of the interface, and an IPv6 socket the interface's number (`ip link` shows it).
+/// Where the system can, an IPv4 socket also joins a group by number, but not a group with a single source.
 ///
 /// ```
 /// use std::net::Ipv4Addr;
@@ -113,14 +98,12 @@ impl From<u32> for MulticastInterface {
 pub(crate) struct KeepAliveTimes {
     /// The time without a packet of the peer before the first probe.
     pub(crate) idle: Option<Duration>,
-    /// The time between two probes.
     pub(crate) interval: Option<Duration>,
     /// The number of unanswered probes after which the connection fails.
     pub(crate) count: Option<u32>,
 }
 
-/// Sets SO_KEEPALIVE on `socket`, and each of the times that is `Some` and that the system can set. If `times` is
-/// `None`, turns SO_KEEPALIVE off.
+/// Sets SO_KEEPALIVE, and those of `times` that the system can set; `None` turns SO_KEEPALIVE off.
 pub(crate) fn set_keep_alive(
     socket: &SockRef<'_>,
     times: Option<KeepAliveTimes>,

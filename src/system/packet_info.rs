@@ -17,7 +17,6 @@ pub struct PacketInfo {
     pub ecn: Option<Ecn>,
 }
 
-/// The packet info without the feature `udp-batch`: nothing.
 #[cfg(not(feature = "udp-batch"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PacketInfo {}

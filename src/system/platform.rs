@@ -1,10 +1,8 @@
 //! Properties of the selectors that mio uses, which differ from system to system.
 
-/// Whether a short read of TCP proves that the kernel has no more bytes for now, unless the kernel reports priority.
-///
-/// True for epoll where mio can ask for EPOLLPRI. The next byte is a new edge, and only the urgent mark ends a read
-/// early. kqueue does not report the mark. AFD (Windows) and `poll(2)` report again only after a call that would block
-/// (tokio#5866). With these three, a reader must go on until `WouldBlock`.
+/// Whether a short read of TCP proves that the kernel has no more bytes for now. With EPOLLPRI it does: the next byte
+/// is a new edge, and only the urgent mark ends a read early. kqueue does not report the mark. AFD (Windows) and
+/// `poll(2)` report again only after a call that would block (tokio#5866).
 pub(crate) const SHORT_READ_EXHAUSTS: bool = REPORTS_PRIORITY;
 
 /// Whether the selector reports urgent data of TCP.
@@ -13,7 +11,6 @@ pub(crate) const REPORTS_PRIORITY: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether mio polls by kqueue.
 const IS_KQUEUE: bool = cfg!(all(
     any(
         target_os = "dragonfly",
@@ -29,7 +26,6 @@ const IS_KQUEUE: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether mio polls by epoll.
 const IS_EPOLL: bool = cfg!(all(
     any(
         target_os = "android",
@@ -40,23 +36,19 @@ const IS_EPOLL: bool = cfg!(all(
     not(mio_unsupported_force_poll_poll),
 ));
 
-/// Whether a short write of TCP proves that the kernel has no more space for now. True for every edge-triggered
-/// selector.
+/// Whether a short write of TCP proves that the kernel has no more space. True for every edge-triggered selector.
 pub(crate) const SHORT_WRITE_EXHAUSTS: bool = IS_EPOLL || IS_KQUEUE;
 
 /// The limit on the events that one poll returns for one source. kqueue has an event for each direction.
 pub(crate) const EVENTS_OF_SOURCE: usize = if IS_KQUEUE { 2 } else { 1 };
 
-/// Whether EPIPE from a socket that was not shut down proves that the peer's FIN had arrived.
-///
-/// Linux returns EPIPE for a reset after a FIN, and ECONNRESET for every other reset (`tcp_reset`). Every other system
-/// returns the same error for both kinds of reset.
+/// Whether EPIPE from a socket that was not shut down proves that the peer's FIN had arrived. Linux returns EPIPE for a
+/// reset after a FIN, and ECONNRESET for every other reset (`tcp_reset`). Other systems return one error for both.
 pub(crate) const BROKEN_PIPE_PROVES_END: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whether the kernel deregisters a descriptor by itself when its last duplicate is closed (`epoll(7)`, question 6).
-///
-/// kqueue does so too. The constant is `false` there, because the time that it would save has not been measured.
+/// kqueue does so too, but the time that it would save has not been measured.
 pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)
