@@ -5,19 +5,16 @@ use std::net::SocketAddr;
 
 use super::caught_panic::catch_panic;
 
-/// A closure that finds the addresses of one name. The closure may block.
+/// A closure that finds the addresses of one name, and may block.
 pub(crate) type Job = Box<dyn FnOnce() -> io::Result<Vec<SocketAddr>> + Send>;
 
-/// The number of a lookup. The answer to the lookup has the same number.
+/// The number of a lookup and of its answer.
 pub(crate) type Ticket = u64;
 
-/// The addresses that a lookup has found, or its error.
 pub(crate) type Found = io::Result<Vec<SocketAddr>>;
 
-/// The result of a lookup, with its ticket.
 pub(crate) type Answer = (Ticket, Found);
 
-/// The reason for which a lookup was not begun.
 #[derive(Debug)]
 pub(crate) enum Unasked {
     /// The number of lookups that wait for a thread has reached the limit.
@@ -26,7 +23,6 @@ pub(crate) enum Unasked {
     NoThread(io::Error),
 }
 
-/// The limits on the lookups of one loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LookupLimits {
     /// The limit on the threads. Invariant: at least 1.
@@ -36,15 +32,14 @@ pub(crate) struct LookupLimits {
 }
 
 impl LookupLimits {
-    /// Whether a further lookup may be asked, while `waiting` lookups wait for a thread. `free` is the number of
-    /// threads, started or not, that run no lookup. That many lookups get a thread soon, and do not count as waiting.
+    /// Whether a further lookup may be asked while `waiting` wait. `free` threads, started or not, run no lookup: as
+    /// many lookups get a thread soon, and do not count as waiting.
     pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
         self.waiting
             .is_none_or(|most| waiting < most.saturating_add(free))
     }
 }
 
-/// Runs `job`, and turns a panic in it into an error with the text of the panic.
 pub(crate) fn run(job: Job) -> Found {
     catch_panic("the resolver panicked", job).unwrap_or_else(|text| Err(io::Error::other(text)))
 }

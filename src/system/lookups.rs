@@ -8,7 +8,6 @@ use super::simulated;
 /// The lookups of one loop: those that wait or run, and those whose answer the loop has not taken yet.
 #[derive(Debug)]
 pub(crate) enum Lookups {
-    /// Jobs run on helper threads.
     Threads(LookupThreads),
     /// Jobs run within [`ask`](Self::ask), and their answers are delayed by virtual time.
     #[cfg(feature = "simulation")]
@@ -16,12 +15,7 @@ pub(crate) enum Lookups {
 }
 
 impl Lookups {
-    /// Starts a lookup. The end of the lookup wakes the loop, and [`next_answer`](Self::next_answer) then returns the
-    /// result.
-    ///
-    /// # Errors
-    ///
-    /// [`Unasked`] if too many lookups wait already, or if there is no thread.
+    /// Starts a lookup, whose end wakes the loop. Fails if too many lookups wait already, or if there is no thread.
     pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         match self {
             Self::Threads(threads) => threads.ask(job),
@@ -50,7 +44,6 @@ impl Lookups {
         }
     }
 
-    /// Takes the next answer.
     pub(crate) fn next_answer(&self) -> Option<Answer> {
         match self {
             Self::Threads(threads) => threads.next_answer(),

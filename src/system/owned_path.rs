@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use super::owner_process::OwnerProcess;
 
-/// The file that this program made when it bound a Unix socket.
-///
-/// Dropping this value removes the file, unless a later server has put another file at its path (libuv#1332). In a
-/// forked child the drop leaves the file, because the parent still listens on it.
+/// The file that this program made when it bound a Unix socket. The drop removes the file, unless a later server has
+/// put another at its path (libuv#1332). A forked child leaves the file, because the parent still listens on it.
 // Drop this value before its socket is closed: while the socket is open, no other file can get the inode.
 #[cfg(unix)]
 #[derive(Debug)]
@@ -21,7 +19,6 @@ pub(crate) struct OwnedPath {
     owner: OwnerProcess,
 }
 
-/// The file of a Unix socket, on a system without Unix sockets.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) enum OwnedPath {}
@@ -46,7 +43,7 @@ impl OwnedPath {
         })
     }
 
-    /// Gives the file up without removing it, because the file belongs to the new owner of the socket.
+    /// Gives the file up without removing it, because it belongs to the new owner of the socket.
     pub(crate) fn leave(mut self) {
         self.identity = None;
     }
@@ -78,7 +75,6 @@ mod tests {
 
     use super::*;
 
-    /// A folder of the test's own, with a socket in it.
     struct Folder(PathBuf);
 
     impl Folder {

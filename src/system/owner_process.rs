@@ -1,6 +1,5 @@
 //! The process that made a value. After a fork, the child has a copy of the value without having made it.
 
-/// The process that made a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnerProcess {
     id: u32,
@@ -14,7 +13,6 @@ impl OwnerProcess {
         }
     }
 
-    /// Whether the owner is the process that runs now. In a child that the owner has forked, the result is `false`.
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }

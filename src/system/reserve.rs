@@ -8,18 +8,14 @@ use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// A spare descriptor, which the loop closes for a moment when the process has run out of descriptors (libuv's trick).
-///
-/// With the free descriptor the loop accepts one connection and resets it at once. So the kernel's backlog empties, and
-/// each peer learns that the server refused the connection.
+/// The loop closes the spare for a moment, accepts one connection and resets it at once (libuv's trick). So the
+/// kernel's backlog empties, and each peer learns that the server refused the connection.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    /// The system on which the spare descriptor is opened.
     system: System,
     spare: Option<Spare>,
 }
 
-/// The spare descriptor. The loop never reads or writes it.
 #[derive(Debug)]
 enum Spare {
     Kernel {
@@ -34,8 +30,7 @@ enum Spare {
 }
 
 impl Reserve {
-    /// Opens the spare descriptor now, before the process runs out of descriptors. After an error the reserve has no
-    /// spare.
+    /// Opens the spare descriptor now, before the process runs out of descriptors.
     pub(crate) fn new(system: &System) -> Self {
         let mut reserve = Self {
             system: system.clone(),
@@ -45,8 +40,7 @@ impl Reserve {
         reserve
     }
 
-    /// Closes the spare descriptor, accepts one connection from `acceptor`, resets it, and opens a spare again. Without
-    /// a spare, only tries to open one. Returns whether a connection was refused.
+    /// Refuses one connection of `acceptor`; without a spare, only tries to open one. Returns whether it has refused.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Faulty(acceptor) = acceptor {

@@ -1,7 +1,5 @@
-//! The locks, atomics and threads with which other threads reach a loop.
-//!
-//! Under `cfg(loom)` the tests get the locks, atomics and threads of loom, which runs a test in every order of its
-//! threads.
+//! The locks, atomics and threads with which other threads reach a loop. Under `cfg(loom)` the tests get those of loom,
+//! which runs a test in every order of its threads.
 
 #[cfg(not(all(loom, test)))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -26,8 +24,7 @@ use std::time::Duration;
 #[cfg(all(loom, test))]
 pub(crate) use modelled_waker::ModelledWaker;
 
-/// Waits on `condition` until it is notified, or `time` has passed. May return earlier (a spurious wake-up). Releases
-/// `guard` meanwhile.
+/// Waits on `condition` until it is notified, or `time` has passed. May return earlier (a spurious wake-up).
 #[cfg(not(all(loom, test)))]
 pub(crate) fn wait_for<'a, T>(
     condition: &Condvar,
@@ -52,8 +49,7 @@ pub(crate) fn wait_for<'a, T>(
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls `model` in every order in which its threads can run, with at most `preemptions` in each. loom advises such a
-/// bound, because a run without one would take hours. Prints the number of orders.
+/// Calls `model` in every order of its threads, with at most `preemptions` in each. Without a bound it takes hours.
 #[cfg(all(loom, test))]
 pub(crate) fn in_every_order(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let orders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 
 use super::{Condvar, Mutex, MutexGuard};
 
-/// A waker that ends the wait under way, or else the next one. The first wakes fail, as often as the test says.
 #[derive(Debug)]
 pub(crate) struct ModelledWaker {
     state: Mutex<State>,
@@ -19,7 +18,6 @@ struct State {
 }
 
 impl ModelledWaker {
-    /// Makes a waker of which the first `failures` calls fail.
     pub(crate) fn failing(failures: usize) -> Self {
         Self {
             state: Mutex::new(State {
