@@ -16,7 +16,6 @@ use super::injector::Injector;
 use super::registered_token::RegisteredToken;
 use super::stream::FaultyStream;
 
-/// A listening socket of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyAcceptor {
     inner: TcpListener,
@@ -57,8 +56,7 @@ impl FaultyAcceptor {
         Ok((FaultyStream::new(stream, &self.injector), peer))
     }
 
-    /// Accepts one connection and resets it, without a fault. Returns whether it did. The caller needs no reserve
-    /// descriptor, because a fault only pretends that the process has no descriptor left.
+    /// Accepts one connection and resets it, without a fault. Returns whether it did.
     pub(crate) fn refuse_one(&self) -> bool {
         match self.inner.accept() {
             Ok((stream, _)) => tcp::reset_on_close(&stream).is_ok(),

@@ -2,7 +2,6 @@
 
 use std::io;
 
-/// The error of a call on a faulty or simulated socket. The error has the number of the target system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallError {
     WouldBlock,

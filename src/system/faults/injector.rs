@@ -33,7 +33,6 @@ impl Injector {
         })))
     }
 
-    /// Draws whether the next call meets the fault whose rate `rate` returns.
     pub(super) fn strikes(&self, rate: impl FnOnce(&Faults) -> u16) -> bool {
         let mut state = self.0.borrow_mut();
         let rate = rate(&state.faults);
@@ -45,7 +44,6 @@ impl Injector {
         1 + self.0.borrow_mut().random.index(length)
     }
 
-    /// Makes a later poll report `readiness` again, because a fault made the caller forget this readiness.
     pub(super) fn owe(&self, token: usize, readiness: Readiness) {
         self.0.borrow_mut().owed.push((token, readiness));
     }
@@ -54,7 +52,6 @@ impl Injector {
         !self.0.borrow().owed.is_empty()
     }
 
-    /// Draws whether the next poll reports a spurious event, and draws the registered socket of this event.
     pub(super) fn maybe_owe_spurious(&self) {
         if !self.strikes(|faults| faults.spurious_events) {
             return;
@@ -82,7 +79,6 @@ impl Injector {
         self.0.borrow_mut().tokens.remove(&token);
     }
 
-    /// Moves the owed events to the end of `batch`.
     pub(super) fn take_owed(&self, batch: &mut Vec<(usize, Readiness)>) {
         batch.append(&mut self.0.borrow_mut().owed);
     }

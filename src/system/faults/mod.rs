@@ -1,6 +1,4 @@
 //! Faults in front of the real kernel: a seed decides which calls fail, block or move fewer bytes.
-//!
-//! `rates`, `random` and `call_error` also serve the simulated network.
 
 mod acceptor;
 pub(super) mod call_error;

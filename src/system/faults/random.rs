@@ -1,10 +1,7 @@
-//! The random number generator of simulations and of injected faults. All numbers of a run are drawn from one
-//! generator, in one order.
+//! The random numbers of a simulation or of injected faults. A run draws all of them from one generator, in one order.
 
-/// A random number generator whose numbers depend on its seed alone (SplitMix64, Steele, Lea and Flood 2014).
-///
-/// The numbers of `fastrand` could change with its version, but a seed must mean the same run in every release of this
-/// crate.
+/// A generator whose numbers depend on its seed alone (SplitMix64, Steele, Lea and Flood 2014). The numbers of
+/// `fastrand` could change with its version, but a seed must mean the same run in every release of this crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -35,8 +32,6 @@ impl Random {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// Draws `true` with a probability of `per_mille` in a thousand.
-    ///
     /// A rate of 0 draws no number, so that a fault that is off does not change the numbers of the other faults.
     pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
         per_mille > 0 && self.below(1000) < u64::from(per_mille)

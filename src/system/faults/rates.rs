@@ -1,7 +1,7 @@
 //! The faults that calls can meet, with their rates.
 
-/// The rate of each fault, as a number of calls in a thousand. Real systems have all of these faults. Each field says
-/// what a handler at either end may be told because of the fault.
+/// The rates of faults, each as a number of calls in a thousand. Real systems have all of these faults. Each field says
+/// what a handler at either end may be told.
 ///
 /// ```
 /// use netloop::simulation::Faults;
@@ -16,9 +16,7 @@ pub struct Faults {
     ///
     /// Handlers get the same bytes in more and shorter `on_data` calls, which may begin at any byte of a message.
     pub short_transfers: u16,
-    /// A signal interrupts a call (EINTR).
-    ///
-    /// Handlers are told nothing: the loop repeats the call.
+    /// A signal interrupts a call (EINTR). Handlers are told nothing: the loop repeats the call.
     pub interruptions: u16,
     /// A call would block although the socket was reported as ready. A later event reports the socket again.
     ///
@@ -31,13 +29,11 @@ pub struct Faults {
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///
-    /// Each end that is open is told of an error (ECONNRESET or EPIPE), and then that it has closed. Bytes under way
-    /// are lost. An end that has closed already is told nothing.
+    /// Each open end is told of an error (ECONNRESET or EPIPE), and then that it has closed. Bytes under way are lost.
     pub resets: u16,
     /// The peer has gone when its connection is accepted (ECONNABORTED).
     ///
-    /// The server is told nothing. The client may be connected already, and may have sent a request; then it is told
-    /// of a reset.
+    /// The server is told nothing. The client, which may have connected and sent a request, is then told of a reset.
     pub aborted_accepts: u16,
     /// An accept finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///
@@ -46,12 +42,9 @@ pub struct Faults {
     pub exhausted_accepts: u16,
     /// A connect finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     ///
-    /// The attempt fails. If the name has further addresses, the next one is tried, else the client is told of the
-    /// error.
+    /// The attempt fails. The next address of the name is tried; after the last, the client is told of the error.
     pub exhausted_connects: u16,
-    /// A lookup fails for now (EAI_AGAIN).
-    ///
-    /// The client gets `on_lookup` with the error, and then `on_error` with the same error.
+    /// A lookup fails for now (EAI_AGAIN). The client gets `on_lookup`, and then `on_error`, with the same error.
     pub failed_lookups: u16,
     /// A lookup takes five seconds longer, or a multiple of that, as if name servers did not answer.
     ///
@@ -61,9 +54,7 @@ pub struct Faults {
     ///
     /// Handlers are told of events a turn later. A timer of the loop that falls due in that turn is told first.
     pub empty_polls: u16,
-    /// An event reports a socket as ready although the socket is not ready.
-    ///
-    /// Handlers are told nothing: the loop makes a call in vain.
+    /// An event reports a socket that is not ready. Handlers are told nothing: the loop makes a call in vain.
     pub spurious_events: u16,
     /// A connect to a local port without a listener connects the socket to itself (simultaneous open).
     ///

@@ -3,8 +3,7 @@
 use super::injector::Injector;
 use crate::readiness::Readiness;
 
-/// The token under which a source is registered, if it is. The drop takes the token out of the injector: a close need not
-/// deregister the source first, because the kernel does so by itself.
+/// The drop takes the token out of the injector: a close need not deregister the source first.
 #[derive(Debug)]
 pub(super) struct RegisteredToken {
     injector: Injector,
@@ -30,7 +29,6 @@ impl RegisteredToken {
         }
     }
 
-    /// Makes a later poll report `readiness` of the source again. See [`Injector::owe`].
     pub(super) fn owe(&self, readiness: Readiness) {
         if let Some(token) = self.token {
             self.injector.owe(token, readiness);

@@ -11,7 +11,6 @@ use crate::system::native;
 
 use super::injector::Injector;
 
-/// The kernel's selector, some of whose polls return no event or report a spurious one.
 #[derive(Debug)]
 pub(crate) struct FaultySelector {
     inner: native::Selector,

@@ -16,22 +16,17 @@ use super::call_error::CallError;
 use super::injector::Injector;
 use super::registered_token::RegisteredToken;
 
-/// The readiness that a later poll reports again after a fault in a read.
-///
-/// After a read that would block, the loop also forgets a reported end of the stream. This code does not know whether
-/// the kernel had reported an end. So a later poll always reports an end, and the read after it shows whether the end
-/// is real.
+/// The readiness that a later poll reports again after a fault in a read. After a read that would block, the loop also
+/// forgets a reported end, and this code does not know whether there was one. So a later poll always reports an end.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
-/// A connection of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyStream {
     inner: TcpStream,
     injector: Injector,
     token: RegisteredToken,
-    /// Whether a fault has reset the connection. The error was returned once, and no bytes move any more.
-    ///
-    /// The kernel's socket sends its reset when the program closes the socket, as a program does after an error.
+    /// Whether a fault has reset the connection: the error was returned once, and no bytes move any more. The kernel's
+    /// socket sends its reset when the program closes the socket.
     is_reset: Cell<bool>,
 }
 
@@ -45,8 +40,7 @@ impl FaultyStream {
         }
     }
 
-    /// Opens a stream as [`tcp::open`] does. A fault may bind the socket to `address`: if no listener has that local
-    /// port, the socket will connect to itself.
+    /// Opens a stream. A fault may bind it to `address`: if no listener has that port, the socket connects to itself.
     pub(crate) fn open(
         address: SocketAddr,
         local: Option<SocketAddr>,
@@ -96,8 +90,7 @@ impl FaultyStream {
         self.inner.read(&mut buffer[..most])
     }
 
-    /// Looks at the first received byte. The only fault is an interruption: a pretended block would tell the caller
-    /// that nothing has arrived.
+    /// Looks at the first byte. A pretended block is no fault here: it would tell the caller that nothing has arrived.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         if self.is_reset.get() {
             return Ok(0);
@@ -126,7 +119,6 @@ impl FaultyStream {
         tcp::send(&self.inner, slices)
     }
 
-    /// Draws the faults that reads and writes have in common.
     fn inject(&self, readiness: Readiness) -> io::Result<()> {
         if self.injector.strikes(|faults| faults.resets) && tcp::reset_on_close(&self.inner).is_ok()
         {

@@ -16,7 +16,6 @@ use super::call_error::CallError;
 use super::injector::Injector;
 use super::registered_token::RegisteredToken;
 
-/// A UDP socket of the kernel whose calls meet faults.
 #[derive(Debug)]
 pub(crate) struct FaultyUdp {
     inner: UdpSocket,
