@@ -1,7 +1,6 @@
-//! Helper threads that look up names. The threads are started on demand and never joined.
-//!
-//! A lookup that hangs keeps its thread. When no source waits for the lookup any more, the lookup is given up. Another
-//! thread may then take the place of the stuck thread. After its lookup, a stuck thread ends if it is not needed.
+//! Helper threads that look up names, started on demand and never joined. A lookup that hangs keeps its thread. Once
+//! the lookup is given up, another thread may take the place of the stuck one. A stuck thread ends after its lookup,
+//! unless it is needed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,24 +11,19 @@ use std::time::Duration;
 use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 use crate::system::threading::{Builder, Condvar, Mutex, MutexGuard, wait_for};
 
-/// The limit on the stuck threads, for each thread that may look up names. Without this limit, a name server that never
-/// answers would cost ever more stacks.
+/// The limit on stuck threads, for each thread of the limit: a hanging name server must not cost ever more stacks.
 const STUCK_PER_THREAD: usize = 4;
 
-/// A closure that wakes the loop.
 type Wake = Box<dyn Fn() -> io::Result<()> + Send>;
 
 type Tell = Box<dyn Fn() + Send + Sync>;
 
-/// A function that starts a thread with the given body.
 type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
-/// The first and the longest time before a failed wake is repeated. Each time is twice as long as the one before, up to
-/// the longest.
+/// The first and the longest time before a failed wake is repeated. Each time is twice as long as the one before.
 const FIRST_WAKE_RETRY: Duration = Duration::from_millis(1);
 const LONGEST_WAKE_RETRY: Duration = Duration::from_secs(1);
 
-/// The lookups that wait for a helper thread, are running, or are answered.
 pub(crate) struct LookupThreads {
     shared: Arc<Shared>,
     next_ticket: Ticket,
@@ -66,7 +60,6 @@ struct State {
 }
 
 impl LookupThreads {
-    /// Makes an empty queue. For each answer, `wake` wakes the loop, and then `tell` tells the host.
     pub(crate) fn new(wake: Wake, tell: Tell, limits: LookupLimits) -> Self {
         Self::with_start(wake, tell, limits, start_thread)
     }
@@ -94,12 +87,7 @@ impl LookupThreads {
         }
     }
 
-    /// Queues `job`. Starts a thread if the jobs that wait already need all idle threads, unless there are as many
-    /// threads as the limit.
-    ///
-    /// # Errors
-    ///
-    /// [`Unasked`] if too many lookups wait already, or if the system cannot start a thread and there is none.
+    /// Queues `job`. Starts a thread, within the limit, if the jobs that wait already need all idle threads.
     pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         let ticket = self.next_ticket;
         let mut state = self.shared.lock();
@@ -182,7 +170,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a thread, unless there are as many as the limit allows.
     fn add_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
         if state.threads < self.limits.threads {
             let shared = Arc::clone(self);
@@ -192,9 +179,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Replaces the thread of the running job `ticket`, because the job was given up. Counts the thread as stuck, and
-    /// starts another thread if the waiting jobs need one. If too many threads are stuck, or the system cannot start
-    /// one, notes the job in `given_up`. The next stuck thread that ends its job then takes the place.
+    /// Counts the thread of the given-up job `ticket` as stuck, and starts another one if the waiting jobs need it. If
+    /// that is impossible, notes the job in `given_up`. The next stuck thread that ends its job then takes the place.
     fn replace_thread(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
         let Some(place) = state.running.iter().position(|it| *it == ticket) else {
             return;
@@ -212,7 +198,6 @@ impl Shared {
         state.given_up.push(ticket);
     }
 
-    /// Takes the next job, and counts it as running. If the job was given up meanwhile, also replaces its thread.
     fn next_job(self: &Arc<Self>, state: &mut State) -> Option<(Ticket, Job)> {
         let (ticket, job) = state.waiting.pop_front()?;
         state.running.push(ticket);
@@ -224,8 +209,7 @@ impl Shared {
         Some((ticket, job))
     }
 
-    /// Ends a job. Returns whether its thread goes on: always, unless it is stuck. A stuck thread goes on if there are
-    /// fewer threads than the limit, or if it can replace the thread of another given-up job.
+    /// Ends a job. Returns whether its thread goes on: always, unless it is stuck and not needed.
     fn end_job(&self, state: &mut State, ticket: Ticket) -> bool {
         let is = |it: &Ticket| *it == ticket;
         if let Some(place) = state.running.iter().position(is) {
@@ -251,8 +235,7 @@ impl Shared {
         true
     }
 
-    /// Wakes the loop. Repeats a failed wake until a wake succeeds, the loop has taken the answers by itself, or the
-    /// loop is gone. No caller could be told of the failure.
+    /// Wakes the loop. No caller could be told of a failed wake, so it is repeated until it is not needed any more.
     fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut wait = FIRST_WAKE_RETRY;
         while !state.answers.is_empty() {
@@ -266,7 +249,6 @@ impl Shared {
         state
     }
 
-    /// Runs queued jobs until the loop is dropped; the body of each thread.
     fn work(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {

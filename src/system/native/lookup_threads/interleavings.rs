@@ -8,7 +8,6 @@ use crate::system::threading::{ModelledWaker, in_every_order};
 
 use super::*;
 
-/// The queue of lookups, and the waker on which the test waits as a loop does.
 struct Scene {
     lookups: LookupThreads,
     waker: Arc<ModelledWaker>,
@@ -30,7 +29,6 @@ impl Scene {
         self.lookups.ask(Box::new(|| Ok(Vec::new()))).unwrap()
     }
 
-    /// Waits for the next answer as a loop does, and returns its ticket.
     fn next_answer(&self) -> Ticket {
         loop {
             if let Some((ticket, _)) = self.lookups.next_answer() {

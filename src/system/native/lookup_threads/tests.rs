@@ -174,7 +174,6 @@ fn a_thread_that_cannot_start_fails_its_lookup_alone() {
 
 #[test]
 fn a_panic_is_an_error_with_its_text_and_the_thread_goes_on() {
-    /// Panics when it is dropped.
     struct Bad;
     impl Drop for Bad {
         fn drop(&mut self) {
