@@ -12,18 +12,14 @@ use rustix::time::{
     timerfd_settime,
 };
 
-/// A timerfd that is registered with a selector.
-///
 /// The loop never reads the timerfd: the kernel reports each expiry as an edge of its own.
 #[derive(Debug)]
 pub(super) struct Alarm {
     descriptor: OwnedFd,
-    /// The time to which the alarm was set last.
     set_to: Option<Instant>,
 }
 
 impl Alarm {
-    /// Opens an alarm, whose events have `token`.
     pub(super) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let descriptor = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -35,8 +31,8 @@ impl Alarm {
         })
     }
 
-    /// Lets the alarm ring at `deadline`, or earlier if it is set to an earlier time that has not come. To set the
-    /// alarm later whenever a deadline is put off would cost many system calls. One ring in vain costs less.
+    /// Lets the alarm ring at `deadline`, or earlier if it is set to an earlier time that has not come. One ring in
+    /// vain costs less than the system calls that set the alarm later whenever a deadline is put off.
     pub(super) fn set(&mut self, deadline: Instant) -> io::Result<()> {
         let now = Instant::now();
         if self.set_to.is_some_and(|set| now < set && set <= deadline) {

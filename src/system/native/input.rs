@@ -15,10 +15,8 @@ use super::reopening::{is_anonymous_pipe, opens_for_reading, reopen};
 use super::shared::forbid_lingering;
 use super::socket::{check_stream, peek_at_once};
 
-/// A terminal, a pipe, a stream socket, a file or a descriptor of events (eventfd, inotify), which the loop only reads.
-///
 /// The loop never sets O_NONBLOCK on the descriptor of the user, because that would also apply to the other programs
-/// that share it. Another program may take the bytes that the kernel has reported, and a read would then wait for more.
+/// that share it. Such a program may take the bytes that the kernel has reported, and a read would then wait for more.
 /// So each kind is read in a way of its own.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -26,14 +24,11 @@ pub(crate) struct Input {
     kind: Kind,
 }
 
-/// The kind of a descriptor, which decides how it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own. The loop reads until a read would
-    /// block.
+    /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own.
     OwnPipe {
-        /// Whether the pipe has a name, and all its writers had gone before it was opened anew. The kernel does not
-        /// report to the new descriptor that they have gone.
+        /// Whether all writers of a named pipe had gone before it was opened anew, which the kernel does not report.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
@@ -47,12 +42,8 @@ enum Kind {
 }
 
 impl Input {
-    /// Makes an input from a duplicate of `descriptor`, or from the same pipe or terminal, opened anew.
-    ///
-    /// # Errors
-    ///
-    /// The error of `dup(2)`. EISDIR, EBADF or EINVAL for a descriptor that is no stream of bytes to read. EINVAL for a
-    /// descriptor of events (eventfd, inotify) that is blocking.
+    /// Makes an input from a duplicate of `descriptor`, or from the same pipe or terminal, opened anew. Returns EISDIR,
+    /// EBADF or EINVAL for a descriptor that is no stream of bytes to read.
     pub(crate) fn adopt(descriptor: BorrowedFd<'_>) -> io::Result<Self> {
         let file = File::from(descriptor.try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
@@ -103,12 +94,10 @@ impl Input {
         self.kind != Kind::File
     }
 
-    /// Whether the input is ready for a read without a report of the kernel.
     pub(crate) fn is_ready_at_first(&self) -> bool {
         matches!(self.kind, Kind::File | Kind::OwnPipe { has_hung_up: true })
     }
 
-    /// Whether the loop reads the input only once after each report.
     pub(crate) fn is_read_once_a_report(&self) -> bool {
         matches!(self.kind, Kind::Socket | Kind::Reported)
     }
@@ -135,8 +124,7 @@ impl Drop for Input {
     }
 }
 
-/// Checks that a socket is a stream, and that it does not listen, if the system can tell. An empty datagram would look
-/// like the end.
+/// Checks that a socket is a stream, and that it does not listen, if the system can tell.
 fn check_socket(socket: &SockRef<'_>) -> io::Result<()> {
     check_stream(socket)?;
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]

@@ -8,8 +8,7 @@ use std::os::fd::AsRawFd;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 use std::os::unix::fs::FileTypeExt;
 
-/// Opens the same pipe or terminal for reading once more, with O_NONBLOCK. `None` if the system refuses, for example
-/// because `/proc` is not there or another user owns the file.
+/// Opens the same pipe or terminal for reading once more. Fails without `/proc`, or if another user owns the file.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) fn reopen(file: &File) -> Option<File> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -28,14 +27,12 @@ pub(super) fn reopen(_: &File) -> Option<File> {
     None
 }
 
-/// Whether the pipe has no name in a file system.
 pub(super) fn is_anonymous_pipe(file: &File) -> bool {
     std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
         .is_ok_and(|target| target.to_string_lossy().starts_with("pipe:["))
 }
 
-/// Checks that the descriptor was opened for reading, and returns EBADF otherwise. Without this check, the write end of
-/// a pipe would be opened anew for reading.
+/// Checks that the descriptor was opened for reading. Otherwise the write end of a pipe would be opened for reading.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 pub(super) fn opens_for_reading(file: &File, _: FileType) -> io::Result<()> {
     let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))

@@ -19,7 +19,6 @@ const WAKER: Token = Token(usize::MAX);
 #[cfg(all(feature = "precise", target_os = "linux"))]
 const ALARM: Token = Token(usize::MAX - 1);
 
-/// A kernel selector with the batch that its last wait fetched.
 #[derive(Debug)]
 pub(crate) struct Selector {
     poll: Poll,
@@ -64,9 +63,8 @@ impl Selector {
         self.poll.registry()
     }
 
-    /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`. After a Unix
-    /// signal the wait continues with the rest of the time. Polls that are interrupted at once, again and again, keep
-    /// the caller no longer than `timeout`. After [`Interruptions::MOST`] of them the call returns their error.
+    /// Polls that are interrupted at once, again and again, keep the caller no longer than `timeout`. After
+    /// [`Interruptions::MOST`] of them the call returns their error.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {
@@ -86,8 +84,7 @@ impl Selector {
         self.sleep(left, timeout, asked_at)
     }
 
-    /// Waits in the kernel for the time `left`. After a signal, waits for the rest of `timeout`, counted from
-    /// `asked_at`.
+    /// Waits for the time `left`. After a signal, waits for the rest of `timeout`, counted from `asked_at`.
     fn sleep(
         &mut self,
         mut left: Option<Duration>,
@@ -116,8 +113,8 @@ impl Selector {
         }
     }
 
-    /// Waits until a source is ready, the waker ends the wait, or `deadline` has come. At `deadline` the alarm ends the
-    /// wait, or the timeout of epoll if the alarm cannot be set.
+    /// Waits as [`sleep`](Self::sleep), but the alarm ends the wait, or the timeout of epoll if the alarm cannot be
+    /// set.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     fn poll_finely(&mut self, deadline: Instant) -> io::Result<()> {
         loop {
@@ -131,8 +128,7 @@ impl Selector {
                 return self.sleep(Some(left), Some(left), now);
             }
             self.sleep(None, None, now)?;
-            // An alarm that rings too early was set for an earlier deadline, which has been cancelled or put off. The
-            // wait then goes on.
+            // An alarm that rings too early was set for an earlier deadline, which has been cancelled or put off.
             let is_early = self.events.iter().all(|event| event.token() == ALARM)
                 && !self.events.is_empty()
                 && Instant::now() < deadline;
@@ -157,10 +153,7 @@ impl Selector {
         }
     }
 
-    /// Polls without sleeping until there are events, the waker's own included, or `deadline` has come. Returns whether
-    /// there are events.
-    ///
-    /// `None` stands for a deadline beyond the range of the clock.
+    /// Returns whether there are events, the waker's included. `deadline` is `None` beyond the range of the clock.
     fn poll_until(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
         loop {
             match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
@@ -175,8 +168,6 @@ impl Selector {
         }
     }
 
-    /// Passes all events of the last batch to `take`, except those of the waker and of the alarm. Returns the number of
-    /// events that were passed.
     #[inline(always)]
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, Readiness)) -> usize {
         let mut count = 0;
@@ -203,8 +194,7 @@ fn is_of_source(token: Token) -> bool {
     return token != WAKER;
 }
 
-/// A count of the polls in a row that were interrupted at once. A signal interrupts a poll now and then; a filter of
-/// system calls (seccomp) may interrupt all of them.
+/// The polls in a row that were interrupted at once, as a filter of system calls (seccomp) may do with all of them.
 #[derive(Debug, Default)]
 struct Interruptions {
     count: u32,
@@ -220,8 +210,7 @@ impl Interruptions {
     /// The count at which the interruption becomes an error.
     const MOST: u32 = 1_000;
 
-    /// Notes that a poll was interrupted with `error`, when `left` was the rest of its time. Rests after many
-    /// interruptions, and returns `error` after too many.
+    /// Rests after many interruptions, and returns `error` after too many. `left` is the rest of the poll's time.
     fn meet(&mut self, left: Option<Duration>, error: io::Error) -> io::Result<()> {
         let since = self.last.map(|last| last.elapsed());
         if since.is_some_and(|since| since < Self::AT_ONCE) {
