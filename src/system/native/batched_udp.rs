@@ -11,14 +11,11 @@ use socket2::SockRef;
 
 use crate::system::packet_info::{Ecn, PacketInfo};
 
-/// The length of the longest packet. A buffer of this length holds all datagrams that the kernel has coalesced into one
-/// packet.
+/// The length of the longest packet. A buffer of this length holds all datagrams that the kernel has coalesced.
 const COALESCED: usize = 65_535;
 
-/// The limit on the buffers of one receive.
 const MOST_BUFFERS: usize = 8;
 
-/// A UDP socket of the kernel that sends and receives in batches.
 #[derive(Debug)]
 pub(crate) struct BatchedUdp {
     pub(crate) socket: UdpSocket,
@@ -37,14 +34,12 @@ impl BatchedUdp {
         })
     }
 
-    /// Notes that the descriptor may have duplicates from now on.
     #[cfg(unix)]
     pub(crate) fn share(&mut self) {
         self.is_shared = true;
     }
 
-    /// Sets O_NONBLOCK if the descriptor may have duplicates, as [`Shared`](super::Shared) does. A blocking `recvmmsg`
-    /// would wait until all of its buffers are full.
+    /// Sets O_NONBLOCK if there may be duplicates. A blocking `recvmmsg` would wait until all of its buffers are full.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         match self.is_shared {
             true => SockRef::from(&self.socket).set_nonblocking(true),
@@ -52,10 +47,9 @@ impl BatchedUdp {
         }
     }
 
-    /// Receives datagrams into `buffer`. Calls `each` with the place, the length, the sender and the packet info of
-    /// each datagram, and with whether it may be cut. A datagram may be cut if it reaches the end of its buffer and the
-    /// buffer is shorter than the longest packet. The datagrams that the kernel has coalesced behind a cut one are
-    /// lost.
+    /// Calls `each` with the place, length, sender and packet info of each datagram, and with whether it may be cut. It
+    /// may be cut if it reaches the end of its buffer and the buffer is shorter than the longest packet. The datagrams
+    /// that the kernel has coalesced behind a cut one are lost.
     pub(crate) fn receive(
         &self,
         buffer: &mut [u8],
@@ -99,8 +93,7 @@ impl BatchedUdp {
         Ok(())
     }
 
-    /// The limit on the datagrams of one [`send_run`](Self::send_run), at least 1. The limit falls to 1 once a send has
-    /// shown that the network card cannot split the bytes into datagrams.
+    /// The limit on the datagrams of a [`send_run`](Self::send_run); 1 once a send shows that the card cannot split.
     pub(crate) fn most_segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
     }
@@ -127,9 +120,8 @@ impl BatchedUdp {
             .try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 
-    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system. It then sends
-    /// one datagram a call, and over IPv4 no marks of ECN. But Linux also returns EINVAL for an IPv6 source address
-    /// that the machine does not have.
+    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system, and sends
+    /// less at a time. But Linux also returns EINVAL for an IPv6 source address that the machine does not have.
     pub(crate) fn renew(&mut self) {
         if let Ok(state) = UdpSocketState::new(UdpSockRef::from(&self.socket)) {
             self.state = state;
@@ -137,8 +129,7 @@ impl BatchedUdp {
     }
 }
 
-/// Whether a datagram can come from `address`: false for the unspecified address, a group and the broadcast address.
-/// The packet info of a received datagram names such an address if the datagram was sent to it.
+/// Whether a datagram can come from `address`. A received one may have been sent to a group or a broadcast address.
 fn can_be_source(address: &IpAddr) -> bool {
     let address = address.to_canonical();
     let is_of_many = match address {

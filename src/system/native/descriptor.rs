@@ -7,18 +7,15 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A wrapper that makes any descriptor a source of the loop ([`add_source`](crate::EventLoop::add_source)). Examples
-/// are a pipe, a timerfd, an inotify, a pidfd, a socket of the standard library, and another
-/// [`EventLoop`](crate::EventLoop).
+/// A wrapper that makes any descriptor a source of the loop ([`add_source`](crate::EventLoop::add_source)): a pipe, a
+/// timerfd, an inotify, a pidfd, a socket of the standard library, another [`EventLoop`](crate::EventLoop).
 ///
-/// The field is the owner of the descriptor. The owner must return the same descriptor in every call of
-/// [`AsFd::as_fd`]. The loop deregisters the descriptor before it returns or drops the owner. So a duplicate that is
-/// open elsewhere wakes the loop no more.
+/// The field is the owner, which must return the same descriptor in every call of [`AsFd::as_fd`]. The loop deregisters
+/// the descriptor before it returns or drops the owner. So a duplicate elsewhere wakes the loop no more.
 ///
 /// A handler reads until a call would block, and a call on a blocking descriptor blocks the whole loop instead.
-/// [`non_blocking`](Self::non_blocking) makes the descriptor non-blocking. If other programs share a descriptor that
-/// must stay blocking, the handler makes one call each time it is called, and then calls
-/// [`SourceContext::rearm`](crate::SourceContext::rearm).
+/// [`non_blocking`](Self::non_blocking) prevents that. If other programs need the descriptor blocking, the handler
+/// makes one call each time it is called, and then calls [`SourceContext::rearm`](crate::SourceContext::rearm).
 ///
 /// ```
 /// use std::io::Read;
@@ -62,8 +59,7 @@ pub struct Descriptor<T: AsFd>(
 );
 
 impl<T: AsFd> Descriptor<T> {
-    /// Makes the descriptor non-blocking (O_NONBLOCK). The setting applies to all its duplicates, in other processes
-    /// too.
+    /// Makes the descriptor non-blocking (O_NONBLOCK), with all its duplicates, in other processes too.
     ///
     /// # Errors
     ///

@@ -15,13 +15,9 @@ use super::shared::Descriptor;
 use super::socket::check_stream;
 use crate::system::options::{Binding, set_keep_alive};
 
-/// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE from the listener.
-///
-/// Linux copies both options, which saves two calls for each connection. Elsewhere the caller sets the options.
+/// Whether accepted connections inherit TCP_NODELAY and SO_KEEPALIVE. On Linux they do, which saves two calls for each.
 pub(crate) const INHERITS_OPTIONS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Binds `address` and listens. The port is bound when this function returns: an error such as EADDRINUSE comes from
-/// this call.
 pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -51,7 +47,6 @@ pub(crate) fn listen_tcp(address: SocketAddr, binding: &Binding) -> io::Result<T
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Binds the Unix socket at `path` and listens. If a file exists there, returns an error, and leaves the file.
 #[cfg(unix)]
 pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixListener> {
     let address = SockAddr::unix(path)?;
@@ -63,9 +58,7 @@ pub(crate) fn listen_unix(path: &Path, binding: &Binding) -> io::Result<UnixList
     Ok(UnixListener::from_std(listener))
 }
 
-/// Takes over a listener of the standard library.
-///
-/// Calls `listen` again, which returns an error for a socket that cannot listen: a connected socket could never accept.
+/// Calls `listen` again, which returns an error for a socket that cannot listen: a connected one could never accept.
 pub(crate) fn adopt_tcp_listener(
     listener: Shared<std::net::TcpListener>,
     binding: &Binding,
@@ -74,7 +67,6 @@ pub(crate) fn adopt_tcp_listener(
     Ok(listener.map(TcpListener::from_std))
 }
 
-/// Takes over a Unix listener of the standard library, as [`adopt_tcp_listener`] does for TCP.
 #[cfg(unix)]
 pub(crate) fn adopt_unix_listener(
     listener: Shared<std::os::unix::net::UnixListener>,
@@ -90,7 +82,6 @@ fn listen_anew(socket: &SockRef<'_>, binding: &Binding) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Permits all users to read the Unix socket at `path` if `readable`, and to write to it if `writable`.
 #[cfg(unix)]
 pub(crate) fn widen_permissions(path: &Path, readable: bool, writable: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -8,11 +8,9 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::net::{UnixListener, UnixStream};
 use socket2::SockRef;
 
-/// A socket that may have other holders, because the user gave it to the loop or borrows its descriptor. Also a TCP
-/// socket whose protocol is not plain TCP.
-///
-/// The other holders may clear O_NONBLOCK, which applies to all of them, or set SO_LINGER, which makes `close(2)` wait.
-/// The connection stays open until all holders have closed their descriptors.
+/// A socket that may have other holders, because the user gave it to the loop or borrows its descriptor. Such a holder
+/// may clear O_NONBLOCK, which applies to all, or set SO_LINGER, which makes `close(2)` wait. The connection stays open
+/// until all holders have closed their descriptors. Also a TCP socket whose protocol is not plain TCP.
 #[derive(Debug)]
 pub(crate) struct Shared<T: Descriptor> {
     /// Invariant: `Some` until [`into_inner`](Self::into_inner) or [`map`](Self::map), which consume the value.
@@ -21,7 +19,6 @@ pub(crate) struct Shared<T: Descriptor> {
     is_plain_tcp: bool,
 }
 
-/// A socket of mio or of the standard library, of any kind.
 pub(crate) trait Descriptor {
     /// Whether this is a type of TCP sockets. Sockets of the other types ignore SO_LINGER.
     const IS_TCP: bool;
@@ -49,7 +46,6 @@ impl<T: Descriptor> Shared<T> {
             .expect("only a call that consumes the value takes it")
     }
 
-    /// Turns the socket into one of another type.
     pub(crate) fn map<U: Descriptor>(mut self, change: impl FnOnce(T) -> U) -> Shared<U> {
         let socket = self
             .socket
@@ -72,10 +68,9 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Sets O_NONBLOCK, which another holder may have cleared. The caller does so before a call that could wait, such
-    /// as a read or an accept. Another holder may have taken what the kernel reported.
-    // Costs a system call for each such call: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised
-    // memory.
+    /// Sets O_NONBLOCK, which another holder may have cleared, before a call that could wait, such as a read or an
+    /// accept. Another holder may have taken what the kernel reported.
+    // Costs a system call each time: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
     }
@@ -106,10 +101,8 @@ impl<T: Descriptor> Drop for Shared<T> {
     }
 }
 
-/// Turns SO_LINGER off, unless its time is zero: a time of zero asks for a reset.
-///
-/// On Linux `close(2)` waits for the time of SO_LINGER even if the socket is non-blocking. Without the option the
-/// kernel sends the same bytes in the background.
+/// Turns SO_LINGER off, unless its time is zero, which asks for a reset. On Linux `close(2)` waits for that time even
+/// if the socket is non-blocking. Without the option the kernel sends the same bytes in the background.
 pub(crate) fn forbid_lingering(socket: &SockRef<'_>) {
     if let Ok(Some(time)) = socket.linger() {
         if !time.is_zero() {

@@ -1,6 +1,5 @@
-//! Shares local ports among connects from an address that the user has set, once the kernel has no free port left.
-//!
-//! A socket that binds port 0 gets a port that no other socket of its address has. So an address can have only about
+//! Shares local ports among connects from an address that the user has set, once the kernel has no free port left. A
+//! socket that binds port 0 gets a port that no other socket of its address has. So an address can have only about
 //! 28,000 connections, whatever their destinations are. A port that is bound by its number may be shared
 //! (SO_REUSEADDR), and then only the destination must differ. IP_BIND_ADDRESS_NO_PORT has the same effect, but there is
 //! no safe call for it.
@@ -11,8 +10,7 @@ use std::net::SocketAddr;
 
 use socket2::{SockAddr, Socket};
 
-/// The limit on the ports that one connect tries. Most ports have no connection to its destination, so one of the first
-/// tries succeeds.
+/// The limit on the ports that one connect tries. Most have no connection to its destination, so one of the first fits.
 const MOST_TRIES: usize = 128;
 
 /// Binds `socket` to `local`. If `local` has port 0 and the kernel has no free port left, shares a port (Linux only).
@@ -26,15 +24,13 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Whether `local` names an address and leaves the port to the system, and this module knows the system's range of
-/// ports.
+/// Whether `local` leaves the port to a system whose range of ports is known here.
 pub(super) fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0
         && !local.ip().is_unspecified()
 }
 
-/// Returns `local` with each of the ports to try.
 pub(super) fn candidates(local: SocketAddr) -> impl Iterator<Item = SocketAddr> {
     ports().map(move |port| {
         let mut address = local;
@@ -53,7 +49,6 @@ fn ports() -> impl Iterator<Item = u16> {
     offsets.filter_map(move |offset| first.checked_add(u16::try_from(offset).ok()?))
 }
 
-/// Returns the first and the last port that Linux gives out.
 fn ephemeral_range() -> Option<(u16, u16)> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ports = text.split_whitespace().map(str::parse);

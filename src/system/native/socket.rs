@@ -7,10 +7,8 @@ use socket2::{SockAddr, SockRef, Socket, Type};
 
 use crate::system::errno::{is_in_progress, is_shut_down, of_connect};
 
-/// The flag that makes a send to a peer that has gone return EPIPE without raising SIGPIPE.
-///
-/// A host program in C or C++ may have left this signal at its default, which ends the process. std passes this flag in
-/// `write` but not in `write_vectored`.
+/// Makes a send to a peer that has gone return EPIPE without SIGPIPE. A host program in C or C++ may have left this
+/// signal at its default, which ends the process. std passes this flag in `write` but not in `write_vectored`.
 #[cfg(all(unix, not(any(target_vendor = "apple", target_os = "redox"))))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 /// No flag: on Apple's systems the socket option SO_NOSIGPIPE does the same, Windows has no such signal, and libc has
@@ -18,8 +16,7 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(any(not(unix), target_vendor = "apple", target_os = "redox"))]
 const NO_SIGNAL: i32 = 0;
 
-/// Starts to connect a non-blocking `socket`. An error that only means that the kernel continues to connect counts as
-/// success.
+/// Starts to connect a non-blocking socket. Succeeds also if the kernel only continues to connect.
 pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         Err(error) if is_in_progress(&error) => Ok(()),
@@ -28,8 +25,7 @@ pub(super) fn start_connecting(socket: &Socket, address: &SockAddr) -> io::Resul
     }
 }
 
-/// Returns whether a connect has succeeded: the kernel knows the peer. If the socket has an `error` (SO_ERROR), the
-/// connect has failed with it. Returns `false` if the kernel knows no peer and no error: the connect is under way.
+/// Returns whether a connect has succeeded, or its `error` (SO_ERROR). Returns `false` if the connect is under way.
 pub(super) fn is_connected(
     error: Option<io::Error>,
     ask_peer: impl FnOnce() -> io::Result<()>,
@@ -46,14 +42,12 @@ pub(super) fn is_connected(
     }
 }
 
-/// The flag that makes a send return EAGAIN rather than wait, even if another holder of the socket has cleared
-/// O_NONBLOCK.
+/// Makes a send return EAGAIN rather than wait, even if another holder of the socket has cleared O_NONBLOCK.
 #[cfg(unix)]
 const DO_NOT_WAIT: i32 = libc::MSG_DONTWAIT;
 #[cfg(not(unix))]
 const DO_NOT_WAIT: i32 = 0;
 
-/// Sends `slices` in one call, without SIGPIPE and without waiting.
 #[inline]
 pub(super) fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match slices {
@@ -74,13 +68,9 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.peek(&mut [MaybeUninit::uninit()])
 }
 
-/// Checks that `socket` has or had a connection. `asked` is the result of the question for the peer, which fails once
-/// the connection is over. Then returns the pending error of the socket, if no unread byte precedes it. The kernel does
-/// not return that error again.
-///
-/// # Errors
-///
-/// `asked`, if there was no connection.
+/// Checks that `socket` has or had a connection, and else returns the error of `asked`. `asked` is the result of the
+/// question for the peer, which fails once the connection is over. Then also returns the pending error, if no unread
+/// byte precedes it. The kernel does not return that error again.
 pub(super) fn check_connected<T>(
     socket: &SockRef<'_>,
     asked: io::Result<T>,
@@ -114,7 +104,6 @@ pub(super) fn check_stream(socket: &SockRef<'_>) -> io::Result<()> {
     }
 }
 
-/// Forbids SIGPIPE for `socket` with SO_NOSIGPIPE, on Apple's systems.
 #[cfg(target_vendor = "apple")]
 pub(super) fn suppress_pipe_signal(socket: &Socket) -> io::Result<()> {
     match socket.set_nosigpipe(true) {

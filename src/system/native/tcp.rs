@@ -12,20 +12,14 @@ use super::{Adopted, Shared, shared_ports, socket};
 use crate::system::errno::is_shut_down;
 use crate::system::options::{self, KeepAliveTimes};
 
-/// The step of a connect that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectStep {
-    /// Binding the local address.
     Bind,
     /// Opening the socket or connecting it.
     Connect,
 }
 
-/// Opens a socket that will connect to `address`, and binds it to `local` if that is given. No packet is sent.
-///
-/// # Errors
-///
-/// The system's error, with the step that failed.
+/// Opens a socket for a connect to `address`, and binds it to `local` if that is given. No packet is sent.
 pub(crate) fn open(
     address: SocketAddr,
     local: Option<SocketAddr>,
@@ -77,12 +71,10 @@ pub(crate) fn connect(
     Err(error)
 }
 
-/// Starts to connect an [open] socket to `address`.
 pub(crate) fn start_connecting(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
     socket::start_connecting(&SockRef::from(stream), &SockAddr::from(address))
 }
 
-/// Takes over a socket of the standard library that is or was connected.
 pub(crate) fn adopt(stream: Shared<std::net::TcpStream>) -> io::Result<Adopted<Shared<TcpStream>>> {
     let socket = stream.get().as_socket();
     socket::check_stream(&socket)?;
@@ -96,25 +88,21 @@ pub(crate) fn adopt(stream: Shared<std::net::TcpStream>) -> io::Result<Adopted<S
     })
 }
 
-/// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.
 pub(crate) fn finish_connecting(stream: &TcpStream) -> io::Result<bool> {
     socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
 }
 
-/// Sends `slices` in one call, without SIGPIPE.
 #[inline]
 pub(crate) fn send(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     // Sends within `try_io`, because mio re-arms its selector there on Windows.
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 
-/// Looks at the first received byte, and leaves it in the kernel.
 pub(crate) fn peek(stream: &TcpStream) -> io::Result<usize> {
     stream.peek(&mut [0])
 }
 
-/// Sets SO_LINGER to 0, so that closing the socket sends a reset. Succeeds also if the connection is gone already, as
-/// in libuv: then there is nothing to reset.
+/// Sets SO_LINGER to 0, so that the close sends a reset. As in libuv, succeeds also if the connection is gone already.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     match SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
         Err(error) if is_shut_down(&error) => Ok(()),
@@ -126,7 +114,6 @@ pub(crate) fn set_keep_alive(stream: &TcpStream, times: Option<KeepAliveTimes>) 
     options::set_keep_alive(&SockRef::from(stream), times)
 }
 
-/// Sets IP_TOS or IPV6_TCLASS.
 pub(crate) fn set_type_of_service(stream: &TcpStream, value: u8) -> io::Result<()> {
     let socket = SockRef::from(stream);
     match stream.local_addr()? {
@@ -135,7 +122,6 @@ pub(crate) fn set_type_of_service(stream: &TcpStream, value: u8) -> io::Result<(
     }
 }
 
-/// Returns IP_TOS or IPV6_TCLASS.
 pub(crate) fn type_of_service(stream: &TcpStream) -> io::Result<u32> {
     let socket = SockRef::from(stream);
     match stream.local_addr()? {

@@ -10,7 +10,6 @@ use crate::system::options::{Membership, MulticastInterface, UdpBinding, UdpOpti
 
 use super::listen;
 
-/// Opens a UDP socket, and binds it to `address`.
 pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<UdpSocket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
@@ -37,17 +36,12 @@ pub(crate) fn bind(address: SocketAddr, binding: &UdpBinding) -> io::Result<UdpS
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-/// `buffer` is cut.
 #[cfg(not(windows))]
 #[inline]
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
     socket.recv_from(buffer)
 }
 
-/// Receives the next datagram into `buffer`, and returns its length and its sender. A datagram that is longer than
-/// `buffer` is cut.
-///
 /// Windows treats a cut as an error (WSAEMSGSIZE), without the sender. So the datagram is received whole and cut here.
 #[cfg(windows)]
 pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -63,8 +57,7 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usiz
     Ok((length, from))
 }
 
-/// Lets other sockets bind the same address. The BSDs need SO_REUSEPORT for what SO_REUSEADDR does elsewhere, as in
-/// libuv.
+/// Lets sockets share an address. As in libuv, the BSDs need SO_REUSEPORT for what SO_REUSEADDR does elsewhere.
 fn reuse_address(socket: &Socket) -> io::Result<()> {
     #[cfg(all(
         unix,
@@ -88,11 +81,7 @@ fn reuse_address(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_address(true)
 }
 
-/// Takes over a UDP socket of the standard library.
-///
-/// # Errors
-///
-/// EINVAL for a socket of another type, such as a stream.
+/// Takes over a UDP socket of the standard library. A socket of another type, such as a stream, is EINVAL.
 pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     match SockRef::from(&socket).r#type()? {
         Type::DGRAM => {}
@@ -102,7 +91,6 @@ pub(crate) fn adopt(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket))
 }
 
-/// Sets `option` on a socket. `is_ipv6` tells whether the socket is of IPv6 or of IPv4.
 pub(crate) fn set(socket: &SockRef<'_>, is_ipv6: bool, option: UdpOption) -> io::Result<()> {
     match option {
         UdpOption::Broadcast(on) => socket.set_broadcast(on),
@@ -125,7 +113,6 @@ pub(crate) fn set(socket: &SockRef<'_>, is_ipv6: bool, option: UdpOption) -> io:
     }
 }
 
-/// Joins a group, or leaves it.
 fn change(socket: &SockRef<'_>, membership: Membership, joins: bool) -> io::Result<()> {
     let Membership {
         group,
@@ -181,7 +168,6 @@ fn index_of(interface: MulticastInterface) -> io::Result<u32> {
     }
 }
 
-/// Changes a membership on an interface that is given by its number.
 #[cfg(any(
     target_os = "android",
     target_os = "freebsd",

@@ -11,7 +11,6 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use super::shared::Descriptor;
 use super::{Adopted, Shared, socket};
 
-/// Starts to connect to the Unix socket at `path`. A path with a leading NUL is a name in Linux's abstract namespace.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     let address = SockAddr::unix(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -22,7 +21,6 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from_std(stream))
 }
 
-/// Takes over a socket of the standard library that is or was connected.
 pub(crate) fn adopt(
     stream: Shared<std::os::unix::net::UnixStream>,
 ) -> io::Result<Adopted<Shared<UnixStream>>> {
@@ -38,17 +36,14 @@ pub(crate) fn adopt(
     })
 }
 
-/// Asks the kernel for the result of a connect, after an event for writing. Returns `false` if the event was spurious.
 pub(crate) fn finish_connecting(stream: &UnixStream) -> io::Result<bool> {
     socket::is_connected(stream.take_error()?, || stream.peer_addr().map(drop))
 }
 
-/// Sends `slices` in one call, without SIGPIPE.
 pub(crate) fn send(stream: &UnixStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     stream.try_io(|| socket::send(&SockRef::from(stream), slices))
 }
 
-/// Looks at the first received byte, and leaves it in the kernel.
 pub(crate) fn peek(stream: &UnixStream) -> io::Result<usize> {
     stream.try_io(|| SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]))
 }
