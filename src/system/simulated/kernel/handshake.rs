@@ -16,7 +16,6 @@ use super::trace::Note;
 use super::wire::Link;
 use super::world::World;
 
-/// The parts of the network that one step of a handshake changes.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
     pub(super) world: &'a mut World,
@@ -117,7 +116,6 @@ impl Handshake<'_> {
         self.ports.notify(world, key);
     }
 
-    /// Takes the next connection off the queue of the listener `key`.
     pub(super) fn accept(self, key: Key) -> Result<(Key, SocketAddr), CallError> {
         let listener = self.ports.get_mut(key).ok_or(CallError::NotConnected)?;
         let machine = listener.watch.machine;
@@ -168,8 +166,7 @@ impl Handshake<'_> {
     }
 }
 
-/// Returns the address that a machine connects from: a loopback address for a loopback `remote`, otherwise the
-/// machine's own address.
+/// Returns the address that a machine connects from: its own, but loopback for a loopback `remote`.
 pub(super) fn source_address(machine: MachineId, remote: IpAddr) -> IpAddr {
     let number = u16::try_from(machine + 1).unwrap_or(u16::MAX);
     let [high, low] = number.to_be_bytes();

@@ -8,7 +8,6 @@ use crate::slots::Key;
 
 use super::watch::Watch;
 
-/// A simulated listening socket.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) watch: Watch,
@@ -23,8 +22,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Whether the queue takes no further connection. As on Linux, the queue takes one connection more than the
-    /// backlog.
+    /// Whether the queue is full. As on Linux, it takes one connection more than the backlog.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() > self.backlog
     }

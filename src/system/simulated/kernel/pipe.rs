@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// The bytes that a socket receives, and the FIN after them.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveBuffer {
-    /// The bytes that the peer has sent and the program has not read, in order: first the arrived bytes, then the bytes
-    /// under way.
+    /// The bytes that the peer has sent and the program has not read: first the arrived ones, then those under way.
     bytes: VecDeque<u8>,
     /// The number of `bytes` that have arrived. Invariant: at most the length of `bytes`.
     arrived: usize,
@@ -20,22 +18,18 @@ impl ReceiveBuffer {
         self.bytes.extend(bytes);
     }
 
-    /// Makes the next `count` bytes under way readable, because these bytes have arrived.
     pub(super) fn arrive(&mut self, count: usize) {
         self.arrived = (self.arrived + count).min(self.bytes.len());
     }
 
-    /// Returns the number of bytes of memory that the buffer takes.
     pub(super) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Returns the number of bytes that can be read.
     pub(super) fn readable(&self) -> usize {
         self.arrived
     }
 
-    /// Moves at most `most` of the arrived bytes to `buffer`, and returns their number.
     pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> usize {
         let count = buffer.len().min(most).min(self.arrived);
         let (front, back) = self.bytes.as_slices();
@@ -59,11 +53,9 @@ pub(super) struct SendWindow {
     capacity: usize,
     /// The number of sent bytes that the peer has not read, as far as this side knows.
     unread: usize,
-    /// Whether a write or a poll found too little free capacity. If so, an event must report once enough capacity is
-    /// free (Linux's SOCK_NOSPACE).
+    /// Whether a write or a poll found too little free capacity. An event must then report more (Linux's SOCK_NOSPACE).
     is_blocked: bool,
-    /// The time at which the last sent bytes, SYN-ACK or FIN arrive, in nanoseconds since the beginning. No later byte
-    /// overtakes them.
+    /// The time, in nanoseconds, at which the last sent bytes, SYN-ACK or FIN arrive. No later byte overtakes them.
     pub(super) busy_until: u64,
 }
 
@@ -77,7 +69,6 @@ impl SendWindow {
         }
     }
 
-    /// Returns the number of bytes that a write can take.
     pub(super) fn free(&self) -> usize {
         self.capacity.saturating_sub(self.unread)
     }
@@ -88,13 +79,11 @@ impl SendWindow {
         self.free() * 3 >= self.capacity
     }
 
-    /// Notes that a poll looks at the socket now. If the socket is not writable, [`release`](Self::release) will ask
-    /// for an event once the socket is writable.
+    /// Notes that a poll looks at the socket now. A socket that is not writable then needs an event once it is.
     pub(super) fn on_poll(&mut self) {
         self.is_blocked |= !self.is_writable();
     }
 
-    /// Takes capacity for a write of `offered` bytes, of which `taken` are sent.
     pub(super) fn take(&mut self, taken: usize, offered: usize) {
         self.unread += taken;
         if taken < offered {
@@ -102,8 +91,7 @@ impl SendWindow {
         }
     }
 
-    /// Frees the capacity of `count` bytes that the peer has read. Returns whether the selector must report the socket
-    /// as writable.
+    /// Frees the capacity of `count` bytes that the peer has read. Returns whether the selector must report the socket.
     pub(super) fn release(&mut self, count: usize) -> bool {
         self.unread = self.unread.saturating_sub(count);
         if self.is_blocked && self.is_writable() {

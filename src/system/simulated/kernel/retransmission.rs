@@ -1,8 +1,6 @@
-//! The time after which a kernel gives up a connection whose peer does not answer.
-//!
-//! The simulation sends neither retransmissions nor probes. Packets that get through are acknowledged, so no kernel
-//! gives up. While a partition or a crash holds packets back, the simulation queues a timer for the moment at which the
-//! kernel gives up. If packets get through before, the timer has no effect.
+//! The time after which a kernel gives up a connection whose peer does not answer. The simulation sends neither
+//! retransmissions nor probes. While a partition or a crash holds packets back, it queues a timer for the moment at
+//! which the kernel gives up. If packets get through before, the timer has no effect.
 
 use std::time::Duration;
 
@@ -50,8 +48,7 @@ impl PeerTimeouts {
         self.retransmission_ends = None;
     }
 
-    /// Notes that a partition or a crash holds back a packet of this socket. If retransmission begins now, sets its end
-    /// to `end`, and returns `end`.
+    /// Notes that a packet of this socket is held back. If retransmission begins now, sets its end, and returns `end`.
     pub(super) fn on_held(&mut self, end: u64) -> Option<u64> {
         if self.retransmission_ends.is_some() {
             return None;
@@ -60,8 +57,7 @@ impl PeerTimeouts {
         Some(end)
     }
 
-    /// Notes that no partition and no crash keeps this socket from its peer: the peer answers, which ends both
-    /// timeouts.
+    /// Notes that the socket and its peer reach each other: the peer answers, which ends both timeouts.
     pub(super) fn on_reachable(&mut self, now: u64) {
         let was_probing = self.probing_ends.take().is_some();
         if self.retransmission_ends.take().is_some() || was_probing {
@@ -69,8 +65,7 @@ impl PeerTimeouts {
         }
     }
 
-    /// Notes that a partition or a crash keeps this socket from its peer. Returns the end of probing, if probing begins
-    /// now.
+    /// Notes that the socket cannot reach its peer. Returns the end of probing, if probing begins now.
     pub(super) fn on_partition(&mut self, now: u64) -> Option<u64> {
         if self.probing_ends.is_none() {
             self.probing_ends = self.end_of_probing(now);

@@ -12,12 +12,10 @@ use super::retransmission::PeerTimeouts;
 use super::watch::Watch;
 use super::wire::{Link, Packet};
 
-/// The state of a simulated TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TcpState {
     /// No answer to a SYN has arrived.
     Connecting,
-    /// The handshake is complete.
     Connected,
     /// The connection was refused or reset, or has timed out. The program can still read arrived bytes.
     Dead,
@@ -26,7 +24,6 @@ pub(crate) enum TcpState {
 /// The reaction of a socket to a packet. The caller of [`TcpSocket::receive`] carries the reaction out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reaction {
-    /// Nothing changes for the program.
     Nothing,
     /// These bits may have changed, so the selector may have something to report.
     Notify(Readiness),
@@ -34,7 +31,6 @@ pub(super) enum Reaction {
     Reply(Packet),
 }
 
-/// One end of a simulated TCP connection.
 #[derive(Debug)]
 pub(super) struct TcpSocket {
     pub(super) watch: Watch,
@@ -112,7 +108,6 @@ impl TcpSocket {
         readiness
     }
 
-    /// Reads at most `most` bytes. A fault may have lowered `most`.
     pub(super) fn read(&mut self, buffer: &mut [u8], most: usize) -> Result<usize, CallError> {
         match self.peek() {
             Ok(1) => Ok(self.inbox.read(buffer, most)),
@@ -139,7 +134,6 @@ impl TcpSocket {
         }
     }
 
-    /// Returns the number of the `offered` bytes that can be sent now.
     pub(super) fn writable(&mut self, offered: usize) -> Result<usize, CallError> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -159,7 +153,6 @@ impl TcpSocket {
         }
     }
 
-    /// Handles a packet that has arrived, or a timer of this socket.
     pub(super) fn receive(&mut self, packet: Packet) -> Reaction {
         match packet {
             Packet::SynAck if self.state != TcpState::Connecting => return Reaction::Nothing,
@@ -215,11 +208,9 @@ impl TcpSocket {
         self.inbox.drop_in_flight();
     }
 
-    /// Whether closing the socket resets the connection: the program asked for a reset, or has not read all bytes of
-    /// the peer.
-    ///
-    /// A FIN would acknowledge these bytes, although the program never reads them (RFC 2525 2.17). When both sides have
-    /// ended there is no connection left to reset (`tcp_close` in Linux).
+    /// Whether the close resets the connection: the program asked for it, or has not read all bytes of the peer. A FIN
+    /// would acknowledge these bytes (RFC 2525 2.17). When both sides have ended there is no connection left to reset
+    /// (`tcp_close` in Linux).
     pub(super) fn resets_on_close(&self) -> bool {
         self.state == TcpState::Connected
             && !(self.has_ended && self.inbox.has_fin)

@@ -12,11 +12,9 @@ use super::machine::MachineId;
 pub(super) enum Packet {
     /// The request to connect, with the number of SYNs that were sent before.
     Syn(u32),
-    /// The answer of a listener to a SYN.
     SynAck,
     /// The arrival of this number of bytes. The sender has put them in the receiver's buffer; now they become readable.
     Bytes(usize),
-    /// The end of the sender's bytes.
     Fin,
     /// A reset: the sender has no such connection, or has ended it without a FIN.
     Reset,
@@ -31,7 +29,6 @@ pub(super) enum Packet {
 }
 
 impl Packet {
-    /// Whether the packet crosses the network, as all packets but the timers do.
     pub(super) fn travels(self) -> bool {
         !matches!(
             self,
@@ -39,8 +36,7 @@ impl Packet {
         )
     }
 
-    /// Returns the words of the log for the arrival of this packet. `None` for the packets and timers that the log
-    /// leaves out.
+    /// Returns the words of the log for the arrival of this packet, if the log has any.
     pub(super) fn arrival(self) -> Option<String> {
         Some(match self {
             Self::SynAck => "is connected".to_owned(),
@@ -54,7 +50,6 @@ impl Packet {
     }
 }
 
-/// The machine that sends a packet, and the machine that receives it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
     pub(super) from: MachineId,
@@ -78,7 +73,6 @@ impl Link {
     }
 }
 
-/// A packet or timer under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     /// The time of arrival, in nanoseconds since the beginning of the simulation.
@@ -112,7 +106,6 @@ impl Ord for Flight {
     }
 }
 
-/// All packets and timers under way.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     flights: BinaryHeap<Flight>,
@@ -140,12 +133,10 @@ impl Wire {
         flights.filter(|flight| flight.packet.travels()).count()
     }
 
-    /// Returns the number of bytes of memory that the queues take.
     pub(super) fn held_bytes(&self) -> usize {
         (self.flights.capacity() + self.held.capacity()) * size_of::<Flight>()
     }
 
-    /// Returns the packet that arrives next.
     pub(super) fn peek(&self) -> Option<&Flight> {
         self.flights.peek()
     }
@@ -154,7 +145,6 @@ impl Wire {
         self.flights.pop()
     }
 
-    /// Holds a packet back until [`release`](Self::release).
     pub(super) fn hold(&mut self, flight: Flight) {
         self.held.push(flight);
     }

@@ -139,7 +139,6 @@ impl Connections {
         Ok(count)
     }
 
-    /// Draws the faults that reads and writes have in common.
     fn inject(&mut self, world: &mut World, key: Key) -> Result<(), CallError> {
         if world.strikes(|faults| faults.interruptions) {
             return Err(CallError::Interrupted);
@@ -171,8 +170,7 @@ impl Connections {
         self.send_to_peer(world, key, Packet::Reset);
     }
 
-    /// Notes that a call on `key` would have blocked. A kernel of the AFD flavour (the selector of Windows) then
-    /// reports all readiness again; the other flavours do nothing.
+    /// A kernel of the AFD flavour (Windows) reports all readiness again after a call that would have blocked.
     fn on_blocked(&mut self, world: &mut World, key: Key) {
         if world.options.flavour != Flavour::Afd {
             return;
@@ -184,7 +182,6 @@ impl Connections {
         }
     }
 
-    /// Ends the sending side of `key`, and sends the FIN.
     pub(in super::super) fn shutdown_write(
         &mut self,
         world: &mut World,
@@ -203,9 +200,6 @@ impl Connections {
         Ok(())
     }
 
-    /// Closes a socket for the program. For a connected socket, the kernel sends a reset if
-    /// `TcpSocket::resets_on_close` says so. Otherwise it sends a FIN after the sent bytes, unless
-    /// it has sent a FIN already.
     pub(in super::super) fn close(&mut self, world: &mut World, key: Key) {
         let Some(socket) = self.sockets.get(key) else {
             return;
@@ -215,8 +209,7 @@ impl Connections {
         self.remove(world, key, resets);
     }
 
-    /// Resets a connection that no program has accepted. Such a connection has no descriptor, so the machine's count of
-    /// sockets stays.
+    /// Resets a connection that no program has accepted. It has no descriptor, so the machine's count of sockets stays.
     pub(in super::super) fn abandon(&mut self, world: &mut World, key: Key) {
         self.remove(world, key, true);
     }
@@ -241,7 +234,6 @@ impl Connections {
         self.sockets.remove(key);
     }
 
-    /// Adds a line about the socket `key` to the log, if there is one.
     #[inline]
     fn record(&self, world: &mut World, key: Key, text: impl FnOnce() -> String) {
         if world.log.is_none() {

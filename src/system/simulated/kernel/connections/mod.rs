@@ -20,7 +20,6 @@ use super::world::World;
 /// The time for which Linux tries to connect: Linux resends the SYN six times, and waits twice as long after each SYN.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 
-/// The connected and connecting sockets of all machines, and the wire between them.
 #[derive(Debug)]
 pub(super) struct Connections {
     sockets: Slots<TcpSocket>,
@@ -47,13 +46,11 @@ impl Connections {
         self.sockets.len()
     }
 
-    /// Returns the socket at `position` in the order of the slots.
     pub(super) fn nth(&self, position: usize) -> Option<&TcpSocket> {
         let found = self.sockets.iter().nth(position);
         found.map(|(_, socket)| socket)
     }
 
-    /// Returns the number of bytes of memory that the buffers and the packets take.
     pub(super) fn held_bytes(&self) -> usize {
         let buffers = self
             .sockets
@@ -66,8 +63,7 @@ impl Connections {
         self.wire.packets()
     }
 
-    /// Notes a change of the readiness of `key`. Puts the socket on its machine's ready list, if it is registered for
-    /// this readiness and not there already.
+    /// Notes a change of the readiness of `key`, and puts the socket on the ready list if it has to be there.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
             if socket.watch.change(readiness) {
@@ -76,8 +72,7 @@ impl Connections {
         }
     }
 
-    /// Sends `packet`. A SYN-ACK, bytes and a FIN arrive in the order in which `from` has sent them. A reset and a
-    /// window may overtake them.
+    /// Sends `packet`. A SYN-ACK, bytes and a FIN arrive in order. A reset and a window may overtake them.
     pub(super) fn send(
         &mut self,
         world: &mut World,
@@ -111,7 +106,6 @@ impl Connections {
         }
     }
 
-    /// Makes a connecting socket on `machine`, and sends nothing yet.
     pub(super) fn open(
         &mut self,
         world: &World,
@@ -131,8 +125,7 @@ impl Connections {
         self.wire.send(at, client, client, link, Packet::Syn(0));
     }
 
-    /// Sends a further SYN of `client` after a backoff: a full backlog dropped the last SYN, or the machine of the
-    /// listener was down.
+    /// Sends a further SYN of `client` after a backoff: a full backlog dropped the last one, or the machine was down.
     pub(super) fn retry_syn(&mut self, world: &World, client: Key, link: Link, tries: u32) {
         let backoff = Duration::from_secs(1 << tries.min(6));
         let at = world.clock.nanoseconds() + nanoseconds(backoff);
@@ -147,7 +140,6 @@ impl Connections {
             .send(at, client, client, link, Packet::ConnectTimeout);
     }
 
-    /// Answers the SYN of `client` with a reset, because no socket listens.
     pub(super) fn refuse(&mut self, world: &mut World, client: Key, link: Link) {
         self.send(world, client, client, link, Packet::Reset);
     }
@@ -192,8 +184,7 @@ impl Connections {
         self.notify(world, client, Readiness::all());
     }
 
-    /// Returns the time at which the next packet arrives. Drops the [moot](Self::is_moot) packets before that packet,
-    /// so that no loop waits for them.
+    /// Drops the [moot](Self::is_moot) packets before the next one, so that no loop waits for them.
     pub(super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.wire.peek() {
             if !self.is_moot(flight) {
@@ -204,7 +195,6 @@ impl Connections {
         None
     }
 
-    /// Takes the next packet that has arrived by `now`, and drops the [moot](Self::is_moot) packets before that packet.
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Flight> {
         while self.wire.peek().is_some_and(|flight| flight.at <= now) {
             let flight = self.wire.pop()?;
@@ -215,9 +205,8 @@ impl Connections {
         None
     }
 
-    /// Whether `flight` is dropped without an arrival. A SYN and a timeout are dropped once out of date; a `Renotify`,
-    /// a window and a reset, if the socket is closed. Other packets to a closed socket do arrive, because its kernel
-    /// may answer them.
+    /// Whether `flight` is dropped without an arrival: it is out of date, or of no use to a closed socket. Other
+    /// packets to a closed socket do arrive, because its kernel may answer them.
     fn is_moot(&self, flight: &Flight) -> bool {
         let socket = self.sockets.get(flight.to);
         match flight.packet {
@@ -294,8 +283,7 @@ impl Connections {
         }
     }
 
-    /// Holds a packet back until [`on_partition_change`](Self::on_partition_change) sends it again. If the packet needs
-    /// an acknowledgement, its sender begins to retransmit.
+    /// Holds a packet back until [`on_partition_change`](Self::on_partition_change) sends it again.
     pub(super) fn hold(&mut self, world: &World, flight: Flight) {
         self.wire.hold(flight);
         self.retransmit(world, &flight);
@@ -317,7 +305,6 @@ impl Connections {
         }
     }
 
-    /// Sets SO_KEEPALIVE of the socket `key`, or clears it if `times` is `None`.
     pub(super) fn set_keep_alive(
         &mut self,
         world: &World,
@@ -330,8 +317,7 @@ impl Connections {
         self.update_probing(world, key);
     }
 
-    /// Handles the beginning or the end of a partition, of a blocked link or of a crash. Sends the held packets again,
-    /// and begins or ends keep-alive probes.
+    /// Handles the beginning or the end of a partition, of a blocked link or of a crash.
     pub(super) fn on_partition_change(&mut self, world: &World) {
         // The held packets arrive now, so that no later packet overtakes them.
         self.wire.release(world.clock.nanoseconds());
@@ -341,8 +327,7 @@ impl Connections {
         }
     }
 
-    /// Begins or ends the keep-alive probes of a socket, after a change of its options or of the links between the
-    /// machines.
+    /// Begins or ends the keep-alive probes of a socket, after a change of its options or of the links.
     fn update_probing(&mut self, world: &World, key: Key) {
         let now = world.clock.nanoseconds();
         let is_lost = self.lost_its_peer(world, key);
