@@ -27,7 +27,6 @@ const IP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 
 impl Datagrams {
-    /// Receives a datagram into `buffer`. A datagram that is longer than `buffer` is cut.
     pub(in super::super) fn receive(
         &mut self,
         world: &mut World,
@@ -152,8 +151,7 @@ impl Datagrams {
         Ok(bytes.len())
     }
 
-    /// Returns the time at which a datagram that is sent now will have left the machine. Until then its bytes take
-    /// space in the socket's buffer.
+    /// Returns the time at which a datagram has left the machine. Until then its bytes fill the socket's buffer.
     fn depart(&mut self, world: &World, key: Key, bytes: usize) -> u64 {
         let now = world.clock.nanoseconds();
         let Some(rate) = world.options.bytes_per_second else {
@@ -171,8 +169,7 @@ impl Datagrams {
         leaves
     }
 
-    /// Sends a datagram that leaves at `leaves`. The network may lose, double or delay the datagram. One that is longer
-    /// than the MTU is lost if any of its fragments is lost.
+    /// Sends a datagram that leaves at `leaves`. One that is longer than the MTU is lost if any fragment is lost.
     fn launch(
         &mut self,
         world: &mut World,
@@ -200,7 +197,6 @@ impl Datagrams {
         }
     }
 
-    /// Draws the faults that receives and sends have in common.
     fn inject(&mut self, world: &mut World, key: Key) -> Result<(), CallError> {
         if world.strikes(|faults| faults.interruptions) {
             return Err(CallError::Interrupted);
@@ -215,7 +211,6 @@ impl Datagrams {
         }
     }
 
-    /// Connects the socket `key` to `peer`.
     pub(in super::super) fn connect(
         &mut self,
         key: Key,
@@ -259,7 +254,6 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Registers the socket `key` with its machine.
     pub(in super::super) fn register(
         &mut self,
         world: &mut World,
@@ -280,7 +274,6 @@ impl Datagrams {
         found.map(|(_, socket)| socket.watch.machine)
     }
 
-    /// Adds a line about the socket `key` to the log, if there is one.
     pub(super) fn record(&self, world: &mut World, key: Key, text: impl FnOnce() -> String) {
         if world.log.is_some() {
             if let Some(socket) = self.sockets.get(key) {

@@ -13,8 +13,7 @@ use super::Datagrams;
 use super::flight::{Flight, Passage};
 
 impl Datagrams {
-    /// Returns the time at which the next datagram, refusal or timer arrives. First drops the refusals and timers of
-    /// closed sockets at the front, so that no loop waits for them.
+    /// First drops the refusals and timers of closed sockets at the front, so that no loop waits for them.
     pub(in super::super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.flights.peek() {
             let is_moot = match flight.passage {
@@ -32,7 +31,6 @@ impl Datagrams {
         None
     }
 
-    /// Delivers all datagrams and refusals that have arrived by now, and lets the timers that are due fire.
     pub(in super::super) fn deliver(&mut self, world: &mut World) {
         let now = world.clock.nanoseconds();
         while self.flights.peek().is_some_and(|flight| flight.at <= now) {
@@ -102,7 +100,6 @@ impl Datagrams {
         }
     }
 
-    /// Returns the sockets that a datagram from `from` to `to` reaches on `machine`.
     fn receivers(
         &self,
         world: &mut World,

@@ -27,7 +27,6 @@ pub(super) enum Passage {
 }
 
 impl Passage {
-    /// Whether the passage crosses the network, as all but the timers do.
     pub(super) fn travels(&self) -> bool {
         matches!(self, Self::Datagram { .. } | Self::Refusal { .. })
     }
@@ -40,7 +39,6 @@ impl Passage {
     }
 }
 
-/// A passage under way.
 #[derive(Debug)]
 pub(super) struct Flight {
     /// The time of arrival, in nanoseconds since the beginning of the simulation.

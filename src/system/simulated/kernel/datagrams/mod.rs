@@ -26,14 +26,12 @@ use socket::UdpSocket;
 const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
 
-/// The UDP sockets of all machines, and their datagrams under way.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     sockets: Slots<UdpSocket>,
     flights: BinaryHeap<Flight>,
     /// The number of flights so far, which orders those that arrive at the same time.
     sequence: u64,
-    /// The ephemeral port that is given out next.
     next_port: u16,
 }
 
@@ -59,19 +57,16 @@ impl Datagrams {
         self.sockets.len()
     }
 
-    /// Returns the registration of the socket at `position` in the order of the slots.
     pub(super) fn nth(&self, position: usize) -> Option<&Watch> {
         let found = self.sockets.iter().nth(position);
         found.map(|(_, socket)| &socket.watch)
     }
 
-    /// Returns the number of datagrams and refusals under way.
     pub(super) fn packets(&self) -> usize {
         let flights = self.flights.iter();
         flights.filter(|flight| flight.passage.travels()).count()
     }
 
-    /// Returns the number of bytes of memory that the buffers and the datagrams take.
     pub(super) fn held_bytes(&self) -> usize {
         let buffers = self.sockets.iter().map(|(_, socket)| socket.held_bytes());
         let flights = self
@@ -81,7 +76,6 @@ impl Datagrams {
         buffers.chain(flights).sum::<usize>() + self.flights.capacity() * size_of::<Flight>()
     }
 
-    /// Opens a socket of `machine` on `address`.
     pub(super) fn bind(
         &mut self,
         world: &mut World,
@@ -135,7 +129,6 @@ impl Datagrams {
         }
     }
 
-    /// Forgets the sockets of `machine`, which crashes.
     pub(super) fn crash(&mut self, machine: MachineId) {
         let of_machine = |socket: &UdpSocket| socket.watch.machine == machine;
         let sockets = self.sockets.iter().filter(|(_, socket)| of_machine(socket));
@@ -145,8 +138,6 @@ impl Datagrams {
         }
     }
 
-    /// Notes a change of the readiness of `key`. Puts the socket on its machine's ready list, if it is registered for
-    /// this readiness and not there already.
     pub(super) fn notify(&mut self, world: &mut World, key: Key, readiness: Readiness) {
         if let Some(socket) = self.sockets.get_mut(key) {
             if socket.watch.change(readiness) {
@@ -155,7 +146,7 @@ impl Datagrams {
         }
     }
 
-    /// Notes that a call on `key` would have blocked. A kernel of the AFD flavour then reports all readiness again.
+    /// A kernel of the AFD flavour reports all readiness again after a call that would have blocked.
     fn on_blocked(&mut self, world: &mut World, key: Key) {
         if world.options.flavour != Flavour::Afd {
             return;

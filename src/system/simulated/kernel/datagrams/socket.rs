@@ -12,17 +12,14 @@ use crate::system::simulated::flavour::Flavour;
 use super::super::machine::MachineId;
 use super::super::watch::Watch;
 
-/// A simulated UDP socket.
 #[derive(Debug)]
 pub(in super::super) struct UdpSocket {
     pub(in super::super) watch: Watch,
     pub(super) local: SocketAddr,
-    /// The address that the socket is connected to.
     pub(super) peer: Option<SocketAddr>,
     pub(super) binding: UdpBinding,
     /// The received datagrams, each with its sender.
     pub(super) inbox: VecDeque<(SocketAddr, Rc<[u8]>)>,
-    /// The number of bytes in `inbox`.
     inbox_bytes: usize,
     /// The number of sent bytes that have not left the machine.
     pub(super) outgoing: usize,
@@ -121,8 +118,7 @@ impl UdpSocket {
         (self.is_any_for(to) || self.local == to) && self.groups.iter().any(hears)
     }
 
-    /// Puts a datagram into the receive buffer. If the datagram does not fit, drops it and returns `false`. As on
-    /// Linux, an empty buffer takes a datagram of any length.
+    /// Puts a datagram into the receive buffer, if it fits. As on Linux, an empty buffer takes any length.
     pub(super) fn take_in(&mut self, from: SocketAddr, bytes: Rc<[u8]>, capacity: usize) -> bool {
         let takes = self.inbox.is_empty() || self.inbox_bytes + bytes.len() <= capacity;
         if takes {

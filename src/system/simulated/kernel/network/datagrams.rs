@@ -12,7 +12,6 @@ use super::super::machine::MachineId;
 use super::Network;
 
 impl Network {
-    /// Opens a UDP socket of `machine` on `address`.
     pub(crate) fn bind_udp(
         &mut self,
         machine: MachineId,
