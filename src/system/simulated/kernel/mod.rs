@@ -1,11 +1,6 @@
-//! The simulated network: the kernels of all machines, the packets between them, and the clock.
-//!
-//! Each system call of a program is a method of [`Network`]. Behind these methods, every part owns its state.
-//! [`Connections`](connections::Connections) has the sockets and the packets of TCP, and
-//! [`Datagrams`](datagrams::Datagrams) has those of UDP. [`Ports`](ports::Ports) has the listeners, and
-//! [`LookupQueue`](lookup_queue::LookupQueue) has the answers under way. [`World`](world::World) has the options,
-//! random numbers, clock, trace and machines, on which all parts depend. The parts know the world but not each other;
-//! the methods of `Network` pass values between them.
+//! The simulated network: the kernels of all machines, the packets between them, and the clock. Each system call of a
+//! program is a method of [`Network`]. Behind these methods, every part owns its state. The parts know the
+//! [`World`](world::World) but not each other; the methods of `Network` pass values between them.
 
 mod call_counts;
 mod clock;

@@ -1,8 +1,6 @@
-//! The network as a whole: its methods are the system calls of programs, and the passage of time.
-//!
-//! Each read, write, shutdown and close, also of UDP sockets, first delivers the packets that are due. So without
-//! latency, jitter and a limit on the bandwidth, the bytes of a write have arrived before the peer's next read, as on
-//! loopback. No poll is needed in between.
+//! The network as a whole: its methods are the system calls of programs, and the passage of time. Each read, write,
+//! shutdown and close, also of UDP sockets, first delivers the packets that are due. So without latency, jitter and a
+//! limit on the bandwidth, the bytes of a write have arrived before the peer's next read, as on loopback.
 
 mod control;
 mod datagrams;
@@ -41,10 +39,8 @@ use super::trace::Note;
 use super::wire::{Flight, Link, Packet};
 use super::world::World;
 
-/// The network, which all sockets of a simulation share.
 pub(crate) type Shared = Rc<RefCell<Network>>;
 
-/// A simulated network with all its machines. The network changes only within calls of its methods.
 #[derive(Debug)]
 pub(crate) struct Network {
     world: World,
@@ -91,19 +87,16 @@ impl Network {
         self.world.clock.elapsed()
     }
 
-    /// Returns the counter of nanoseconds since the beginning, shared: it follows the clock.
     #[cfg(feature = "tls")]
     pub(crate) fn share_clock(&self) -> Arc<AtomicU64> {
         self.world.clock.share()
     }
 
-    /// Counts a poll of `machine`, and moves the clock on by its time.
     pub(crate) fn begin_poll(&mut self, machine: MachineId) {
         self.world.machines.get_mut(machine).calls.polls += 1;
         self.world.clock.pass_poll();
     }
 
-    /// Moves the clock on to `instant`, unless `instant` has passed.
     pub(crate) fn advance_to(&mut self, instant: Instant) {
         if self.world.clock.advance_to(instant) {
             let now = self.world.clock.nanoseconds();
@@ -111,7 +104,6 @@ impl Network {
         }
     }
 
-    /// Returns the time at which the next packet, timer or answer arrives; `None` if none is under way.
     pub(crate) fn next_arrival(&mut self) -> Option<Instant> {
         let packet = self.connections.next_arrival();
         let datagram = self.datagrams.next_arrival();
@@ -141,8 +133,7 @@ impl Network {
         }
     }
 
-    /// Holds back a packet that does not get through now. A SYN to a machine that is down is sent again after a backoff
-    /// instead: a restarted machine needs time to listen.
+    /// A SYN to a machine that is down is sent again after a backoff, because a restarted machine needs time to listen.
     fn keep_back(&mut self, flight: Flight) {
         match flight.packet {
             Packet::Syn(tries) if self.world.machines.get(flight.link.to).is_down => {
@@ -156,7 +147,6 @@ impl Network {
 
 /// The system calls on connections.
 impl Network {
-    /// Starts to connect a new socket of `machine` to `remote`.
     pub(crate) fn connect(
         &mut self,
         machine: MachineId,
@@ -172,7 +162,6 @@ impl Network {
         self.connections.read(&mut self.world, key, buffer)
     }
 
-    /// Looks at the first received byte of `key`, and leaves it in the buffer.
     pub(crate) fn peek(&mut self, key: Key) -> Result<usize, CallError> {
         self.deliver();
         self.connections.peek(&mut self.world, key)
@@ -183,7 +172,6 @@ impl Network {
         self.connections.write(&mut self.world, key, slices)
     }
 
-    /// Ends the sending side of `key`, and sends the FIN.
     pub(crate) fn shutdown_write(&mut self, key: Key) -> Result<(), CallError> {
         self.deliver();
         self.connections.shutdown_write(&mut self.world, key)
@@ -202,7 +190,6 @@ impl Network {
         self.connections.get(key).map(|socket| socket.local)
     }
 
-    /// Returns the peer's address, or an error if the socket is not connected.
     pub(crate) fn peer_address(&self, key: Key) -> Result<SocketAddr, CallError> {
         match self.connections.get(key) {
             Some(socket) if socket.state == TcpState::Connected => Ok(socket.remote),
@@ -210,20 +197,17 @@ impl Network {
         }
     }
 
-    /// Takes the pending error of the socket (SO_ERROR).
     pub(crate) fn take_error(&mut self, key: Key) -> Option<CallError> {
         self.connections.get_mut(key)?.error.take()
     }
 
-    /// Makes closing the socket reset the connection (SO_LINGER of 0).
     pub(crate) fn reset_on_close(&mut self, key: Key) {
         if let Some(socket) = self.connections.get_mut(key) {
             socket.has_zero_linger = true;
         }
     }
 
-    /// Draws whether a fault refuses an option. If none does, the caller sets the option, if the simulated kernel knows
-    /// it.
+    /// Draws whether a fault refuses an option. If none does, the caller sets it, if the simulated kernel knows it.
     pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
             true => Err(CallError::InvalidArgument),
@@ -252,7 +236,6 @@ impl Network {
 
 /// The system calls on listening sockets.
 impl Network {
-    /// Opens a socket of `machine` that listens on `address`.
     pub(crate) fn bind(
         &mut self,
         machine: MachineId,
@@ -262,12 +245,10 @@ impl Network {
         self.ports.bind(&mut self.world, machine, address, binding)
     }
 
-    /// Takes the next connection off the queue of the listener `key`.
     pub(crate) fn accept(&mut self, key: Key) -> Result<(Key, SocketAddr), CallError> {
         self.handshake().accept(key)
     }
 
-    /// Closes the listener `key`, and resets the connections that wait to be accepted.
     pub(crate) fn close_listener(&mut self, key: Key) {
         self.handshake().close_listener(key);
     }
@@ -292,7 +273,6 @@ impl Network {
 
 /// The system calls that concern no socket.
 impl Network {
-    /// Returns the limit on the number of events of one poll.
     pub(crate) fn batch_size(&self) -> usize {
         self.world.options.batch.max(1)
     }
@@ -305,12 +285,10 @@ impl Network {
         }
     }
 
-    /// Whether a poll of `machine` may find an event, or would find a wake.
     pub(crate) fn has_events(&self, machine: MachineId) -> bool {
         self.world.machines.get(machine).has_events()
     }
 
-    /// Fills `batch` with the events of `machine`.
     pub(crate) fn poll(&mut self, machine: MachineId, batch: &mut Vec<(usize, Readiness)>) {
         let mut poll = Poll {
             machine,
@@ -322,7 +300,6 @@ impl Network {
         poll.collect(batch);
     }
 
-    /// Returns the flag that ends a wait of `machine`. Any thread may set it.
     pub(crate) fn woken(&self, machine: MachineId) -> Arc<AtomicBool> {
         self.world.machines.get(machine).woken()
     }
@@ -339,35 +316,29 @@ impl Network {
         )
     }
 
-    /// Whether a short read or write proves that the kernel has no more bytes or no more capacity for now: false for
-    /// AFD (Windows).
+    /// Whether a short read or write proves that the kernel has no more bytes or capacity: not with AFD (Windows).
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.world.options.flavour != Flavour::Afd
     }
 
-    /// Answers the lookup `ticket` of `machine` with `found`, after the time of a lookup.
     pub(crate) fn answer_later(&mut self, machine: MachineId, ticket: Ticket, found: Found) {
         self.lookups
             .schedule(&mut self.world, machine, ticket, found);
     }
 
-    /// Returns the number of answers for `machine` that are under way.
     pub(crate) fn lookups_under_way(&self, machine: MachineId) -> usize {
         self.lookups.under_way(machine)
     }
 
-    /// Takes the next answer that has arrived at `machine`.
     pub(crate) fn next_answer(&mut self, machine: MachineId) -> Option<Answer> {
         self.world.machines.get_mut(machine).answers.pop_front()
     }
 
-    /// Drops all answers for `machine`, whose loop was dropped.
     pub(crate) fn cancel_lookups(&mut self, machine: MachineId) {
         self.lookups.cancel(machine);
         self.world.machines.get_mut(machine).answers.clear();
     }
 
-    /// Opens a spare descriptor on `machine`. Returns `false` if no descriptor is free.
     pub(crate) fn take_spare(&mut self, machine: MachineId) -> bool {
         let is_there = self.world.has_descriptor(machine);
         self.world.machines.get_mut(machine).spares += usize::from(is_there);

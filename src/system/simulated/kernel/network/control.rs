@@ -18,13 +18,10 @@ impl Network {
         &mut self.world.options
     }
 
-    /// Sets the fate of all connects and datagrams to `address` from now on.
     pub(crate) fn set_route(&mut self, address: IpAddr, route: Route) {
         self.routes.insert(address, route);
     }
 
-    /// Cuts `machine` off from all other machines, or reconnects it. After a reconnect, the packets of TCP that were
-    /// sent during the partition arrive.
     pub(crate) fn set_partitioned(&mut self, machine: MachineId, is_partitioned: bool) {
         self.deliver();
         self.world.machines.get_mut(machine).is_partitioned = is_partitioned;
@@ -35,7 +32,6 @@ impl Network {
         });
     }
 
-    /// Blocks or opens the link from one machine to another.
     pub(crate) fn set_blocked(&mut self, from: MachineId, to: MachineId, is_blocked: bool) {
         self.deliver();
         self.world.machines.set_blocked(from, to, is_blocked);
@@ -50,7 +46,6 @@ impl Network {
         });
     }
 
-    /// Sets the latency between two machines, in both directions. `None` stands for the latency of the options.
     pub(crate) fn set_latency(
         &mut self,
         one: MachineId,
@@ -80,8 +75,7 @@ impl Network {
         self.world.record(machine, None, || "crashes".to_owned());
     }
 
-    /// Starts `machine` again after a crash. Packets of TCP that its peers have sent meanwhile arrive now, except each
-    /// SYN, which is sent again after a backoff.
+    /// Starts `machine` again. Held packets of TCP arrive now, except each SYN, which is sent again after a backoff.
     pub(crate) fn restart(&mut self, machine: MachineId) {
         self.deliver();
         self.world.machines.get_mut(machine).is_down = false;
@@ -90,7 +84,6 @@ impl Network {
             .record(machine, None, || "starts again".to_owned());
     }
 
-    /// Sets the rates of all [`Faults`] to 0, and ends all partitions.
     pub(crate) fn end_faults(&mut self) {
         self.deliver();
         self.world.options.faults = Faults::NONE;
@@ -98,19 +91,16 @@ impl Network {
         self.connections.on_partition_change(&self.world);
     }
 
-    /// Moves the clock on by `time`, in which no machine does anything.
     pub(crate) fn pass(&mut self, time: Duration) {
         if let Some(later) = self.world.clock.now().checked_add(time) {
             self.advance_to(later);
         }
     }
 
-    /// Begins a log that keeps the last `most` lines. Drops the log that was kept before.
     pub(crate) fn keep_log(&mut self, most: usize) {
         self.world.log = Some(Log::new(most));
     }
 
-    /// Adds a line of the program to the log, if there is one.
     pub(crate) fn add_to_log(&mut self, text: &str) {
         let at = self.world.clock.elapsed();
         if let Some(log) = &mut self.world.log {
@@ -118,17 +108,14 @@ impl Network {
         }
     }
 
-    /// Returns the lines of the log; empty without one.
     pub(crate) fn log(&self) -> String {
         self.world.log.as_ref().map(Log::text).unwrap_or_default()
     }
 
-    /// Returns the number of bytes that have arrived at `local` from `peer`, and that the program has not read.
     pub(crate) fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
         self.connections.unread_bytes(local, peer)
     }
 
-    /// Draws a position in a list of `length` entries.
     pub(crate) fn draw_index(&mut self, length: usize) -> usize {
         self.world.random.index(length)
     }
@@ -149,7 +136,6 @@ impl Network {
         self.world.machines.get(machine).calls
     }
 
-    /// Returns the number of bytes of memory that the buffers and the packets take.
     pub(crate) fn held_bytes(&self) -> usize {
         self.connections.held_bytes() + self.datagrams.held_bytes()
     }
