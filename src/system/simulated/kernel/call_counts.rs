@@ -1,8 +1,6 @@
 //! The numbers of system calls that a simulated loop has made.
 
-/// The numbers of system calls that a loop has made to its simulated kernel.
-///
-/// A call that a signal interrupts (EINTR) is not counted: the loop repeats it.
+/// The numbers of system calls of a loop. A call that a signal interrupts (EINTR) is not counted: the loop repeats it.
 ///
 /// ```
 /// use netloop::simulation::{Options, Simulation};

@@ -1,4 +1,4 @@
-//! The virtual clock of a simulation.
+//! The virtual clock of a simulation, which moves only by calls of its methods.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 /// The time that each poll takes, in nanoseconds, whether it waits or not.
 const POLL: u64 = 1_000;
 
-/// A clock that moves only by calls of its methods.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
     /// The beginning of the simulation: the only reading of the real clock.
@@ -32,18 +31,15 @@ impl VirtualClock {
         Duration::from_nanos(self.nanoseconds())
     }
 
-    /// Returns the number of nanoseconds since the beginning.
     pub(super) fn nanoseconds(&self) -> u64 {
         self.elapsed.load(Ordering::Relaxed)
     }
 
-    /// Returns the counter of nanoseconds since the beginning, shared: it follows this clock.
     #[cfg(feature = "tls")]
     pub(super) fn share(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.elapsed)
     }
 
-    /// Returns the instant that lies `nanoseconds` after the beginning.
     pub(super) fn instant(&self, nanoseconds: u64) -> Instant {
         self.origin + Duration::from_nanos(nanoseconds)
     }

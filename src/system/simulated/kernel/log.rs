@@ -1,5 +1,4 @@
-//! The log of a run, for people. Each line has the time and a text. The text is a call or an event of a machine, mostly
-//! with a socket, or a line of the program.
+//! The log of a run, for people. Each line has the time, and a call or event of a machine or a text of the program.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,7 +16,6 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Makes a log that keeps the last `most` lines.
     pub(super) fn new(most: usize) -> Self {
         Self {
             lines: VecDeque::new(),

@@ -15,7 +15,6 @@ const SERVER_TIMEOUT: u64 = 5;
 /// The largest number of name servers that one slow lookup waits for in vain, one after the other.
 const MOST_FAILED_SERVERS: u64 = 8;
 
-/// The answers that are under way, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct LookupQueue {
     /// The key of an answer is its time of arrival, the machine that asked, and the ticket of the lookup.
@@ -45,18 +44,15 @@ impl LookupQueue {
         self.answers.insert((at, machine, ticket), found);
     }
 
-    /// Returns the number of answers for `machine`.
     pub(super) fn under_way(&self, machine: MachineId) -> usize {
         let askers = self.answers.keys();
         askers.filter(|(_, asker, _)| *asker == machine).count()
     }
 
-    /// Returns the time at which the next answer arrives.
     pub(super) fn next_arrival(&self) -> Option<u64> {
         self.answers.first_key_value().map(|((at, ..), _)| *at)
     }
 
-    /// Hands each answer that has arrived to its machine, and wakes the machine's loop.
     pub(super) fn deliver(&mut self, world: &mut World) {
         while let Some(entry) = self.answers.first_entry() {
             let &(at, machine, ticket) = entry.key();
@@ -72,7 +68,6 @@ impl LookupQueue {
         }
     }
 
-    /// Drops the answers for `machine`, whose loop was dropped.
     pub(super) fn cancel(&mut self, machine: MachineId) {
         self.answers.retain(|(_, asker, _), _| *asker != machine);
     }

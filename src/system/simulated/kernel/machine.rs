@@ -14,14 +14,10 @@ use super::call_counts::CallCounts;
 /// The number of a machine, counted from 0.
 pub(crate) type MachineId = usize;
 
-/// A source that can be on a ready list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watched {
-    /// A connected or connecting socket.
     TcpSocket(Key),
-    /// A listening socket.
     Listener(Key),
-    /// A UDP socket.
     UdpSocket(Key),
 }
 
@@ -40,13 +36,10 @@ pub(super) struct Machine {
     pub(super) is_down: bool,
     /// The number of crashes. A peer that connected before the last crash has lost its connection.
     pub(super) crashes: u32,
-    /// The number of open sockets.
     pub(super) sockets: usize,
-    /// The number of open spare descriptors.
     pub(super) spares: usize,
     /// The answers of lookups that have arrived and that the loop has not taken.
     pub(super) answers: VecDeque<Answer>,
-    /// The numbers of system calls that the loop has made.
     pub(super) calls: CallCounts,
 }
 
@@ -55,7 +48,6 @@ impl Machine {
         self.sockets + self.spares
     }
 
-    /// Returns the flag that ends a wait.
     pub(super) fn woken(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.woken)
     }
@@ -90,8 +82,7 @@ impl Machine {
 #[derive(Debug, Default)]
 pub(super) struct Machines {
     all: Vec<Machine>,
-    /// The blocked links, each as its sender and its receiver. A partition between two machines blocks both directions,
-    /// or one.
+    /// The blocked links, each as its sender and its receiver. A partition blocks one direction or both.
     blocked: BTreeSet<(MachineId, MachineId)>,
 }
 
@@ -101,8 +92,7 @@ impl Machines {
         self.all.len() - 1
     }
 
-    /// Returns the machine with this address. The machine `n - 1` has `fd00::n`, and `10.0.x.y` with `n` in the two
-    /// last bytes.
+    /// Returns the machine with this address. Machine `n - 1` has `fd00::n`, and `10.0.x.y` with `n` in the last bytes.
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<MachineId> {
         let number = match address {
             IpAddr::V4(address) => match address.octets() {
@@ -130,7 +120,6 @@ impl Machines {
         &mut self.all[machine]
     }
 
-    /// Blocks the link from one machine to another, or opens it.
     pub(super) fn set_blocked(&mut self, from: MachineId, to: MachineId, is_blocked: bool) {
         match is_blocked {
             true => self.blocked.insert((from, to)),
@@ -156,7 +145,6 @@ impl Machines {
                 && (self.blocked.is_empty() || !self.blocked.contains(&(from, to)))
     }
 
-    /// Whether packets reach each of the two machines from the other.
     pub(super) fn are_in_touch(&self, one: MachineId, other: MachineId) -> bool {
         self.reaches(one, other) && self.reaches(other, one)
     }

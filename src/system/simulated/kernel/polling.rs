@@ -16,11 +16,9 @@ use super::world::World;
 /// The limit on the old events that the flavour `Adversary` remembers for each loop.
 const HISTORY: usize = 32;
 
-/// The rate, in a thousand, at which the flavour `Adversary` delays a ready source to a later poll, and repeats an old
-/// event.
+/// The rate, in a thousand, at which the flavour `Adversary` delays a ready source, and repeats an old event.
 const ADVERSITY: u16 = 150;
 
-/// The parts of the network that one poll of `machine` reads and changes.
 #[derive(Debug)]
 pub(super) struct Poll<'a> {
     pub(super) machine: MachineId,
@@ -31,7 +29,6 @@ pub(super) struct Poll<'a> {
 }
 
 impl Poll<'_> {
-    /// Fills `batch` with the events of the machine.
     pub(super) fn collect(&mut self, batch: &mut Vec<(usize, Readiness)>) {
         batch.clear();
         let is_adverse = self.world.options.flavour == Flavour::Adversary;
@@ -78,8 +75,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Returns the token and the events of a source that was on the ready list. `None` if the source is closed or not
-    /// registered.
+    /// Returns the token and the events of a source that was ready; `None` if it is closed or not registered.
     fn report(&mut self, source: Watched) -> Option<(usize, Reports)> {
         let flavour = self.world.options.flavour;
         match source {
@@ -151,7 +147,6 @@ impl Poll<'_> {
     }
 }
 
-/// Returns the present readiness of a socket, as the selector of `flavour` reports it.
 fn level_of(socket: &TcpSocket, flavour: Flavour) -> Readiness {
     let level = socket.readiness();
     if flavour != Flavour::Afd || socket.peer.is_none() {

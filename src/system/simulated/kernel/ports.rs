@@ -18,14 +18,11 @@ use super::world::World;
 const FIRST_PORT: u16 = 32_768;
 const LAST_PORT: u16 = 60_999;
 
-/// The listening sockets of all machines, and the ephemeral ports.
 #[derive(Debug)]
 pub(super) struct Ports {
     listeners: Slots<Listener>,
-    /// The listeners of each address: several if they share the port. The map is ordered, so that no run depends on a
-    /// hash.
+    /// The listeners of each address: several if they share the port. Ordered, so that no run depends on a hash.
     bound: BTreeMap<SocketAddr, Vec<Key>>,
-    /// The ephemeral port that is given out next.
     next: u16,
 }
 
@@ -50,8 +47,7 @@ impl Ports {
         self.bound.contains_key(&address)
     }
 
-    /// Takes an ephemeral port for a socket that connects to `remote`. A fault takes the port of `remote` instead, so
-    /// that the socket connects to itself.
+    /// Takes an ephemeral port. A fault takes the port of `remote` instead, so that the socket connects to itself.
     pub(super) fn port_to(&mut self, world: &mut World, remote: SocketAddr) -> u16 {
         let is_self_connect = remote.ip().is_loopback()
             && self.listener_at(remote, &mut world.random).is_none()
@@ -73,7 +69,6 @@ impl Ports {
         port
     }
 
-    /// Makes a listener of `machine` on `address`.
     pub(super) fn bind(
         &mut self,
         world: &mut World,
@@ -106,9 +101,7 @@ impl Ports {
         Ok(key)
     }
 
-    /// Returns the listener that a SYN to `address` reaches: a listener bound to `address`, or to all addresses.
-    ///
-    /// If several listeners share the port, draws one of these listeners.
+    /// Returns the listener that a SYN to `address` reaches. If several listeners share the port, draws one of them.
     pub(super) fn listener_at(&self, address: SocketAddr, random: &mut Random) -> Option<Key> {
         let port = address.port();
         let any_v6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
@@ -142,7 +135,6 @@ impl Ports {
         }
     }
 
-    /// Returns the listeners of `machine`.
     pub(super) fn of_machine(&self, machine: MachineId) -> Vec<Key> {
         let listeners = self.listeners.iter();
         let of_machine = listeners.filter(|(_, listener)| listener.watch.machine == machine);

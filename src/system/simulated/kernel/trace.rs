@@ -1,17 +1,14 @@
 //! A hash of what happens in a simulation. The hash covers the entries that [`Note`] lists, with lengths and times,
 //! but not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
 
-/// A running hash, FNV-1a over integers of 64 bits.
-///
-/// The hash covers no value that could differ between two runs of one seed. Memory addresses, the order of a hash table
-/// and the wall clock could differ.
+/// A running hash, FNV-1a over integers of 64 bits. It covers no value that could differ between two runs of one seed,
+/// such as a memory address, the order of a hash table or the wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
     entries: u64,
 }
 
-/// The kind of an entry in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Note {
@@ -19,21 +16,14 @@ pub(super) enum Note {
     Time,
     /// A packet or datagram arrived, or a timer of a socket fell due.
     Arrival,
-    /// An event was given to a loop.
     Event,
-    /// A socket was read.
     Read,
-    /// A socket was written to.
     Write,
-    /// A connection was accepted.
     Accept,
-    /// A connect began.
     Connect,
-    /// The socket of a connection was closed.
     Close,
     /// A poll returned. The entry has the number of events.
     Poll,
-    /// A lookup was answered.
     Answer,
 }
 
@@ -59,7 +49,6 @@ impl Trace {
         self.hash
     }
 
-    /// Returns the number of entries.
     pub(super) fn entries(&self) -> u64 {
         self.entries
     }

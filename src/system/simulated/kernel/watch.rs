@@ -9,10 +9,8 @@ use crate::system::simulated::flavour::Flavour;
 
 use super::machine::MachineId;
 
-/// The registration of one source, with the state from which each flavour of kernel decides its reports.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// The machine that the source is open on.
     pub(super) machine: MachineId,
     /// The token of the source's events; `None` while it is not registered.
     token: Option<usize>,
@@ -70,8 +68,7 @@ impl Watch {
         readiness.intersects(self.interest) && self.queue()
     }
 
-    /// Makes a kernel of the AFD flavour (Windows) report all bits again, after a call that would have blocked. Returns
-    /// whether the caller must put the source on the ready list.
+    /// Arms all bits of the AFD flavour (Windows) after a call that would have blocked. Returns as `change` does.
     #[must_use]
     pub(super) fn rearm(&mut self) -> bool {
         self.armed = Readiness::all();
@@ -82,8 +79,7 @@ impl Watch {
         self.token.is_some() && !std::mem::replace(&mut self.is_queued, true)
     }
 
-    /// Notes that the source has left the ready list. Returns the source's token, and its events as `flavour` reports
-    /// them, from the present readiness `level`. `None` if the source is not registered.
+    /// Notes that the source has left the ready list. Returns its token and its events, as `flavour` reports `level`.
     pub(super) fn report(
         &mut self,
         level: Readiness,
@@ -122,7 +118,6 @@ impl Watch {
 pub(super) struct Reports(pub(super) [Readiness; 2]);
 
 impl fmt::Display for Reports {
-    /// Prints the events in the words of the log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, other] = self.0;
         let words = [

@@ -14,7 +14,6 @@ use super::machine::{MachineId, Machines, Watched};
 use super::trace::Trace;
 use super::wire::Link;
 
-/// The options, the random numbers, the clock, the trace and the machines of one simulation.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) options: Options,
@@ -22,8 +21,7 @@ pub(super) struct World {
     pub(super) clock: VirtualClock,
     pub(super) trace: Trace,
     pub(super) machines: Machines,
-    /// The latency of each pair of machines with a latency of its own, in nanoseconds. The lower number of a pair comes
-    /// first.
+    /// The latency in nanoseconds of each pair of machines that has its own. The lower number of a pair comes first.
     pub(super) latencies: BTreeMap<(MachineId, MachineId), u64>,
     /// The log for people; `None` unless a test asked for it.
     pub(super) log: Option<Log>,
@@ -45,7 +43,6 @@ impl World {
         }
     }
 
-    /// Draws whether the fault whose rate `rate` returns happens now.
     pub(super) fn strikes(&mut self, rate: impl FnOnce(&Faults) -> u16) -> bool {
         let rate = rate(&self.options.faults);
         self.random.chance(rate)
@@ -62,14 +59,12 @@ impl World {
         self.clock.nanoseconds() + latency + self.jitter()
     }
 
-    /// Draws the time at which a lookup that begins now is answered.
     pub(super) fn lookup_end(&mut self) -> u64 {
         let time = nanoseconds(self.options.lookup_time);
         self.clock.nanoseconds() + time + self.jitter()
     }
 
-    /// Adds a line to the log, if there is one. The line is `text` about a socket of `machine`, with the addresses of
-    /// the socket and of its peer.
+    /// Adds `text` to the log, if there is one. `socket` has the addresses of the socket and of its peer.
     #[inline]
     pub(super) fn record(
         &mut self,
@@ -87,7 +82,6 @@ impl World {
         self.random.below(jitter + 1)
     }
 
-    /// Appends a source to the ready list of `machine`.
     pub(super) fn enqueue(&mut self, machine: MachineId, source: Watched) {
         self.machines.get_mut(machine).ready.push_back(source);
     }
@@ -97,7 +91,6 @@ impl World {
         self.options.descriptors.is_none_or(|most| taken < most)
     }
 
-    /// Takes a descriptor of `machine` for a socket.
     pub(super) fn open_socket(&mut self, machine: MachineId) -> Result<(), CallError> {
         if !self.has_descriptor(machine) {
             return Err(self.shortage());
@@ -106,13 +99,11 @@ impl World {
         Ok(())
     }
 
-    /// Draws the error of a call that finds no free descriptor: in the process (EMFILE), or in the whole system
-    /// (ENFILE).
+    /// Draws the error of a call that finds no free descriptor in the process (EMFILE) or in the whole system (ENFILE).
     pub(super) fn shortage(&mut self) -> CallError {
         self.random
             .choose(&[CallError::TooManyFiles, CallError::TableFull])
     }
-    /// Draws the error as [`shortage`](Self::shortage) does, and counts an accept that found no free descriptor.
     pub(super) fn accept_shortage(&mut self, machine: MachineId) -> CallError {
         let calls = &mut self.machines.get_mut(machine).calls;
         calls.exhausted_accepts += 1;
