@@ -14,7 +14,6 @@ use super::kernel::Shared;
 use super::machine_handle::MachineHandle;
 use super::stream::Stream;
 
-/// The descriptor of a simulated listening socket. Dropping this value closes the socket.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     network: Shared,
@@ -55,7 +54,6 @@ impl Drop for Acceptor {
 }
 
 impl Source for Acceptor {
-    /// Registers the socket with its simulated machine. The `Registry` belongs to the real kernel, and is ignored.
     fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         network.register_listener(self.key, token.0, directions);

@@ -14,16 +14,13 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavour {
-    /// Linux: one event for a socket, with its whole readiness, whenever something happens that may change it, such as
-    /// an arrival of bytes (edge-triggered).
+    /// Linux: one event a socket, with its whole readiness, whenever something may have changed it (edge-triggered).
     Epoll,
     /// macOS and the BSDs: separate events for reading and for writing. Each event reports its direction's end too.
     Kqueue,
     /// Windows: the kernel reports each bit of readiness once, and again only after a call that would have blocked, or
-    /// a new registration.
-    ///
-    /// Such a call makes the kernel report all bits, also writability. After a short read, further bytes cause no
-    /// event.
+    /// a new registration. Such a call makes the kernel report all bits, also writability. After a short read, further
+    /// bytes cause no event.
     Afd,
     /// No existing system, but worse than every existing system: events come late, twice, in any order, and for sockets
     /// that are closed already.

@@ -6,7 +6,6 @@ use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 
 use super::kernel::{MachineId, Shared};
 
-/// The lookups of one loop. Virtual time passes until an answer arrives.
 pub(crate) struct Lookups {
     network: Shared,
     machine: MachineId,
@@ -24,8 +23,7 @@ impl Lookups {
         }
     }
 
-    /// Runs `job` at once, and queues its answer, which arrives after the time of a lookup. Refuses `job` if the
-    /// answers under way have reached the limit: the number of lookups that may run plus the number that may wait.
+    /// Runs `job` at once; its answer arrives after the time of a lookup. Refuses `job` if too many are under way.
     pub(crate) fn ask(&mut self, job: Job) -> Result<Ticket, Unasked> {
         let under_way = self.network.borrow().lookups_under_way(self.machine);
         if !self.limits.allow(under_way, self.limits.threads) {
@@ -46,7 +44,6 @@ impl Lookups {
 }
 
 impl Drop for Lookups {
-    /// Drops the answers under way, since no loop is left to take them.
     fn drop(&mut self) {
         self.network.borrow_mut().cancel_lookups(self.machine);
     }

@@ -14,21 +14,17 @@ use super::lookups::Lookups;
 use super::names::Names;
 use super::spare_descriptor::SpareDescriptor;
 
-/// One machine of a simulated network: the operating system under one simulated loop.
 #[derive(Clone)]
 pub(crate) struct MachineHandle {
     network: Shared,
     machine: MachineId,
-    /// A selector of the real kernel, on which no loop waits.
-    ///
-    /// This selector exists because mio's traits need a `Registry`, and because a program may ask for the descriptor of
-    /// its loop.
+    /// A selector of the real kernel, on which no loop waits. mio's traits need its `Registry`, and a program may ask
+    /// for the descriptor of its loop.
     poll: Rc<Poll>,
     names: Arc<Names>,
 }
 
 impl MachineHandle {
-    /// Adds a machine to `network`.
     pub(crate) fn new(network: Shared, poll: Rc<Poll>, names: Arc<Names>) -> Self {
         let machine = network.borrow_mut().add_machine();
         Self {
@@ -56,12 +52,10 @@ impl MachineHandle {
         Arc::clone(&self.names)
     }
 
-    /// Makes the object that does the lookups of the machine's loop.
     pub(crate) fn lookups(&self, limits: LookupLimits) -> Lookups {
         Lookups::new(Shared::clone(&self.network), self.machine, limits)
     }
 
-    /// Opens a spare descriptor; `None` if the machine has no free descriptor.
     pub(crate) fn spare_descriptor(&self) -> Option<SpareDescriptor> {
         SpareDescriptor::open(&self.network, self.machine)
     }
@@ -70,12 +64,10 @@ impl MachineHandle {
         self.machine
     }
 
-    /// Whether a poll of the machine may find an event, or would find a wake.
     pub(crate) fn has_events(&self) -> bool {
         self.network.borrow().has_events(self.machine)
     }
 
-    /// Whether the machine belongs to `network`.
     pub(crate) fn is_of(&self, network: &Shared) -> bool {
         Rc::ptr_eq(&self.network, network)
     }

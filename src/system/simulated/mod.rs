@@ -1,12 +1,8 @@
 //! A simulated network in place of the operating system: sockets, kernels, packets and a clock in memory, all driven by
-//! one seed.
-//!
-//! [`Network`] is the network, and [`MachineHandle`] one machine of it, which is the operating system of one loop.
-//! [`Selector`], [`Stream`], [`Acceptor`] and [`Udp`] are the simulated variants of the types in `system`. The network
-//! follows the rules of Linux, as far as a program can observe them. These rules decide which bytes stay readable after
-//! a RST, which call returns an error, and what closing with unread bytes does. The network may lose, double and
-//! reorder datagrams of UDP. TCP would hide all three, so the network does none of them to the bytes of TCP. The
-//! network does not simulate urgent data or Unix sockets.
+//! one seed. The network follows the rules of Linux, as far as a program can observe them. These rules decide which
+//! bytes stay readable after a RST, which call returns an error, and what closing with unread bytes does. The network
+//! may lose, double and reorder datagrams of UDP, but not bytes of TCP, which would hide all three. The network does
+//! not simulate urgent data or Unix sockets.
 
 mod acceptor;
 mod flavour;

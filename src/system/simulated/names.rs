@@ -5,10 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// A table of host names, in place of a name server.
-///
-/// The table is `Sync` because the resolver trait requires `Sync`, although all lookups of a simulation run on one
-/// thread.
+/// `Sync` because the resolver trait requires it, although all lookups of a simulation run on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Mutex<BTreeMap<String, Vec<IpAddr>>>,

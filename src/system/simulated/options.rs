@@ -34,11 +34,9 @@ pub struct Options {
     /// The number of bytes in each direction that may be under way or unread before writing blocks. For a UDP socket,
     /// the size of its receive buffer and of its send buffer.
     pub capacity: usize,
-    /// The limit on the number of events of one poll. The flavour `Kqueue` and the fault `spurious_events` may each add
-    /// one more.
+    /// The limit on the events of one poll. The flavour `Kqueue` and the fault `spurious_events` may each add one more.
     pub batch: usize,
-    /// The limit on the number of descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None`: no
-    /// limit.
+    /// The limit on the descriptors of a machine, beyond which calls return EMFILE or ENFILE; `None` for no limit.
     pub descriptors: Option<usize>,
     /// The time for which a kernel retransmits unacknowledged bytes before the connection ends with ETIMEDOUT.
     pub retransmission_timeout: Duration,
@@ -52,8 +50,7 @@ pub struct Options {
     /// The number of datagrams in a thousand that take longer than others: up to three times the usual time and a
     /// millisecond. With [`jitter`](Self::jitter), the others overtake one another too.
     pub datagram_reordering: u16,
-    /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost if a fragment is
-    /// lost.
+    /// The number of bytes of the longest packet. A longer datagram travels in fragments, and is lost with any of them.
     pub mtu: usize,
     /// The wall-clock time at which the simulation begins, counted from 1970-01-01 in UTC. The default is 2030-01-01.
     /// Only `Simulation::time_provider` tells it, for the certificates of TLS. A change during a run changes nothing.

@@ -11,7 +11,6 @@ use crate::readiness::Readiness;
 
 use super::machine_handle::MachineHandle;
 
-/// The selector of a loop on a simulated machine.
 #[derive(Debug)]
 pub(crate) struct Selector {
     machine: MachineHandle,
@@ -30,7 +29,6 @@ impl Selector {
         self.machine.network().borrow().batch_size()
     }
 
-    /// Returns the limit on the events of one source in one poll.
     pub(crate) fn events_of_source(&self) -> usize {
         self.machine.network().borrow().events_of_source()
     }
@@ -51,13 +49,8 @@ impl Selector {
         self.machine.registry()
     }
 
-    /// Waits for events: moves the clock on from arrival to arrival, until there is an event or a wake, or `timeout`
-    /// has passed. Also ends if a fault or the flavour hides the events that are there.
-    ///
-    /// # Errors
-    ///
-    /// An error if nothing is under way in the network, and `timeout` is `None` or ends beyond the range of the clock.
-    /// The wait would never end.
+    /// Moves the clock on from arrival to arrival, until there is an event or a wake, or `timeout` has passed. Also
+    /// ends if a fault or the flavour hides events. Fails if nothing in the network can end the wait.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut network = self.machine.network().borrow_mut();
         let id = self.machine.id();
@@ -91,7 +84,6 @@ impl Selector {
     }
 }
 
-/// The handle with which any thread ends the wait of a simulated loop.
 #[derive(Clone, Debug)]
 pub(crate) struct Waker(Arc<AtomicBool>);
 

@@ -1,17 +1,15 @@
-//! A spare descriptor of a simulated machine.
+//! A descriptor that a simulated machine keeps open only to close it when descriptors run out.
 
 use std::fmt;
 
 use super::kernel::{MachineId, Shared};
 
-/// A descriptor that a machine keeps open only to close it when descriptors run out. The drop closes the descriptor.
 pub(crate) struct SpareDescriptor {
     network: Shared,
     machine: MachineId,
 }
 
 impl SpareDescriptor {
-    /// Opens a spare descriptor on `machine`; `None` if the machine has no free descriptor.
     pub(super) fn open(network: &Shared, machine: MachineId) -> Option<Self> {
         let is_there = network.borrow_mut().take_spare(machine);
         is_there.then(|| Self {

@@ -13,7 +13,6 @@ use crate::system::options::KeepAliveTimes;
 use super::kernel::{Shared, TcpState};
 use super::machine_handle::MachineHandle;
 
-/// The descriptor of one end of a simulated connection. Dropping this value closes the socket.
 #[derive(Debug)]
 pub(crate) struct Stream {
     network: Shared,
@@ -90,18 +89,15 @@ impl Stream {
         self.network.borrow().local_address(self.key)
     }
 
-    /// Returns the peer's address, or an error if the socket is not connected.
     pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
         let address = self.network.borrow().peer_address(self.key);
         address.map_err(CallError::to_io)
     }
 
-    /// Whether the simulated kernel deregisters the socket when it is closed.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.network.borrow().close_deregisters()
     }
 
-    /// Whether a short read or write proves that the simulated kernel has no more bytes or no more capacity for now.
     pub(crate) fn short_transfer_exhausts(&self) -> bool {
         self.network.borrow().short_transfer_exhausts()
     }

@@ -13,7 +13,6 @@ use crate::system::options::{UdpBinding, UdpOption};
 use super::kernel::Shared;
 use super::machine_handle::MachineHandle;
 
-/// The descriptor of a simulated UDP socket. Dropping this value closes the socket.
 #[derive(Debug)]
 pub(crate) struct Udp {
     network: Shared,
@@ -79,7 +78,6 @@ impl Drop for Udp {
 }
 
 impl Source for Udp {
-    /// Registers the socket with its simulated machine. The `Registry` belongs to the real kernel, and is ignored.
     fn register(&mut self, _: &Registry, token: Token, directions: Interest) -> io::Result<()> {
         let mut network = self.network.borrow_mut();
         network.register_udp(self.key, token.0, directions);
