@@ -1,13 +1,12 @@
-//! A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`). This page is long
-//! because it shows whole tests.
+//! A simulated network, for testing whole servers in virtual time, from a seed (feature `simulation`).
 //!
 //! Most defects of a network program appear in an order of events that a real kernel produces once in a million runs.
 //! Here a seed chooses the order, the delays and the faults. Thousands of runs take a second, and the seed of a failing
 //! run repeats it exactly.
 //!
 //! A [`Simulation`] makes event loops of the usual type. Handlers run on these loops unchanged; only their addresses
-//! belong to the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it
-//! lends to its handlers. [`Simulation::run`] turns several hosts until nothing more can happen.
+//! belong to the simulation. A [`Host`] is a loop with the state that it lends to its handlers. [`Simulation::run`]
+//! turns several hosts until nothing more can happen.
 //!
 //! ```
 //! use netloop::simulation::{Options, Simulation};
@@ -50,25 +49,24 @@
 //!
 //! # The simulated part
 //!
-//! - TCP as a program sees it on Linux. There are buffers of a limited size, half-closed connections, backlogs, refused
-//!   and timed-out connects, resets, and the bytes that a reset leaves readable.
-//! - UDP as a program sees it on Linux: buffers that drop what they cannot hold, refusals that reach connected sockets,
-//!   multicast and broadcast across machines. The network [loses](Options::datagram_loss),
-//!   [doubles](Options::datagram_duplication) and [reorders](Options::datagram_reordering) datagrams, and cuts those beyond the
-//!   [MTU](Options::mtu) into fragments.
+//! - TCP as on Linux: buffers of a limited size, half-closed connections, backlogs, refused and timed-out connects,
+//!   resets, and the bytes that a reset leaves readable.
+//! - UDP as on Linux: buffers that drop what they cannot hold, refusals that reach connected sockets, multicast and
+//!   broadcast across machines. The network [loses](Options::datagram_loss), [doubles](Options::datagram_duplication)
+//!   and [reorders](Options::datagram_reordering) datagrams, and cuts those beyond the [MTU](Options::mtu) into
+//!   fragments.
 //! - The network: latency, for all or for a [pair](Simulation::set_latency), jitter, bandwidth, and addresses that are
 //!   slow, silent or out of reach ([`Route`]).
-//! - Partitions, which lose datagrams and hold back TCP: of a [machine](Simulation::partition), of a [pair](Simulation::partition_pair) and of
-//!   [one direction](Simulation::partition_one_way). A connection closes with ETIMEDOUT if its bytes are not
-//!   acknowledged for [`Options::retransmission_timeout`], or if its [keep-alive](crate::KeepAlive) probes stay
-//!   unanswered.
+//! - Partitions, which lose datagrams and hold back TCP: of a [machine](Simulation::partition), of a
+//!   [pair](Simulation::partition_pair) and of [one direction](Simulation::partition_one_way). A connection closes with
+//!   ETIMEDOUT if its bytes are not acknowledged for [`Options::retransmission_timeout`], or if its
+//!   [keep-alive](crate::KeepAlive) probes stay unanswered.
 //! - Machines that [crash](Simulation::crash) and [start again](Simulation::restart) on the same addresses.
-//! - Ports that are taken, and sockets that connect to themselves.
-//! - Descriptors: each machine may have a limited number. The reserve descriptor of a loop counts too.
+//! - Ports that are taken, and sockets that connect to themselves. Each machine may have a limited number of
+//!   descriptors, and the reserve descriptor of a loop counts too.
 //! - Lookups from a table of [names](Simulation::set_name), which take time and may fail.
 //! - The way in which a kernel reports readiness, in four [flavours](Flavour), and [`Faults`] of system calls.
-//! - [Filters](crate::Filter) work as on real sockets. For TLS there is a wall clock (`Simulation::time_provider`, with the
-//!   feature `tls`).
+//! - [Filters](crate::Filter), and for TLS a wall clock (`Simulation::time_provider`, with the feature `tls`).
 //! - Time: a wait takes no real time, but moves the virtual clock on to the next event. A callback takes no virtual
 //!   time, unless it [asks](Handle::pass) for some.
 //!
@@ -79,9 +77,9 @@
 //!
 //! # The absent part
 //!
-//! Unix sockets are left for a later version. There are no adopted descriptors, no standard input, no sources of the
-//! program, no signals and no other threads. There is no congestion, and no loss, reordering or duplication under TCP,
-//! which hides them. No fragment of UDP arrives late, or fills a buffer.
+//! There are no Unix sockets, no adopted descriptors, no standard input, no sources of the program, no signals and no
+//! other threads. There is no congestion, and no loss, reordering or duplication under TCP, which hides them. No
+//! fragment of UDP arrives late, or fills a buffer.
 //!
 //! There is no receive window: the receiver has capacity for all bytes that the sender's kernel has taken. So a FIN
 //! never waits behind unread bytes, and no kernel probes a window. A kernel never gives up a socket that is already
@@ -119,8 +117,7 @@ pub use handle::Handle;
 pub use host::{AnyHost, Host};
 pub use seeds::{SeedRun, Seeds};
 
-/// The limit on the number of idle turns in a row. Beyond the limit, a run returns the error that a loop turns without
-/// end and does nothing.
+/// The limit on the idle turns in a row, beyond which a run fails because a loop turns without end and does nothing.
 const SPINNING_TURNS: u32 = 10_000;
 
 /// A simulated network with its clock, which makes the loops that run on it. See the [module](self).
@@ -206,7 +203,6 @@ pub enum SimulationEnd {
 }
 
 impl Simulation {
-    /// Returns the machine of a loop; `None` for a loop that is not of this simulation.
     fn machine_of<S>(&self, event_loop: &EventLoop<S>) -> Option<simulated::MachineId> {
         self.machine_handle_of(event_loop)
             .map(simulated::MachineHandle::id)
@@ -236,14 +232,12 @@ impl fmt::Debug for Simulation {
 }
 
 /// Makes a loop on the real network whose system calls meet `faults`, as `seed` decides. With such a loop, a test can
-/// reach other programs.
-///
-/// The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
+/// reach other programs. The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///
 /// A fault changes the real connection too, as far as possible. After a reset by a fault, the loop closes the socket at
-/// once, and that close resets the connection at the peer. Bytes that had arrived are not read any more. A self-connect
-/// really happens, to a loopback address whose port has no listener, if no local address was given. The kernel's own
-/// timing does not depend on the seed, so a run cannot be repeated exactly.
+/// once, which resets the connection at the peer; arrived bytes are not read any more. A self-connect really happens,
+/// to a loopback address whose port has no listener, if no local address was given. The kernel's own timing does not
+/// depend on the seed, so a run cannot be repeated exactly.
 ///
 /// ```
 /// use netloop::simulation::{Faults, faulty_event_loop};
