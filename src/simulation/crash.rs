@@ -9,8 +9,7 @@ use crate::system::simulated::MachineHandle;
 
 use super::{Host, Simulation};
 
-/// The rest of a [`Host`] whose machine has crashed: the state that a disk would keep, until
-/// [`Simulation::restart`].
+/// The rest of a [`Host`] whose machine has crashed: the state that a disk would keep until [`Simulation::restart`].
 ///
 /// ```
 /// use netloop::simulation::{Options, Simulation};
@@ -49,8 +48,8 @@ impl Simulation {
     /// No packet tells the peers. A peer that has bytes to send sends them again, and a peer with
     /// [keep-alive](crate::KeepAlive) sends probes. Such a peer fails with ETIMEDOUT if the machine stays down for too
     /// long. After a [`restart`](Self::restart) it gets a RST, because the new kernel knows no such connection. A peer
-    /// that only waits learns nothing. Connects to the machine are tried again with backoff while it is down, and are
-    /// refused while it is up and does not listen.
+    /// that only waits learns nothing. Connects are tried again with backoff while the machine is down, and are refused
+    /// while it is up and does not listen.
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation};
@@ -125,13 +124,11 @@ impl Simulation {
         })
     }
 
-    /// Starts a crashed machine again, with its addresses, and makes a new loop on it. The options of the old loop are
-    /// not kept.
+    /// Starts a crashed machine again, with its addresses and a new loop. The options of the old loop are not kept.
     ///
     /// # Errors
     ///
-    /// As [`event_loop`](Self::event_loop), and an error if the host has crashed in another simulation. The host is
-    /// dropped then.
+    /// As [`event_loop`](Self::event_loop), and an error for a host of another simulation. The host is dropped then.
     pub fn restart<S>(&mut self, crashed: CrashedHost<S>) -> Result<Host<S>> {
         let CrashedHost {
             shared,

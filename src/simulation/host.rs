@@ -69,7 +69,6 @@ impl<S> sealed::AnyHost for Host<S> {
             .turn(&mut self.shared, Wait::No, self.budget)
     }
 
-    /// Whether a turn would find something to do.
     fn has_work(&mut self) -> bool {
         let has_events = self
             .event_loop

@@ -9,10 +9,8 @@ use super::{Route, Simulation};
 
 /// The links between machines.
 impl Simulation {
-    /// Gives `name` the `addresses`. If `addresses` is empty, a lookup of the name fails.
-    ///
-    /// All loops without a [`Resolver`](crate::Resolver) of their own look names up in this table, which at first has
-    /// only `localhost`.
+    /// Gives `name` the `addresses`; without addresses, a lookup of the name fails. All loops without a
+    /// [`Resolver`](crate::Resolver) of their own look names up in this table, which at first has only `localhost`.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};
@@ -45,9 +43,7 @@ impl Simulation {
     }
 
     /// Makes all further connects and datagrams to `address` slow, lost or impossible, or [normal](Route::Normal)
-    /// again.
-    ///
-    /// So a test can make one address of a name worse than the others.
+    /// again. So a test can make one address of a name worse than the others.
     pub fn set_route(&mut self, address: IpAddr, route: Route) {
         self.network.borrow_mut().set_route(address, route);
     }
@@ -93,9 +89,7 @@ impl Simulation {
 
     /// Cuts the loop off from all other loops until [`heal`](Self::heal) or [`end_faults`](Self::end_faults). Packets
     /// of TCP that would arrive during the partition arrive after it, because a real TCP would send them again.
-    /// Datagrams are lost.
-    ///
-    /// A connect meanwhile waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
+    /// Datagrams are lost. A connect waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};
@@ -180,13 +174,11 @@ impl Simulation {
         self.set_blocked(other, one, false);
     }
 
-    /// Stops the packets that `from` sends to `to`, but not those that `to` sends, until
-    /// [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults). An example is a firewall or a route
-    /// that is wrong on one side.
+    /// Stops the packets that `from` sends to `to`, but not those that `to` sends, as a wrong firewall or route does.
+    /// Ends with [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults).
     ///
     /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. A side that sends meanwhile fails
-    /// with ETIMEDOUT if the partition outlasts
-    /// [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
+    /// with ETIMEDOUT after [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation};

@@ -18,8 +18,7 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// The system's error if no descriptor is free. A simulation takes one real descriptor, since mio's traits need a
-    /// real selector.
+    /// The system's error if no descriptor is free: mio's traits need a real selector, which takes one.
     pub fn new(seed: u64, options: Options) -> Result<Self> {
         let network = simulated::Network::new(seed, options.clone());
         Ok(Self {
@@ -39,9 +38,9 @@ impl Simulation {
     /// `10.0.0.255` comes `10.0.1.0`. All other addresses, like `127.0.0.1`, belong to all machines together: every
     /// machine reaches a server that is bound to such an address.
     ///
-    /// A program with a single loop can [run](EventLoop::run) the loop as usual: the clock moves on when the loop
-    /// waits. A wait that nothing can end returns an error. Turn several loops with [`run`](Self::run): a loop that
-    /// waits by itself moves the clock of all loops.
+    /// A program with a single loop can [run](EventLoop::run) it as usual: the clock moves on when the loop waits. A
+    /// wait that nothing can end returns an error. Turn several loops with [`run`](Self::run): a loop that waits by
+    /// itself moves the clock of all loops.
     ///
     /// # Errors
     ///

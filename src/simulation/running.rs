@@ -11,8 +11,8 @@ use super::{CallCounts, Options, SPINNING_TURNS, Simulation, SimulationEnd};
 
 /// Running.
 impl Simulation {
-    /// Turns `hosts` until nothing more can happen: no host has work, no packet is to arrive and no timer is armed. A
-    /// program with a repeating timer never comes to that point, and needs [`run_for`](Self::run_for).
+    /// Turns `hosts` until nothing more can happen: no host has work, no packet is to arrive and no timer is armed.
+    /// With a repeating timer that never comes, and [`run_for`](Self::run_for) is needed.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};
@@ -107,18 +107,16 @@ impl Simulation {
         }
     }
 
-    /// Returns the time of the next event: an arrival, or a deadline of one of `hosts`. `None` if nothing will happen.
     fn next_event(&self, hosts: &mut [&mut dyn AnyHost]) -> Option<Instant> {
         let deadlines = hosts.iter_mut().filter_map(|host| host.next_deadline());
         let arrival = self.network.borrow_mut().next_arrival();
         deadlines.chain(arrival).min()
     }
 
-    /// Moves the clock on to the next event, but not beyond `deadline`. Returns the reason if the run is over,
-    /// otherwise `None`. Call `advance` when [`step`](Self::step) has found nothing to do.
+    /// Moves the clock on to the next event, but not beyond `deadline`, when [`step`](Self::step) has found nothing to
+    /// do. Returns the reason if the run is over, otherwise `None`.
     ///
-    /// [`run`](Self::run) repeats `step` and `advance`. A test that checks a condition after every step can do the
-    /// same.
+    /// [`run`](Self::run) repeats `step` and `advance`, and so can a test that checks a condition after every step.
     pub fn advance(
         &mut self,
         hosts: &mut [&mut dyn AnyHost],
@@ -134,8 +132,7 @@ impl Simulation {
         is_over.then_some(SimulationEnd::TimedOut)
     }
 
-    /// Turns each of `hosts` that has work now, beginning with one that the seed chooses. Returns whether any host had
-    /// work.
+    /// Turns each of `hosts` that has work, beginning with one that the seed chooses. Returns whether any had work.
     ///
     /// Each poll of a turn takes a microsecond of virtual time, and a callback none, except by
     /// [`Handle::pass`](super::Handle::pass). [`advance`](Self::advance) moves the clock on between the steps.
@@ -213,10 +210,9 @@ impl Simulation {
         Ok(())
     }
 
-    /// Ends all [`Faults`](super::Faults) and all partitions.
-    ///
-    /// The [options](super::Options) of the network stay, such as the loss of datagrams, and so do the
-    /// [routes](Self::set_route). A test calls this before it checks that all bytes have arrived.
+    /// Ends all [`Faults`](super::Faults) and all partitions. The [options](super::Options) of the network stay, such
+    /// as the loss of datagrams, and so do the [routes](Self::set_route). A test calls this before it checks for all
+    /// bytes.
     pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
     }
@@ -267,8 +263,7 @@ impl Simulation {
         self.network.borrow().elapsed()
     }
 
-    /// Returns the number of turns that [`step`](Self::step), [`run`](Self::run) and [`run_for`](Self::run_for) have
-    /// made.
+    /// Returns the number of turns that the simulation has made, of all its loops together.
     pub fn turns(&self) -> u64 {
         self.turns
     }
@@ -299,17 +294,14 @@ impl Simulation {
         self.network.borrow().held_bytes()
     }
 
-    /// Returns the number of packets under way between all machines. Packets that a [partition](Self::partition) holds
-    /// back are counted.
+    /// Returns the number of packets under way, those that a [partition](Self::partition) holds back included.
     pub fn packets_in_flight(&self) -> usize {
         self.network.borrow().packets()
     }
 
     /// Returns the number of bytes that have arrived at the socket `local` from `peer`, and that its program has not
-    /// read. 0 if there is no such socket.
-    ///
-    /// So a test can check that a paused program leaves the bytes in the kernel, or that no timeout is reported while
-    /// bytes wait there.
+    /// read; 0 if there is no such socket. So a test can check that a paused program leaves the bytes in the kernel, or
+    /// that no timeout is reported while bytes wait there.
     pub fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
         self.network.borrow().unread_bytes(local, peer)
     }

@@ -89,9 +89,8 @@ pub struct SeedRun {
 }
 
 impl Seeds {
-    /// Makes a runner for the seeds of a range.
-    ///
-    /// If the environment has the variable `SEED`, the runner runs that seed only, whether it is in the range or not.
+    /// Makes a runner for the seeds of a range. If the environment has the variable `SEED`, the runner runs that seed
+    /// only, whether it is in the range or not.
     pub fn new(seeds: Range<u64>) -> Self {
         Self {
             seeds,
@@ -100,17 +99,15 @@ impl Seeds {
         }
     }
 
-    /// Begins no further seed after this real time. The first seed runs in any case. By default there is no limit.
-    ///
-    /// For example, a test may take a second in every build, and an hour at night.
+    /// Begins no further seed after this real time, such as a second in every build and an hour at night. The first
+    /// seed runs in any case. By default there is no limit.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// Changes the options that [`Options::from_seed`] has drawn: for example, turns off a fault that the test does not
-    /// allow for.
+    /// Changes the options that [`Options::from_seed`] has drawn, such as a fault that the test does not allow for.
     #[must_use]
     pub fn options(mut self, change: fn(&mut Options)) -> Self {
         self.change = change;
@@ -179,7 +176,6 @@ impl Seeds {
     }
 }
 
-/// Returns the seed that the value of the environment variable names.
 fn chosen_seed(value: Option<OsString>) -> Result<Option<u64>> {
     let Some(value) = value else {
         return Ok(None);
@@ -191,8 +187,7 @@ fn chosen_seed(value: Option<OsString>) -> Result<Option<u64>> {
     }
 }
 
-/// Prints the log of a seed that has failed, and the way to run it again. The test harness shows the output of a test
-/// that fails.
+/// Prints the log of a failed seed, and the way to run it again. The test harness shows the output of a failed test.
 fn report(seed: u64, simulation: &Simulation, has_passed: bool) {
     let log = simulation.log();
     // The test harness names the thread of a test after the test.

@@ -9,7 +9,6 @@ use rustls::time_provider::TimeProvider;
 
 use super::Simulation;
 
-/// The wall clock, which moves with the virtual clock.
 #[derive(Debug)]
 struct WallClock {
     /// The wall-clock time at which the simulation began.
