@@ -29,7 +29,8 @@ pub struct Faults {
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///
-    /// Each open end is told of an error (ECONNRESET or EPIPE), and then that it has closed. Bytes under way are lost.
+    /// Each end that is open is told of an error (ECONNRESET or EPIPE), and then that it has closed. Bytes under way
+    /// are lost. An end that has closed already is told nothing.
     pub resets: u16,
     /// The peer has gone when its connection is accepted (ECONNABORTED).
     ///
