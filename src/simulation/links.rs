@@ -89,7 +89,7 @@ impl Simulation {
 
     /// Cuts the loop off from all other loops until [`heal`](Self::heal) or [`end_faults`](Self::end_faults). Packets
     /// of TCP that would arrive during the partition arrive after it, because a real TCP would send them again.
-    /// Datagrams are lost. A connect waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
+    /// Datagrams are lost. Meanwhile a connect waits, and fails with ETIMEDOUT if the partition outlasts its timeout.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};

@@ -11,8 +11,8 @@ use super::{CallCounts, Options, SPINNING_TURNS, Simulation, SimulationEnd};
 
 /// Running.
 impl Simulation {
-    /// Turns `hosts` until nothing more can happen: no host has work, no packet is to arrive and no timer is armed.
-    /// With a repeating timer that never comes, and [`run_for`](Self::run_for) is needed.
+    /// Turns `hosts` until nothing more can happen: no host has work, no packet is to arrive and no timer is armed. A
+    /// repeating timer prevents that: use [`run_for`](Self::run_for) then.
     ///
     /// ```
     /// # use netloop::simulation::{Options, Simulation};
@@ -211,8 +211,8 @@ impl Simulation {
     }
 
     /// Ends all [`Faults`](super::Faults) and all partitions. The [options](super::Options) of the network stay, such
-    /// as the loss of datagrams, and so do the [routes](Self::set_route). A test calls this before it checks for all
-    /// bytes.
+    /// as the loss of datagrams, and so do the [routes](Self::set_route). A test calls this before it checks that all
+    /// bytes have arrived.
     pub fn end_faults(&mut self) {
         self.network.borrow_mut().end_faults();
     }
