@@ -235,7 +235,7 @@ impl fmt::Debug for Simulation {
 /// reach other programs. The faults `exhausted_connects`, `failed_lookups` and `slow_lookups` do not happen here.
 ///
 /// A fault changes the real connection too, as far as possible. After a reset by a fault, the loop closes the socket at
-/// once, which resets the connection at the peer; arrived bytes are not read any more. A self-connect really happens,
+/// once, which resets the connection at the peer. Arrived bytes are not read any more. A self-connect really happens,
 /// to a loopback address whose port has no listener, if no local address was given. The kernel's own timing does not
 /// depend on the seed, so a run cannot be repeated exactly.
 ///

@@ -143,7 +143,7 @@ impl Selector {
     }
 
     /// Waits until a source is ready, the waker ends the wait, or `timeout` has passed since `asked_at`, a reading of
-    /// the clock. After a Unix signal the wait continues with the rest of the time. A fault may end it early.
+    /// the clock. After a Unix signal the wait continues with the rest of the time. A fault may end the wait early.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         match self {
             Self::Kernel(selector) => selector.poll(timeout, asked_at),
@@ -167,7 +167,7 @@ impl Selector {
         }
     }
 
-    /// Whether the last wait fetched as many events as fit, so that more may be waiting.
+    /// Whether the last wait fetched as many events as fit, the waker's and the alarm's included. More may be waiting.
     pub(crate) fn is_full(&self) -> bool {
         match self {
             Self::Kernel(selector) => selector.is_full(),

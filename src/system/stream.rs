@@ -128,7 +128,7 @@ impl Stream {
 
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end. After EINTR the caller leaves the
     /// readiness as it is, and reads again.
-    // Always inlined, as `with_fast_paths` and `write_piece` are: after `with_fast_paths` the compiler knows the kind
+    // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
     // of the stream (without the feature `simulation`), and returns the result of its one call without a copy.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -360,9 +360,9 @@ impl Stream {
         }
     }
 
-    /// Whether a short read proves that the kernel has no more bytes for now ([`SHORT_READ_EXHAUSTS`]), except after a
-    /// report of an end, an error or priority. False for a Unix socket, whose reads end after a message with
-    /// descriptors or credentials. False for protocols other than plain TCP, of which some keep the boundaries of
+    /// Whether a short read proves that the kernel has no more bytes for now ([`SHORT_READ_EXHAUSTS`]). It proves
+    /// nothing after a report of an end, an error or priority. False for a Unix socket, whose reads end after a message
+    /// with descriptors or credentials. False for protocols other than plain TCP, of which some keep the boundaries of
     /// messages (SCTP).
     #[inline]
     pub(crate) fn short_read_exhausts(&self) -> bool {
@@ -456,8 +456,8 @@ impl Stream {
         false
     }
 
-    /// Whether the stream is ready for reading without a report: a file that the kernel cannot poll, or a named pipe
-    /// whose writers had gone before the loop opened it.
+    /// Whether the stream is ready for reading without a report. True for a file that the kernel cannot poll, and for a
+    /// named pipe whose writers had gone before the loop opened it.
     pub(crate) fn is_ready_at_first(&self) -> bool {
         #[cfg(unix)]
         if let Self::Input(input) = self {

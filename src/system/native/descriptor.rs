@@ -7,8 +7,9 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-/// A wrapper that makes any descriptor a source of the loop ([`add_source`](crate::EventLoop::add_source)): a pipe, a
-/// timerfd, an inotify, a pidfd, a socket of the standard library, another [`EventLoop`](crate::EventLoop).
+/// A wrapper that makes any descriptor a source of the loop ([`add_source`](crate::EventLoop::add_source)). Examples
+/// are a pipe, a timerfd, an inotify, a pidfd, a socket of the standard library, another
+/// [`EventLoop`](crate::EventLoop).
 ///
 /// The field is the owner, which must return the same descriptor in every call of [`AsFd::as_fd`]. The loop deregisters
 /// the descriptor before it returns or drops the owner. So a duplicate elsewhere wakes the loop no more.

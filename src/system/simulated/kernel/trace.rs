@@ -1,8 +1,8 @@
 //! A hash of what happens in a simulation. The hash covers the entries that [`Note`] lists, with lengths and times,
 //! but not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
 
-/// A running hash, FNV-1a over integers of 64 bits. It covers no value that could differ between two runs of one seed,
-/// such as a memory address, the order of a hash table or the wall clock.
+/// A running hash, FNV-1a over integers of 64 bits. It covers no value that could differ between two runs of one seed:
+/// no memory address, no order of a hash table and no wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
