@@ -1,8 +1,6 @@
 //! Sockets and servers without callbacks: state machines over the reactor, and views through which users reach them.
-//!
-//! [`Net`] owns the reactor with all of its sources. `Net` returns each result as an [`Event`] with the key of the
-//! source. Requests of the user go in through the views, such as [`Socket`] and [`Server`]. No module here knows the
-//! handlers of the user: `event_loop` calls the handlers.
+//! [`Net`] owns the reactor, and returns each result as an [`Event`] with the key of its source. No module here knows
+//! the user's handlers: `event_loop` calls these.
 
 mod address;
 mod connect;

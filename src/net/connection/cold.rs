@@ -1,4 +1,4 @@
-//! The cold state of a connection: the fields that few connections need, kept apart from the others.
+//! The cold state of a connection: the fields that few connections need. The other connections pay for one pointer.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,47 +22,38 @@ use super::time_limits::ProgramDeadline;
 use super::unread::UnreadBytes;
 use super::{Connection, Error};
 
-/// The rare fields of a connection, in a box: a connection without rare fields pays for one pointer.
 #[derive(Debug, Default)]
 pub(super) struct ColdState {
     /// The race of a connection to a name, once the race is over: an attempt succeeded, or the connection was closed.
     past_race: Option<Box<ConnectRace>>,
-    /// The local address from which the user asked to connect to an address. For a name, the options of the race have
-    /// it.
+    /// The local address that the user gave for a connect to an address. For a name, the options of the race have it.
     local: Option<SocketAddr>,
-    /// The limit on the time that connecting takes; `None` is no limit.
     pub(super) connect_timeout: Option<Duration>,
     pub(super) notices: VecDeque<Notice>,
     /// The next step of the connect, which is taken when no notice waits.
     pub(super) dial_step: Option<DialStep>,
     pub(super) unread: UnreadBytes,
-    /// The filters between the stream and everything above it.
     pub(super) filters: Option<Box<Filters>>,
-    /// The filter of a PROXY header, once it has done its work and was taken off. `find_filter` still returns this
-    /// filter.
+    /// The filter of a PROXY header that was taken off after its work. `find_filter` still returns this filter.
     pub(super) past_filter: Option<Box<dyn AnyFilter>>,
     /// Whether the connection does not read, because too many answers of its filters wait for the kernel.
     pub(super) waits_for_answers: bool,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
-    /// Whether the next service calls `begin_handshake`. Either the handshake has not begun, or its first step, at the
-    /// accept, ended without a wait for the peer, and the next service takes up the result.
+    /// Whether the next service calls `begin_handshake`: to begin, or to take up a first step that ended at the accept.
     pub(super) handshake_is_due: bool,
     /// Whether the server that accepted the connection was not told of it yet, because the handshake has not succeeded.
     pub(super) is_untold: bool,
     /// The address under which the server's limit for each network counts the connection, if not the peer's.
     counted_as: CountedAs,
-    /// Whether the server has admitted the peer during the handshake, because it had counted another address or none at
-    /// the accept.
+    /// Whether the server has admitted the peer in the handshake, because at the accept it had counted another or none.
     pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
     lost_bytes: usize,
-    /// Whether a write was refused because it came after `end`. Every later write is refused too, so every marker set
-    /// from then on reports the refusal.
+    /// Whether a write after `end` was refused. Every later write is refused too, so every later marker reports that.
     pub(super) has_refused: bool,
-    /// Whether the connection closed before it was established, or during the handshake of a filter that was started
-    /// later.
+    /// Whether the connection closed before it was established, or in the handshake of a filter that was started later.
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
@@ -71,21 +62,16 @@ pub(super) struct ColdState {
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Invariant: `Some` exactly while the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
-    /// Whether news of the peer may have waited in the kernel when the limit on the first byte passed during a pause.
-    /// The limit no longer counts then.
+    /// Whether the limit on the first byte is over: it passed in a pause, and news may have waited in the kernel.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
-    /// The tick at which a pause began after this side's end. `None` without a pause, or if the pause began before that
-    /// end.
+    /// The tick at which a pause began after this side's end. `None` without such a pause.
     pub(super) rest_began: Option<u64>,
-    /// Whether received bytes were unread when the close timeout fell due during a pause. The timeout then waits for
-    /// `resume`.
+    /// Whether bytes were unread when the close timeout fell due during a pause. The timeout then waits for `resume`.
     pub(super) is_unread: bool,
-    /// Whether the user has closed the connection with `destroy_with`. If bytes are lost, the close still sends a FIN and
-    /// not a RST, as for `CloseReason::Local`.
+    /// Whether the user called `destroy_with`, whose close sends a FIN even if bytes are lost.
     is_given_up: bool,
-    /// Whether a pipe has ended this side, because its other socket has closed, or takes no more bytes. Neither `end`
-    /// nor `destroy_soon` came before, so no FIN was promised.
+    /// Whether a pipe has ended this side, and neither `end` nor `destroy_soon` had promised a FIN before.
     pub(super) is_ended_by_pipe: bool,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,
@@ -93,7 +79,6 @@ pub(super) struct ColdState {
     failure: Option<Failure>,
 }
 
-/// The address under which a server's limit for each network counts a connection.
 #[derive(Clone, Copy, Debug, Default)]
 enum CountedAs {
     #[default]
@@ -120,12 +105,10 @@ impl Connection {
         self.cold.is_some()
     }
 
-    /// Notes the error with which the connection closes. Nothing is sent from now on.
     pub(super) fn set_failure(&mut self, error: Error) {
         self.note_failure(Failure::Final(error));
     }
 
-    /// Notes an error that is held. Nothing is sent from now on.
     pub(super) fn hold_failure(&mut self, failure: HeldFailure) {
         self.note_failure(Failure::Held(Box::new(failure)));
     }
@@ -162,7 +145,6 @@ impl Connection {
         self.cold_mut().past_race = Some(race);
     }
 
-    /// The race of a connection to a name, whether it is under way or over. `None` if the user gave no name.
     pub(crate) fn race(&self) -> Option<&ConnectRace> {
         let past = || self.cold.as_ref()?.past_race.as_deref();
         self.stage.race().or_else(past)
@@ -198,13 +180,11 @@ impl Connection {
         self.cold.as_ref()?.connect_timeout
     }
 
-    /// Sets the address under which the server's limit for each network counts the connection. `None` if the limit does
-    /// not count the connection.
+    /// Sets the address under which a limit for each network counts the connection. `None` if it is not counted.
     pub(crate) fn set_counted_peer(&mut self, peer: Option<SocketAddr>) {
         self.cold_mut().counted_as = CountedAs::Other(peer);
     }
 
-    /// Returns the address under which the server's limit for each network counts the connection.
     pub(crate) fn counted_peer(&self) -> Option<SocketAddr> {
         match self.cold.as_ref().map(|cold| cold.counted_as) {
             Some(CountedAs::Other(peer)) => peer,
@@ -236,21 +216,17 @@ impl Connection {
     }
 }
 
-/// Notices.
 impl Connection {
-    /// Queues `notice` for the handler. The handler gets notices in the order of these calls, and before the events of
-    /// every later service of the socket.
+    /// Queues `notice`. The handler gets notices in this order, and before the events of every later service.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
         registration.activate();
     }
 
-    /// Returns the number of notices that wait for the handler.
     pub(crate) fn waiting_notices(&self) -> usize {
         self.cold.as_ref().map_or(0, |cold| cold.notices.len())
     }
 
-    /// Takes the next notice for the handler.
     pub(crate) fn next_notice(&mut self) -> Option<Notice> {
         self.cold.as_mut()?.notices.pop_front()
     }
@@ -264,7 +240,6 @@ impl Connection {
     }
 }
 
-/// The markers of `notify_when_sent`.
 impl Connection {
     /// Sets a marker: a notice with `token` follows when the kernel has taken every byte written so far.
     pub(crate) fn set_sent_marker(&mut self, token: u64, registration: &mut Registration<'_>) {
@@ -283,7 +258,7 @@ impl Connection {
     /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         if !self.stage.is_open() || self.outbound.has_failed() {
-            // The connection is not open, or has failed. The bytes before the markers wait, or will not be sent.
+            // The bytes before the markers wait, or will not be sent.
             return;
         }
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
@@ -299,13 +274,11 @@ impl Connection {
         }
     }
 
-    /// Returns the number of markers that the kernel has not passed.
     pub(crate) fn missed_markers(&self) -> usize {
         self.cold.as_ref().map_or(0, |cold| cold.markers.len())
     }
 
-    /// Takes a marker that the kernel will never pass, with the error to report for this marker. Called during the
-    /// close.
+    /// Takes a marker that the kernel will never pass, with the error to report for it. Called during the close.
     pub(crate) fn next_missed_marker(&mut self) -> Option<(u64, Error)> {
         let cold = self.cold.as_mut()?;
         let mark = cold.markers.pop()?;

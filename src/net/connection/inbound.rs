@@ -2,33 +2,27 @@
 
 use super::retry::Retry;
 
-/// The inbound half. Unread bytes are rare, so they lie in `ColdState`.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: InboundState,
     pub(super) pause: Pause,
-    /// The transient failures in a row. They are failures of reads, and of looks for unread bytes during a pause.
+    /// The transient failures in a row, of reads and of looks for unread bytes during a pause.
     pub(super) retry: Retry,
 }
 
-/// The pause of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
     No,
-    /// The user has paused the connection. The idle timeout goes on.
+    /// The idle timeout goes on.
     ByUser,
-    /// A pipe has paused the connection, because the pipe's other socket takes bytes more slowly. The idle timeout
-    /// stops, because the peer cannot send.
+    /// A pipe's other socket takes bytes more slowly. The idle timeout stops, because the peer cannot send.
     ByPipe,
 }
 
-/// The progress of the inbound half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InboundState {
-    /// The peer may send more bytes.
     Open,
-    /// A read, or a look during a pause, has met the peer's end: its FIN, or the end that a filter has decoded. So
-    /// every byte of the peer was read.
+    /// A read, or a look during a pause, has met the peer's FIN, or the end that a filter has decoded.
     Ended,
 }
 

@@ -1,17 +1,7 @@
 //! The state machine of one connection. [`Outbound`] is the direction in which this side sends, [`Inbound`] the
-//! direction in which the peer sends. [`Stage`] is the progress of the whole connection, from the lookup of a name to
-//! the close.
+//! direction in which the peer sends. [`Stage`] is the progress of the whole, from the lookup of a name to the close.
 //!
-//! A connection knows no handler and makes no callback. A connection reads, writes and shuts down its [`Stream`], and
-//! keeps its registration in the reactor up to date. A connection returns an [`Event`](crate::net::values::Event),
-//! which is for the handler or for `Net`.
-//!
-//! By topic: `connecting` opens a connection, [`serving`] reads and answers the reactor's calls, `writing` sends,
-//! `closing` ends the connection. `handshaking`, `filtered` and `transport` deal with filters, and `held` keeps a
-//! failure until received bytes are delivered. `deadlines` and `activity` keep time; `time_limits`, `queue_wait`,
-//! `pace` and `close_progress` deal with slow peers. `requests` and `status` serve the views. [`ColdState`] holds the
-//! fields that few connections need.
-//!
+//! A connection makes no callback: it returns an [`Event`](crate::net::values::Event), for the handler or for `Net`.
 //! Received bytes reach the handler through [`serving`] only. Written bytes wait in the [outbox](crate::net::outbox),
 //! and leave it for the kernel through [`outbound`] and `writing`.
 
@@ -65,24 +55,20 @@ pub(crate) use overflowing::Overflow;
 pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 
-/// One connection: a socket of the user. It exists from the request to connect, the accept or the adoption until
-/// `on_close`.
-// The order of the fields is deliberate: the fields that every message touches come first. Together with the reactor's
-// fields for this source they fill two cache lines.
+/// One connection: a socket of the user, from the request to connect, the accept or the adoption until `on_close`.
+// The fields that every message touches come first: with the reactor's for this source they fill two cache lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` from the connect, the accept or the adoption until [`shut`](Connection::shut)
-    /// or [`detach`](Connection::detach). With a name, the stream comes from the first attempt that succeeds. A connect
-    /// that fails at once leaves `None`. But while an attempt is announced, this is the socket of the attempt, not
-    /// connected yet; a simulation opens no such socket.
+    /// or [`detach`](Connection::detach). With a name, the first attempt that succeeds brings it. A connect that fails
+    /// at once leaves `None`. An announced attempt has its unconnected socket here, but in a simulation no socket.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
     activity: Activity,
     outbound: Outbound,
-    /// The server that accepted this connection, if a server did. The server counts this connection until the
-    /// connection is removed.
+    /// The server that accepted this connection, if a server did. It counts the connection until the removal.
     server: Option<Key>,
     stage: Stage,
     settings: Rc<SocketSettings>,
@@ -104,15 +90,14 @@ impl Connection {
         }
     }
 
-    /// A connection to a name that is being looked up.
     pub(crate) fn looking_up(race: ConnectRace, settings: Rc<SocketSettings>) -> Self {
         let timeout = race.options.connect_timeout;
         let stage = Stage::LookingUp(Box::new(race));
         Self::new(stage, None, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address, and for a path
-    /// whose connect failed at once. The caller then calls [`announce`](Self::announce) or, after a failure,
+    /// A connection to an address, with `None` for `stream`, or to a path, with `None` if the connect failed at once.
+    /// The caller then calls [`announce`](Self::announce) or, after a failure,
     /// [`fail_unconnected`](Self::fail_unconnected).
     pub(crate) fn connecting(
         stream: Option<Stream>,
@@ -124,8 +109,7 @@ impl Connection {
         Self::new(stage, stream, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection that is open from the start: a server accepted it (`server`), or the user gave it to `adopt`. If a
-    /// server gives it filters, [`set_accepted_filters`](Self::set_accepted_filters) puts their handshake first.
+    /// A connection that is open from the start: `server` accepted it, or the user gave it to `adopt`.
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,
@@ -138,8 +122,7 @@ impl Connection {
         }
     }
 
-    /// A connection over a descriptor that can only be read, such as a pipe. The outbound half is finished from the
-    /// start.
+    /// A connection over a descriptor that can only be read, such as a pipe.
     #[cfg(unix)]
     pub(crate) fn input(stream: Stream, settings: Rc<SocketSettings>) -> Self {
         let mut input = Self::established(stream, None, None, settings);
@@ -147,8 +130,7 @@ impl Connection {
         input
     }
 
-    /// Returns the interest to register with: writable before the stream is connected, readable in a handshake and once
-    /// open, none while paused and open.
+    /// Returns the interest to register with.
     pub(crate) fn first_interest(&self) -> Interest {
         if self.stage.is_handshaking() {
             Interest::READABLE
@@ -161,9 +143,8 @@ impl Connection {
         }
     }
 
-    /// Returns the readiness to assume at registration. A connected stream that can be written to counts as writable
-    /// without a report of the kernel. The send buffer of a new connection is empty. If that of an adopted one is full,
-    /// the first write would block, and so disproves the assumption.
+    /// Returns the readiness to assume at registration. The send buffer of a new connection is empty, so it counts as
+    /// writable without a report. If that of an adopted one is full, the first write would block, and disproves it.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {
@@ -172,16 +153,14 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline may count from the registration: for connecting or the handshake, for being idle, or for the
-    /// first byte.
+    /// Whether a deadline may count from the registration.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open()
             || self.activity.idle_timeout().is_some()
             || self.limits_first_byte()
     }
 
-    /// Starts to count time, and files the first deadline if there is one. If the connection was accepted with filters,
-    /// begins their handshake. Called once, right after the insertion into the reactor.
+    /// Starts to count time. Called once, right after the insertion into the reactor.
     pub(crate) fn begin(&mut self, registration: &mut Registration<'_>) {
         self.activity.start(registration.latest_tick());
         if self.stage.is_handshaking() {
@@ -195,8 +174,7 @@ impl Connection {
         }
     }
 
-    /// Returns the stream and the unsent bytes, for use outside of the loop, and closes the connection. If the
-    /// connection [cannot be detached](Self::can_be_detached), returns `None` and changes nothing.
+    /// Takes out the stream and the unsent bytes, for use outside of the loop, and closes the connection.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,

@@ -1,6 +1,5 @@
-//! The outbound half of a connection: the bytes from the write until the kernel has taken them. This module knows
-//! neither the peer nor the handler. If a send fails, this module closes nothing, and returns the error to the
-//! [`Connection`](super::Connection).
+//! The outbound half of a connection: the bytes from the write until the kernel has taken them. This module closes
+//! nothing: the error of a failed send goes back to the [`Connection`](super::Connection).
 
 use std::io;
 
@@ -15,16 +14,13 @@ use super::activity::Activity;
 use super::retry::Retry;
 use super::transport::Transport;
 
-/// The outbound half of a connection.
-// The order of the fields is deliberate: `state` and `flags` lie side by side, so that `is_clear` checks both with one
-// comparison.
+// `state` and `flags` lie side by side, so that `is_clear` checks both with one comparison.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
-    /// The smaller of `high_water_mark` and `max_queued_bytes`, but at most `u16::MAX`, because the fast path saves
-    /// little for more bytes. While the queue is empty, writes that total fewer bytes may take the fast path, and are
-    /// answered `Flow::Open`.
+    /// The smaller of `high_water_mark` and `max_queued_bytes`, at most `u16::MAX`: the fast path saves little for
+    /// more. With an empty queue, writes that total fewer bytes are answered `Flow::Open`, and may take the fast path.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -33,7 +29,6 @@ pub(super) struct Outbound {
     pub(super) retry: Retry,
 }
 
-/// The progress of the outbound half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum OutboundState {
@@ -43,17 +38,15 @@ pub(super) enum OutboundState {
     Ending,
     /// As `Ending`, but the connection closes once the last byte is sent, without waiting for the peer's FIN.
     EndingToClose,
-    /// As `EndingToClose`, but the close is a RST: the sent bytes are incomplete, because the pipe that wrote them was
-    /// cut short. A Unix socket has no RST, and closes.
+    /// As `EndingToClose`, but with a RST: the pipe that wrote the bytes was cut short. A Unix socket just closes.
     EndingToReset,
-    /// Our FIN is sent, or the connection can only be read, or it closes now. In the last case the kernel sends the FIN
-    /// or the RST with the close.
+    /// Our FIN is sent, or the connection can only be read, or it closes now, which sends the FIN or the RST.
     Finished,
 }
 
 bitflags! {
-    /// The exceptional conditions of the outbound half, and two of the inbound half. While a flag is set, no read or
-    /// write takes the fast path.
+    /// The exceptional conditions of this half, and two of the inbound half. Any set flag bars calls from the fast
+    /// path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
@@ -61,11 +54,9 @@ bitflags! {
         /// The user has called `cork`. Unsent bytes are held back until `uncork`, the end of this side, the start of a
         /// filter, a detachment, or the high watermark. Bytes that wait for the kernel already are not held back.
         const CORKED = 1 << 1;
-        /// A marker is not passed yet. Invariant: set exactly while `ColdState::markers` is not empty, until the close
-        /// takes the markers.
+        /// Invariant: set exactly while `ColdState::markers` is not empty, until the close takes the markers.
         const HAS_MARKERS = 1 << 2;
-        /// A fatal error has happened, and nothing more is sent. `ColdState::failure` has the error. An error is held
-        /// there until the bytes that arrived before it are delivered.
+        /// Nothing more is sent: `ColdState::failure` has an error, final, or held until earlier bytes are delivered.
         const FAILED = 1 << 3;
         /// The last send failed with a transient error (EINTR, ENOBUFS, ENOMEM). The next send is tried when the entry
         /// on the timer wheel falls due, unless the kernel reports space before.
@@ -73,12 +64,10 @@ bitflags! {
         /// The last read failed with a transient error. `Inbound::retry` counts such reads. The flag keeps reads off
         /// the fast path, so that the next read that does not fail ends the count.
         const READ_FAILED = 1 << 5;
-        /// As [`READ_FAILED`](Self::READ_FAILED). The next read is tried when the entry on the timer wheel falls due,
-        /// unless the kernel reports anew before.
+        /// As [`READ_FAILED`](Self::READ_FAILED), and the next read waits as the next send does after `RESTS`.
         const READ_RESTS = 1 << 6;
-        /// Unsent bytes wait for the kernel, and a limit counts the time of this wait. Invariants: set exactly while
-        /// `ColdState::queue_wait` is `Some`; not set while nothing is unsent, except within a send, and after a
-        /// failure or the close.
+        /// A limit counts how long unsent bytes wait. Invariants: set exactly while `ColdState::queue_wait` is `Some`;
+        /// not set while nothing is unsent, except within a send, and after a failure or the close.
         const WAITS = 1 << 7;
     }
 }
@@ -105,12 +94,11 @@ impl Outbound {
         }
     }
 
-    /// Whether the half is `Open`, no flag is set and nothing is unsent. A write of less than `capacity` bytes is then
-    /// answered `Flow::Open`, unless the bytes of all sockets meet their limit. It can be sent at once if the
-    /// connection is open and the kernel has space.
+    /// Whether nothing bars the fast path: a write of less than `capacity` bytes is answered `Flow::Open`, unless the
+    /// bytes of all sockets meet their limit. It leaves at once if the connection is open and the kernel has space.
     #[inline]
     pub(super) fn is_clear(&self) -> bool {
-        // The state `Open` is zero, and the flags are zero if none is set. One comparison checks both bytes.
+        // `Open` is zero, and so are flags of which none is set.
         u16::from_ne_bytes([self.state as u8, self.flags.bits()]) == 0 && self.unsent.is_empty()
     }
 
@@ -140,7 +128,6 @@ impl Outbound {
         self.state == OutboundState::Ending || self.closes_when_sent()
     }
 
-    /// Whether the connection closes once the last byte is sent, without waiting for the peer's FIN.
     #[inline]
     pub(super) fn closes_when_sent(&self) -> bool {
         matches!(
@@ -149,7 +136,6 @@ impl Outbound {
         )
     }
 
-    /// Ends a cork, so that queued bytes may leave.
     pub(super) fn uncork(&mut self) {
         self.flags.remove(OutboundFlags::CORKED);
     }
@@ -161,16 +147,14 @@ impl Outbound {
             .remove(OutboundFlags::OWES_DRAIN | OutboundFlags::CORKED);
     }
 
-    /// Whether `length` more bytes may be queued. An empty queue accepts a write of any length, because the bytes of
-    /// that write are in memory already. The limit is on bytes that pile up over several writes.
+    /// Whether `length` more bytes may be queued. An empty queue takes any write, whose bytes are in memory already.
     #[inline]
     pub(super) fn fits(&self, length: usize, settings: &SocketSettings) -> bool {
         let queued = self.unsent.len();
         queued == 0 || queued.saturating_add(length) <= settings.limits.max_queued_bytes
     }
 
-    /// Returns the answer to a write whose bytes were accepted. For `Full`, also notes that a drain is owed, and asks
-    /// the reactor to report when the kernel has space.
+    /// Returns the answer to a write whose bytes were accepted.
     #[inline]
     pub(super) fn answer_write(
         &mut self,
@@ -185,8 +169,7 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and due. The unsent bytes have fallen to the low watermark then, or to the high one if
-    /// that is lower. After `true`, no drain is owed.
+    /// Whether a drain is owed, and due at the lower of both watermarks. After `true`, none is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,
@@ -203,8 +186,7 @@ impl Outbound {
         true
     }
 
-    /// Offers the unsent bytes to the kernel in one call. Returns `false` if there are unsent bytes and no call was
-    /// made. The connection is corked or rests then, or the kernel is known to have no space.
+    /// Offers the unsent bytes to the kernel in one call. Returns `false` if bytes are unsent and no call was made.
     #[inline]
     pub(super) fn flush(
         &mut self,
@@ -212,9 +194,8 @@ impl Outbound {
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
-        // again as long as the kernel has space, and the drain would never be reported. The cork is also ignored if
-        // nothing is unsent. An earlier long write may have sent everything, and its drain and markers are still to be
-        // reported.
+        // again, and the drain would never be reported. It is also ignored if nothing is unsent: a long write may have
+        // sent everything, and its drain and markers are still to be reported.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
         if holds_back && self.unsent.len() < settings.high_water_mark {
@@ -232,11 +213,9 @@ impl Outbound {
         Ok(true)
     }
 
-    /// After a flush, tells the reactor whether to serve the connection when the kernel has space.
     #[inline]
     pub(super) fn await_kernel(&self, registration: &mut Registration<'_>) {
-        // An owed drain keeps the write interest even if nothing is unsent. The next serve phase then reports the
-        // drain, as it reports every other event.
+        // An owed drain keeps the write interest even if nothing is unsent: the next serve phase reports the drain.
         if self.unsent.is_empty() && !self.owes_drain() {
             registration.unwant(Interest::WRITABLE);
         } else {
@@ -244,8 +223,7 @@ impl Outbound {
         }
     }
 
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call. Returns the number of bytes of `tail`
-    /// that the kernel took.
+    /// Offers the unsent bytes, followed by `tail`, in one call. Returns how many bytes of `tail` the kernel took.
     #[inline(always)]
     pub(super) fn send(&mut self, tail: &[u8], wire: &mut Wire<'_, '_>) -> io::Result<usize> {
         let transport = &mut wire.transport;
@@ -278,8 +256,7 @@ impl Outbound {
         self.end_rest(registration);
     }
 
-    /// Ends the rest after a failed send, if there is one, and puts back the readiness that the rest has cleared. The
-    /// kernel has refused no byte for lack of space, so it would not report.
+    /// Ends a rest, and puts back the readiness that it cleared: no byte lacked space, so no report would come.
     #[inline]
     pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
         if self.flags.contains(OutboundFlags::RESTS) {
@@ -288,9 +265,8 @@ impl Outbound {
         }
     }
 
-    /// Notes a failed send. Returns the error if it is fatal, and `Ok` if the send can be tried again. After a send
-    /// that found no space, the kernel reports new space. After a signal or a lack of memory, the half tries again by
-    /// itself. A lack of memory that lasts too long is fatal.
+    /// Notes a failed send. Returns the error if it is fatal, as a lack of memory that lasts too long is. The kernel
+    /// reports new space; after a signal or a lack of memory, the half tries again by itself.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,
@@ -318,8 +294,6 @@ impl Outbound {
     }
 }
 
-/// Notes that the kernel has taken `sent` of the `offered` bytes. On a stream whose `short_write_exhausts` holds, a
-/// short send proves that the send buffer is full.
 #[inline]
 pub(super) fn note_sent(
     sent: usize,

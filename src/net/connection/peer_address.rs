@@ -1,18 +1,13 @@
-//! The address of the peer, in less memory than `SocketAddr` takes.
+//! The address of the peer in 24 bytes, not the 32 of an `Option<SocketAddr>`: few peers have a scope or a flow label.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// The address of the peer, if it is known: an `Option<SocketAddr>` in 24 bytes instead of 32. Every connection holds a
-/// `PeerAddress`, and hardly any peer has an IPv6 address with a scope or a flow label.
 #[derive(Debug)]
 pub(super) enum PeerAddress {
     /// No address: the peer has none, as on a Unix socket or a pipe, or no peer was reached.
     Unknown,
-    /// An IPv4 address.
     V4(SocketAddrV4),
-    /// An IPv6 address without a scope or a flow label, and its port.
     V6(Ipv6Addr, u16),
-    /// An IPv6 address with a scope or a flow label.
     Scoped(Box<SocketAddrV6>),
 }
 

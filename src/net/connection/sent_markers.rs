@@ -1,25 +1,21 @@
-//! Sent markers: positions in the written bytes. `notify_when_sent` sets a marker. `on_sent` comes when the kernel has
-//! taken every byte before the marker, or at the close with an error. After a refused write it comes with an error in
-//! both cases.
+//! Sent markers: positions in the written bytes, set by `notify_when_sent`. `on_sent` comes when the kernel has taken
+//! every byte before the marker, or at the close with an error.
 
 use std::collections::VecDeque;
 
 use super::Error;
 use super::notice::Notice;
 
-/// A position in the written bytes of one connection, with the token of the user.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SentMarker {
     /// The number of bytes that had been written when the marker was set.
     pub(super) position: u64,
     pub(super) token: u64,
-    /// Whether a write before the marker was refused. The marker then reports the refusal, even if all other bytes are
-    /// sent.
+    /// Whether a write before the marker was refused. The marker then reports that, even if all other bytes are sent.
     pub(super) is_refused: bool,
 }
 
 impl SentMarker {
-    /// Returns the notice for the handler. Called when the kernel has taken every byte before the marker.
     pub(super) fn notice(self) -> Notice {
         match self.is_refused {
             false => Notice::Sent(self.token),
@@ -50,7 +46,6 @@ impl SentMarkers {
         self.0.is_empty()
     }
 
-    /// Takes the first marker if the kernel has passed it. `sent` is the number of bytes that the kernel has taken.
     pub(super) fn pop_passed(&mut self, sent: u64) -> Option<SentMarker> {
         let first = self.0.front()?;
         if first.position > sent {

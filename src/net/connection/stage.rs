@@ -7,24 +7,19 @@ use crate::net::values::CloseReason;
 
 use super::peer_address::PeerAddress;
 
-/// The stage of a connection, from the lookup of a name to the close.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The name is being looked up. In this stage and the next three, writes are queued. Options are kept until the
-    /// stream is connected.
+    /// The name is being looked up. Until `Open`, writes are queued, and options are kept for the connected stream.
     LookingUp(Box<ConnectRace>),
-    /// The addresses of the name are being tried. Each attempt that is under way is a source of its own in the reactor.
+    /// Each attempt on an address of the name is a source of its own in the reactor.
     Racing(Box<ConnectRace>),
-    /// The stream of the connection is connecting to an address or a path, or its attempt on the address is only
-    /// announced. The address is absent for a path.
+    /// The stream is connecting to an address, whose attempt may be only announced, or to a path, without an address.
     Connecting(PeerAddress),
-    /// The stream is connected, and the filters exchange bytes before the connection is open. `Open` takes the address
-    /// over.
+    /// The stream is connected, and the filters exchange bytes before the connection is open.
     Handshaking(PeerAddress),
-    /// The connection is established, and not closed. The address of the peer is kept, because the kernel forgets it
-    /// when the connection ends.
+    /// The address of the peer is kept, because the kernel forgets it when the connection ends.
     Open(PeerAddress),
-    /// The connection is over. The source waits for the close phase, and within that phase for its removal.
+    /// The source waits for the close phase, and within that phase for its removal.
     Closed {
         peer: PeerAddress,
         reason: CloseReason,
@@ -45,7 +40,6 @@ impl Stage {
         matches!(self, Self::Closed { .. })
     }
 
-    /// Whether the connection is not established yet.
     pub(super) fn is_before_open(&self) -> bool {
         matches!(
             self,
@@ -57,9 +51,7 @@ impl Stage {
         matches!(self, Self::Handshaking(_))
     }
 
-    /// The address of the peer, also while the connect to it is under way. `None` for a path or a pipe, unless a filter
-    /// has found an address. `None` also before an attempt on a name has succeeded, and if the connection closed before
-    /// its stream was connected.
+    /// The address of the peer, also during the connect to it. A path or a pipe has one only if a filter found it.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::LookingUp(_) | Self::Racing(_) => None,
@@ -88,8 +80,7 @@ impl Stage {
         }
     }
 
-    /// Takes the stage out by value, so that the caller can build the next stage from its parts. The stage that stays
-    /// behind is a placeholder that the caller must replace.
+    /// Takes the stage out, and leaves a placeholder, which the caller must replace by the next stage.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Connecting(PeerAddress::Unknown))
     }

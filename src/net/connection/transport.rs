@@ -5,7 +5,6 @@ use std::io::{self, IoSlice};
 use crate::net::filter::Filters;
 use crate::system::Stream;
 
-/// The stream of a connection, with its filters if there are any.
 #[derive(Debug)]
 pub(super) struct Transport<'a> {
     pub(super) stream: &'a Stream,
@@ -31,9 +30,8 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// Whether a write that took fewer bytes than it was offered proves that the send buffer is full. That depends on
-    /// the kind of the stream. It proves nothing if the filters hold a failure for the next write: the kernel would
-    /// report no event that leads to that write.
+    /// Whether a short write proves that the send buffer is full. It proves nothing if the filters hold a failure for
+    /// the next write: the kernel would report no event that leads to that write.
     #[inline]
     pub(super) fn short_write_exhausts(&self) -> bool {
         let filters = self.filters.as_deref();
