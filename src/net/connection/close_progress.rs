@@ -1,10 +1,8 @@
-//! Postpones the close timeout while bytes still move. For the first postponement any byte is enough; later ones need
-//! bytes at the rate of [`RATE`].
+//! Postpones the close timeout while bytes still move. The first time any byte is enough; later times need [`RATE`].
 
 /// The least rate, in bytes a second, at which bytes must move to postpone the close timeout after the first time.
 const RATE: u64 = 240;
 
-/// The bytes that a connection has moved until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MovedBytes {
     /// The received bytes. Zero if the close waits for the queue alone, because received bytes are then no progress.
@@ -12,24 +10,20 @@ pub(super) struct MovedBytes {
     pub(super) sent: u64,
 }
 
-/// The progress of a connection since this side has ended. At first, the close timeout counts from that end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CloseProgress {
     /// The tick from which the close timeout counts, unless this side has ended later.
     since: u64,
-    /// The tick of the last postponement, and the bytes that had moved until then. A pause moves this tick on, because
-    /// the rate does not count the pause. `None` before the first postponement.
+    /// The tick of the last postponement, moved on by each pause, and the bytes that had moved until then.
     look: Option<(u64, MovedBytes)>,
 }
 
 impl CloseProgress {
-    /// Returns the tick from which the close timeout counts, for a side that has ended at `ended`.
     pub(super) fn since(&self, ended: u64) -> u64 {
         self.since.max(ended)
     }
 
-    /// Postpones the timeout, which has passed at `tick`, if enough bytes have moved since the last postponement. The
-    /// timeout then counts from `last_byte`, the tick of the last byte.
+    /// Postpones the timeout, which has passed at `tick`, if enough bytes have moved. It then counts from `last_byte`.
     pub(super) fn put_off(&mut self, ended: u64, last_byte: u64, tick: u64, moved: MovedBytes) {
         let is_enough = match self.look {
             None => true,
@@ -45,8 +39,7 @@ impl CloseProgress {
         }
     }
 
-    /// Leaves a pause of the connection, from `began` to `tick`, out of the timeout. `last_byte` is the tick of the
-    /// last byte before `tick`.
+    /// Leaves a pause from `began` to `tick` out of the timeout. The last byte before `tick` came at `last_byte`.
     pub(super) fn skip_rest(&mut self, ended: u64, last_byte: u64, began: u64, tick: u64) {
         let since = match self.look {
             // Any byte is enough for the first postponement, so the timeout counts from the last byte.
@@ -69,9 +62,8 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_millis(500);
 
-    /// Receives `bytes` at each tick that `arrives` accepts. Returns the tick of the close; `None` if the connection is
-    /// still open at the tick `end`. `arrives` and the result count from the end of this side, at the tick 1,000; `end`
-    /// counts from zero.
+    /// Receives `bytes` at each tick that `arrives` accepts. Returns the tick of the close, if it comes before `end`.
+    /// Both `arrives` and the result count from the end of this side, at the tick 1,000.
     fn decided_at(end: u64, bytes: u64, arrives: impl Fn(u64) -> bool) -> Option<u64> {
         let ended = 1_000;
         let mut progress = CloseProgress::default();
@@ -141,8 +133,7 @@ mod tests {
         assert_eq!(progress.since(1_000), 1_400);
         progress.skip_rest(1_000, 1_400, 1_600, 9_600);
         assert_eq!(progress.since(1_000), 9_400);
-        // Without the pause, 300 ms have passed since the postponement at 1,501. At 240 bytes a second that is 72
-        // bytes.
+        // Without the pause, 300 ms have passed since 1,501. At 240 bytes a second that is 72 bytes.
         let mut enough = progress;
         enough.put_off(1_000, 9_700, 9_801, moved(10 + 72));
         assert_eq!(enough.since(1_000), 9_700);

@@ -15,18 +15,15 @@ use super::outbound::OutboundState;
 use super::peer_address::PeerAddress;
 use super::stage::Stage;
 
-/// Ends the outbound half: sends a FIN after the last byte, and closes the connection if the peer has ended too.
 impl Connection {
-    /// Ends this side: a FIN follows the unsent bytes. Nothing happens if this side has ended already, or the
-    /// connection is closed.
+    /// Ends this side: a FIN follows the unsent bytes.
     pub(crate) fn end(&mut self, registration: &mut Registration<'_>) {
         if self.stage.is_closed() || self.outbound.state != OutboundState::Open {
             return;
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // Not called before the connection is open: `began_tick` is then the start of the connect, and the connect
-            // timeout counts from it.
+            // Not before the connection is open: the connect timeout still counts from `began_tick`.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // Otherwise the next flush sends the FIN, and files the deadline.
@@ -38,7 +35,7 @@ impl Connection {
 
     /// Notes the end of this side, or its FIN: the close timeout and the linger timeout count from this call.
     pub(super) fn note_end(&mut self, registration: &Registration<'_>) {
-        // The clock is read anew, because both the call and the FIN may come at the end of a long callback.
+        // Read anew: both the call and the FIN may come at the end of a long callback.
         self.activity.began_tick = registration.read_tick();
         self.activity.measure_exactly();
         if let Some(cold) = &mut self.cold {
@@ -52,8 +49,7 @@ impl Connection {
     }
 
     /// Closes the connection once the last byte is sent, because the other socket of its pipe has closed, or takes no
-    /// more bytes. Reports `error` if there is one. If the bytes `are_cut_short`, the close is a RST, unless `end` or
-    /// `destroy_soon` has promised a FIN before.
+    /// more bytes. If the bytes `are_cut_short`, the close is a RST, unless a FIN was promised before.
     pub(crate) fn close_behind_pipe(
         &mut self,
         are_cut_short: bool,
@@ -70,15 +66,13 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // With a pipe in each direction, the pipe that only reads from this socket may have called first. The pipe
-            // that writes to the socket decides.
+            // The pipe that writes to this socket decides; one that only reads from it may have called first.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);
     }
 
-    /// Closes the connection after its queue, as `ending` says, or at once if our FIN is sent. Does nothing if the
-    /// connection is closed, or an earlier call already makes it close after its queue.
+    /// Closes the connection after its queue, as `ending` says, unless an earlier call does so already.
     fn close_behind_queue(
         &mut self,
         ending: OutboundState,
@@ -89,8 +83,7 @@ impl Connection {
             return;
         }
         if self.outbound.has_failed() {
-            // Nothing more can be sent. A connection that reads still delivers the received bytes. A paused one closes
-            // now, because this call gives up the unread bytes.
+            // A connection that reads still delivers the received bytes. In a pause, this call gives them up.
             self.outbound.state = ending;
             if self.inbound.is_paused() {
                 self.report_held_back(registration);
@@ -117,15 +110,14 @@ impl Connection {
         }
     }
 
-    /// Sets `allow_half_open`: from now on, this side stays open when the peer ends.
+    /// Lets this side stay open, from now on, when the peer ends.
     pub(crate) fn allow_half_open(&mut self) {
         if !self.settings.allow_half_open {
             Rc::make_mut(&mut self.settings).allow_half_open = true;
         }
     }
 
-    /// Whether ending this side closes the connection at once: the peer has ended, nothing is unsent, and no filter has
-    /// an end to send. Such an end needs no close deadline. The caller has called
+    /// Whether ending this side closes the connection at once, and so needs no close deadline. The caller has called
     /// [`move_to_queue`](Self::move_to_queue).
     fn ends_at_once(&self) -> bool {
         self.inbound.has_ended()
@@ -161,11 +153,8 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte. The filters send their own end first, unless a RST follows.
-    /// After `end`, sends a FIN while the peer may still send. If the peer has ended, closes the connection instead,
-    /// and the close sends the FIN. `EndingToClose` always closes, and the close sends the FIN. `EndingToReset` always
-    /// closes with a RST. If a duplicate of the descriptor may exist, the close would send no FIN, so the FIN is sent
-    /// before.
+    /// Finishes the outbound half after its last byte: by a FIN if `end` was called and the peer may still send, else
+    /// by the close, which sends a FIN or a RST.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
@@ -197,19 +186,17 @@ impl Connection {
         }
     }
 
-    /// Whether a duplicate of the descriptor may outlive the close, which then sends no FIN. A fork of the process may
-    /// have copied the descriptor. For an accepted socket forks are ignored: the `shutdown` would cost one more system
-    /// call for each connection.
+    /// Whether a duplicate of the descriptor, as after a fork, may outlive the close, which then sends no FIN. For an
+    /// accepted socket forks are ignored: the `shutdown` would cost one more system call for each connection.
     fn may_have_duplicates(&self, stream: &Stream) -> bool {
         stream.is_shared() || self.server.is_none()
     }
 
-    /// Closes the connection after its last byte, without waiting for the peer's end.
     #[cold]
     fn close_sent(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if let Some(stream) = &self.stream {
-            // This call fails for a Unix socket, which has no RST.
+            // This call fails for a Unix socket.
             let resets = ended == OutboundState::EndingToReset && stream.reset_on_close().is_ok();
             if !resets && self.may_have_duplicates(stream) {
                 if let Err(error) = stream.shutdown_write() {
@@ -226,29 +213,24 @@ impl Connection {
     }
 }
 
-/// Failures, and the close.
 impl Connection {
-    /// Fails the connection with the error that a system call on its stream returned. The kind of the error decides the
-    /// close reason.
+    /// Fails the connection with the error that a system call on its stream returned.
     pub(super) fn fail_io(
         &mut self,
         call: Syscall,
         error: io::Error,
         registration: &mut Registration<'_>,
     ) {
-        // `self.error` may replace the system's error by another one (`system::errno::canonical`). So the kind is taken
-        // afterwards.
+        // `self.error` may replace the error (`system::errno::canonical`), so the kind is taken afterwards.
         let error = self.error(call, error);
         let reason = reason_of(error.kind());
         self.fail(error, reason, registration);
     }
 
-    /// Fails an adopted connection with the error that had ended the connection before its adoption.
     pub(crate) fn fail_adopted(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_io(Syscall::Read, error, registration);
     }
 
-    /// Closes the connection with `error`. The handler's `on_error` gets the error before `on_close`.
     pub(crate) fn fail(
         &mut self,
         error: Error,
@@ -265,7 +247,6 @@ impl Connection {
         registration.close();
     }
 
-    /// Moves the connection to its last stage.
     fn note_closed(&mut self, reason: CloseReason) {
         let mut holds_place = true;
         let may_be_tcp = self.may_be_tcp();
@@ -294,8 +275,7 @@ impl Connection {
                 PeerAddress::Unknown
             }
         };
-        // The bytes in the span are lost, as queued bytes are. A span that could still grow would accept a write to a
-        // closed socket.
+        // The bytes in the span are lost. A span that could still grow would accept a write to a closed socket.
         self.outbound.unsent.seal();
         self.stage = Stage::Closed {
             peer,
@@ -305,8 +285,7 @@ impl Connection {
         };
     }
 
-    /// Closes the descriptor and drops the unsent bytes, in the close phase. Returns the reason of the close, and the
-    /// error to report, if there is one.
+    /// Closes the descriptor and drops the unsent bytes, in the close phase.
     pub(crate) fn shut(&mut self, outbox: &mut Outbox) -> (CloseReason, Option<Error>) {
         let reason = match self.stage {
             Stage::Closed { reason, .. } => reason,
@@ -322,8 +301,7 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        // With `CloseReason::Limit` a write may have been refused whole. The peer must not mistake the bytes before
-        // this write for everything.
+        // With `CloseReason::Limit` a write may have been refused whole: the bytes before it are not everything.
         if self.lost_bytes() > 0 || reason == CloseReason::Limit {
             self.reset_if_cut_short();
         }
@@ -331,10 +309,9 @@ impl Connection {
         (reason, self.take_failure())
     }
 
-    /// Makes the close of the descriptor a RST instead of a FIN, for a connection that loses bytes. The peer must not
-    /// mistake the part that it has for everything. The RST also discards the bytes that the kernel holds. After
-    /// `destroy_with` a FIN follows, as in Node, because the close is the user's choice. `destroy` is such a choice
-    /// too, unless the idle timeout or the program's deadline was reported before. Unix sockets have no RST.
+    /// Makes the close a RST if bytes are lost: the peer must not mistake the part that it has for everything. The RST
+    /// also discards the bytes that the kernel holds. As in Node, a FIN follows if the user has chosen to close, by
+    /// `destroy` or `destroy_with`. A `destroy` after a reported idle timeout or deadline is no such choice.
     pub(crate) fn reset_if_cut_short(&self) {
         let is_the_users_choice = matches!(
             self.stage,
@@ -350,7 +327,7 @@ impl Connection {
     }
 
     /// Makes the close a RST if a timeout has closed the connection, and no FIN was promised. A pipe calls this for its
-    /// destination after `on_timeout` and after `on_deadline`, because the bytes of the pipe are cut short.
+    /// destination after `on_timeout` and `on_deadline`: the bytes of the pipe are cut short.
     pub(crate) fn reset_if_timed_out(&self) {
         let is_timed_out = matches!(
             self.stage,
@@ -364,13 +341,12 @@ impl Connection {
             OutboundState::Open | OutboundState::EndingToReset
         );
         if let (true, true, Some(stream)) = (is_timed_out, is_cut_short, &self.stream) {
-            // This call fails for a Unix socket, which has no RST.
+            // This call fails for a Unix socket.
             let _ = stream.reset_on_close();
         }
     }
 
-    /// Makes an [`Error`] from the error of a system call. The error of a connect names the peer, and the local address
-    /// if the user set one.
+    /// Makes an [`Error`] from the error of a system call; that of a connect names the addresses.
     pub(super) fn error(&self, call: Syscall, error: io::Error) -> Error {
         // An `Error` inside means that a filter has made it, and that no system call has failed.
         if self.has_filters() && error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
@@ -391,7 +367,6 @@ impl Connection {
     }
 }
 
-/// The close reason of a connection that failed with an error of this kind.
 pub(super) fn reason_of(kind: io::ErrorKind) -> CloseReason {
     match kind {
         io::ErrorKind::ConnectionReset

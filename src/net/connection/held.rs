@@ -1,10 +1,6 @@
-//! Failures that are held: the connection has failed, but bytes that the peer sent before, or its end, are still to be
-//! told. The handler gets these first, and then the error and the close.
-//!
-//! A paused connection holds its failure until the unread timeout, or until it was resumed and has read the bytes. A
-//! connection that reads holds the failure of a write until a read meets the end or would block.
-//!
-//! The second half of this module watches a paused connection for the end of its peer.
+//! Failures that are held: the handler first gets bytes that the peer sent before, and its end, then the error and the
+//! close. A paused connection holds its failure until the unread timeout, or until it was resumed and has read the
+//! bytes. One that reads holds the failure of a write until a read meets the end or would block.
 
 use std::io;
 
@@ -19,23 +15,21 @@ use super::closing::reason_of;
 use super::outbound::{OutboundFlags, OutboundState};
 use super::retry::Retry;
 
-/// The fatal error of a connection.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The connection closes with this error.
     Final(Error),
-    /// The error waits for received bytes, or for the peer's end. If the connection closes before these are told, it
-    /// closes with this error too.
+    /// The error waits for received bytes, or for the peer's end. A close before these are told has this error too.
     Held(Box<HeldFailure>),
 }
 
-/// An error that the handler gets after received bytes, or after the peer's end.
 #[derive(Debug)]
 pub(super) struct HeldFailure {
     error: Error,
     /// The tick at which the failure was met.
     tick: u64,
-    /// Whether the failure came after the peer's end, so that a read of 0 bytes is that end.
+    /// Whether the failure came after the peer's end. A read of 0 bytes is then that end, and not the trace of a reset
+    /// whose error a write has consumed.
     is_behind_end: bool,
 }
 
@@ -49,10 +43,8 @@ impl Failure {
 }
 
 impl Connection {
-    /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
-    /// connect is over, and once the peer has ended. An open connection that is paused fails at once too, if it has
-    /// [nothing to hold the failure for](Self::holds_while_paused). Otherwise keeps the error, because the kernel reports
-    /// an error only once.
+    /// Fails the connection with `error` of `call`: once the received bytes are delivered, or at once if none can be.
+    /// Until then the error is kept, because the kernel reports an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -76,7 +68,7 @@ impl Connection {
         }
         self.hold_failure(HeldFailure {
             error: self.error(call, error),
-            // The clock is read anew, because the write that failed may come at the end of a long callback.
+            // Read anew: the write that failed may come at the end of a long callback.
             tick: registration.read_tick(),
             is_behind_end,
         });
@@ -91,8 +83,7 @@ impl Connection {
         self.update_read_interest(registration);
     }
 
-    /// Called when a pause begins. Keeps a held failure if bytes or the peer's end are still to be told, and otherwise
-    /// fails the connection.
+    /// Keeps a held failure in a pause that begins, if bytes or the peer's end are still to be told.
     pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
         if !self.outbound.has_failed() || !self.stage.is_open() {
             return;
@@ -104,8 +95,7 @@ impl Connection {
         }
     }
 
-    /// Fails the connection with the error of an earlier call, if that error was held. Called when no more bytes are to
-    /// be delivered.
+    /// Fails the connection with a held error. Called when no more bytes are to be delivered.
     pub(super) fn report_held_back(&mut self, registration: &mut Registration<'_>) {
         if let Some(error) = self.take_failure() {
             let reason = reason_of(error.kind());
@@ -113,13 +103,12 @@ impl Connection {
         }
     }
 
-    /// Whether a failure is held: nothing more can be sent, and received bytes or the peer's end are still to be told.
+    /// Whether a failure is held: received bytes or the peer's end are still to be told.
     pub(crate) fn is_peer_gone(&self) -> bool {
         self.stage.is_open() && self.outbound.has_failed()
     }
 
-    /// Returns the tick at which a held failure is reported although the connection is paused. A connection that reads
-    /// has no such deadline, because its next reads come to the end.
+    /// Returns the tick at which a held failure is reported in a pause. Without a pause, reads come to the end.
     pub(super) fn unread_deadline(&self) -> Option<u64> {
         if !self.is_peer_gone() || !self.inbound.is_paused() {
             return None;
@@ -128,8 +117,7 @@ impl Connection {
         Some(later(since, self.settings.unread_timeout?))
     }
 
-    /// Whether a failure of this paused connection is held: received bytes wait for `resume`, or the end is still to be
-    /// told. After `destroy_soon` no failure is held: the user has given up the bytes that are unread.
+    /// Whether this paused connection holds a failure. After `destroy_soon` it does not: unread bytes are given up.
     fn holds_while_paused(&mut self, is_behind_end: bool) -> bool {
         !self.outbound.closes_when_sent()
             && (is_behind_end
@@ -137,8 +125,6 @@ impl Connection {
                 || self.has_received().unwrap_or(true))
     }
 
-    /// Whether the held failure came after the peer's end. A read of 0 bytes is then that end, and not the trace of a
-    /// reset whose error a write has consumed.
     pub(super) fn is_failed_behind_end(&self) -> bool {
         self.held_failure().is_some_and(|held| held.is_behind_end)
     }
@@ -160,8 +146,7 @@ impl Connection {
         !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Looks for received bytes, as [`Stream::peek`](crate::system::Stream::peek) does. Filters decode until they know
-    /// the answer, and keep the decoded bytes.
+    /// Looks for received bytes. Filters decode until they know the answer, and keep the decoded bytes.
     fn peek(&mut self) -> io::Result<usize> {
         let filters = match &mut self.cold {
             Some(cold) => cold.filters.as_deref_mut(),
@@ -180,16 +165,15 @@ impl Connection {
 pub(super) enum Rest {
     /// The close timeout stops, because received bytes are unread.
     Begins,
-    /// The close timeout does not stop, and closes the connection.
+    /// The close timeout closes the connection.
     IsOver,
-    /// The kernel could not say whether bytes are unread. The connection looks again later.
+    /// The kernel could not say whether bytes are unread.
     IsUnknown,
 }
 
 /// The peer's end, and the close timeout, while the connection is paused.
 impl Connection {
-    /// Whether the connection is paused and waits for nothing but the peer's end. It then wants to read, but only
-    /// [looks](Self::look_for_end) for the end.
+    /// Whether the connection is paused, and wants to read only to [look](Self::look_for_end) for the peer's end.
     pub(super) fn watches_for_end(&self) -> bool {
         self.inbound.is_paused()
             && self.stage.is_open()
@@ -202,7 +186,6 @@ impl Connection {
             && !self.is_input()
     }
 
-    /// Sets the interest in reading as the pause and the state of the connection require.
     pub(super) fn update_read_interest(&self, registration: &mut Registration<'_>) {
         let reads = self.stage.is_open() && !self.inbound.has_ended() && !self.inbound.is_paused();
         let is_held = self.cold.as_ref().is_some_and(|it| it.waits_for_answers);
@@ -212,15 +195,13 @@ impl Connection {
         }
         registration.want(Interest::READABLE);
         if self.outbound.has_failed() {
-            // The next read that would block tells the failure. No edge is awaited for that read, because the kernel may
-            // have reported the last one already.
+            // The next read that would block tells the failure. The kernel may have reported the last edge already.
             registration.assume(Readiness::READABLE);
         }
     }
 
-    /// Looks during a pause whether the peer's end is the next thing to read, and returns the event of the end if so.
-    /// Looks only while no received byte is unread, and this side has ended or failed. Unread bytes end the watch:
-    /// everything after them waits for `resume`.
+    /// Looks during a pause whether the peer's end is the next thing to read, and returns its event if so. Unread bytes
+    /// end the watch: everything after them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
             // The watch has ended: bytes of a replaced handler, for instance, come before the end.
@@ -244,8 +225,7 @@ impl Connection {
                 registration.would_block(Interest::READABLE);
                 self.report_held_back(registration);
             }
-            // The bytes on the wire have decoded to nothing so far. The readiness stays, so that the reactor serves the
-            // connection again.
+            // The bytes on the wire have decoded to nothing so far. The readiness stays, for another service.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && has_received => {}
             Err(error) if is_transient(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
@@ -255,9 +235,8 @@ impl Connection {
         None
     }
 
-    /// Whether the connection is paused after this side's end and before the peer's: it reads no bytes. `resume` then
-    /// leaves the pause out of the close timeout. `false` after `destroy_soon`, because the close then waits for the
-    /// queue alone.
+    /// Whether the connection is paused between this side's end and the peer's: `resume` leaves the pause out of the
+    /// close timeout. `false` after `destroy_soon`, because the close then waits for the queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -268,18 +247,15 @@ impl Connection {
             )
     }
 
-    /// Whether the close timeout has no deadline before `resume`. The connection [is paused after its
-    /// end](Self::is_resting) then. Either its FIN is sent, or received bytes are known to be unread.
+    /// Whether the close timeout waits for `resume`: the FIN is sent, or received bytes are known to be unread.
     pub(super) fn waits_for_resume(&self) -> bool {
         let has_queue = self.outbound.state == OutboundState::Ending;
         let is_unread = self.cold.as_ref().is_some_and(|it| it.is_unread);
         self.is_resting() && (!has_queue || is_unread)
     }
 
-    /// Decides on a close timeout that is due. The timeout stops only if the connection [is paused after its
-    /// end](Self::is_resting) and received bytes are unread. The peer may then take no bytes because this side does not
-    /// read. Otherwise the pause is not the reason for the queue. Files the next look if the kernel cannot say for now,
-    /// and gives up after too many such looks in a row.
+    /// Decides on a close timeout that is due. It stops if bytes are unread in a pause: the peer may take no bytes
+    /// because this side does not read. If the kernel cannot say for now, looks again later, but not too often.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {
             return Rest::IsOver;
@@ -300,7 +276,7 @@ impl Connection {
         Rest::Begins
     }
 
-    /// Notes the tick of a pause after this side's end, for [`end_rest`](Self::end_rest). Called when a pause begins.
+    /// Notes the tick of a pause after this side's end. Called when a pause begins.
     pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
         if self.is_resting() {
             let tick = registration.latest_tick();
@@ -308,8 +284,7 @@ impl Connection {
         }
     }
 
-    /// Lets the close timeout and the linger timeout go on with the time that they had left when the pause stopped
-    /// them.
+    /// Lets the close timeout and the linger timeout go on with the time that they had left before the pause.
     pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
         let tick = registration.latest_tick();
         let (ended, last_byte) = (self.activity.began_tick, self.activity.last_byte_tick);
