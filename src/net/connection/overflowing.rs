@@ -1,5 +1,4 @@
-//! The limit on the unsent bytes of all connections and UDP sockets together. This module has the write that meets the
-//! limit, and the close that frees capacity.
+//! A write that meets the limit on the unsent bytes of all sockets of the loop, and the close that frees capacity.
 
 use crate::net::error::Error;
 use crate::net::outbox::{Outbox, Payload};
@@ -8,27 +7,24 @@ use crate::reactor::{Interest, Registration};
 
 use super::Connection;
 
-/// A write whose unsent part does not fit into the limit on the bytes of all connections and UDP sockets.
+/// A write whose unsent part does not fit into the limit.
 #[derive(Debug)]
 pub(crate) struct Overflow<'a> {
     pub(crate) payload: Payload<'a>,
-    /// The number of bytes of the payload that the kernel has taken. If it is not zero, the queue in front of the
-    /// payload is empty.
+    /// The number of bytes that the kernel has taken. If it is not zero, the queue before the payload is empty.
     pub(crate) sent: usize,
     /// The result of [`taken_while_waiting`](Connection::taken_while_waiting) before the write.
     pub(super) taken: Option<u64>,
 }
 
 impl Overflow<'_> {
-    /// The number of bytes that would be queued.
     pub(crate) fn rest(&self) -> usize {
         self.payload.len() - self.sent
     }
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel, because bytes that the kernel takes need no capacity. Does
-    /// nothing if the connection is not open, is corked or has failed, or if the kernel has no space.
+    /// Offers a write that has met the limit to the kernel: bytes that the kernel takes need no capacity.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,
@@ -47,8 +43,7 @@ impl Connection {
         }
     }
 
-    /// Queues the unsent part of a write that has met the limit, and returns the answer to the write. The caller has
-    /// made space.
+    /// Queues the unsent part of a write that has met the limit. The caller has made space.
     pub(crate) fn write_rest(
         &mut self,
         overflow: Overflow<'_>,
@@ -66,9 +61,8 @@ impl Connection {
         self.queue_rest(payload, sent, taken, registration, outbox)
     }
 
-    /// Closes the connection to make space for the bytes of others, or because there is none for a write of this
-    /// connection. The unsent bytes are lost at once, and a TCP peer gets a RST. Returns `false` if the connection had
-    /// closed or failed before.
+    /// Closes the connection to make space for bytes. Its unsent bytes are lost at once, and a TCP peer gets a RST.
+    /// Returns `false` if it had closed or failed before.
     pub(crate) fn close_to_make_space(
         &mut self,
         registration: &mut Registration<'_>,

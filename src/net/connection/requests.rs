@@ -22,8 +22,7 @@ impl Connection {
         }
     }
 
-    /// Closes the connection at once, with or without an error. Drops the notices that wait, except the notices of
-    /// markers.
+    /// Closes the connection at once, and drops the notices that wait, except those of markers.
     pub(crate) fn destroy(&mut self, error: Option<Error>, registration: &mut Registration<'_>) {
         if self.stage.is_closed() {
             return;
@@ -34,8 +33,7 @@ impl Connection {
                 self.fail(error, CloseReason::Error, registration);
             }
             None => {
-                // This side closes the connection. If an error of a write was held back, that error is not the cause,
-                // and is dropped.
+                // A held error of a write is not the cause of this close, and is dropped.
                 drop(self.take_failure());
                 let is_late = self.activity.idle_is_reported() || self.is_deadline_due();
                 let reason = match is_late {
@@ -48,8 +46,7 @@ impl Connection {
         self.drop_notices();
     }
 
-    /// Closes the connection with a RST. Before the stream is connected, only notes the request: there is nothing to
-    /// reset yet. Fails on a stream that is not TCP.
+    /// Closes the connection with a RST, but not before its stream is connected. Fails on a stream that is not TCP.
     pub(crate) fn reset(&mut self, registration: &mut Registration<'_>) -> io::Result<()> {
         match (&self.stage, &self.stream) {
             (Stage::Closed { .. }, _) => Ok(()),
@@ -70,8 +67,7 @@ impl Connection {
         }
     }
 
-    /// Notes that this connection no longer counts against the limits on open sockets of its loop, server and network.
-    /// Returns `true` in the first call after the close, and in no other call.
+    /// Gives up the place among the open sockets that limits count. Only the first call after the close returns `true`.
     pub(crate) fn give_up_place(&mut self) -> bool {
         match &mut self.stage {
             Stage::Closed { holds_place, .. } => std::mem::take(holds_place),
@@ -83,7 +79,6 @@ impl Connection {
         self.begin_pause(Pause::ByUser, registration);
     }
 
-    /// Pauses the connection because its pipe is full.
     pub(crate) fn pause_for_pipe(&mut self, registration: &mut Registration<'_>) {
         self.begin_pause(Pause::ByPipe, registration);
     }
@@ -96,8 +91,7 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // `resume` prolongs the close timeout only if the pause had stopped it. A `resume` without a pause leaves the
-        // timeout unchanged.
+        // Only a pause that had stopped the close timeout prolongs it.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);
@@ -156,8 +150,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sets the options on the socket. An accepted socket that inherited them from its listener needs no call. A
-    /// failure is ignored: if the peer is gone, the next read returns a better error.
+    /// Sets the options on the socket. A failure is ignored: if the peer is gone, the next read returns a better error.
     pub(crate) fn apply_options(&self) {
         let Some(stream) = &self.stream else {
             return;

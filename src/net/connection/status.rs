@@ -29,15 +29,13 @@ impl Connection {
         self.stage.is_closed()
     }
 
-    /// Whether the connection accepts writes. Limits on queued bytes are not compared: one of them may still refuse a
-    /// write.
+    /// Whether the connection accepts writes. A limit on queued bytes may still refuse one.
     pub(crate) fn is_writable(&self) -> bool {
         !self.stage.is_closed()
             && self.outbound.state == OutboundState::Open
             && !self.outbound.has_failed()
     }
 
-    /// Whether the connection is not established yet.
     pub(crate) fn is_opening(&self) -> bool {
         self.stage.is_before_open()
     }
@@ -47,18 +45,15 @@ impl Connection {
         self.stage.is_before_open() && !self.stage.is_handshaking()
     }
 
-    /// Whether the outbound half is finished: our FIN is sent or leaves with the close, or the connection can only be
-    /// read.
     pub(crate) fn has_finished(&self) -> bool {
         self.outbound.state == OutboundState::Finished
     }
 
-    /// Whether the loop has met the peer's end, after everything that the peer sent. Still `true` after the close.
+    /// Still `true` after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.inbound.has_ended()
     }
 
-    /// The reason of the close; `None` before the close.
     pub(crate) fn close_reason(&self) -> Option<CloseReason> {
         match self.stage {
             Stage::Closed { reason, .. } => Some(reason),
@@ -78,14 +73,12 @@ impl Connection {
         self.bytes_read
     }
 
-    /// The number of bytes that were written. Of a refused write, only the bytes that the kernel has taken count. Bytes
-    /// that the running callback has gathered are not counted yet.
+    /// Of a refused write, only the bytes that the kernel has taken count. Gathered bytes do not count yet.
     pub(crate) fn bytes_written(&self) -> u64 {
         self.outbound.unsent.written()
     }
 
-    /// The number of bytes that were written and that the kernel has not taken, or that were lost after a failure or at
-    /// the close. Bytes that the running callback has gathered are not counted yet.
+    /// The written bytes that the kernel has not taken, or that are lost. Gathered bytes do not count yet.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.outbound.unsent.len() + self.lost_bytes()
     }
@@ -103,7 +96,6 @@ impl Connection {
         }
     }
 
-    /// The stream, while it is connected and the connection is not closed.
     pub(super) fn open_stream(&self) -> Option<&Stream> {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         self.stream.as_ref().filter(|_| is_connected)
@@ -120,9 +112,8 @@ impl Connection {
         }
     }
 
-    /// Whether the user can take the stream out as a socket of the standard library. `false` while bytes are unread or
-    /// a failure is held, because the taken socket would have neither. `false` also with filters, before the stream is
-    /// connected, and for an input or a stream of the feature `simulation`.
+    /// Whether the user can take the stream out as a socket of the standard library, which would have neither the
+    /// unread bytes nor a held failure.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
@@ -137,9 +128,8 @@ impl Connection {
         stream.filter(|_| !self.stage.is_closed() && !self.is_choosing_address())
     }
 
-    /// Whether closing the descriptor also removes the socket from the kernel's poll set, so that no call to deregister
-    /// is needed. Only for a socket that a server accepted and whose descriptor the user never borrowed, on a system
-    /// with this behaviour.
+    /// Whether closing the descriptor also removes the socket from the kernel's poll set. Some systems do so for an
+    /// accepted socket whose descriptor the user never borrowed.
     pub(crate) fn close_deregisters(&self) -> bool {
         self.server.is_some() && self.stream.as_ref().is_some_and(Stream::close_deregisters)
     }
@@ -157,7 +147,6 @@ impl Connection {
         self.settings.no_delay && self.may_be_tcp()
     }
 
-    /// The keep-alive that is set, or will be once the stream is connected. `None` if the stream is not TCP.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
         self.settings
             .limits
@@ -170,7 +159,7 @@ impl Connection {
         match (&self.stage, &self.stream) {
             (Stage::Closed { may_be_tcp, .. }, _) => *may_be_tcp,
             (_, Some(stream)) => stream.can_be_reset(),
-            // Without an address, this is a path whose connect has failed at once. A path without a stream is not TCP.
+            // A path whose connect has failed at once has neither an address nor a stream.
             (Stage::Connecting(peer), None) => peer.address().is_some(),
             (_, None) => true,
         }

@@ -1,6 +1,5 @@
-//! Unread bytes: received bytes that a handler gave back, or did not use before it was replaced. The bytes that a
-//! filter had decoded at the end of its handshake are unread, too. The handler of the socket gets these bytes before
-//! the next read.
+//! Unread bytes: received bytes that a handler gave back, or left when it was replaced, or that a filter had decoded at
+//! the end of its handshake. The socket's handler gets them before the next read.
 
 use std::collections::TryReserveError;
 use std::io;
@@ -10,25 +9,20 @@ use crate::reactor::Registration;
 
 use super::Connection;
 
-/// A place among the unread bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before all unread bytes, where Node's `unshift` puts bytes too. A handler that gives bytes back piece by piece
-    /// must begin with the last piece.
+    /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece begins with the last piece.
     First,
-    /// Behind the bytes that were put since the last delivery, and before all others. Several handlers that are replaced
-    /// in a row leave their bytes in the order of the calls.
+    /// Behind the bytes put since the last delivery. So handlers replaced in a row leave theirs in order of the calls.
     BehindFresh,
     /// Behind all unread bytes. For bytes that no handler has had.
     Last,
 }
 
-/// The unread bytes of one connection.
 #[derive(Debug, Default)]
 pub(super) struct UnreadBytes {
     bytes: Vec<u8>,
-    /// The number of bytes at the front that were put since the last delivery. These bytes were part of that delivery,
-    /// and the bytes after them came later.
+    /// The number of bytes at the front that were put since the last delivery, and were part of that delivery.
     fresh: usize,
     /// The number of bytes at the end that no handler has had: a filter had decoded them in its handshake.
     untold: usize,
@@ -57,8 +51,7 @@ impl UnreadBytes {
         Ok(())
     }
 
-    /// Moves bytes from the front to `buffer`, as many as fit, and returns their number. The `bool` is `true` if no
-    /// handler has had the last of them.
+    /// Moves bytes from the front to `buffer`. The `bool` is `true` if no handler has had the last of them.
     pub(super) fn take(&mut self, buffer: &mut [u8]) -> (usize, bool) {
         let length = self.bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);
@@ -75,9 +68,8 @@ impl UnreadBytes {
 }
 
 impl Connection {
-    /// Keeps `bytes` of a replaced handler for the next delivery: behind the bytes that were put since the last
-    /// delivery, and before all others. Returns `false`, and keeps nothing, if the connection is not open, the peer has
-    /// ended, or there is no memory.
+    /// Keeps `bytes` of a replaced handler for the next delivery. Returns `false`, and keeps nothing, if the connection
+    /// is not open, the peer has ended, or there is no memory.
     pub(crate) fn keep_unread(
         &mut self,
         bytes: &[u8],
@@ -86,14 +78,12 @@ impl Connection {
         self.keep(bytes, Place::BehindFresh, registration)
     }
 
-    /// Keeps `bytes`, which the handler gives back, before all other unread bytes. Otherwise as
-    /// [`keep_unread`](Self::keep_unread).
+    /// Keeps `bytes` that the handler gives back, otherwise as [`keep_unread`](Self::keep_unread).
     pub(crate) fn give_back(&mut self, bytes: &[u8], registration: &mut Registration<'_>) -> bool {
         self.keep(bytes, Place::First, registration)
     }
 
-    /// Keeps `bytes`, which a filter had decoded in its handshake, behind all other unread bytes. Otherwise as
-    /// [`keep_unread`](Self::keep_unread).
+    /// Keeps `bytes` that a filter had decoded in its handshake, otherwise as [`keep_unread`](Self::keep_unread).
     pub(super) fn keep_decoded(&mut self, bytes: &[u8], registration: &mut Registration<'_>) {
         self.keep(bytes, Place::Last, registration);
     }
@@ -125,7 +115,6 @@ impl Connection {
             .is_some_and(|cold| !cold.unread.is_empty())
     }
 
-    /// Whether there are unread bytes and they may be delivered now: the connection is open and not paused.
     pub(crate) fn delivers_unread(&self) -> bool {
         self.has_unread() && self.stage.is_open() && !self.inbound.is_paused()
     }
