@@ -4,30 +4,24 @@ use std::time::Duration;
 
 use crate::reactor::Registration;
 
-/// The idle timeout of a connection, and the ticks that its deadlines count from.
 #[derive(Debug)]
 pub(super) struct Activity {
     /// The tick at which a byte last moved. The success of the connect or handshake counts as a byte. So do the peer's
     /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick of the registration or, for an accepted connection with filters, of the end of its handshake. `end`
-    /// sets it to the tick of the call, or to that of the opening if that comes later. Our FIN sets it to the tick of
-    /// the FIN. After a pause that stopped the close timeout, this tick moves on by the time that the timeout was
-    /// stopped.
+    /// The tick of the registration, or of the end of an accepted connection's handshake. Then that of `end`, but not
+    /// before the opening, then of our FIN. A pause moves it on by the time that it stops the close timeout.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
 
-/// An idle timeout in nanoseconds; zero means no timeout. The three highest bits are flags, so the timeout has at most
-/// 61 bits: 73 years.
-///
-/// Every connection holds an `IdleTimeout`. An `Option<Duration>` would take twice the memory.
+/// An idle timeout in nanoseconds; zero means none. Three bits are flags, so it has at most 61 bits: 73 years. An
+/// `Option<Duration>` would take twice the memory in every connection.
 #[derive(Clone, Copy, Debug)]
 struct IdleTimeout(u64);
 
 impl IdleTimeout {
-    /// Makes `touch` call `note_byte`. Invariant: set exactly while `REPORTED` or `EXACT` is set, so that `touch` tests
-    /// one bit for both.
+    /// Invariant: set exactly while `REPORTED` or `EXACT` is set, so that `touch` tests one bit for both.
     const NOTED_BYTES: u64 = 1 << 63;
     /// Set from the report of the timeout until a byte moves, the peer ends, or the user sets the timeout.
     const REPORTED: u64 = 1 << 62;
@@ -35,7 +29,7 @@ impl IdleTimeout {
     const EXACT: u64 = 1 << 61;
     const LONGEST: u64 = Self::EXACT - 1;
 
-    /// Encodes `timeout`. A timeout of zero never elapses, as in Node.
+    /// A timeout of zero never elapses, as in Node.
     fn new(timeout: Option<Duration>) -> Self {
         let nanoseconds = timeout.map_or(0, |timeout| timeout.as_nanos());
         Self(u64::try_from(nanoseconds).map_or(Self::LONGEST, |it| it.min(Self::LONGEST)))
@@ -69,7 +63,6 @@ impl Activity {
         }
     }
 
-    /// Sets both ticks to `tick`. Called once, right after the connection was inserted into the reactor.
     pub(super) fn start(&mut self, tick: u64) {
         self.last_byte_tick = tick;
         self.began_tick = tick;
@@ -84,8 +77,7 @@ impl Activity {
         }
     }
 
-    /// As [`touch`](Self::touch), but reads the clock. For a connection that becomes open: this happens once, and may
-    /// come behind a long callback of another socket.
+    /// As [`touch`](Self::touch), but reads the clock: the opening may come behind a long callback of another socket.
     pub(super) fn touch_now(&mut self, registration: &mut Registration<'_>) {
         self.touch(registration);
         self.last_byte_tick = registration.read_tick();
@@ -104,14 +96,12 @@ impl Activity {
         }
     }
 
-    /// Makes `touch` read the clock for each byte from now on. Called when a side has ended: deadlines then count from
-    /// the last byte, and must not fire early. The turn's reading may be much older than the byte, if another socket's
-    /// callback took long.
+    /// Makes `touch` read the clock for each byte. Called when a side has ended: deadlines then count from the last
+    /// byte, and must not fire early. The turn's reading may be older than the byte by a long callback.
     pub(super) fn measure_exactly(&mut self) {
         self.idle.insert(IdleTimeout::EXACT);
     }
 
-    /// Sets the idle timeout, clears `REPORTED`, and keeps `EXACT`.
     fn set_idle(&mut self, timeout: Option<Duration>) {
         let is_exact = self.idle.is_exact();
         self.idle = IdleTimeout::new(timeout);
@@ -129,8 +119,6 @@ impl Activity {
         self.last_byte_tick = tick;
     }
 
-    /// Notes that the idle timeout was reported. No further report follows before a byte has moved, the peer has ended,
-    /// or the user has set the timeout.
     pub(super) fn report_idle(&mut self) {
         self.idle.insert(IdleTimeout::REPORTED);
     }
@@ -147,17 +135,15 @@ impl Activity {
         Some(later(self.last_byte_tick, timeout))
     }
 
-    /// Moves `began_tick`, the tick of this side's end, on by the part of a pause that came after that end. So the
-    /// close timeout does not count this part. The pause began at `rest_began`, or before this side ended (`None`), and
-    /// ends at `tick`.
+    /// Moves `began_tick` on by the part of a pause that came after this side's end. The pause began at `rest_began`,
+    /// or before that end (`None`), and ends at `tick`.
     pub(super) fn skip_rest(&mut self, rest_began: Option<u64>, tick: u64) {
         let rest_began = rest_began.map_or(self.began_tick, |it| it.max(self.began_tick));
         self.began_tick += tick.saturating_sub(rest_began);
     }
 }
 
-/// Returns the first tick at which `timeout` has certainly passed since an event in the tick `since`. The event may
-/// have been at the very end of that tick, so one tick is added.
+/// Returns the first tick at which `timeout` has certainly passed since an event, even one at the very end of `since`.
 pub(super) fn later(since: u64, timeout: Duration) -> u64 {
     // Not `as_nanos`, because its division of 128 bits takes a hundred instructions.
     let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
@@ -169,8 +155,7 @@ pub(super) fn later(since: u64, timeout: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    // A byte does not move `began_tick`, the tick of this side's end. A pause moves this tick on by the length of the
-    // pause.
+    // A byte does not move `began_tick`. A pause moves it by the length of the pause.
     #[test]
     fn a_rest_takes_nothing_from_the_time_since_the_end() {
         let mut activity = Activity::new(None);

@@ -1,9 +1,8 @@
-//! The deadlines of a connection: for connecting, for closing, for unread bytes, for being idle, and of the [limits on
-//! time](super::time_limits). All deadlines share one entry on the timer wheel. The entry stays while bytes move. An
-//! entry that falls due before every deadline is filed again.
+//! The deadlines of a connection. They share one entry on the timer wheel, which stays while bytes move, and is filed
+//! again if it falls due before every deadline.
 //!
-//! A deadline that has passed does not count at once: bytes that satisfy the deadline may have arrived, and wait to be
-//! read. So the connection is served first, ahead of the other sockets, and then `decide_deadlines` compares again.
+//! A deadline that has passed does not count at once: bytes that satisfy it may wait to be read. So the connection is
+//! served first, ahead of the other sockets, and then `decide_deadlines` compares again.
 
 use std::io;
 use std::time::Duration;
@@ -20,7 +19,6 @@ use super::retry::Retries;
 use super::stage::Stage;
 use super::time_limits::{TimeLimit, TimeLimitCounts};
 
-/// A deadline of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deadline {
     /// The connection must be established by this deadline. Otherwise the connect fails with ETIMEDOUT.
@@ -33,7 +31,6 @@ enum Deadline {
     Close,
     /// Our FIN is sent, and the peer must have ended too.
     Linger,
-    /// One of the limits on time.
     Limit(TimeLimit),
     /// The received bytes before a failure must have been read.
     Unread,
@@ -41,20 +38,17 @@ enum Deadline {
     Idle,
 }
 
-/// The time at which a service is repeated before a passed deadline decides. A system call of the service has failed
-/// with a transient error, and so has proved nothing.
+/// The repetition of a service before a deadline decides: a call failed with a transient error, and proved nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
-    /// The service was interrupted, and is repeated at once.
     AtOnce,
-    /// The service is repeated when the entry on the wheel falls due. The entry is filed already.
+    /// The service is repeated when the entry on the wheel falls due, which is filed already.
     Later,
 }
 
 impl Connection {
-    /// Looks at the deadlines because the entry on the wheel has fallen due. If one has passed, returns
-    /// `DeadlinePassed`: the caller serves the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
-    /// Otherwise files the entry again. A half that [rests](super::retry) after a transient failure tries again.
+    /// Looks at the deadlines because the entry on the wheel has fallen due. After `DeadlinePassed`, the caller serves
+    /// the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.end_rests(registration);
         self.count_moved_bytes(registration.tick());
@@ -65,9 +59,8 @@ impl Connection {
         None
     }
 
-    /// Makes the next service read and write in the wanted directions, even if the kernel has reported nothing: its
-    /// report may be on the way. A stream that may be read only after a report
-    /// ([`is_read_once_a_report`](Self::is_read_once_a_report)) is not read.
+    /// Makes the next service read and write as wanted, even without a report, which may be on the way. A stream that
+    /// may be read [once a report](Self::is_read_once_a_report) is not read.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {
@@ -78,7 +71,6 @@ impl Connection {
         }
     }
 
-    /// Returns the counts of the failures in a row of both halves.
     pub(crate) fn retries(&self) -> Retries {
         Retries {
             inbound: self.inbound.retry,
@@ -86,17 +78,15 @@ impl Connection {
         }
     }
 
-    /// Returns when to repeat the last service, if a call failed in it with a transient error, or a resting half made
-    /// no call. `before` holds the counts of failures before that service. `None` if no call has failed, or if too many
-    /// have failed in a row. A kernel that always fails must not put a deadline off for ever.
+    /// Returns when to repeat a service in which a call failed for now, or a resting half made none; `before` has the
+    /// earlier failures. `None` after too many in a row: they must not put a deadline off for ever.
     pub(crate) fn next_try(
         &self,
         before: Retries,
         registration: &mut Registration<'_>,
     ) -> Option<NextTry> {
         let flags = self.outbound.flags;
-        // A resting half may have failed in an earlier service, so a comparison with `before` would not show the
-        // failure.
+        // A resting half may have failed in an earlier service, which a comparison with `before` would not show.
         if flags.contains(OutboundFlags::READ_RESTS) && !self.inbound.retry.is_hopeless()
             || flags.contains(OutboundFlags::RESTS) && !self.outbound.retry.is_hopeless()
         {
@@ -113,9 +103,8 @@ impl Connection {
         Some(NextTry::Later)
     }
 
-    /// Handles one of the deadlines that have passed at the tick `at`, and files the next one. The connection was
-    /// served in that tick or later: bytes that satisfy a deadline have postponed or ended it. A deadline that has
-    /// passed since `at` is filed too, because it is not decided before another service.
+    /// Handles one of the deadlines that have passed at the tick `at`, in which or after which the connection was
+    /// served. A deadline that has passed since `at` is filed too: it is not decided before another service.
     pub(crate) fn decide_deadlines(
         &mut self,
         at: u64,
@@ -151,8 +140,7 @@ impl Connection {
         event
     }
 
-    /// Fails the connection with `unasked` if the deadline of its lookup or of connecting has passed at the tick `at`.
-    /// `unasked` is the error of a lookup that still waits for a thread.
+    /// Fails a lookup that still waits for a thread with `unasked`, if it or the connect has timed out by `at`.
     pub(crate) fn decide_unasked_lookup(
         &mut self,
         at: u64,
@@ -165,8 +153,7 @@ impl Connection {
         }
     }
 
-    /// Returns one of the deadlines that have passed at the tick `now`: the first in the order below, which need not be
-    /// the earliest.
+    /// Returns one of the deadlines that have passed at the tick `now`, not always the earliest.
     fn passed_deadline(&self, now: u64) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         match self.stage {
@@ -199,21 +186,18 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Option<u64> {
-        // Before the server was told of the connection, there is no handler for `on_timeout`. Until then, the limit on
-        // the handshake counts.
+        // Until the server is told of the connection, `on_timeout` has no handler, and the handshake has its own limit.
         match self.rests_idle() || self.is_untold() {
             true => None,
             false => self.activity.idle_deadline(),
         }
     }
 
-    /// Whether the idle timeout is stopped, because a pipe has paused the connection.
     pub(crate) fn rests_idle(&self) -> bool {
         self.inbound.pause == Pause::ByPipe
     }
 
-    /// Sets whether the connection reads. After a pause by a pipe, the idle timeout begins anew: the pipe had paused
-    /// right after a byte, when no idle time had passed.
+    /// Sets the pause. After one by a pipe, the idle timeout begins anew: it had begun right after a byte.
     pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
         let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
         self.inbound.pause = pause;
@@ -257,9 +241,8 @@ impl Connection {
         }
     }
 
-    /// Does the same as [`file_deadline`](Self::file_deadline) for a connection that is open from now on. Without a
-    /// deadline, also takes off the entry of the connect timeout or of the handshake timeout. Each wait of the loop
-    /// would have a timeout until then, and the kernel would start and stop a timer for it.
+    /// As [`file_deadline`](Self::file_deadline), for a connection that opens. Without a deadline, takes off the entry
+    /// of the connect or handshake: each wait would have a timeout, and the kernel would start and stop a timer for it.
     pub(super) fn file_deadline_of_opened(&self, registration: &mut Registration<'_>) {
         let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
         match self.earliest_deadline() {
@@ -269,7 +252,7 @@ impl Connection {
         }
     }
 
-    /// Returns the tick of the earliest deadline, or `u64::MAX` if there is none: a deadline at the last tick never passes.
+    /// Returns the tick of the earliest deadline; `u64::MAX` is none, because a deadline at the last tick never passes.
     // Not a chain of iterators over all deadlines: this code runs cold, twice for each connection with filters.
     fn earliest_deadline(&self) -> u64 {
         let mut earliest = u64::MAX;
@@ -297,10 +280,7 @@ impl Connection {
         earliest
     }
 
-    /// Returns the tick by which the close must be complete. `None` if the connection is not open, if this side has not
-    /// ended, or if the descriptor can only be read. `None` if there is no close timeout, or it
-    /// [waits](Self::waits_for_resume) for `resume`. `None` also after a failure, because the connection then waits for
-    /// its received bytes only.
+    /// Returns the tick by which the close must be complete. After a failure the received bytes alone are awaited.
     pub(super) fn close_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.close_timeout?;
         if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {
@@ -311,9 +291,7 @@ impl Connection {
         Some(later(progress.map_or(ended, |it| it.since(ended)), timeout))
     }
 
-    /// Returns the tick by which the peer must have ended, whatever it sends. `None` if there is no linger timeout, and
-    /// before our FIN. `None` also if the connection has failed, [waits](Self::waits_for_resume) for `resume`, or can
-    /// only be read.
+    /// Returns the tick by which the peer must have ended, whatever it sends.
     fn linger_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.linger_timeout?;
         let waits = self.outbound.state == OutboundState::Finished && self.counts_time_of_end();

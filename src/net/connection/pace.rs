@@ -7,17 +7,14 @@ use super::activity::later;
 /// The shortest time over which a rate is measured, in addition to the grace.
 const MEASURE: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The time that a peer has left before it is too slow. Each byte adds the time that one byte takes at the least rate.
-/// The time left is at most the grace and a second.
-///
-/// So the peer may be silent for the grace and a second, and over any longer time its bytes must come at the rate. No byte
-/// is noted when it moves: the owner passes its counter of bytes when the time is over.
+/// The time that a peer has left before it is too slow. Each byte adds the time that one byte takes at the least rate,
+/// up to the grace and a second. So the peer may be silent for as long, and over any longer time its bytes must come at
+/// the rate. The owner passes its counter of bytes only when the time is over.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: MinRate,
     time: Time,
-    /// The part of the owner's counter of bytes that was turned into time. The bytes beyond it count at the next
-    /// [`count`](Self::count).
+    /// The part of the owner's counter of bytes that was turned into time. The next [`count`](Self::count) adds more.
     counted: u64,
 }
 
@@ -30,8 +27,7 @@ enum Time {
 }
 
 impl Pace {
-    /// A pace that begins at `tick`, when the counter stands at `bytes`. `None` without a rate, and with a rate of
-    /// zero.
+    /// Begins at `tick`, when the counter stands at `bytes`.
     pub(super) fn begin(rate: Option<MinRate>, tick: u64, bytes: u64) -> Option<Self> {
         let rate = rate.filter(|rate| rate.bytes_per_second > 0)?;
         Some(Self {
@@ -50,8 +46,6 @@ impl Pace {
         };
     }
 
-    /// The tick at which the peer is too slow, if no byte has moved since the last [`count`](Self::count). `None` during
-    /// a rest.
     pub(super) fn deadline(&self) -> Option<u64> {
         match self.time {
             Time::Until(until) => Some(until),
@@ -59,7 +53,7 @@ impl Pace {
         }
     }
 
-    /// Adds the time of the bytes that have moved until `tick`. Does nothing during a rest.
+    /// Adds the time of the bytes that have moved until `tick`.
     pub(super) fn count(&mut self, tick: u64, bytes: u64) {
         let Time::Until(until) = &mut self.time else {
             return;
@@ -86,7 +80,6 @@ impl Pace {
         }
     }
 
-    /// Lets the time go on.
     pub(super) fn go_on(&mut self, tick: u64) {
         if let Time::Rests(left) = self.time {
             // The rest may have ended at the very end of the tick.
@@ -112,8 +105,8 @@ mod tests {
         MinRate::per_second(RATE).grace(Duration::from_secs(5))
     }
 
-    /// Moves `arrivals(tick)` bytes at each tick. Returns the tick at which the peer is too slow; `None` if there is
-    /// none before `end`. As in a connection, the bytes are counted only when the deadline has passed.
+    /// Returns the tick at which a peer that moves `arrivals(tick)` bytes is too slow. As in a connection, the bytes
+    /// are counted only when the deadline has passed.
     fn lost_at(rate: MinRate, end: u64, arrivals: impl Fn(u64) -> u64) -> Option<u64> {
         let mut pace = Pace::begin(Some(rate), 0, 0).unwrap();
         let mut bytes = 0;
@@ -161,7 +154,6 @@ mod tests {
         assert!(lost_at(rate(), 100_000, half).unwrap() < 13_000);
     }
 
-    // A byte that gives less than a tick of time must not count as a whole tick.
     #[test]
     fn single_bytes_buy_no_time_beyond_the_rate() {
         let fast = MinRate::per_second(1 << 20).grace(Duration::from_millis(100));

@@ -6,8 +6,7 @@ use super::Connection;
 use super::outbound::OutboundFlags;
 use super::pace::Pace;
 
-/// The wait of the queue, if a limit counts its time. It begins with the first byte that the kernel did not take, and
-/// ends when the queue is empty.
+/// The wait of the queue, from the first byte that the kernel did not take until the queue is empty.
 #[derive(Debug)]
 pub(super) struct QueueWait {
     /// The tick at which the wait began, or at which the kernel last took a byte.
@@ -16,7 +15,6 @@ pub(super) struct QueueWait {
 }
 
 impl Connection {
-    /// The number of written bytes that the kernel has taken.
     pub(super) fn taken_bytes(&self) -> u64 {
         self.outbound.unsent.written() - self.outbound.unsent.len() as u64
     }
@@ -28,8 +26,7 @@ impl Connection {
         waits.then(|| self.taken_bytes())
     }
 
-    /// Notes after a send whether the queue waits for the kernel. `before` is the result of
-    /// [`taken_while_waiting`](Self::taken_while_waiting). A send on the fast path has no queue, and needs no call.
+    /// Notes after a send whether the queue waits for the kernel. A send on the fast path has none, and needs no call.
     #[inline]
     pub(super) fn note_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {
         if self.outbound.unsent.is_empty() {
@@ -53,7 +50,7 @@ impl Connection {
         if limits.write_stall_timeout.is_none() && rate.is_none() {
             return;
         }
-        // The clock is read anew, because the write may come at the end of a long callback.
+        // Read anew: the write may come at the end of a long callback.
         let tick = registration.read_tick();
         if let Some(wait) = self.cold.as_mut().and_then(|it| it.queue_wait.as_mut()) {
             wait.taken_tick = tick;
@@ -75,7 +72,6 @@ impl Connection {
         }
     }
 
-    /// The wait of the queue. `None` if the queue does not wait, or the connection is not open, or has failed.
     pub(super) fn queue_wait(&self) -> Option<&QueueWait> {
         let wait = self.cold.as_ref()?.queue_wait.as_ref();
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);

@@ -1,6 +1,5 @@
-//! The retries of one half of a connection whose calls fail with a transient error: a signal (EINTR), or a lack of
-//! memory (ENOBUFS, ENOMEM). A *rest* is the time before the next try, for which the half makes no call unless the
-//! kernel reports.
+//! The retries of one half of a connection whose calls fail for now: by a signal (EINTR), or a lack of memory (ENOBUFS,
+//! ENOMEM). During a *rest* the half makes no call unless the kernel reports.
 
 /// The number of interrupted calls in a row that are tried again without a rest.
 const INTERRUPTIONS: u8 = 16;
@@ -15,8 +14,7 @@ const RESTS_OF_A_DEADLINE: u8 = 4;
 /// The number of rests in a row after which a lack of memory fails the connection: 10 s in total.
 const RESTS_OF_A_SHORTAGE: u8 = 16;
 
-/// The failures in a row of one half of a connection. The kernel reports neither the end of a shortage nor the end of
-/// interruptions, so the half rests and tries again by itself.
+/// The failures in a row of one half. The kernel does not report that they are over: the half tries again by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Retry {
     interruptions: u8,
@@ -30,7 +28,6 @@ impl Retry {
         self.interruptions <= INTERRUPTIONS
     }
 
-    /// Returns the length of the next rest, in ticks.
     pub(super) fn next_rest(&mut self) -> u64 {
         let doubled = FIRST_REST_TICKS << self.rests.min(10);
         self.rests = self.rests.saturating_add(1);
@@ -47,7 +44,6 @@ impl Retry {
         self.rests >= RESTS_OF_A_SHORTAGE
     }
 
-    /// Whether more calls have failed in a row than at `before`.
     fn has_grown_since(self, before: Self) -> bool {
         self.interruptions > before.interruptions || self.rests > before.rests
     }

@@ -1,10 +1,8 @@
-//! The limits on slow peers: on the first byte, the handshake, queued bytes and the rates. Also the deadline of the
-//! program, and the limit on this side's answer to the peer's end. All share the connection's entry on the timer wheel.
+//! The limits on slow peers, the deadline of the program, and the limit on this side's answer to the peer's end.
 //!
 //! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
-//! another limit fails at once. It closes with an error that names the limit, or with the failure that it holds. For a
-//! TCP peer, the close is a RST if this side has not ended, or if bytes are lost. The peer must not mistake a part for
-//! everything. The close timeout and the linger timeout are not among these limits. Both close without an error,
+//! another limit fails at once. For a TCP peer, the close is a RST if this side has not ended, or if bytes are lost:
+//! the peer must not mistake a part for everything. The close timeout and the linger timeout close without an error,
 //! because this side has ended already.
 
 use std::time::Duration;
@@ -20,7 +18,6 @@ use super::close_progress::MovedBytes;
 use super::outbound::OutboundState;
 use super::pace::Pace;
 
-/// A limit on time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeLimit {
     /// The first byte of an accepted connection must have arrived.
@@ -33,20 +30,17 @@ pub(super) enum TimeLimit {
     SendRate,
     /// The peer has ended, and this side must have ended too, or have sent a byte.
     HalfOpen,
-    /// The filters must have finished their handshake.
     Handshake,
-    /// The deadline of the program.
     Program,
 }
 
-/// The deadline of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ProgramDeadline {
     #[default]
     Unset,
     /// The tick at which the handler is told.
     At(u64),
-    /// The deadline has passed, and the handler is being told of it.
+    /// The handler is being told of the deadline.
     IsDue,
 }
 
@@ -78,9 +72,7 @@ impl TimeLimitCounts {
     }
 }
 
-/// The requests of the user.
 impl Connection {
-    /// Sets the deadline of the program, or lifts it.
     pub(crate) fn set_deadline(
         &mut self,
         after: Option<Duration>,
@@ -97,16 +89,14 @@ impl Connection {
         self.file_deadline(registration);
     }
 
-    /// Whether the handler is being told that the deadline of the program has passed, and has not set or lifted the
-    /// deadline since.
+    /// Whether the handler is being told of the program's deadline, and has not set or lifted the deadline since.
     pub(super) fn is_deadline_due(&self) -> bool {
         self.cold
             .as_ref()
             .is_some_and(|cold| cold.program_deadline == ProgramDeadline::IsDue)
     }
 
-    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise. A
-    /// handler decides by setting or lifting the deadline, by ending this side, or by closing the connection.
+    /// Fails the connection after its handler was told of the deadline, unless the handler has decided otherwise.
     pub(crate) fn answer_deadline(
         &mut self,
         counts: &mut TimeLimitCounts,
@@ -123,7 +113,6 @@ impl Connection {
         }
     }
 
-    /// Returns the tick of the program's deadline.
     pub(crate) fn deadline(&self) -> Option<u64> {
         match self.cold.as_ref()?.program_deadline {
             ProgramDeadline::At(tick) => Some(tick),
@@ -131,8 +120,7 @@ impl Connection {
         }
     }
 
-    /// Begins to measure whether the peer sends at `min_receive_rate`, or stops if `expects` is `false`. While the rate
-    /// is measured, a further call with `true` changes nothing.
+    /// Begins to measure whether the peer sends at `min_receive_rate`, or stops. A further begin changes nothing.
     pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
         if !expects {
             if let Some(cold) = &mut self.cold {
@@ -161,7 +149,6 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.receiving.is_some())
     }
 
-    /// Stops the measurement of the peer's rate for a pause, or goes on with it.
     pub(super) fn pause_rate(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         let (tick, bytes) = (registration.latest_tick(), self.received_on_wire());
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
@@ -177,7 +164,6 @@ impl Connection {
         }
     }
 
-    /// Measures the rate of the peer anew, because the connection has become open.
     pub(super) fn measure_rate_anew(&mut self, registration: &mut Registration<'_>) {
         let bytes = self.received_on_wire();
         let pace = self.cold.as_mut().and_then(|it| it.receiving.as_mut());
@@ -188,9 +174,7 @@ impl Connection {
     }
 }
 
-/// The deadlines.
 impl Connection {
-    /// Whether there is a limit on the first byte.
     pub(super) fn limits_first_byte(&self) -> bool {
         self.server.is_some() && self.settings.limits.first_byte_timeout.is_some()
     }
@@ -245,8 +229,7 @@ impl Connection {
         pace.deadline().filter(|_| !self.inbound.has_ended())
     }
 
-    /// Whether a deadline counts from the peer's end: an idle timeout, a half-open timeout, or a close timeout that the
-    /// end puts off.
+    /// Whether a deadline counts from the peer's end, or is put off by it.
     pub(super) fn counts_time_of_peers_end(&self) -> bool {
         self.activity.idle_timeout().is_some()
             || self.settings.limits.half_open_timeout.is_some()
@@ -256,13 +239,11 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end or of a byte sent
-        // since, or the tick of a later change of the idle timeout, or of the end of a pause by a pipe.
+        // Nothing is received after the peer's end, so this is its tick, or that of a byte sent since or another event.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 
-    /// Moves the deadlines that depend on the number of moved bytes. A byte itself moves none of these, because that
-    /// would cost time.
+    /// Moves the deadlines that depend on the number of moved bytes. A byte itself moves none: that would cost time.
     pub(super) fn count_moved_bytes(&mut self, now: u64) {
         let close_passed = self.close_deadline().is_some_and(|it| it <= now);
         let last_byte = self.activity.last_byte_tick;
@@ -332,7 +313,7 @@ impl Connection {
             return;
         }
         if let (OutboundState::Open, Some(stream)) = (self.outbound.state, self.open_stream()) {
-            // This call fails for a Unix socket, which has no RST.
+            // This call fails for a Unix socket.
             let _ = stream.reset_on_close();
         }
         let error = self.limit_error(limit);
