@@ -1,5 +1,4 @@
-//! The answers to the reactor's calls. The reactor calls when the kernel has reported the connection as readable,
-//! writable or failed, and when the connection has assumed so, or has called `activate`.
+//! The answers to the reactor's calls, which follow a report of the kernel, an assumed readiness, or `activate`.
 
 use std::io;
 
@@ -21,8 +20,7 @@ use super::retry::Retry;
 const HANDSHAKE_BYTES: usize = 4096;
 
 impl Connection {
-    /// Reads once. Nearly every read takes the fast path: the connection [can send at once](Self::can_send_at_once),
-    /// and its stream [has fast paths](Stream::with_fast_paths). The handler's reply can then be sent at once too.
+    /// Reads once. Nearly every read takes the fast path, after which the handler's reply can be sent at once.
     #[inline(always)]
     pub(crate) fn on_readable(
         &mut self,
@@ -68,9 +66,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Data(length)))
     }
 
-    /// Reads from a connection that cannot send at once (for instance with unsent bytes), or whose stream has no fast
-    /// path. Such a stream is not TCP, has filters, or has a descriptor that may have duplicates. In a handshake, goes
-    /// on with it. During a pause, only looks for the peer's end.
+    /// Reads if the connection cannot send at once (for instance with unsent bytes), or its stream has no fast path: it
+    /// is not TCP, has filters, or has a descriptor that may have duplicates.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -125,8 +122,7 @@ impl Connection {
                 if is_read_once_a_report {
                     registration.rearm();
                 } else if length < buffer.len()
-                    // After a failed write, reads go on until the end, or until one would block: the kernel may send no
-                    // further report.
+                    // After a failed write, reads go on until they end or block: no report may follow.
                     && !has_failed
                     && short_read_exhausts
                 {
@@ -178,8 +174,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         if received > 0 || matches!(read, Ok(length) if length > 0) {
-            // Bytes on the wire are activity, even if they decode to nothing. So is the delivery of bytes that the
-            // filters held.
+            // Bytes on the wire are activity even if they decode to nothing. So is a delivery of held bytes.
             self.activity.touch(registration);
             // A call that fails after these bytes begins a new row of failures.
             self.note_read();
@@ -203,17 +198,15 @@ impl Connection {
                 Some(self.hand_over(length, registration, outbox))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_read_short => {
-                // The filters have returned `WouldBlock` after a short read, and have not asked the kernel again. If
-                // the kernel has reported an end, `fell_short` keeps the readiness, so that the end is read. After a
-                // failure the readiness is kept in any case.
+                // The filters have met a short read, and have not asked the kernel again. If the kernel has reported an
+                // end, `fell_short` keeps the readiness, so that the end is read.
                 match self.outbound.has_failed() {
                     true => registration.assume(Readiness::READABLE),
                     false => registration.fell_short(Interest::READABLE),
                 }
                 None
             }
-            // A long step: the bytes have decoded to nothing so far. The readiness stays, so that the reactor serves the
-            // connection again, after others.
+            // A long step: the bytes have decoded to nothing so far. The readiness stays, for a service after others.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && received > 0 => {
                 outbox.count_received(received);
                 None
@@ -222,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// Handles a read that returned an error: the read would block, was interrupted, or failed.
+    /// Handles a read that would block, was interrupted, or failed.
     #[inline(never)]
     fn read_failed(
         &mut self,
@@ -246,8 +239,7 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
-            // An earlier call has failed, and the kernel reports that failure only once. After it, reads get a plain
-            // end, which a filter may report as a truncation. So this error is not the cause.
+            // The cause is an earlier failure, after which reads get a plain end: a truncation, for some filters.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }
@@ -256,16 +248,15 @@ impl Connection {
         None
     }
 
-    /// Notes a read that has not failed, in a service for reading: the failures in a row and the rest are over. No
-    /// readiness is missing: the service [had it back](Self::recall_reports), unless the read would block.
+    /// Notes a read that has not failed: the failures in a row and the rest are over. No readiness is missing: the
+    /// service [had it back](Self::recall_reports), unless the read would block.
     pub(super) fn note_read(&mut self) {
         let ended = OutboundFlags::READ_FAILED | OutboundFlags::READ_RESTS;
         self.outbound.flags.remove(ended);
         self.inbound.retry = Retry::default();
     }
 
-    /// Arranges the next try of a read that failed because of a signal or a lack of memory. After several signals in a
-    /// row, and after each lack of memory, the half rests first.
+    /// Arranges the next try of a read that was interrupted or lacked memory: at once, or after a rest.
     pub(super) fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
         if !is_interrupted || !self.inbound.retry.is_at_once() {
@@ -273,22 +264,19 @@ impl Connection {
             self.outbound.flags.insert(OutboundFlags::READ_RESTS);
             registration.wake_at(registration.latest_tick() + self.inbound.retry.next_rest());
         } else if self.is_read_once_a_report() {
-            // On a descriptor with blocking reads, a signal interrupts only a read that waits, so there are no bytes.
-            // Ask the kernel again whether the descriptor is readable.
+            // A signal interrupts a blocking read only if there are no bytes, so the kernel is to report anew.
             registration.rearm();
         }
         // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
     }
 
-    /// Puts back the readiness that [`retry_read`](Self::retry_read) has cleared at the beginning of a rest. The kernel
-    /// reports an end or an error once, and a short read keeps the readiness only if one is reported. Called at the end
-    /// of the rest, and before a read within it: a deadline or a spurious report may have led to that read.
+    /// Puts back the readiness that [`retry_read`](Self::retry_read) has cleared: the kernel reports an end or an error
+    /// only once. Called at the end of the rest, and before a read within it.
     pub(super) fn recall_reports(&self, registration: &mut Registration<'_>) {
         let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
         if rests && !self.is_read_once_a_report() {
             let is_clogged = self.filters().is_some_and(Filters::is_clogged);
-            // A pause may come before the next read, and a paused connection needs the error. A handshake reads for an
-            // error even if too many answers wait.
+            // A paused connection needs the error. A handshake would read for it even if too many answers wait.
             let reports = match self.stage.is_handshaking() && is_clogged {
                 true => Readiness::READ_CLOSED,
                 false => Readiness::READ_CLOSED | Readiness::ERROR,
@@ -297,14 +285,12 @@ impl Connection {
         }
     }
 
-    /// Notes the peer's end, and returns the event for it. If an earlier call has failed, and the peer had not ended
-    /// before that failure, fails the connection with the error of that call instead.
+    /// Notes the peer's end, and returns the event for it, unless an earlier failure is the true cause.
     #[inline(never)]
     pub(super) fn peer_ended(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         registration.unwant(Interest::READABLE);
         if self.outbound.has_failed() && !self.is_failed_behind_end() {
-            // An earlier call got the pending error of the kernel, so the read sees only a plain end. The true cause is
-            // that error.
+            // An earlier call got the pending error of the kernel, so the read sees only a plain end.
             self.report_held_back(registration);
             return None;
         }
@@ -321,8 +307,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Serves the work that the connection itself has planned: notices first, then a handshake, then unread bytes. A
-    /// planned step of a connect is reported as a notice, because the caller takes this step after the notices.
+    /// Serves planned work: notices, then a step of a connect, then a handshake, then unread bytes.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -351,16 +336,14 @@ impl Connection {
         if !unread.is_empty() {
             registration.activate();
         }
-        // These bytes were counted in `bytes_read` when they were read. They count as activity once they are told, as
-        // bytes do that the kernel has held during a pause.
+        // These bytes were counted in `bytes_read` when they were read. They count as activity once they are told.
         if is_told_first {
             self.activity.touch(registration);
         }
         Some(self.hand_over(length, registration, outbox))
     }
 
-    /// Returns how much of a read buffer of `buffer` bytes the next read may fill: all, or half if bytes are unsent. An
-    /// echo then queues less for each read, and stays near the watermarks.
+    /// Returns how much of a read buffer to fill: half if bytes are unsent, so that an echo stays near the watermarks.
     fn read_space(&self, buffer: usize) -> usize {
         match self.outbound.unsent.is_empty() {
             true => buffer,
@@ -368,9 +351,8 @@ impl Connection {
         }
     }
 
-    /// Returns the event that delivers the first `length` bytes of the read buffer, and begins to gather the writes of
-    /// the handler's callback. Every delivery passes through this function or the fast path of
-    /// [`on_readable`](Self::on_readable), which does the same for a connection that can send at once.
+    /// Returns the event that delivers the first `length` bytes of the read buffer, and begins to gather the callback's
+    /// writes. Every delivery passes through this function or [`deliver`](Self::deliver).
     fn hand_over(
         &self,
         length: usize,
@@ -383,8 +365,6 @@ impl Connection {
         Event::Socket(SocketEvent::Data(length))
     }
 
-    /// While connecting, finishes the connect. In a handshake, goes on with the handshake. Once open, sends the unsent
-    /// bytes, and reports a drain that is due.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -413,9 +393,8 @@ impl Connection {
         is_drained.then_some(Event::Socket(SocketEvent::Drained))
     }
 
-    /// Asks an open socket for its pending error, and fails the connection with that error once all received bytes are
-    /// delivered. The reactor calls this only while the connection does not want to read, as during a pause or after
-    /// the peer's end. A connect or a handshake goes on instead, and meets the error.
+    /// Asks an open socket for its pending error. The reactor calls this only while the connection does not want to
+    /// read, as during a pause or after the peer's end.
     pub(crate) fn on_error(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if self.stage.is_handshaking() {
             return self.advance_handshake(Some(&mut [0; 1024]), registration);

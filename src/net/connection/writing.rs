@@ -1,5 +1,4 @@
 //! Writes and flushes: passes unsent bytes to the stream, and handles the failure or the end of the outbound half.
-//! [`overflowing`](super::overflowing) deals with the limit on the bytes of all sockets together.
 
 use std::io::{self, IoSlice};
 
@@ -16,8 +15,7 @@ use super::overflowing::Overflow;
 use super::transport::Transport;
 
 impl Connection {
-    /// Moves the bytes of this connection from the outbox's common buffers to the connection's own queue. `Net` calls
-    /// this before each request that changes the connection. See [`Outbox::move_to_queue`].
+    /// Called by `Net` before each request that changes the connection: see [`Outbox::move_to_queue`].
     #[inline]
     pub(crate) fn move_to_queue(
         &mut self,
@@ -34,22 +32,19 @@ impl Connection {
         }
     }
 
-    /// Fails the connection because there was no memory for `lost` bytes of its queue.
     #[cold]
     fn out_of_memory(&mut self, lost: usize, registration: &mut Registration<'_>) {
         self.note_lost(lost);
         self.write_failed(io::ErrorKind::OutOfMemory.into(), registration);
     }
 
-    /// Whether the connection is open, its outbound half [is clear](super::outbound::Outbound::is_clear), and the
-    /// kernel has space. A write of less than `Outbound::capacity` bytes can then be sent at once.
+    /// Whether a write of less than `Outbound::capacity` bytes can be sent at once.
     #[inline]
     pub(super) fn can_send_at_once(&self, readiness: Readiness) -> bool {
         self.stage.is_open() && self.outbound.is_clear() && readiness.serves(Interest::WRITABLE)
     }
 
-    /// Returns the number of bytes below which the writes of a new callback are gathered in the outbox. A write that
-    /// would reach the number goes through the connection. At zero, every write does.
+    /// Returns the number of bytes below which a new callback's writes gather in the outbox. At zero, none gathers.
     #[inline]
     pub(crate) fn callback_capacity(&self, readiness: Readiness) -> u16 {
         match self.can_send_at_once(readiness) {
@@ -58,9 +53,8 @@ impl Connection {
         }
     }
 
-    /// Appends `bytes` to the connection's span in the broadcast, or begins a span with them if nothing is unsent.
-    /// Returns whether a span took them. During its own callback, a connection begins no span: the bytes that the
-    /// callback gathers later would leave before those of the span.
+    /// Appends `bytes` to the connection's span, or begins one, and returns whether a span took them. None begins
+    /// during the connection's own callback: the bytes that the callback gathers later would leave before.
     #[inline]
     pub(crate) fn put_in_span(
         &mut self,
@@ -87,14 +81,12 @@ impl Connection {
         moves.advance(&mut self.outbound.unsent)
     }
 
-    /// Accepts or refuses `payload`, and returns the answer to the user. The caller has called
-    /// [`move_to_queue`](Self::move_to_queue).
+    /// Accepts or refuses `payload`. The caller has called [`move_to_queue`](Self::move_to_queue).
     ///
     /// # Errors
     ///
-    /// [`Overflow`] if the bytes of all sockets together would pass their limit. The caller then makes space and calls
-    /// [`write_rest`](Self::write_rest), or closes the connection with
-    /// [`close_to_make_space`](Self::close_to_make_space).
+    /// [`Overflow`] if the bytes of all sockets would pass their limit. The caller makes space for
+    /// [`write_rest`](Self::write_rest), or calls [`close_to_make_space`](Self::close_to_make_space).
     #[inline]
     pub(crate) fn write<'a>(
         &mut self,
@@ -111,8 +103,7 @@ impl Connection {
         }
         let length = payload.len();
         if !self.has_capacity_for(length, registration, outbox) {
-            // `has_capacity_for` has flushed. If that failed, the socket fails with the kernel's error and not with the
-            // limit.
+            // If the flush in `has_capacity_for` has failed, the kernel's error is the cause, and not the limit.
             if !self.outbound.has_failed() {
                 let limit =
                     Error::queue_limit(self.settings.limits.max_queued_bytes, self.stage.address());
@@ -141,8 +132,7 @@ impl Connection {
         Ok(self.queue_rest(payload, sent, taken, registration, outbox))
     }
 
-    /// Queues `payload` without its first `sent` bytes, which the kernel has taken, and returns the answer to the write.
-    /// `taken` is the result of [`taken_while_waiting`](Self::taken_while_waiting) before the send.
+    /// Queues `payload` without its first `sent` bytes, which the kernel has taken.
     #[inline]
     pub(super) fn queue_rest(
         &mut self,
@@ -156,8 +146,7 @@ impl Connection {
         let is_direct = self.writes_at_once(length);
         if length > sent {
             match is_direct {
-                // The kernel took no more, or has no space, and reports new space. Or the connection is not open yet,
-                // and sends the rest once it is.
+                // The kernel has no more space, and reports new space. Or the connection is not open yet.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
@@ -173,13 +162,11 @@ impl Connection {
             self.note_queue(taken, registration);
         }
         if is_direct && self.outbound.has_markers() {
-            // The kernel may have taken just the queue in front of this payload. The next flush, which would pass the
-            // markers, then comes only after the peer reads.
+            // The kernel may have taken just the queue, and the next flush comes only after the peer reads.
             self.pass_markers(registration);
         }
         if self.outbound.unsent.len() >= self.settings.high_water_mark {
-            // The high watermark limits bytes that the kernel does not take, and not bytes that only wait for the
-            // flush. So offer all unsent bytes to the kernel before the answer.
+            // The watermark limits bytes that the kernel does not take, and not bytes that wait for the flush.
             self.flush(registration, outbox);
             if self.stage.is_closed() || self.outbound.has_failed() {
                 return Flow::Closed;
@@ -202,14 +189,13 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> bool {
         self.outbound.fits(length, &self.settings) || {
-            // The limit is on bytes that the kernel does not take, so offer the queue to the kernel before the answer.
+            // The limit is on bytes that the kernel does not take.
             self.flush(registration, outbox);
             self.outbound.fits(length, &self.settings)
         }
     }
 
-    /// Sends the unsent bytes, followed by `tail`. Returns how many bytes of `tail` the kernel took. If the connection
-    /// is not open, sends nothing and returns 0.
+    /// Sends the unsent bytes, followed by `tail`. Returns how many bytes of `tail` the kernel took.
     #[inline]
     pub(super) fn send(
         &mut self,
@@ -229,9 +215,7 @@ impl Connection {
         self.outbound.send(tail, &mut wire)
     }
 
-    /// Offers the unsent bytes to the kernel in one call, unless a cork holds them back. After `end`, sends the FIN
-    /// once no bytes are left. After a failure, only drops the unsent bytes. Does nothing unless the connection is
-    /// open.
+    /// Offers the unsent bytes to the kernel in one call, unless a cork holds them back, and sends a FIN that is due.
     #[inline]
     pub(crate) fn flush(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         let (Some(stream), true) = (&self.stream, self.stage.is_open()) else {
@@ -249,9 +233,8 @@ impl Connection {
             let write =
                 |bytes: &[u8], spare: &mut Vec<u8>| transport.write(&[IoSlice::new(bytes)], spare);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
-                // The rest of this function has nothing to do: a connection with a span owes no drain, and has no
-                // marker and no `end`. Each of these three moves the span to the queue first. Filters that wait for the
-                // kernel have the write interest, and so another service.
+                // Nothing else is to do: an owed drain, a marker and `end` each move the span to the queue first.
+                // Filters that wait for the kernel have the write interest, and so another service.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration, outbox),
@@ -279,8 +262,7 @@ impl Connection {
             Ok(true) => {}
             Ok(false) => {
                 self.note_queue(taken, registration);
-                // A cork holds back only the handler's bytes, and not those of the filters: the peer may wait for the
-                // last ones of a handshake.
+                // A cork holds back no bytes of the filters: the peer may wait for the last ones of a handshake.
                 self.flush_filters(registration);
                 return;
             }
@@ -290,8 +272,7 @@ impl Connection {
             }
         }
         if self.outbound.has_markers() {
-            // This call is needed even if nothing was unsent: a long write may have gone straight to the kernel, past
-            // earlier markers.
+            // Even if nothing was unsent: a long write may have gone straight to the kernel, past earlier markers.
             self.pass_markers(registration);
         }
         self.outbound.await_kernel(registration);
@@ -304,8 +285,7 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes that the callback of this connection has gathered within the
-    /// [`callback_capacity`](Self::callback_capacity). Returns whether the fast path has sent all of them.
+    /// Sends the bytes that this connection's callback has gathered. Returns whether the fast path has sent all.
     #[inline(always)]
     pub(crate) fn reply(
         &mut self,
@@ -332,9 +312,8 @@ impl Connection {
         }
     }
 
-    /// Handles a reply that the fast path did not send completely. `sent` is the result of the fast path, or `None` if
-    /// the stream has no fast path. In the second case, this function sends the reply. Queues the bytes that the kernel
-    /// did not take.
+    /// Handles a reply that the fast path did not send completely. `sent` is its result, or `None` if the stream has no
+    /// fast path, and the reply is to be sent here.
     #[cold]
     fn reply_slow_path(
         &mut self,
@@ -388,16 +367,14 @@ impl Connection {
         }
     }
 
-    /// Offers the unsent bytes to the kernel in one call, even if the connection is corked. `detach` then returns the
-    /// rest.
+    /// Offers the unsent bytes in one call, even if corked. `detach` then returns the rest.
     pub(crate) fn flush_now(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.outbound.flags.remove(OutboundFlags::CORKED);
         self.flush(registration, outbox);
     }
 
-    /// Offers the unsent bytes to the kernel before the close drops them. Gathered bytes are among them if the caller
-    /// has called [`move_to_queue`](Self::move_to_queue). If nothing is unsent, offers the answers of the filters. In
-    /// Node, a write has reached the kernel before a later `destroy`. Bytes that `cork` holds back are dropped.
+    /// Offers the unsent bytes, or the answers of the filters, to the kernel before a close drops them: in Node, a
+    /// write has reached the kernel before a later `destroy`. Gathered bytes must be in the queue already.
     pub(crate) fn send_gathered(
         &mut self,
         registration: &mut Registration<'_>,
@@ -425,8 +402,7 @@ impl Connection {
         }
     }
 
-    /// Handles a fatal error of a write. A reset must neither swallow bytes that have arrived, nor look like a plain
-    /// end.
+    /// A reset must neither swallow bytes that have arrived, nor look like a plain end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_behind_unread(Syscall::Write, error, registration);
     }
