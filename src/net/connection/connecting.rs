@@ -1,5 +1,4 @@
-//! Connecting: from the lookup of a name, or from the connect to an address or a path, to the open connection or to its
-//! failure.
+//! Connecting: from the lookup, or from the connect to an address or a path, to the open connection or to the failure.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +16,7 @@ use super::activity::later;
 use super::notice::Notice;
 use super::stage::Stage;
 
-/// The next step of a connect to a name or an address. The step is taken after the handler was told every notice. So a
-/// handler that closes its socket on a notice prevents the step.
+/// The next step of a connect, taken after all notices: a handler that closes its socket on a notice prevents the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DialStep {
     /// Announces the attempt on the next address of the name.
@@ -27,15 +25,12 @@ pub(crate) enum DialStep {
     Connect(SocketAddr),
 }
 
-/// The steps of a connect to a name or an address.
 impl Connection {
-    /// Plans `step`, which is taken once the handler was told every notice.
     pub(crate) fn plan(&mut self, step: DialStep, registration: &mut Registration<'_>) {
         self.cold_mut().dial_step = Some(step);
         registration.activate();
     }
 
-    /// Plans the attempt on the next address of the name, unless a step is planned already.
     pub(crate) fn plan_next_attempt(&mut self, registration: &mut Registration<'_>) {
         if !self.has_dial_step() {
             self.plan(DialStep::Announce, registration);
@@ -48,7 +43,6 @@ impl Connection {
             .is_some_and(|cold| cold.dial_step.is_some())
     }
 
-    /// Takes the planned step. `None` if no step is planned, if a notice waits, or if the connection is open or closed.
     pub(crate) fn take_dial_step(&mut self) -> Option<DialStep> {
         let is_before_open = self.stage.is_before_open();
         let cold = self.cold.as_mut()?;
@@ -58,8 +52,7 @@ impl Connection {
         cold.dial_step.take()
     }
 
-    /// Queues the notice of the attempt on `address`, and plans its connect. `opened` is the socket of the attempt;
-    /// `None` in a simulation, which opens it with the connect.
+    /// `opened` is the socket of the attempt; `None` in a simulation, which opens it with the connect.
     pub(crate) fn announce(
         &mut self,
         address: SocketAddr,
@@ -71,8 +64,7 @@ impl Connection {
         self.plan(DialStep::Connect(address), registration);
     }
 
-    /// Plans the attempt on the next address if one waits. Fails the connection if every address was tried and no
-    /// attempt is announced or under way.
+    /// Plans the attempt on the next address, or fails the connection if no attempt waits, is announced or under way.
     pub(crate) fn go_on_or_fail(&mut self, registration: &mut Registration<'_>) {
         let Some(race) = self.race() else {
             return;
@@ -95,8 +87,7 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Notes that the attempt `key` on `address` is under way. If another address waits, files the deadline at which
-    /// that address is tried.
+    /// Notes that the attempt `key` on `address` is under way, and files the deadline of the next one.
     pub(crate) fn began_attempt(
         &mut self,
         key: Key,
@@ -111,7 +102,6 @@ impl Connection {
     }
 }
 
-/// The progress of a connect, from the lookup to the open connection or the failure.
 impl Connection {
     pub(super) fn with_connect_timeout(mut self, timeout: Option<Duration>) -> Self {
         if let Some(timeout) = timeout {
@@ -120,12 +110,10 @@ impl Connection {
         self
     }
 
-    /// Whether the address of the peer is not decided yet: the name is being looked up, or its addresses race.
     pub(crate) fn is_choosing_address(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_) | Stage::Racing(_))
     }
 
-    /// Whether the name is being looked up.
     pub(crate) fn is_looking_up(&self) -> bool {
         matches!(self.stage, Stage::LookingUp(_))
     }
@@ -147,8 +135,7 @@ impl Connection {
         self.stage.is_closed() && self.race().is_some_and(ConnectRace::is_looking_up)
     }
 
-    /// Gives the race the addresses that the lookup found. Returns whether there is an address to try: `false` also if
-    /// no lookup is under way.
+    /// Gives the race the addresses that the lookup found. Returns whether there is an address to try.
     pub(crate) fn begin_race(&mut self, found: &[SocketAddr]) -> bool {
         match self.stage.take() {
             Stage::LookingUp(mut race) => {
@@ -163,8 +150,7 @@ impl Connection {
         }
     }
 
-    /// Takes over the stream of the attempt that succeeded first. The stage becomes `Connecting`, and the next service
-    /// finishes the connect.
+    /// Takes over the stream of the attempt that succeeded first. The next service finishes the connect.
     pub(crate) fn set_stream(&mut self, stream: Stream, peer: SocketAddr) {
         if let Stage::LookingUp(race) | Stage::Racing(race) = self.stage.take() {
             self.set_past_race(race);
@@ -175,8 +161,7 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Asks the kernel for the result of the connect. On success, opens the connection or, with filters, begins the
-    /// handshake. Returns the event, if there is one.
+    /// Asks the kernel for the result of the connect.
     pub(super) fn finish_connecting(
         &mut self,
         registration: &mut Registration<'_>,
@@ -224,8 +209,7 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection, unless it is paused. Asks for a flush if the user has written, set a
-    /// marker or called `end` before.
+    /// Begins to read on the open connection, and asks for a flush if a request of the user waits.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);
@@ -239,8 +223,7 @@ impl Connection {
         }
     }
 
-    /// Whether the open connection has a request that is not carried out yet, from before `on_connect` or from that
-    /// callback. A request is a reset, a write, a marker, or an end.
+    /// Whether a reset, a write, a marker or an end of the user waits, from before `on_connect` or from within it.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
@@ -255,14 +238,12 @@ impl Connection {
             .is_some_and(|cold| cold.resets_when_connected)
     }
 
-    /// Carries out the requests that the user made before the connection was open; called after `on_connect`. Sends the
-    /// unsent bytes, so that they leave before anything is read. Then closes the connection if the user has called
-    /// `reset`.
+    /// Carries out the requests that the user made before the connection was open; called after `on_connect`. The
+    /// unsent bytes leave before anything is read.
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
-            // On a stream that is not TCP, the request was refused when it was made. An error means that the kernel has
-            // given the connection up, and there is no peer to reset.
+            // The kernel has given the connection up. Without TCP, the request was refused when it was made.
             if self.reset(registration).is_err() {
                 self.destroy(None, registration);
             }
@@ -289,8 +270,7 @@ impl Connection {
         }
     }
 
-    /// Fails the connection because its connect failed or timed out, with `error`. If its own stream was to connect to
-    /// an address, queues a notice of the failed attempt first.
+    /// Fails the connection because its connect failed or timed out. The failed attempt has a notice of its own.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -300,12 +280,11 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// Fails a connection that cannot connect, with `error`. The caller has queued all notices before.
+    /// The caller has queued all notices before.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }
 
-    /// Fails the connection with the error of the lookup. Queues a notice of the failed lookup first.
     pub(crate) fn fail_lookup(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let mut error = Error::new(Syscall::Lookup, error);

@@ -13,8 +13,7 @@ use super::Connection;
 use super::retry::Retry;
 
 impl Connection {
-    /// Takes off the only filter if it has done its work, so that the connection is as fast as one without filters. The
-    /// bytes that the filter has decoded are delivered before the next read.
+    /// Takes off the only filter if it has done its work, so that the connection is as fast as one without filters.
     pub(super) fn take_off_filters(&mut self, registration: &mut Registration<'_>) {
         let Some(cold) = &mut self.cold else {
             return;
@@ -29,9 +28,8 @@ impl Connection {
         }
     }
 
-    /// Notes a transient failure of the filters' last write. If bytes of the filters wait for the kernel, asks to be
-    /// served when the kernel has space. If the filters hold back answers, which are to leave with the writes of the
-    /// handler's callback, asks for a flush.
+    /// Notes a transient failure of the filters' last write, and asks to be served when the kernel has space for their
+    /// bytes. Answers that are to leave with the handler's writes need a flush instead.
     pub(super) fn await_filters(&mut self, registration: &mut Registration<'_>) {
         let Some(filters) = self.filters_mut() else {
             return;
@@ -55,11 +53,9 @@ impl Connection {
             }
             return;
         };
-        // In a handshake, the next read reports the failure of a write. This read may have to wait for the end of a
-        // rest.
+        // In a handshake, the next read reports the failure of a write, perhaps after a rest.
         let waits_for_read = is_before_open && filters.has_write_failed();
-        // The readiness stays as it is if no write was tried, and if `note_unsent` has dealt with a failure
-        // (`may_pass`).
+        // The readiness stays if no write was tried, or `note_unsent` has dealt with it (`may_pass`).
         if !may_pass && filters.has_written_short() {
             registration.fell_short(Interest::WRITABLE);
         } else if !may_pass && (filters.would_block() || waits_for_read) {
@@ -70,13 +66,11 @@ impl Connection {
         registration.want(Interest::WRITABLE);
     }
 
-    /// Whether a filter of this connection has panicked.
     pub(crate) fn has_panicked_filter(&self) -> bool {
         self.filters().is_some_and(Filters::has_panicked)
     }
 
-    /// Makes the reactor serve the connection for received bytes that its filters hold. Bytes that are decoded become
-    /// unread bytes: if the kernel has no more, no read has to ask it behind them.
+    /// Makes decoded bytes unread bytes: if the kernel has no more, no read has to ask it behind them.
     pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {
         let decoded = self.filters_mut().and_then(Filters::take_decoded);
         if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
@@ -86,7 +80,7 @@ impl Connection {
         self.await_kept_input(registration);
     }
 
-    /// Makes the reactor serve the connection for received bytes that its filters hold. The kernel will not report them.
+    /// Makes the reactor serve the connection for bytes that its filters hold: the kernel will not report them.
     pub(super) fn await_kept_input(&self, registration: &mut Registration<'_>) {
         if self.filters().is_some_and(Filters::has_input) {
             registration.assume(Readiness::READABLE);
@@ -104,9 +98,8 @@ impl Connection {
         let is_sent_with_queue = !self.outbound.unsent.is_empty()
             && (!self.outbound.is_corked() || filters.has_encoded());
         if !filters.has_output() || is_sent_with_queue {
-            // Nothing is to be sent, or the send of the queue offers the bytes of the filters too, once the kernel has
-            // space. Only a send of the queue may send bytes that encode queued ones, because it takes these off the
-            // queue.
+            // Nothing is to be sent, or the send of the queue offers the bytes of the filters too. Only that send may
+            // send bytes that encode queued ones, because it takes these off the queue.
             self.read_behind_answers(registration);
             return true;
         }
@@ -137,8 +130,7 @@ impl Connection {
         }
     }
 
-    /// Drops the bytes that the filters have to send, because nothing more can be sent. A wait for the kernel would
-    /// never end, and the answers that wait must not keep the connection from reading.
+    /// Drops the bytes that the filters have to send: their wait would never end, and would stop the reads too.
     pub(super) fn drop_filter_output(&mut self) {
         let Some(cold) = &mut self.cold else {
             return;
@@ -171,7 +163,6 @@ impl Connection {
     }
 
     /// Lets the filters send their own end, after everything that was written. Returns whether the FIN may follow.
-    /// Otherwise the next flush calls this again, or the connection has failed.
     pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
         let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
             return true;

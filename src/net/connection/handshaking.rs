@@ -17,16 +17,13 @@ use super::outbound::Wire;
 use super::stage::Stage;
 use super::transport::Transport;
 
-/// Sets the filters of a connection, and finds them.
 impl Connection {
-    /// Sets the filters of a connection that is not open yet.
     pub(crate) fn set_filters(&mut self, filters: Box<Filters>) {
         self.cold_mut().filters = Some(filters);
     }
 
-    /// Sets the filters of a connection that a server has just accepted. If there are any, the server is told of the
-    /// connection once they are ready. The server's limit for each network counts the connection under the address
-    /// `counted`.
+    /// Sets the filters of a connection that a server has just accepted. The server is told of it once they are ready.
+    /// The limit for each network counts it under the address `counted`.
     pub(crate) fn set_accepted_filters(
         &mut self,
         filters: Option<Box<Filters>>,
@@ -118,18 +115,15 @@ impl Connection {
         self.filters().is_some()
     }
 
-    /// Whether the filters exchange bytes before the connection is open.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.stage.is_handshaking()
     }
 
-    /// Whether a server has accepted the connection and was not told of it, because the handshake has not succeeded.
     pub(crate) fn is_untold(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.is_untold)
     }
 }
 
-/// The handshake.
 impl Connection {
     /// Sends the bytes that were written before the filters started, as many as the kernel takes.
     pub(super) fn send_plain(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
@@ -159,22 +153,19 @@ impl Connection {
             }
         }
         if !self.filters().is_some_and(Filters::has_plain) {
-            // If the last send was short, the reason is that later bytes wait for the filters, and not that the kernel
-            // is full.
+            // A short last send only means that later bytes wait for the filters, and not that the kernel is full.
             registration.assume(Readiness::WRITABLE);
         }
         self.note_queue(taken, registration);
     }
 
-    /// Makes the next service call [`begin_handshake`](Self::begin_handshake). A filter may be ready at once, and the
-    /// handler must not be told of the open connection within the present call.
+    /// A filter may be ready at once, and the handler must not be told of the open connection within this call.
     fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
         self.cold_mut().handshake_is_due = true;
         registration.activate();
     }
 
-    /// Begins the handshake of a connection that a server has just accepted. If the filters do not wait, because they
-    /// are ready, have failed or have more to do, leaves the result to the next service.
+    /// Begins the handshake of an accepted connection. Leaves the result to the next service, unless the filters wait.
     pub(super) fn begin_accepted_handshake(&mut self, registration: &mut Registration<'_>) {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return;
@@ -196,8 +187,7 @@ impl Connection {
         self.cold.as_ref().is_some_and(|it| it.handshake_is_due)
     }
 
-    /// Begins the handshake of a connection whose stream is connected, also a handshake that was planned. Returns the
-    /// event of its first step, if there is one.
+    /// Begins the handshake of a connection whose stream is connected, also a handshake that was planned.
     pub(crate) fn begin_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         let cold = self.cold_mut();
         if !std::mem::take(&mut cold.handshake_is_due) {
@@ -260,8 +250,7 @@ impl Connection {
                     return None;
                 }
             }
-            // No read was made, or more is to be done. The readiness stays, so that the reactor serves the connection
-            // again.
+            // No read was made, or more is to be done. The readiness stays, for another service.
             Ok(Advance::Waits | Advance::Unfinished) => {}
             // A signal is transient, and a lack of memory at first, as in any other read.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -279,8 +268,7 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to admit or refuse the peer, because at the accept it counted another address or
-    /// none.
+    /// Whether the server has still to admit or refuse the peer: at the accept it counted another address or none.
     fn awaits_introduction(&self) -> bool {
         let cold = self.cold.as_ref();
         cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
@@ -296,17 +284,15 @@ impl Connection {
         self.advance_handshake(None, registration)
     }
 
-    /// Closes an accepted connection that its server was not told of: the peer is blocked, or there is no place or no
-    /// memory left.
+    /// Closes a connection that its server was not told of: the peer is blocked, or no place or memory is left.
     pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
         if let (true, Some(stream)) = (resets, &self.stream) {
-            // The call fails for a Unix socket, which is then closed without a RST.
+            // This call fails for a Unix socket.
             let _ = stream.reset_on_close();
         }
         self.close(CloseReason::Local, registration);
     }
 
-    /// Opens the connection, whose filters are ready.
     fn finish_handshake(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if let Stage::Handshaking(peer) = self.stage.take() {
             self.stage = Stage::Open(peer);
@@ -319,8 +305,7 @@ impl Connection {
             // The limit on the first byte counts from the end of the handshake.
             self.activity.began_tick = registration.read_tick();
         }
-        // The idle timeout counts from the end of the handshake too. It may be due before the deadline that is filed,
-        // the deadline of the handshake.
+        // The idle timeout counts from here too. It may be due before the filed deadline, that of the handshake.
         self.activity.touch_now(registration);
         self.file_deadline_of_opened(registration);
         self.take_off_filters(registration);
