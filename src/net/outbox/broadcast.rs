@@ -1,24 +1,19 @@
-//! Messages to several sockets. A message is stored once for a group of sockets, until the flush phase.
+//! Messages to several sockets, each stored once for a group of sockets, until the flush phase.
 //!
 //! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
-//!
-//! Both follow from one idea. The messages to a [`Group`] of sockets lie one after the other in one buffer. A member
-//! stores only a [`Span`]: the range of the buffer that the member has still to be sent. A message that the buffer has
-//! already is not copied again: only the end of the member's span moves.
+//! The messages to a [`Group`] lie one after the other in one buffer. A member stores only a [`Span`], the range that
+//! it has still to be sent. A message that the buffer has already moves only the end of the span.
 
 use super::KEPT_BYTES;
 
-/// The limit on the groups in use at a time. Messages to any further group of sockets go to the queues of these
-/// sockets.
+/// The most groups in use at a time. Messages to any further group go to the queues of its sockets.
 const GROUPS: usize = 4;
 
-/// The limit on the bytes of one group, because an offset in a [`Span`] has two bytes. Further messages to a member of
-/// the group go to the member's queue.
+/// An offset in a [`Span`] has two bytes. Further messages to a member of the group go to the member's queue.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
-/// The messages of one turn, in up to [`GROUPS`] groups. A single write to another socket is a message to a group of
-/// one.
+/// The messages of one turn. A single write to another socket is a message to a group of one.
 #[derive(Debug, Default)]
 pub(super) struct Broadcast {
     groups: [Group; GROUPS],
@@ -30,12 +25,10 @@ pub(super) struct Broadcast {
     spans: usize,
     /// Invariant: the sum of the lengths of all spans.
     waiting: usize,
-    /// The last move of a span by [`extend`](Self::extend) since [`begin_message`](Self::begin_message); `None` if
-    /// there was none, or no group is in use. Invariant: `from..to` are bytes of a group in use.
+    /// The last move by [`extend`](Self::extend) for this message. Invariant: its bytes lie in a group in use.
     last_move: Option<SpanMove>,
 }
 
-/// The messages to one group of sockets, one after the other.
 #[derive(Debug, Default)]
 struct Group {
     bytes: Vec<u8>,
@@ -43,8 +36,7 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of the end of a span by one message. If another span of the group ends at `from`, its end can move to `to` as
-/// well. The message is then not compared with the bytes of the buffer again.
+/// A move of a span's end by one message. Another span that ends at `from` can move to `to` without comparing bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanMove {
     group: u8,
@@ -67,21 +59,17 @@ pub(super) struct Span {
     start: u16,
     /// Invariant: `start..end` lies within the bytes of the [`Group`] with the index `group`.
     end: u16,
-    /// The limit on `end`. Invariant: `end` is smaller, unless the span is empty or sealed. With so many unsent bytes the
-    /// socket may have to answer `Full`, so a message that would reach the limit goes to the socket's queue.
+    /// Invariant: above `end`, unless the span is empty or sealed. From here on, the socket may have to answer `Full`.
     limit: u16,
     group: u8,
 }
 
 impl Span {
-    /// Seals the span, so that it grows no more.
     pub(super) fn seal(&mut self) {
         self.limit = self.end;
     }
 
-    /// Moves the end of the span as another span was moved, without a comparison of bytes. Returns `false`, and moves
-    /// nothing, if the two did not end at the same place. The same holds if the message does not fit into the limit of
-    /// the span.
+    /// Moves the end as that of another span was moved, if both ended at the same place and the limit allows.
     #[inline]
     pub(super) fn follow(&mut self, other: SpanMove) -> bool {
         let follows = self.group == other.group && self.end == other.from && other.to < self.limit;
@@ -103,8 +91,7 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Returns a new span with only `message`, for a socket without unsent bytes. The span always stays shorter than
-    /// `capacity` bytes. `None` if the message is empty, or must go to the socket's queue.
+    /// Returns a new span with only `message`, always shorter than `capacity`. If `None`, the socket's queue takes it.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
@@ -126,8 +113,7 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty. Returns `false`, and appends nothing, if bytes other than
-    /// `message` follow the span in the group. Returns `false` also at a limit, or if there is no memory.
+    /// Appends `message` to `span`, which is not empty, unless bytes other than `message` follow it, or a limit is met.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {
@@ -153,13 +139,11 @@ impl Broadcast {
         true
     }
 
-    /// Begins another message: forgets the move that the last message made.
     #[inline]
     pub(super) fn begin_message(&mut self) {
         self.last_move = None;
     }
 
-    /// Returns the last move that [`extend`](Self::extend) has made since [`begin_message`](Self::begin_message).
     #[inline]
     pub(super) fn last_move(&self) -> Option<SpanMove> {
         self.last_move
@@ -171,13 +155,11 @@ impl Broadcast {
         self.waiting += bytes;
     }
 
-    /// The sum of the lengths of all spans.
     #[inline]
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// The bytes of `span`.
     #[inline]
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
         &self.groups[usize::from(span.group)].bytes[usize::from(span.start)..usize::from(span.end)]
@@ -198,13 +180,11 @@ impl Broadcast {
         }
     }
 
-    /// Whether the buffer of a group is larger than [`KEPT_BYTES`].
     pub(super) fn has_slack(&self) -> bool {
         let mut groups = self.groups.iter();
         groups.any(|group| group.bytes.capacity() > KEPT_BYTES)
     }
 
-    /// Frees the buffers that are larger than [`KEPT_BYTES`], unless messages wait in them.
     pub(super) fn shrink(&mut self) {
         for group in &mut self.groups {
             if group.bytes.is_empty() && group.bytes.capacity() > KEPT_BYTES {
@@ -213,8 +193,7 @@ impl Broadcast {
         }
     }
 
-    /// Opens a group with `message`, and returns its index. `None` if all groups are in use, if the message is too
-    /// long, or if there is no memory.
+    /// Opens a group with `message`, and returns its index.
     fn open(&mut self, message: &[u8]) -> Option<u8> {
         let group = self.groups.get_mut(usize::from(self.used))?;
         if !group.append(message) {
@@ -226,7 +205,6 @@ impl Broadcast {
 }
 
 impl Group {
-    /// Appends `message` if it fits into the limit and into memory. Returns whether it was appended.
     fn append(&mut self, message: &[u8]) -> bool {
         let fits = self.bytes.len() + message.len() <= GROUP_BYTES
             && self.bytes.try_reserve(message.len()).is_ok();

@@ -2,9 +2,8 @@
 
 use super::Outbox;
 
-/// The limit on the unsent bytes of all connections and UDP sockets together.
 impl Outbox {
-    /// The unsent bytes of all connections and UDP sockets together, with those that a callback has gathered.
+    /// The unsent bytes of all connections and UDP sockets together, with gathered ones.
     #[inline]
     pub(crate) fn waiting(&self) -> usize {
         self.pool.queued_bytes()
@@ -19,12 +18,12 @@ impl Outbox {
         self.level.limit().saturating_sub(self.waiting())
     }
 
-    /// The limit on the unsent bytes of all connections and UDP sockets together; `usize::MAX` means that there is none.
+    /// `usize::MAX` means that there is no limit.
     pub(crate) fn limit(&self) -> usize {
         self.level.limit()
     }
 
-    /// Notes that bytes were put in. The running callback may gather fewer from now on.
+    /// Notes that bytes were put in: the running callback may gather fewer from now on.
     #[inline]
     pub(super) fn note_rise(&mut self) {
         let waiting = self.waiting();
@@ -54,7 +53,6 @@ impl Outbox {
         self.level.has_episode()
     }
 
-    /// Forgets that the level has become high.
     pub(crate) fn take_pressure(&mut self) {
         self.level.take_episode();
     }

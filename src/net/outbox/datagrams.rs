@@ -1,5 +1,4 @@
-//! The bytes of UDP sockets, which keep their datagrams themselves: the outbox only counts these bytes. Also the counts
-//! of received bytes that no connection counts.
+//! The bytes of UDP sockets, which keep their datagrams themselves, and received bytes that no connection counts.
 
 use super::Outbox;
 
@@ -10,27 +9,22 @@ impl Outbox {
         self.sent += bytes as u64;
     }
 
-    /// Counts the bytes of a datagram that a socket has received: they are part of the bytes that a turn
-    /// [moves](Self::moved_bytes).
     #[inline]
     pub(crate) fn count_received_datagram(&mut self, bytes: usize) {
         self.received += bytes as u64;
     }
 
-    /// Counts bytes on the wire that filters have received without an event: the bytes decode to nothing, or the
-    /// connection is paused. Only this count shows that the turn makes progress.
+    /// Counts bytes that filters have received without an event: only this count shows that the turn makes progress.
     pub(crate) fn count_received(&mut self, bytes: u64) {
         self.received += bytes;
     }
 
-    /// Returns the number of bytes that the kernel has taken, plus the received bytes that are counted here, since the
-    /// outbox was made.
+    /// Returns the number of bytes that the kernel has taken, plus the received bytes that are counted here.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.sent + self.received
     }
 
-    /// Counts the bytes of a datagram that its socket has queued. The caller has checked that there is enough
-    /// [free capacity](Self::free_capacity).
+    /// Counts the bytes of a datagram that its socket has queued, within the [free capacity](Self::free_capacity).
     pub(crate) fn keep_datagram(&mut self, bytes: usize) {
         self.datagrams += bytes;
         self.note_rise();

@@ -1,30 +1,24 @@
-//! Gathered bytes: the bytes that a socket has written in its own running callback. They are held until the callback
-//! returns, or until they move to the queue of the connection.
-//!
-//! Nearly every reply is small, is written to the socket's own connection, and can leave at once. Such bytes need no
-//! queue: they lie in one buffer for all sockets, and a write does not look at the connection.
+//! Gathered bytes: the bytes that a socket has written in its own running callback, until the callback returns or they
+//! move to the queue. Nearly every reply is small and can leave at once: it needs no queue, and its write does not look
+//! at the connection.
 
 use crate::net::values::SocketId;
 
 use super::KEPT_BYTES;
 
-/// The bytes that the running callback has written to its own socket.
-///
 /// Invariant: no user can tell whether bytes are in this buffer or in the queue of their connection. A request to the
 /// connection [moves](super::Outbox::move_to_queue) them to the queue first, and the user's counts include them.
 #[derive(Debug)]
 pub(super) struct Gathered {
-    /// The socket whose callback runs. `None` if no callback of a socket runs, and after a request in the callback has
-    /// moved the bytes to the queue.
+    /// The socket whose callback runs; `None` also after a request in the callback has moved the bytes to the queue.
     owner: Option<SocketId>,
     bytes: Vec<u8>,
-    /// The next write must be shorter than this. Zero if the owner could not send at once when the callback began.
-    /// Invariant: the owner would answer `Open` to such a write.
+    /// The next write must be shorter than this. Invariant: the owner would answer `Open` to such a write. Zero if the
+    /// owner could not send at once when the callback began.
     capacity: usize,
-    /// A mask over the capacity that a callback begins with: all ones, or zero. It is zero while the loop's limit on
-    /// unsent bytes leaves fewer bytes than one callback may gather. Each write then goes through its connection, which
-    /// compares with that limit. A mask costs one instruction a message, and the minimum of two numbers would cost
-    /// three.
+    /// A mask over the capacity of a callback. It is zero while the loop's limit leaves fewer bytes than one callback
+    /// may gather: each write then goes through its connection, which compares with that limit. A mask costs one
+    /// instruction a message, and the minimum of two numbers would cost three.
     mask: usize,
 }
 
@@ -47,8 +41,8 @@ impl Gathered {
         self.capacity = capacity & self.mask;
     }
 
-    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below `u16::MAX`, the greatest capacity of a
-    /// callback, later callbacks gather nothing, until a call with more.
+    /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below the greatest capacity of a callback,
+    /// later callbacks gather nothing, until a call with more.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);
@@ -56,14 +50,12 @@ impl Gathered {
         self.capacity = self.capacity.min(bytes.saturating_add(1));
     }
 
-    /// Whether callbacks gather nothing.
     #[inline]
     pub(super) fn is_tight(&self) -> bool {
         self.mask == 0
     }
 
-    /// Appends `bytes` if `writer` is the owner, and `bytes` are shorter than its `capacity` and fit into the buffer's
-    /// memory. Otherwise returns `false`.
+    /// Appends `bytes` if the owner may gather as many, and the buffer has memory for them.
     #[inline]
     pub(super) fn put(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let fits =
@@ -75,8 +67,7 @@ impl Gathered {
         fits
     }
 
-    /// Appends `bytes` as [`put`](Self::put) does, and grows the buffer if it is too short. Returns `false` also if
-    /// there is no memory: the queue of the connection may find some.
+    /// As [`put`](Self::put), but lets the buffer grow. Without memory, the queue of the connection may find some.
     pub(super) fn put_in_longer(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let has_grown = self.allows(writer, bytes) && self.bytes.try_reserve(bytes.len()).is_ok();
         has_grown && self.put(writer, bytes)
@@ -92,14 +83,12 @@ impl Gathered {
         self.owner == Some(id)
     }
 
-    /// The number of bytes that `id` has gathered; zero if no callback of `id` runs.
     #[inline]
     pub(super) fn length_of(&self, id: SocketId) -> usize {
         if self.is_of(id) { self.bytes.len() } else { 0 }
     }
 
-    /// Ends the callback: refuses every further byte. The caller sends or queues the bytes, and then calls
-    /// [`clear`](Self::clear).
+    /// Refuses every further byte. The caller sends or queues the bytes, and then calls [`clear`](Self::clear).
     #[inline]
     pub(super) fn end(&mut self) {
         self.owner = None;
@@ -110,7 +99,6 @@ impl Gathered {
         &self.bytes
     }
 
-    /// Whether the buffer is larger than [`KEPT_BYTES`].
     pub(super) fn has_slack(&self) -> bool {
         self.bytes.capacity() > KEPT_BYTES
     }

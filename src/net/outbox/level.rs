@@ -1,12 +1,10 @@
 //! The level of all unsent bytes of a loop: their limit, and the mark below the limit at which the program is told.
 
-/// The level of the unsent bytes of all connections and UDP sockets together, against the limit of the loop.
 #[derive(Debug)]
 pub(super) struct Level {
-    /// The limit on the bytes; `usize::MAX` means that there is none.
+    /// `usize::MAX` means that there is no limit.
     limit: usize,
-    /// Whether the level is high. The level becomes high at nine tenths of the limit, and is low again below eight
-    /// tenths. A level that stays near the mark is one episode.
+    /// High from nine tenths of the limit until below eight tenths: a level that stays near the mark is one episode.
     is_high: bool,
     /// Whether an episode has begun that was not taken by [`take_episode`](Self::take_episode).
     is_untold: bool,
@@ -28,7 +26,6 @@ impl Level {
         self.limit
     }
 
-    /// Notes that the level has risen to `bytes`.
     #[inline]
     pub(super) fn rise(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.limit, "the limit holds at every step");
@@ -52,7 +49,6 @@ impl Level {
         self.is_high
     }
 
-    /// Notes that the level has fallen to `bytes`.
     pub(super) fn fall(&mut self, bytes: usize) {
         if self.is_high && bytes < self.limit - self.limit / 5 {
             self.is_high = false;
@@ -68,7 +64,6 @@ impl Level {
         self.is_untold = false;
     }
 
-    /// Returns the number of episodes so far.
     pub(super) fn episodes(&self) -> u64 {
         self.episodes
     }

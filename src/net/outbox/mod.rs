@@ -9,12 +9,10 @@
 //! | short, in any other case with nothing queued | [`Broadcast`] | in the flush phase |
 //! | otherwise, such as to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are buffers common to all sockets of the loop. With `Gathered`, the messages of an echo need no queue;
-//! with `Broadcast`, the sockets of a broadcast need none (D16 and D17 in `benches/DECISIONS.md`).
-//! [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request changes that connection.
-//!
-//! The bytes of all three and of the queues of UDP sockets together have a limit. A byte counts until the kernel takes
-//! it or it is dropped, so that a move changes nothing. Only new bytes need [free capacity](Outbox::free_capacity).
+//! The first two are common to all sockets: neither an echo nor a broadcast needs a queue (D16 and D17 in
+//! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
+//! changes that connection. All bytes together, with those of UDP sockets, have a limit. A byte counts until the kernel
+//! takes it or it is dropped, so that only new bytes need [free capacity](Outbox::free_capacity).
 
 mod broadcast;
 mod capacity;
@@ -41,19 +39,15 @@ pub(crate) use payload::{DIRECT_BYTES, Payload};
 pub(crate) use span_moves::SpanMoves;
 pub(crate) use unsent::Unsent;
 
-/// The result of one [`take`](Outbox::take).
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// The number of bytes that the kernel was offered.
     pub(crate) offered: usize,
-    /// The number of the offered bytes that the kernel took.
     pub(crate) sent: usize,
     /// The number of the taken bytes that belong to the `tail` of the call.
     pub(crate) of_tail: usize,
 }
 
-/// The capacity up to which [`trim`](Outbox::trim) and [`reclaim`](Outbox::reclaim) keep an empty buffer of gathered
-/// bytes or of a broadcast.
+/// The capacity up to which an empty buffer of gathered bytes or of a broadcast is kept.
 const KEPT_BYTES: usize = 4 * 1024;
 
 /// The outbox of a loop, common to all of its sockets.
@@ -70,15 +64,13 @@ pub(crate) struct Outbox {
     datagrams: usize,
     /// The number of bytes that the kernel has taken since the outbox was made.
     sent: u64,
-    /// The number of bytes of received datagrams, and of bytes that filters have received without an event, since the
-    /// outbox was made.
+    /// The bytes of received datagrams, and bytes that filters have received without an event.
     received: u64,
 }
 
 /// Putting bytes in.
 impl Outbox {
-    /// Makes an outbox that takes at most `limit` unsent bytes of all sockets together. Its pool keeps at most
-    /// `pooled_bytes` bytes of free chunks.
+    /// Makes an outbox for at most `limit` unsent bytes of all sockets, and `pooled_bytes` bytes of free chunks.
     pub(crate) fn new(pooled_bytes: usize, limit: Option<usize>) -> Self {
         let mut outbox = Self {
             gathered: Gathered::default(),
@@ -94,37 +86,32 @@ impl Outbox {
         outbox
     }
 
-    /// Begins a callback of `id`. The callback's writes gather in the outbox, without a look at the connection, as long
-    /// as they total fewer than `capacity` bytes. With little [free capacity](Self::free_capacity), none gather. The
-    /// caller passes zero unless the connection would answer `Open` to each of these writes, and can send them.
+    /// Begins a callback of `id`, whose writes gather without a look at the connection while they total fewer than
+    /// `capacity` bytes. The caller passes zero unless the connection would answer `Open` to them, and can send.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
     }
 
-    /// Whether a callback of `id` was begun here, and was not ended since. Its capacity may be zero, and no write then
-    /// gathers.
+    /// Whether a callback of `id` was begun, and was not ended since. With a capacity of zero, it gathers nothing.
     #[inline]
     pub(crate) fn gathers_for(&self, id: SocketId) -> bool {
         self.gathered.is_of(id)
     }
 
-    /// Gathers `bytes`, which `id` writes, if the callback of `id` runs, may gather as many, and the buffer is long
-    /// enough. Otherwise returns `false`, and the caller calls [`put_own_in_longer`](Self::put_own_in_longer).
+    /// Gathers `bytes` that `id` writes in its callback. If the buffer is too short, `put_own_in_longer` may succeed.
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)
     }
 
-    /// Gathers `bytes` that [`put_own`](Self::put_own) has refused because the buffer was too short: the buffer grows.
-    /// Returns `false` if `put_own` had another reason, or if there is no memory.
+    /// Gathers `bytes` that [`put_own`](Self::put_own) has refused, if the reason was that the buffer was too short.
     // Apart from `put_own`, so that the fast path saves no registers for this rare case.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)
     }
 
-    /// Appends `bytes` to the span of a connection that has one, and returns whether they were appended. The connection
-    /// waits for the flush phase already, so nothing else about the connection changes.
+    /// Appends `bytes` to the connection's span, if there is one: the connection waits for the flush phase already.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty()
@@ -137,8 +124,7 @@ impl Outbox {
         could
     }
 
-    /// Begins a broadcast of another message. From now on [`SpanMoves::advance`] moves no span before
-    /// [`extend_span`](Self::extend_span) has moved one.
+    /// Begins another message: [`SpanMoves::advance`] moves no span before `extend_span` has moved one.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
@@ -150,9 +136,8 @@ impl Outbox {
         SpanMoves::new(self)
     }
 
-    /// Begins a span with `bytes`, for a connection that has nothing unsent. The span always stays shorter than `capacity`
-    /// bytes. Returns whether it was begun. The bytes wait for the flush phase. Connections that are sent the same bytes
-    /// one after the other share one copy.
+    /// Begins a span with `bytes`, always shorter than `capacity`, for a connection that has nothing unsent.
+    /// Connections that are sent the same bytes one after the other share one copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -170,8 +155,7 @@ impl Outbox {
         }
     }
 
-    /// Appends `payload` to the queue, without its first `sent` bytes, which the kernel has taken and
-    /// [`take`](Self::take) has counted. The other bytes fit into the [free capacity](Self::free_capacity).
+    /// Queues `payload` without its first `sent` bytes, which `take` has counted. The others fit into the limit.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
@@ -183,9 +167,8 @@ impl Outbox {
 
 /// Moving bytes to the queue of their connection, and counting them.
 impl Outbox {
-    /// Moves the bytes of `id` from the common buffers to the queue of its connection. If a callback of `id` runs, its
-    /// later writes no longer gather. `Net` calls this before each request that may change the connection. Returns
-    /// whether the callback had gathered bytes: the caller must then ask for a flush.
+    /// Moves the bytes of `id` from the common buffers to its queue. Later writes of its callback no longer gather.
+    /// `Net` calls this before each request that may change the connection. After `true`, the caller asks for a flush.
     #[inline]
     pub(crate) fn move_to_queue(&mut self, id: SocketId, unsent: &mut Unsent) -> bool {
         let has_gathered = self.gathered.is_of(id) && self.end_callback();
@@ -221,8 +204,7 @@ impl Outbox {
         self.broadcast.release(span);
     }
 
-    /// The number of bytes that the running callback of `id` has gathered, and that [`Unsent`] does not count yet. Zero
-    /// if no such callback runs.
+    /// The number of bytes that the running callback of `id` has gathered, and that [`Unsent`] does not count yet.
     #[inline]
     pub(crate) fn own_bytes(&self, id: SocketId) -> usize {
         self.gathered.length_of(id)
@@ -231,12 +213,9 @@ impl Outbox {
 
 /// Taking bytes out.
 impl Outbox {
-    /// Offers the unsent bytes, followed by `tail`, to the kernel in one call of `write`, up to the limits of a
-    /// vectored write. Forgets the bytes that the kernel took. `write` is not called if there are no bytes. If `write`
-    /// fails, nothing was taken.
-    ///
-    /// The outbox holds bytes as the user wrote them. Filters encode them within `write`, for which `take`,
-    /// `take_piece` and `take_rest` lend a buffer.
+    /// Offers the unsent bytes, followed by `tail`, in one call of `write`, up to the limits of a vectored write.
+    /// Without bytes `write` is not called; if it fails, nothing was taken. The outbox holds bytes as the user wrote
+    /// them: filters encode them within `write`, for which a buffer is lent.
     #[inline]
     pub(crate) fn take(
         &mut self,
@@ -265,8 +244,7 @@ impl Outbox {
         })
     }
 
-    /// Fast path of [`take`](Self::take) for a connection with a span, whose bytes lie in one piece. Returns the number
-    /// of offered bytes and the result of `write`, and queues the rest. Returns `None` if there is no span.
+    /// Fast path of [`take`](Self::take) for a span, whose bytes lie in one piece. Returns also how many it offered.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,
@@ -290,16 +268,14 @@ impl Outbox {
         Some((offered, sent))
     }
 
-    /// Ends the callback that [`begin_callback`](Self::begin_callback) began. Returns whether the callback has gathered
-    /// bytes: the caller then [sends](Self::take_own) or queues them.
+    /// Ends a callback. Returns whether it has gathered bytes, which the caller then [sends](Self::take_own) or queues.
     #[inline]
     pub(crate) fn end_callback(&mut self) -> bool {
         self.gathered.end();
         !self.gathered.bytes().is_empty()
     }
 
-    /// Offers the gathered bytes of the ended callback to the kernel by `write`, and forgets them if `write` took all.
-    /// Otherwise returns the error of `write`, keeps the bytes, and the caller calls [`take_rest`](Self::take_rest).
+    /// Offers the gathered bytes by `write`. If it does not take all, the caller calls [`take_rest`](Self::take_rest).
     #[inline(always)]
     pub(crate) fn take_own<R>(
         &mut self,
@@ -314,9 +290,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Calls `write` with the gathered bytes after [`take_own`](Self::take_own) has failed, and queues the bytes that
-    /// `write` did not take. Returns the number of offered bytes, and the result of `write`. The connection has no
-    /// other unsent bytes.
+    /// Calls `write` with the gathered bytes after [`take_own`](Self::take_own) has failed, and queues those that it
+    /// does not take. Returns the number of offered bytes, and the result of `write`.
     #[cold]
     pub(crate) fn take_rest(
         &mut self,
@@ -339,14 +314,12 @@ impl Outbox {
         (offered, sent)
     }
 
-    /// Returns the number of bytes that were lost since the last call because there was no memory for a queue. The
-    /// caller asks after each call that may queue bytes, and fails the connection unless it closes anyway.
+    /// Returns how many bytes were lost for lack of memory since the last call. Asked after each call that queues.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> usize {
         self.pool.take_lost()
     }
 
-    /// Returns the number of bytes that the kernel has taken since the outbox was made.
     pub(crate) fn sent_bytes(&self) -> u64 {
         self.sent
     }
@@ -397,8 +370,7 @@ impl Outbox {
             || self.spare.has_slack()
     }
 
-    /// Frees the chunks that were not needed since the last `reclaim`, except one. Frees the filters' buffers unless
-    /// connections with filters read, and each other large buffer if it is empty.
+    /// Frees chunks that were not needed since the last `reclaim`, and large buffers that are not in use.
     pub(crate) fn reclaim(&mut self) {
         self.pool.reclaim();
         self.gathered.shrink();
@@ -407,7 +379,6 @@ impl Outbox {
     }
 }
 
-/// Queues the part of `bytes` that the kernel did not take. `sent` is the result of the write.
 #[cold]
 fn queue_rest(bytes: &[u8], sent: &io::Result<usize>, unsent: &mut Unsent, pool: &mut Pool) {
     let rest = &bytes[*sent.as_ref().unwrap_or(&0)..];

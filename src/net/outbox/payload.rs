@@ -4,18 +4,14 @@ use std::rc::Rc;
 
 use crate::send_buffer::{KEEP_BYTES, Pool, SendBuffer};
 
-/// The size from which on a write is offered to the kernel at once. Exceptions are a connection that is corked or not
-/// open yet, and a kernel without space. A write this long gains nothing by waiting for the flush, and bytes that the
-/// kernel takes at once need no copy.
+/// The size from which on a write is offered to the kernel at once, if possible. A write this long gains nothing by
+/// waiting for the flush, and bytes that the kernel takes at once need no copy.
 pub(crate) const DIRECT_BYTES: usize = 16 << 10;
 
-/// The bytes of one write. The part that the kernel does not take at once is queued. Borrowed bytes are queued as a
-/// copy, all others as they are, unless they are short.
+/// The bytes of one write. If they are queued, borrowed or short bytes are copied, and others are kept as they are.
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
-    /// Bytes that the caller lends: the queue holds a copy.
     Borrowed(&'a [u8]),
-    /// Bytes that the caller gives away.
     Owned(Vec<u8>),
     /// Bytes shared with the queues of other connections, as in a broadcast of long messages.
     Shared(Rc<[u8]>),
@@ -38,8 +34,7 @@ impl Payload<'_> {
         self.as_bytes().len()
     }
 
-    /// Whether the bytes may be copied into the outbox's common buffers: borrowed bytes below `DIRECT_BYTES`, and
-    /// others below `KEEP_BYTES`.
+    /// Whether the bytes may be copied into the outbox's common buffers.
     #[inline]
     pub(crate) fn is_better_copied(&self) -> bool {
         match self {
@@ -48,7 +43,6 @@ impl Payload<'_> {
         }
     }
 
-    /// Appends the bytes to `queue`, without the first `from` of them.
     #[inline(always)]
     pub(super) fn queue(self, from: usize, queue: &mut SendBuffer, pool: &mut Pool) {
         match self {

@@ -3,18 +3,14 @@
 use super::broadcast::SpanMove;
 use super::{Outbox, Unsent};
 
-/// A row of spans that the message of a broadcast moves, one after the other. No byte is copied or compared. Nothing but
-/// the spans changes before the end of the row.
-///
-/// The drop ends the row, and notes its bytes. So the counts are right as well after a panic of the iterator that names
-/// the sockets, which belongs to the program.
+/// A row of spans that the message of a broadcast moves, without copying or comparing a byte. Nothing else changes
+/// until the drop, which notes the row's bytes, also after a panic of the program's iterator over the sockets.
 #[derive(Debug)]
 pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
     /// The move that the spans follow. If it is `None`, no span moves.
     followed: Option<SpanMove>,
-    /// The number of further bytes until the limit of the loop. Invariant: `outbox.free_capacity()` less the bytes of
-    /// this row.
+    /// Invariant: `outbox.free_capacity()` less the bytes of this row.
     free_capacity: usize,
 }
 
@@ -29,8 +25,7 @@ impl<'a> SpanMoves<'a> {
     }
 
     /// Appends the message of the broadcast to the span of `unsent`, as it was appended to the span that this row
-    /// follows. Returns `false`, and appends nothing, if the two spans did not end at the same place, or if the message
-    /// passes the limit of the span or of the loop.
+    /// follows. Returns `false` if the two spans did not end at the same place, or at a limit of the span or the loop.
     #[inline]
     pub(crate) fn advance(&mut self, unsent: &mut Unsent) -> bool {
         let Some(followed) = self.followed else {

@@ -7,8 +7,7 @@ use crate::slots::Slots;
 
 const CAPACITY: u16 = 2_000;
 
-/// A connection as the outbox sees it, with all bytes that were written to it, and all bytes that the model kernel
-/// took.
+/// A connection as the outbox sees it, with all bytes that were written to it, and that the model kernel took.
 struct Model {
     id: SocketId,
     unsent: Unsent,
@@ -41,8 +40,7 @@ impl Model {
         }
     }
 
-    /// Offers the queue and then `bytes` to the model kernel. If the write `fits`, queues the rest. Otherwise drops the
-    /// rest, as if a limit refused the write.
+    /// Offers the queue and then `bytes` to the model kernel. Unless the write `fits`, drops the rest, as a limit does.
     fn write_at_once(
         &mut self,
         outbox: &mut Outbox,
@@ -60,7 +58,6 @@ impl Model {
         self.written.extend_from_slice(&bytes[..accepted]);
     }
 
-    /// Ends the callback of this connection, as `Net` does.
     fn end_callback(&mut self, outbox: &mut Outbox, most: Option<usize>) {
         if !outbox.end_callback() {
             return;

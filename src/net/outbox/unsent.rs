@@ -1,14 +1,12 @@
-//! The part of the outbox that each connection holds.
+//! The part of the outbox that each connection holds: its unsent bytes, except gathered ones.
 
 use crate::send_buffer::SendBuffer;
 
 use super::broadcast::Span;
 
-/// The unsent bytes of one connection, except those that its running callback has gathered.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of bytes that were written since the connection was made. A refused write counts with the bytes that
-    /// the kernel has taken of it. Gathered bytes count once they have left [`Gathered`](super::Gathered).
+    /// The number of written bytes. Of a refused write only those that the kernel took count, gathered ones not yet.
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
     /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
@@ -31,7 +29,6 @@ impl Unsent {
         self.queue.is_empty() && self.span.is_empty()
     }
 
-    /// The number of bytes that were written since the connection was made, sent or not.
     #[inline]
     pub(crate) fn written(&self) -> u64 {
         self.written
