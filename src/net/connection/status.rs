@@ -112,8 +112,8 @@ impl Connection {
         }
     }
 
-    /// Whether the user can take the stream out as a socket of the standard library, which would have neither the
-    /// unread bytes nor a held failure.
+    /// Whether the user can take the stream out as a socket of the standard library. Such a socket would have neither
+    /// the unread bytes nor a held failure.
     pub(crate) fn can_be_detached(&self) -> bool {
         self.open_stream().is_some_and(Stream::is_standard)
             && !self.outbound.has_failed()
