@@ -9,8 +9,9 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved. The success of the connect or handshake counts as a byte. So do the peer's
     /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick of the registration, or of the end of an accepted connection's handshake. Then that of `end`, but not
-    /// before the opening, then of our FIN. A pause moves it on by the time that it stops the close timeout.
+    /// The tick of the registration, or of the end of an accepted connection's handshake. `end` sets the tick of the
+    /// call, or of a later opening, and our FIN sets its own. A pause moves the tick on by the time for which it
+    /// stopped the close timeout.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }
@@ -97,7 +98,7 @@ impl Activity {
     }
 
     /// Makes `touch` read the clock for each byte. Called when a side has ended: deadlines then count from the last
-    /// byte, and must not fire early. The turn's reading may be older than the byte by a long callback.
+    /// byte, and must not fire early. After a long callback, the turn's reading is older than the byte.
     pub(super) fn measure_exactly(&mut self) {
         self.idle.insert(IdleTimeout::EXACT);
     }

@@ -153,8 +153,8 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte: by a FIN if `end` was called and the peer may still send, else
-    /// by the close, which sends a FIN or a RST.
+    /// Finishes the outbound half after its last byte. After `end`, a FIN is sent while the peer may still send.
+    /// Otherwise the close sends the FIN or the RST.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {

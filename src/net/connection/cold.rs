@@ -46,7 +46,7 @@ pub(super) struct ColdState {
     pub(super) is_untold: bool,
     /// The address under which the server's limit for each network counts the connection, if not the peer's.
     counted_as: CountedAs,
-    /// Whether the server has admitted the peer in the handshake, because at the accept it had counted another or none.
+    /// Whether the server has admitted the peer in the handshake: at the accept it had counted another address or none.
     pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
@@ -217,7 +217,7 @@ impl Connection {
 }
 
 impl Connection {
-    /// Queues `notice`. The handler gets notices in this order, and before the events of every later service.
+    /// Queues `notice`. The handler gets notices in the order of these calls, before the events of any later service.
     pub(crate) fn notify(&mut self, notice: Notice, registration: &mut Registration<'_>) {
         self.cold_mut().notices.push_back(notice);
         registration.activate();

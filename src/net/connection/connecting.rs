@@ -270,7 +270,7 @@ impl Connection {
         }
     }
 
-    /// Fails the connection because its connect failed or timed out. The failed attempt has a notice of its own.
+    /// Fails the connection because its connect failed or timed out, after a notice of its own attempt on an address.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);

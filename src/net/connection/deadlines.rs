@@ -38,7 +38,7 @@ enum Deadline {
     Idle,
 }
 
-/// The repetition of a service before a deadline decides: a call failed with a transient error, and proved nothing.
+/// The time to repeat a service before a deadline decides: a call in it failed for now, and so proved nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
     AtOnce,
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Makes the next service read and write as wanted, even without a report, which may be on the way. A stream that
-    /// may be read [once a report](Self::is_read_once_a_report) is not read.
+    /// is [read once a report](Self::is_read_once_a_report) is left out.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {
@@ -78,8 +78,9 @@ impl Connection {
         }
     }
 
-    /// Returns when to repeat a service in which a call failed for now, or a resting half made none; `before` has the
-    /// earlier failures. `None` after too many in a row: they must not put a deadline off for ever.
+    /// Returns when to repeat a service in which a call has failed with a transient error, or a half has rested.
+    /// `before` has the failures in a row before that service. `None` after too many in a row: a kernel that always
+    /// fails must not put a deadline off for ever.
     pub(crate) fn next_try(
         &self,
         before: Retries,
@@ -140,7 +141,7 @@ impl Connection {
         event
     }
 
-    /// Fails a lookup that still waits for a thread with `unasked`, if it or the connect has timed out by `at`.
+    /// Fails with `unasked` a lookup that still waits for a thread, if it has timed out by `at`, or the connect has.
     pub(crate) fn decide_unasked_lookup(
         &mut self,
         at: u64,
@@ -197,7 +198,7 @@ impl Connection {
         self.inbound.pause == Pause::ByPipe
     }
 
-    /// Sets the pause. After one by a pipe, the idle timeout begins anew: it had begun right after a byte.
+    /// Sets the pause. A pause by a pipe began right after a byte, so the idle timeout begins anew after it.
     pub(super) fn set_pause(&mut self, pause: Pause, registration: &mut Registration<'_>) {
         let ends_rest = self.rests_idle() && pause != Pause::ByPipe;
         self.inbound.pause = pause;
@@ -242,7 +243,7 @@ impl Connection {
     }
 
     /// As [`file_deadline`](Self::file_deadline), for a connection that opens. Without a deadline, takes off the entry
-    /// of the connect or handshake: each wait would have a timeout, and the kernel would start and stop a timer for it.
+    /// of the connect or handshake. Otherwise the kernel would start and stop a timer for each wait of the loop.
     pub(super) fn file_deadline_of_opened(&self, registration: &mut Registration<'_>) {
         let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
         match self.earliest_deadline() {
@@ -280,7 +281,7 @@ impl Connection {
         earliest
     }
 
-    /// Returns the tick by which the close must be complete. After a failure the received bytes alone are awaited.
+    /// Returns the tick by which the close must be complete. After a failure there is none: received bytes are awaited.
     pub(super) fn close_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.close_timeout?;
         if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {

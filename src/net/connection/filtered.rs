@@ -55,7 +55,7 @@ impl Connection {
         };
         // In a handshake, the next read reports the failure of a write, perhaps after a rest.
         let waits_for_read = is_before_open && filters.has_write_failed();
-        // The readiness stays if no write was tried, or `note_unsent` has dealt with it (`may_pass`).
+        // The readiness stays if no write was tried, or if `note_unsent` has dealt with a failure (`may_pass`).
         if !may_pass && filters.has_written_short() {
             registration.fell_short(Interest::WRITABLE);
         } else if !may_pass && (filters.would_block() || waits_for_read) {

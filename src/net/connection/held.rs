@@ -43,8 +43,9 @@ impl Failure {
 }
 
 impl Connection {
-    /// Fails the connection with `error` of `call`: once the received bytes are delivered, or at once if none can be.
-    /// Until then the error is kept, because the kernel reports an error only once.
+    /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
+    /// connect is over, once the peer has ended, or in a pause that [holds no failure](Self::holds_while_paused). Until
+    /// then keeps the error, because the kernel reports an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
@@ -83,7 +84,7 @@ impl Connection {
         self.update_read_interest(registration);
     }
 
-    /// Keeps a held failure in a pause that begins, if bytes or the peer's end are still to be told.
+    /// Called when a pause begins. Reports a held failure, unless bytes or the peer's end are still to be told.
     pub(super) fn hold_or_report_failure(&mut self, registration: &mut Registration<'_>) {
         if !self.outbound.has_failed() || !self.stage.is_open() {
             return;

@@ -96,9 +96,8 @@ impl Connection {
         Self::new(stage, None, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address, with `None` for `stream`, or to a path, with `None` if the connect failed at once.
-    /// The caller then calls [`announce`](Self::announce) or, after a failure,
-    /// [`fail_unconnected`](Self::fail_unconnected).
+    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address, and after a
+    /// failure. The caller then calls [`announce`](Self::announce) or [`fail_unconnected`](Self::fail_unconnected).
     pub(crate) fn connecting(
         stream: Option<Stream>,
         peer: Option<SocketAddr>,
@@ -143,8 +142,8 @@ impl Connection {
         }
     }
 
-    /// Returns the readiness to assume at registration. The send buffer of a new connection is empty, so it counts as
-    /// writable without a report. If that of an adopted one is full, the first write would block, and disproves it.
+    /// Returns the readiness to assume at registration. A new send buffer is empty, so the stream counts as writable
+    /// without a report. If the buffer of an adopted stream is full, the first write would block, and disproves that.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {

@@ -45,8 +45,7 @@ pub(super) enum OutboundState {
 }
 
 bitflags! {
-    /// The exceptional conditions of this half, and two of the inbound half. Any set flag bars calls from the fast
-    /// path.
+    /// The exceptional conditions of this half, and two of the inbound half. A set flag bars the fast path.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct OutboundFlags: u8 {
         /// A write was answered `Full`, and `on_drain` is still to come.
@@ -56,7 +55,7 @@ bitflags! {
         const CORKED = 1 << 1;
         /// Invariant: set exactly while `ColdState::markers` is not empty, until the close takes the markers.
         const HAS_MARKERS = 1 << 2;
-        /// Nothing more is sent: `ColdState::failure` has an error, final, or held until earlier bytes are delivered.
+        /// Nothing more is sent. `ColdState::failure` has the error, perhaps held until earlier bytes are delivered.
         const FAILED = 1 << 3;
         /// The last send failed with a transient error (EINTR, ENOBUFS, ENOMEM). The next send is tried when the entry
         /// on the timer wheel falls due, unless the kernel reports space before.
@@ -169,7 +168,7 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed, and due at the lower of both watermarks. After `true`, none is owed.
+    /// Whether a drain is owed and due: at most the lower of both watermarks is unsent. After `true`, none is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,

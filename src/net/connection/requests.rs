@@ -91,7 +91,7 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, registration: &mut Registration<'_>) {
-        // Only a pause that had stopped the close timeout prolongs it.
+        // `resume` prolongs the close timeout only if the pause had stopped it.
         let is_resting = self.is_resting();
         self.set_pause(Pause::No, registration);
         self.update_read_interest(registration);

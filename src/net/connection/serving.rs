@@ -66,8 +66,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Data(length)))
     }
 
-    /// Reads if the connection cannot send at once (for instance with unsent bytes), or its stream has no fast path: it
-    /// is not TCP, has filters, or has a descriptor that may have duplicates.
+    /// Reads if the connection cannot send at once (for instance with unsent bytes), or its stream has no fast path.
+    /// Such a stream is not TCP, has filters, or has a descriptor that may have duplicates.
     #[inline(never)]
     fn read_slow_path(
         &mut self,
@@ -122,7 +122,8 @@ impl Connection {
                 if is_read_once_a_report {
                     registration.rearm();
                 } else if length < buffer.len()
-                    // After a failed write, reads go on until they end or block: no report may follow.
+                    // After a failed write, reads go on until the end, or until one would block: the kernel may send no
+                    // further report.
                     && !has_failed
                     && short_read_exhausts
                 {
@@ -239,7 +240,8 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
                 self.retry_read(false, registration);
             }
-            // The cause is an earlier failure, after which reads get a plain end: a truncation, for some filters.
+            // An earlier call has failed, which the kernel reports only once. Later reads get a plain end, which a
+            // filter may report as a truncation. So this error is not the cause.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }
@@ -307,7 +309,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Ended))
     }
 
-    /// Serves planned work: notices, then a step of a connect, then a handshake, then unread bytes.
+    /// Serves planned work: notices first, then a handshake, then unread bytes. A step of a connect counts as a notice,
+    /// because the caller takes the step after the notices.
     pub(crate) fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,

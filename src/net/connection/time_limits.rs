@@ -1,9 +1,9 @@
 //! The limits on slow peers, the deadline of the program, and the limit on this side's answer to the peer's end.
 //!
 //! A handler is told of the program's deadline before its socket fails, and may send an answer. A socket that breaks
-//! another limit fails at once. For a TCP peer, the close is a RST if this side has not ended, or if bytes are lost:
-//! the peer must not mistake a part for everything. The close timeout and the linger timeout close without an error,
-//! because this side has ended already.
+//! another limit fails at once. A TCP peer gets a RST if this side has not ended, or if bytes are lost. It must not
+//! mistake a part for everything. The close timeout and the linger timeout close without an error, because this side
+//! has ended already.
 
 use std::time::Duration;
 
@@ -239,7 +239,8 @@ impl Connection {
     fn half_open_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.half_open_timeout?;
         let is_half_open = self.inbound.has_ended() && self.outbound.state == OutboundState::Open;
-        // Nothing is received after the peer's end, so this is its tick, or that of a byte sent since or another event.
+        // Nothing is received after the peer's end. So `last_byte_tick` is the tick of that end or of a byte sent
+        // since. A new idle timeout and the end of a pause by a pipe set it too.
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 

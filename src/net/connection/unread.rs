@@ -1,5 +1,5 @@
-//! Unread bytes: received bytes that a handler gave back, or left when it was replaced, or that a filter had decoded at
-//! the end of its handshake. The socket's handler gets them before the next read.
+//! Unread bytes: received bytes that a handler gave back, or left when it was replaced. So are bytes that a filter had
+//! decoded at the end of its handshake. The socket's handler gets them before the next read.
 
 use std::collections::TryReserveError;
 use std::io;
@@ -13,7 +13,7 @@ use super::Connection;
 enum Place {
     /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece begins with the last piece.
     First,
-    /// Behind the bytes put since the last delivery. So handlers replaced in a row leave theirs in order of the calls.
+    /// Behind the bytes put since the last delivery, before all others: handlers replaced in a row keep their order.
     BehindFresh,
     /// Behind all unread bytes. For bytes that no handler has had.
     Last,

@@ -53,8 +53,8 @@ impl Connection {
         }
     }
 
-    /// Appends `bytes` to the connection's span, or begins one, and returns whether a span took them. None begins
-    /// during the connection's own callback: the bytes that the callback gathers later would leave before.
+    /// Appends `bytes` to the connection's span, or begins one, and returns whether a span took them. None begins in
+    /// the connection's own callback: bytes that the callback gathers later would leave before those of the span.
     #[inline]
     pub(crate) fn put_in_span(
         &mut self,
@@ -373,7 +373,7 @@ impl Connection {
         self.flush(registration, outbox);
     }
 
-    /// Offers the unsent bytes, or the answers of the filters, to the kernel before a close drops them: in Node, a
+    /// Offers the unsent bytes, or the answers of the filters, to the kernel before a close drops them. In Node, a
     /// write has reached the kernel before a later `destroy`. Gathered bytes must be in the queue already.
     pub(crate) fn send_gathered(
         &mut self,
@@ -402,7 +402,7 @@ impl Connection {
         }
     }
 
-    /// A reset must neither swallow bytes that have arrived, nor look like a plain end.
+    /// Handles a fatal error of a write. A reset must neither swallow arrived bytes, nor look like a plain end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_behind_unread(Syscall::Write, error, registration);
     }

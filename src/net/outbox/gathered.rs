@@ -17,7 +17,7 @@ pub(super) struct Gathered {
     /// owner could not send at once when the callback began.
     capacity: usize,
     /// A mask over the capacity of a callback. It is zero while the loop's limit leaves fewer bytes than one callback
-    /// may gather: each write then goes through its connection, which compares with that limit. A mask costs one
+    /// may gather. Each write then goes through its connection, which compares with that limit. A mask costs one
     /// instruction a message, and the minimum of two numbers would cost three.
     mask: usize,
 }
