@@ -154,7 +154,8 @@ impl Connection {
     }
 
     /// Finishes the outbound half after its last byte. After `end`, a FIN is sent while the peer may still send.
-    /// Otherwise the close sends the FIN or the RST.
+    /// Otherwise the close sends the FIN or the RST. If a duplicate of the descriptor may exist, the close would send
+    /// no FIN, so the FIN is sent before.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {

@@ -44,8 +44,8 @@ impl Failure {
 
 impl Connection {
     /// Fails the connection with `error` of `call` once the received bytes are delivered. Fails at once before the
-    /// connect is over, once the peer has ended, or in a pause that [holds no failure](Self::holds_while_paused). Until
-    /// then keeps the error, because the kernel reports an error only once.
+    /// connect is over, once the peer has ended, or in a pause that [holds no failure](Self::holds_while_paused).
+    /// Otherwise keeps the error, because the kernel reports an error only once.
     pub(super) fn fail_behind_unread(
         &mut self,
         call: Syscall,
