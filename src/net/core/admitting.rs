@@ -1,6 +1,5 @@
-//! The decision on each accepted connection: first before anything is allocated for it, and again if its filters know
-//! the peer better. A *place* is the count of one open socket against the limits of its loop, its server and its
-//! network.
+//! The decision on each accepted connection: before anything is allocated for it, and again once its filters know the
+//! peer. A *place* is the count of one open socket against the limits of its loop, its server and its network.
 
 use crate::net::listener::{Listener, Refused, ServerEvent};
 use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
@@ -8,15 +7,14 @@ use crate::net::values::{AcceptLimit, Event, ServerId, SocketId};
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Begins a new turn, in which each server may accept again, up to its limit for one turn.
     #[inline]
     pub(crate) fn begin_turn(&mut self) {
         self.loop_admission.begin_turn();
     }
 
-    /// Decides on the connection that a server has accepted: the block list comes first, then the limits in the order
-    /// of [`AcceptLimit`]. Returns whether the server's handler gets an event now. Refused connections share one event
-    /// at the end of the server's burst.
+    /// Decides on an accepted connection: the block list first, then the limits in the order of [`AcceptLimit`].
+    /// Returns whether the server's handler gets an event now: refused connections share one at the end of the server's
+    /// burst.
     // Not inlined, and returns no event: otherwise the compiler would keep the event of every message in memory, and
     // not in registers.
     #[inline(never)]
@@ -41,9 +39,8 @@ impl Net {
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Decides again on an accepted connection, once its filters know the peer: the block list comes first, then the
-    /// limit of the peer's network. Returns the connection's next event, or the server's event if that limit refuses
-    /// the connection. `None` if neither has an event, as for a blocked peer.
+    /// Decides again on an accepted connection: the block list first, then the limit of the peer's network. Returns the
+    /// event of the connection, or of the server if that limit refuses; none for a blocked peer.
     pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
         let connection = self.connection_mut(id)?;
         let (peer, counted) = (connection.peer(), connection.counted_peer());
@@ -82,21 +79,18 @@ impl Net {
         }
     }
 
-    /// Whether `id` is a server with refused connections that its handler was not told of. The handler is told before
-    /// another source is served.
+    /// Whether the handler of the server `id` is to be told of refused connections, ahead of other sources.
     pub(super) fn has_refusals(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(Listener::has_refusals)
     }
 
-    /// Takes the refused connections of a server, those of one limit at a time. The caller repeats the call until
-    /// `None`. One event of the reactor stands for all refused connections, and also for the server's own event, which
-    /// the caller takes after them.
+    /// Takes the refused connections of one limit, for the caller to call again until `None`. One event of the reactor
+    /// stands for all of them, and for the server's own event after them.
     pub(crate) fn take_refused(&mut self, id: ServerId) -> Option<Refused> {
         self.listener_mut(id)?.take_refused()
     }
 
-    /// Takes the event for the handler of a server. `None` also while refused connections wait for
-    /// [`take_refused`](Self::take_refused): they were accepted earlier, so the handler is told of them first.
+    /// Takes the server's own event; `None` while refused connections wait, as these were accepted earlier.
     #[inline]
     pub(crate) fn take_server_event(&mut self, id: ServerId) -> Option<ServerEvent> {
         self.listener_mut(id)?.take_event()
@@ -115,7 +109,6 @@ impl Net {
         (!keeps_rate).then_some(AcceptLimit::Rate)
     }
 
-    /// Returns the limit on open sockets that leaves `server` no place for another connection.
     fn full_place(&self, server: ServerId) -> Option<AcceptLimit> {
         if !self.loop_admission.has_place() {
             return Some(AcceptLimit::Loop);
@@ -123,9 +116,8 @@ impl Net {
         self.listener(server)?.full_place()
     }
 
-    /// Frees the places of the sockets that have closed and wait for the close phase. Returns whether there were any. A
-    /// close within a service of the connection, such as after a failed read, frees no place by itself. So this
-    /// function is called before a server refuses a connection.
+    /// Frees the places of the sockets that wait for the close phase. Returns whether there were any. A close within a
+    /// service, such as after a failed read, frees no place by itself. So a server calls this before it refuses.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {
@@ -138,8 +130,7 @@ impl Net {
         }
     }
 
-    /// Stops counting a closed socket against the limits on open sockets. The socket's server still closes only after
-    /// the removal of the socket. Does nothing for a socket that is open, or has no place any more.
+    /// Stops counting a closed socket against the limits, once. Its server still closes only after its removal.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let Some(connection) = self.connection_mut(id) else {
             return;
@@ -155,15 +146,14 @@ impl Net {
         }
     }
 
-    /// Handles a failed accept before the handler gets the error. Closes the server after too many fatal failures in a
-    /// row.
+    /// Closes the server after too many fatal failures in a row, before the handler gets the error.
     pub(crate) fn accept_failed(&mut self, id: ServerId) {
         if self.listener(id).is_some_and(Listener::is_faulty) {
             self.close_server(id);
         }
     }
 
-    /// Makes every server that is backing off try again, because a descriptor may be free.
+    /// Lets every server that is backing off try again, because a descriptor may be free.
     #[cold]
     pub(super) fn wake_servers(&mut self) {
         for place in 0..self.servers.len() {
