@@ -1,7 +1,5 @@
-//! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305).
-//!
-//! Only the connect to a path is made within the call, as in Node. Every other connect is a step of
-//! [`dialing`](super::dialing).
+//! Connecting: an address or a path needs one connect, a name needs a lookup and a race of attempts (RFC 8305). Only
+//! the connect to a path is made within the call, as in Node: every other is a step of [`dialing`](super::dialing).
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,13 +26,8 @@ use super::source::Source;
 use super::{Net, TargetedEvent};
 
 impl Net {
-    /// Starts to connect. The handler gets every failure of the connect later than this call, even if the connect fails
-    /// at once.
-    ///
-    /// # Errors
-    ///
-    /// `ERR_INVALID_ARGUMENT` if an option is out of its range, or has no effect on `endpoint`. If a filter cannot be
-    /// made, the error of its factory.
+    /// Starts to connect. The handler gets every failure of the connect later than this call. Fails at once for an
+    /// option that is out of its range or has no effect on `endpoint`, or if a filter's factory fails.
     pub(crate) fn connect(
         &mut self,
         endpoint: Endpoint,
@@ -54,8 +47,7 @@ impl Net {
         Ok(id)
     }
 
-    /// Opens a socket for the connect, and plans the connect itself: the handler is told of the attempt first, and may
-    /// forbid it.
+    /// Opens a socket, and only plans the connect: the handler is told of the attempt first, and may forbid it.
     fn connect_to_address(
         &mut self,
         address: SocketAddr,
@@ -74,8 +66,7 @@ impl Net {
             match opened {
                 Ok(opened) => {
                     connection.announce(address, opened, registration);
-                    // The flush phase makes planned connects too, but the loop begins this phase only if a socket waits
-                    // for a flush.
+                    // The flush phase makes planned connects too, but begins only if a socket waits for a flush.
                     registration.flush_soon();
                 }
                 Err(failure) => {
@@ -149,8 +140,7 @@ impl Net {
         id
     }
 
-    /// Starts the lookup of a name, or joins an equal one. [`take_answers`](Self::take_answers) passes the answer to
-    /// the source `asker`.
+    /// Starts the lookup of a name for the source `asker`, or joins an equal one.
     pub(super) fn look_up(
         &mut self,
         query: &HostQuery<'_>,
@@ -175,13 +165,12 @@ impl Net {
             .ask(query, &resolver, asker, now)
     }
 
-    /// Passes the answers that have arrived to the sources that asked.
     #[inline]
     pub(crate) fn take_answers(&mut self) {
         while self.take_answer() {}
     }
 
-    /// Passes an answer that has arrived to one of the sources that asked. Returns `false` if there is none.
+    /// Passes an answer that has arrived to one source that asked. Returns `false` if there is none.
     #[inline]
     pub(crate) fn take_answer(&mut self) -> bool {
         // Fast path: most loops never look up a name.
@@ -200,8 +189,7 @@ impl Net {
         true
     }
 
-    /// Takes the next answer out of the lookups, and keeps it for each source that asked. Returns `false` if none has
-    /// arrived.
+    /// Keeps the next answer of the lookups for each source that asked. Returns `false` if none has arrived.
     fn fetch_answer(&mut self) -> bool {
         let lookups = self.lookups.as_mut().filter(|lookups| lookups.is_waiting());
         let Some((askers, answer)) = lookups.and_then(PendingLookups::next_answer) else {
@@ -213,7 +201,7 @@ impl Net {
         true
     }
 
-    /// If the answer for the source `asker` has arrived, passes it to this source, ahead of earlier answers.
+    /// Passes the answer for the source `asker`, if it has arrived, ahead of earlier answers.
     pub(super) fn take_answer_of(&mut self, asker: Key) {
         while self.fetch_answer() {}
         let place = self.answers.iter().position(|(key, _)| *key == asker);
@@ -222,7 +210,6 @@ impl Net {
         }
     }
 
-    /// Passes an answer to a source. A source that no longer exists is skipped.
     fn answer(&mut self, asker: Key, answer: &io::Result<Vec<SocketAddr>>) {
         let answer = answer.as_ref().map(Vec::as_slice);
         match self.reactor.get(asker) {
@@ -232,8 +219,8 @@ impl Net {
         }
     }
 
-    /// Removes the closed sources that wait for the close phase from the lookups of `query`. Otherwise a new source
-    /// would join a lookup that only closed sources wait for, although that lookup may hang.
+    /// Removes closed sources from the lookups of `query`: a new source would join a lookup that only they wait for,
+    /// and that may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;
@@ -246,7 +233,6 @@ impl Net {
         }
     }
 
-    /// Removes a socket from the lookups, if it has closed before its answer came.
     pub(super) fn dismiss_asker_that_missed(&mut self, id: SocketId) {
         let connection = self.connection(id);
         if connection.is_some_and(Connection::has_missed_answer) {
@@ -254,7 +240,6 @@ impl Net {
         }
     }
 
-    /// Removes the source `asker` from the lookups, if it no longer waits for an answer.
     pub(super) fn dismiss_asker(&mut self, asker: Key) {
         let departure = match self.reactor.get(asker) {
             Some(Source::Connection(connection)) => connection.departure(),
@@ -267,15 +252,13 @@ impl Net {
         }
     }
 
-    /// Returns the error to report when a deadline passes for a socket whose lookup still waits for a thread. `None`
-    /// for every other socket.
+    /// Returns the error to report when a deadline passes for a socket whose lookup still waits for a thread.
     pub(super) fn unasked_lookup(&self, key: Key) -> Option<io::Error> {
         let lookups = self.lookups.as_ref()?;
         let connection = self.connection(SocketId(key))?;
         connection.is_looking_up().then(|| lookups.unasked(key))?
     }
 
-    /// Handles the answer to the lookup of a name: begins the race on its addresses, or fails the connection.
     fn finish_connect_lookup(&mut self, id: SocketId, answer: Result<&[SocketAddr], &io::Error>) {
         self.with_connection(id, |connection, registration, _| {
             if !connection.is_looking_up() {
@@ -298,9 +281,8 @@ impl Net {
         });
     }
 
-    /// Translates the event of the source `key` into one for the handler of a socket, server or source. Some events
-    /// need a decision first: whether to keep a connection that was just accepted, or one whose filters have found its
-    /// peer. `None` if no handler gets an event, as for the end of an attempt.
+    /// Translates the event of the source `key` into one for a handler. Some need a decision first: whether to keep a
+    /// connection that was just accepted, or whose filters have found its peer. `None` if no handler gets an event.
     #[inline]
     pub(crate) fn translate_event(&mut self, key: Key, event: Event) -> Option<TargetedEvent> {
         let to_source = |event| Some(TargetedEvent::Source(SourceId(key), event));
@@ -323,8 +305,7 @@ impl Net {
         None
     }
 
-    /// Plans the attempt on the next address, because the newest attempt has had no answer within the attempt delay.
-    /// The newest attempt goes on.
+    /// Plans the attempt on the next address beside the newest one, which had no answer within the attempt delay.
     fn attempt_is_slow(&mut self, id: SocketId) {
         self.with_connection(id, |connection, registration, _| {
             if let Some(slow) = connection.race().and_then(ConnectRace::newest_attempt) {
@@ -339,9 +320,8 @@ impl Net {
         });
     }
 
-    /// Takes the result of the attempt `key`. The first attempt that succeeds becomes the connection, and all others
-    /// are closed. After a failure, the next address is tried. The connection fails if no address and no other attempt
-    /// is left.
+    /// Takes the result of an attempt. The first that succeeds becomes the connection, and the others are closed. The
+    /// connection fails if no address and no other attempt is left.
     fn attempt_ended(&mut self, key: Key) {
         let Some(Source::Attempt(attempt)) = self.reactor.remove(key) else {
             return;
@@ -384,8 +364,6 @@ impl Net {
         }
     }
 
-    /// Gives the connection the stream of the attempt that succeeded first, and registers this stream for the
-    /// connection.
     fn adopt_attempt(&mut self, id: SocketId, stream: Stream, address: SocketAddr) {
         self.with_connection(id, |connection, _, _| {
             connection.set_stream(stream, address)
@@ -403,14 +381,12 @@ impl Net {
         });
     }
 
-    /// Gives up all attempts of the connection `id`, and closes those that are under way.
     pub(crate) fn close_attempts(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         let attempts = connection.map(Connection::take_attempts);
         self.remove_attempts(attempts.unwrap_or_default());
     }
 
-    /// Removes the sources of attempts that a connection has given up.
     pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
         for attempt in attempts {
             self.reactor.remove(attempt);
@@ -418,10 +394,9 @@ impl Net {
     }
 }
 
-/// Returns the resolver for `host`: the user's, or else the system's.
 fn resolver_of(system: &System, resolver: Option<&SharedResolver>, host: &str) -> SharedResolver {
-    // An IPv6 address is looked up only if it has a zone, which is the name of a network interface of this machine.
-    // Only the system's resolver knows the number of that interface.
+    // An IPv6 address is looked up only if it has a zone, the name of a network interface of this machine. Only the
+    // system's resolver knows the interface's number.
     let resolver = resolver.filter(|_| !is_ipv6(host));
     match (system, resolver) {
         (_, Some(resolver)) => resolver.clone(),

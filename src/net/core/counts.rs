@@ -9,26 +9,23 @@ use crate::net::values::AcceptLimit;
 
 use super::Net;
 
-/// The counters and the present state of a net, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NetCounts {
-    /// The number of turns that were begun.
     pub(crate) turns: u64,
-    /// The number of polls of the kernel.
     pub(crate) polls: u64,
     /// The number of events of sources that the kernel has reported.
     pub(crate) reports: u64,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) accepted: u64,
-    /// The numbers of refused connections, one for each limit.
+    /// The refused connections, by the limit that refused them.
     pub(crate) refused: [u64; AcceptLimit::ALL.len()],
     pub(crate) dropped_blocked: u64,
     pub(crate) descriptor_shortages: u64,
     pub(crate) time_limits: TimeLimitCounts,
     pub(crate) closed_over_total: u64,
     pub(crate) pressures: u64,
-    /// The number of connections one of whose filters has panicked.
+    /// The connections one of whose filters has panicked.
     pub(crate) panicked_filters: u64,
     pub(crate) lookups: LookupCounts,
     pub(crate) sockets: usize,
@@ -49,9 +46,9 @@ pub(super) struct Tally {
     pub(super) closed_over_total: u64,
     /// The bytes that removed connections had received. Each live connection counts its own.
     pub(super) received_before: u64,
-    /// The number of removed connections one of whose filters has panicked.
+    /// The removed connections one of whose filters has panicked.
     pub(super) panicked_filters_before: u64,
-    /// The counters of the UDP sockets that are removed.
+    /// The counters of removed UDP sockets.
     pub(super) datagrams_before: DatagramCounts,
 }
 
@@ -99,7 +96,7 @@ impl Net {
         counts
     }
 
-    /// Returns the due time of the timer or deadline that [`next_elapsed`](Self::next_elapsed) has taken last.
+    /// Returns when the timer or deadline was due that [`next_elapsed`](Self::next_elapsed) took last.
     pub(crate) fn last_due(&self) -> Option<Instant> {
         self.reactor.last_due()
     }
@@ -109,7 +106,6 @@ impl Net {
         self.reactor.could_wait()
     }
 
-    /// Returns the number of sources that are ready and wait to be served.
     pub(crate) fn carried_over(&self) -> u64 {
         self.reactor.ready() as u64
     }

@@ -3,21 +3,18 @@
 use crate::net::values::Event;
 use crate::reactor::{Interest, Readiness, Registration};
 
-/// The state of a source of the program. The reactor serves the source only to learn which callback is due.
-///
-/// The reactor serves the source before its handler is called, and only the handler's calls show whether the source is
-/// still ready. The served readiness is therefore set aside until the callback returns. Otherwise the source would be
-/// queued once more before the callback, and the next poll would not wait, although nothing is left to do.
+/// The state of a source of the program. The reactor serves the source before its handler is called, and only the
+/// handler's calls show whether it is still ready. So the served readiness is set aside until the callback returns.
+/// Else the source would be queued again before the callback, and the next poll would not wait, although nothing is
+/// left to do.
 #[derive(Debug)]
 pub(crate) struct CustomSource {
-    /// The readiness that was served and that no call of the handler has disproved. Empty from the end of a callback
-    /// until the next service.
+    /// The served readiness that no call of the handler has disproved. Empty from a callback's end to the next service.
     served: Readiness,
     /// Whether a source that is ready for both directions is read next, so that neither direction starves the other.
     is_read_next: bool,
-    /// The limit on the callbacks in a row while no other source waits.
+    /// The limit on callbacks in a row while no other source waits.
     burst: u32,
-    /// The number of callbacks that the running burst has left.
     left: u32,
     is_closing: bool,
 }
@@ -54,13 +51,13 @@ impl CustomSource {
         self.served = registration.set_aside(direction);
     }
 
-    /// Keeps an error that the kernel has reported while the source does not want to read. The source then counts as
-    /// ready in both directions, and the first call in either direction returns the error.
+    /// Keeps an error that the kernel has reported while the source does not want to read. The source counts as ready
+    /// in both directions: the first call in either returns the error.
     pub(crate) fn keep_error(registration: &mut Registration<'_>) {
         registration.assume(Readiness::READABLE | Readiness::WRITABLE);
     }
 
-    /// Notes that a call in `direction` would have blocked. Returns whether the kernel must be asked to report anew.
+    /// Notes that a call would have blocked. Returns whether the kernel must be asked to report anew.
     pub(crate) fn would_block(
         &mut self,
         direction: Interest,
@@ -71,19 +68,17 @@ impl CustomSource {
         registration.take_rearm()
     }
 
-    /// Forgets all readiness, because the kernel is asked to report it anew.
     pub(crate) fn forget_readiness(&mut self, registration: &mut Registration<'_>) {
         self.served = Readiness::empty();
         registration.forget_reports();
     }
 
-    /// Returns the readiness that is set aside until the callback returns; empty without a callback.
     pub(crate) fn served(&self) -> Readiness {
         self.served
     }
 
-    /// Ends a callback: the served readiness counts again, unless the handler has disproved it. Returns the number of
-    /// callbacks that the burst has left: 0 also if the source has no work, or if other sources wait.
+    /// Ends a callback: the served readiness that the handler has not disproved counts again. Returns the callbacks
+    /// that the burst has left; 0 also without work, or if other sources wait.
     pub(crate) fn end_callback(
         &mut self,
         registration: &mut Registration<'_>,

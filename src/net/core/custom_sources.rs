@@ -17,8 +17,7 @@ const SIMULATED: &str =
     "a simulated loop polls no kernel, so it takes no source of the operating system";
 
 impl Net {
-    /// Registers `object`, and gives it an id. The caller keeps the object, and lends it to the other methods that need
-    /// it.
+    /// Registers `object`, which the caller keeps, and lends to the other methods that need it.
     pub(crate) fn add_source(
         &mut self,
         object: &mut dyn event::Source,
@@ -35,12 +34,11 @@ impl Net {
             .map_err(|error| Error::new(Syscall::Register, error))
     }
 
-    /// Deregisters the object of a source, which the caller then drops or gives away.
     pub(crate) fn deregister_source(&self, object: &mut dyn event::Source) {
         self.reactor.deregister_lent(object);
     }
 
-    /// Removes a source at once. Its id is dead from now on. The caller still has to deregister its object.
+    /// Removes a source at once: its id is dead. The caller still has to deregister its object.
     pub(crate) fn remove_source(&mut self, id: SourceId) {
         if self.custom_source(id).is_some() {
             self.cancel_timers_of(id.0);
@@ -48,17 +46,16 @@ impl Net {
         }
     }
 
-    /// Returns a source of the program; `None` if it is gone.
     pub(super) fn custom_source(&self, id: SourceId) -> Option<&CustomSource> {
         self.reactor.get(id.0)?.custom()
     }
 
-    /// Whether the source `id` exists. A source that closes exists until its handler is told.
+    /// Whether the source exists. A source that closes exists until its handler is told.
     pub(crate) fn has_source(&self, id: SourceId) -> bool {
         self.custom_source(id).is_some()
     }
 
-    /// Whether the source `id` is closed, closes in this turn, or is gone.
+    /// Whether the source is closed, closes in this turn, or is gone.
     pub(crate) fn source_is_closed(&self, id: SourceId) -> bool {
         self.custom_source(id).is_none_or(CustomSource::is_closing)
     }
@@ -75,8 +72,8 @@ impl Net {
             .flatten()
     }
 
-    /// Ends a callback of a source. A source that is still ready is served again: at once if its burst lasts, otherwise
-    /// after the other ready sources.
+    /// Ends a callback. A source that is still ready is served again: at once if its burst lasts, else after the other
+    /// ready ones.
     pub(crate) fn end_source_callback(&mut self, id: SourceId) {
         self.reactor
             .end_lent_callback(id.0, |source, registration, is_alone| {
@@ -90,12 +87,10 @@ impl Net {
         self.with_source(id, CustomSource::close);
     }
 
-    /// Adds `interest` to the directions for whose readiness the source's handler is called.
     pub(crate) fn want(&mut self, id: SourceId, interest: Interest) {
         self.with_source(id, |_, registration| registration.want(interest));
     }
 
-    /// Removes `interest` from the directions for whose readiness the source's handler is called.
     pub(crate) fn unwant(&mut self, id: SourceId, interest: Interest) {
         self.with_source(id, |_, registration| registration.unwant(interest));
     }
@@ -115,7 +110,6 @@ impl Net {
         }
     }
 
-    /// Notes that a call in `direction` on the `object` of a source would have blocked.
     pub(crate) fn source_would_block(
         &mut self,
         id: SourceId,
@@ -131,12 +125,11 @@ impl Net {
         }
     }
 
-    /// Tries once more to register the `object` of a source anew, after the kernel has refused.
     pub(crate) fn retry_to_rearm(&mut self, id: SourceId, object: &mut dyn event::Source) {
         self.reactor.rearm_lent(id.0, object);
     }
 
-    /// Forgets the readiness of a source, and asks the kernel to report the present readiness of its `object`.
+    /// Forgets the readiness of a source, and asks the kernel for that of its `object`.
     pub(crate) fn rearm_source(&mut self, id: SourceId, object: &mut dyn event::Source) {
         if self
             .with_source(id, CustomSource::forget_readiness)
