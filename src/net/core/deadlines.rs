@@ -1,5 +1,5 @@
-//! Timers and deadlines that have passed. A deadline of a socket does not decide at once: bytes that satisfy the
-//! deadline may have arrived, and wait to be read. So the socket is served first.
+//! Timers and deadlines that have passed. A socket is served before its deadline decides: bytes that satisfy the
+//! deadline may wait to be read.
 
 use crate::net::connect::ConnectRace;
 use crate::net::connection::{Connection, NextTry, Retries};
@@ -9,37 +9,31 @@ use crate::reactor::{Elapsed, Interest, Key, Readiness};
 use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
-/// The limit on the services of a connection before its deadline decides. At most one of them reads. The others deliver
-/// notices, bytes that a handler left or gave back, and a drain, which come before anything that is read. A UDP socket
-/// has a limit of its own, because one service receives one datagram.
+/// The limit on the services of a connection before its deadline decides. At most one reads: notices, bytes left or
+/// given back, and a drain come before. A UDP socket has its own limit, as one service receives one datagram.
 const MOST_SERVICES: u8 = 4;
 
 /// A deadline or a timer that has passed.
 #[derive(Debug)]
 pub(crate) enum Due {
-    /// A deadline of a socket or of a source of the program, with the event that it causes.
     Deadline(TargetedEvent),
-    /// A timer that the user has set on the loop.
+    /// A timer of the loop.
     Timer(TimerId),
-    /// A timer that the user has set on a socket, with its token.
+    /// A timer of a socket, with its token.
     SocketTimer(SocketId, u64),
-    /// A timer that the user has set on a UDP socket, with its token.
     DatagramTimer(DatagramId, u64),
-    /// A timer that the user has set on a source, with its token.
     SourceTimer(SourceId, u64),
 }
 
-/// A step of the timer phase.
 #[derive(Debug)]
 pub(crate) enum Elapsing {
-    /// A deadline or a timer has passed, and counts.
     Due(Due),
-    /// The socket or source of a passed deadline was served first, and gave an event. If the event is received data,
-    /// the bytes are in the read buffer. The deadline itself is decided after the last service, in a later step.
+    /// The socket or source was served first, and gave an event, whose data is in the read buffer. The deadline is
+    /// decided in a later step.
     News(TargetedEvent),
-    /// The socket of a passed deadline was served or its next attempt was planned, and there is nothing to tell.
+    /// A socket was served, or its next attempt planned, and there is nothing to tell.
     Served,
-    /// Nothing was served, and there is nothing to tell. For instance, an entry was filed again, or its source is gone.
+    /// Nothing was served: an entry was filed again, for instance, or its source is gone.
     Nothing,
     /// Unused memory was freed, and the caller may free its own.
     Reclaimed,
@@ -48,21 +42,18 @@ pub(crate) enum Elapsing {
 /// A deadline or a timer that has passed and is not decided yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PassedDeadline {
-    /// The key of the socket or of the program's source.
     owner: Key,
-    /// The name of the owner's timer that has fired; `None` for a deadline of the connection itself.
+    /// The fired timer's name; `None` for a deadline of the connection itself.
     timer: Option<Key>,
-    /// The tick of the turn in which the deadline was found to have passed. A budget may put the decision off to a
-    /// later turn. The decision still uses this tick: at a later tick, a deadline could pass although bytes that
-    /// satisfy it wait in the kernel.
+    /// The tick of the turn that found the deadline passed, even if a budget puts the decision off. At a later tick, a
+    /// deadline could pass although bytes that satisfy it wait in the kernel.
     tick: u64,
-    /// The limit on the further services before the deadline decides. A service of a connection that is repeated
-    /// because a call has failed does not count: the [failures](Connection::next_try) have a limit of their own.
+    /// The services left before the deadline decides. A service that is repeated because a call has failed does not
+    /// count: the [failures](Connection::next_try) have their own limit.
     services: u8,
 }
 
-/// A socket's timer that has passed and is not told yet. The socket is served before its timer is told, and a system call
-/// of that service has failed for now. So the timer waits until the service is tried again.
+/// A socket's timer that has passed, but waits for another service: a system call has failed for now in the last one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PutOffTimer {
     owner: Key,
@@ -70,17 +61,14 @@ pub(super) struct PutOffTimer {
     pub(super) name: Key,
 }
 
-/// The decision of a deadline that has passed.
 enum Decision {
-    /// The deadline counts, and its event is told.
     Due(Due),
-    /// The attempt on the next address is planned. The handler is told of it later, by notices.
+    /// The attempt on the next address is planned, of which notices tell the handler later.
     Next,
 }
 
 impl Net {
-    /// Takes the next step for the deadlines and timers that [`begin_timers`](Self::begin_timers) found. `None` if none
-    /// is left.
+    /// Takes the next step for what [`begin_timers`](Self::begin_timers) found. `None` if nothing is left.
     pub(crate) fn next_elapsed(&mut self, buffer: &mut [u8]) -> Option<Elapsing> {
         if let Some(passed) = self.passed.take() {
             return Some(self.settle(passed, buffer));
@@ -109,12 +97,11 @@ impl Net {
         })
     }
 
-    /// Whether passed timers of `owner` wait for another service, because a call in the last one has failed.
+    /// Whether passed timers of `owner` wait for another service, because a call in the last one failed.
     fn has_put_off(&self, owner: Key) -> bool {
         self.put_off.iter().any(|put_off| put_off.owner == owner)
     }
 
-    /// Whether a deadline has passed that is still to be decided.
     #[inline]
     pub(crate) fn has_undecided(&self) -> bool {
         self.passed.is_some()
@@ -146,9 +133,9 @@ impl Net {
         self.settle(passed, buffer)
     }
 
-    /// Serves the socket or source of a deadline that has passed, and returns the event of this service as news.
-    /// Without an event, or once no service is left, the deadline decides. A service in which a call failed with a
-    /// transient error proves nothing, and is repeated. But no deadline waits for a UDP socket that rests.
+    /// Serves the owner of a passed deadline, and returns the event as news. Without an event, or once no service is
+    /// left, the deadline decides. A service with a transient failure proves nothing and is repeated, but no deadline
+    /// waits for a UDP socket that rests.
     fn settle(&mut self, mut passed: PassedDeadline, buffer: &mut [u8]) -> Elapsing {
         let is_served_now = passed.services > 0;
         if is_served_now {
@@ -197,7 +184,7 @@ impl Net {
         }
     }
 
-    /// Lets the connection `id` fail after its handler was told of the program's deadline, unless the handler has decided
+    /// Lets the connection fail after its handler was told of the program's deadline, unless the handler has decided
     /// otherwise.
     pub(crate) fn answer_deadline(&mut self, id: SocketId) {
         let (counts, outbox) = (&mut self.tally.time_limits, &mut self.outbox);
@@ -217,8 +204,8 @@ impl Net {
         visited.flatten()
     }
 
-    /// Whether `owner` is a UDP socket that is still readable after a service without an event. A signal has
-    /// interrupted its receive then, or the receive has returned the failure of an earlier send.
+    /// Whether `owner` is a UDP socket that is still readable without an event: a signal interrupted its receive, or
+    /// the receive returned an earlier send's failure.
     fn receives_again(&mut self, owner: Key) -> bool {
         let visited = self.reactor.visit(owner, |source, registration| {
             matches!(source, Source::Datagrams(_)) && registration.has_work()
@@ -226,9 +213,8 @@ impl Net {
         visited.unwrap_or(false)
     }
 
-    /// Lets a deadline wait for the next try of its service. A timer is put on a list until then. The connection's own
-    /// deadline needs no list: the entry of the next try is on the wheel, and compares the deadline again. Returns
-    /// `false` if there is no memory for the list: the deadline then decides at once.
+    /// Lets a deadline wait for the next try of its service; `false` if memory lacks, so that it decides at once. Only
+    /// timers need a list: the entry of the next try compares the connection's own deadline again.
     fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;
         let Some(name) = passed.timer else {
@@ -241,8 +227,8 @@ impl Net {
         has_memory
     }
 
-    /// Notes that the connection `id` has opened. It may have disarmed its entry on the wheel, because it has no
-    /// deadline left. Timers that were put off wait for that entry, so they get another one.
+    /// Wakes the connection's put-off timers by another entry on the wheel: its opening may have disarmed the one that
+    /// they wait for.
     pub(crate) fn note_opened(&mut self, id: SocketId) {
         if self.has_put_off(id.0) {
             self.reactor.visit(id.0, |_, registration| {
@@ -253,7 +239,7 @@ impl Net {
         self.reactor.notice_slack();
     }
 
-    /// Takes the first put-off timer of `owner` that still counts: it was neither cancelled nor armed anew.
+    /// Takes the first put-off timer of `owner` that was neither cancelled nor armed anew.
     fn take_put_off(&mut self, owner: Key) -> Option<Due> {
         loop {
             let mut put_off = self.put_off.iter();
@@ -265,8 +251,7 @@ impl Net {
         }
     }
 
-    /// Serves a socket or source ahead of all others. For a connection to a name, first takes the answer to its lookup
-    /// and the results of its attempts.
+    /// Serves a source ahead of all others. A connection to a name first takes the answers to its lookup and attempts.
     fn serve_ahead(&mut self, key: Key, buffer: &mut [u8]) -> Option<TargetedEvent> {
         let id = SocketId(key);
         if self
@@ -285,7 +270,6 @@ impl Net {
         self.translate_event(key, event)
     }
 
-    /// Asks the kernel for the results of all attempts of the connection `id`.
     fn serve_attempts(&mut self, id: SocketId) {
         let race = self.connection(id).and_then(Connection::race);
         for key in race.map(ConnectRace::attempts).unwrap_or_default() {
@@ -304,7 +288,6 @@ impl Net {
         }
     }
 
-    /// Decides whether a passed deadline still counts, after its socket was served.
     fn decide(&mut self, passed: PassedDeadline) -> Option<Decision> {
         if let Some(name) = passed.timer {
             return self.take_socket_timer(name).map(Decision::Due);

@@ -1,8 +1,6 @@
-//! The steps of a connect to a name or an address: each attempt is announced to the handler, and begins once the
-//! handler was told.
-//!
-//! A handler may close its socket in `on_lookup`, or in any event of an attempt. Then no further connect begins, and no
-//! server sees one. The same holds for a program that closes a socket right after it asked for a connect.
+//! The steps of a connect: each attempt is announced to the handler, and begins once the handler was told. A handler
+//! may close its socket in `on_lookup`, or in any event of an attempt. Then no further connect begins, and no server
+//! sees one. The same holds for a program that closes a socket right after `connect`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
@@ -18,11 +16,9 @@ use super::Net;
 use super::source::Source;
 
 impl Net {
-    /// Notes that the connect of `id` to an address is planned. The next flush phase makes this connect, unless a serve
-    /// phase makes it before.
+    /// Notes that the next flush phase, or a serve phase before it, is to make the connect of `id` to an address.
     pub(super) fn note_planned_dial(&mut self, id: SocketId) {
-        // Drops the connects at the front that the serve phase has made. So the list stays short, even if no flush
-        // phase comes.
+        // Drops the connects that the serve phase has made: without a flush phase the list would grow.
         while let Some(&first) = self.planned_dials.front() {
             if self.has_planned_dial(first) {
                 break;
@@ -36,20 +32,16 @@ impl Net {
         self.connection(id).is_some_and(Connection::has_dial_step)
     }
 
-    /// Returns the length of the list of planned connects. [`next_planned_dial`](Self::next_planned_dial) takes from
-    /// it.
     pub(crate) fn planned_dials(&self) -> usize {
         self.planned_dials.len()
     }
 
-    /// Takes the first socket off the list of planned connects. Returns `None` if the list is empty, or if that connect
-    /// was made or given up already.
+    /// Takes the first planned connect off the list. `None` if there is none, or if it was made or given up already.
     pub(crate) fn next_planned_dial(&mut self) -> Option<SocketId> {
         let id = self.planned_dials.pop_front()?;
         self.has_planned_dial(id).then_some(id)
     }
 
-    /// Takes the next step of the connect of `id`, if one is planned and the handler was told every notice.
     pub(crate) fn dial_on(&mut self, id: SocketId) {
         let connection = self.connection_mut(id);
         match connection.and_then(Connection::take_dial_step) {
@@ -59,8 +51,8 @@ impl Net {
         }
     }
 
-    /// Announces the attempt on the next address of the name. If the attempt cannot begin, queues notices of this, and
-    /// plans the attempt on the address after it. The connection fails if no address and no attempt is left.
+    /// Announces the attempt on the name's next address. If the attempt cannot begin, queues notices of this, and plans
+    /// the next; the connection fails if nothing is left.
     fn announce_next_attempt(&mut self, id: SocketId) {
         let Some((address, options)) = self.next_candidate(id) else {
             return;
@@ -86,13 +78,11 @@ impl Net {
         });
     }
 
-    /// Returns the next address to try in the race of `id`, with the options of the connect.
     fn next_candidate(&mut self, id: SocketId) -> Option<(SocketAddr, Rc<ConnectOptions>)> {
         let race = self.connection_mut(id)?.race_mut()?;
         Some((race.next_candidate()?, Rc::clone(&race.options)))
     }
 
-    /// Begins the attempt on `address`, which was announced.
     fn begin_attempt(&mut self, id: SocketId, address: SocketAddr) {
         let Some(connection) = self.connection_mut(id) else {
             return;
@@ -101,8 +91,7 @@ impl Net {
         let Some(options) = connection.race().map(|race| Rc::clone(&race.options)) else {
             return self.connect_alone(id, opened, address);
         };
-        // The attempt delay counts from this reading. The turn's reading of the clock is older than the callback that
-        // announced the attempt.
+        // The attempt delay counts from this reading: the turn's is older than the callback that announced the attempt.
         self.reactor.note_now();
         let begun = self.insert_attempt(id, opened, address, &options);
         self.with_connection(id, |connection, registration, _| match begun {
@@ -119,7 +108,7 @@ impl Net {
         });
     }
 
-    /// Starts to connect to the only address of `id`. The stream is the connection's own, because there is no race.
+    /// Connects the connection's own stream to the only address, without a race.
     fn connect_alone(&mut self, id: SocketId, opened: Option<Stream>, address: SocketAddr) {
         let local = self.connection(id).and_then(Connection::asked_local);
         let connected = self.system.connect(opened, address, local);
@@ -139,7 +128,6 @@ impl Net {
         });
     }
 
-    /// Starts to connect to `address`, and inserts the attempt into the reactor as a source of its own.
     fn insert_attempt(
         &mut self,
         owner: SocketId,
@@ -163,7 +151,7 @@ impl Net {
             .reactor
             .insert_ready(source, Interest::WRITABLE, Readiness::empty())
             .map_err(|(error, _)| Error::new(Syscall::Register, error))?;
-        // The connection itself keeps the loop running, unless the user has released it. So its attempts do not.
+        // The connection itself keeps the loop running, unless the user has released it.
         self.reactor.release(key);
         Ok(key)
     }
@@ -185,7 +173,6 @@ impl StartFailure {
         }
     }
 
-    /// Queues the notices of an attempt on `address` that could not begin.
     pub(super) fn notify(
         &self,
         connection: &mut Connection,
@@ -203,8 +190,7 @@ impl StartFailure {
     }
 }
 
-/// Opens a socket that will connect to an address, unless the address is on the block list. `None` in a simulation,
-/// which opens the socket with the connect.
+/// Opens a socket to connect from. `None` in a simulation, which opens the socket with the connect.
 pub(super) fn open(
     system: &System,
     address: SocketAddr,
@@ -242,8 +228,7 @@ fn start_failure(
     }
 }
 
-/// Returns the local address to connect from, if the user set one. A link-local IPv6 address needs a zone, which this
-/// function takes from the remote address.
+/// Returns the local address that the user set, with the zone of the remote one if it is link-local IPv6.
 pub(super) fn local_endpoint(options: &ConnectOptions, remote: SocketAddr) -> Option<SocketAddr> {
     if options.local_address.is_none() && options.local_port == 0 {
         return None;
