@@ -23,8 +23,7 @@ use super::option_ranges::check_udp_option;
 use super::source::Source;
 
 impl Net {
-    /// Opens a UDP socket. On an address, the socket is bound when this function returns. A name is looked up first,
-    /// and the handler gets an error if the lookup or the bind fails.
+    /// Opens a UDP socket. An address is bound at once; for a name, the handler gets the error of the lookup or bind.
     pub(crate) fn bind_udp(
         &mut self,
         endpoint: Endpoint,
@@ -41,7 +40,6 @@ impl Net {
         }
     }
 
-    /// Opens a UDP socket that is connected to `endpoint`, as [`bind_udp`](Self::bind_udp) opens one that is bound.
     pub(crate) fn connect_udp(
         &mut self,
         endpoint: Endpoint,
@@ -122,7 +120,6 @@ impl Net {
         Ok(id)
     }
 
-    /// Handles the answer to the lookup of a UDP socket's name.
     pub(super) fn finish_datagram_lookup(
         &mut self,
         id: DatagramId,
@@ -156,12 +153,10 @@ impl Net {
         }
     }
 
-    /// Returns a UDP socket; `None` if it is gone.
     pub(crate) fn datagrams(&self, id: DatagramId) -> Option<&Datagrams> {
         self.reactor.get(id.0)?.datagrams()
     }
 
-    /// Calls `ask` with a UDP socket. `None` for a dead id.
     #[inline]
     pub(crate) fn with_datagrams<R>(
         &mut self,
@@ -176,7 +171,6 @@ impl Net {
             .flatten()
     }
 
-    /// Sends `bytes` as one datagram: to `to`, or to the peer of a connected socket.
     #[inline]
     pub(crate) fn send_datagram(
         &mut self,
@@ -195,7 +189,7 @@ impl Net {
         }
     }
 
-    /// Sends a datagram that [`Datagrams::send_at_once`] did not send. If that call has failed, handles its `error`.
+    /// Sends a datagram after [`Datagrams::send_at_once`] has left it, or has failed with `error`.
     #[inline(never)]
     fn send_slow_path(
         &mut self,
@@ -211,7 +205,6 @@ impl Net {
         sent.unwrap_or(DatagramFlow::Closed)
     }
 
-    /// Sends `bytes` to `to` as one datagram, with `info`.
     #[cfg(feature = "udp-batch")]
     pub(crate) fn send_datagram_with(
         &mut self,
@@ -226,7 +219,6 @@ impl Net {
         sent.unwrap_or(DatagramFlow::Closed)
     }
 
-    /// Checks that an option is in its range, and then sets the option on the socket.
     pub(crate) fn set_udp_option(
         &self,
         id: DatagramId,
@@ -240,26 +232,25 @@ impl Net {
         }
     }
 
-    /// Takes the message of a UDP socket whose handler has no other event. The message is in the read buffer.
+    /// Takes the message, in the read buffer, of a UDP socket whose handler has no other event.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;
         source.datagrams_mut()?.take_only_message()
     }
 
-    /// Takes the next event for the handler of a UDP socket. If it is a message, its bytes are in the read buffer.
+    /// Takes the next event for the handler. A message has its bytes in the read buffer.
     pub(crate) fn take_datagram_event(&mut self, id: DatagramId) -> Option<DatagramEvent> {
         self.reactor.source_mut(id.0)?.datagrams_mut()?.take_event()
     }
 
-    /// Takes the next error for the handler of a UDP socket that is about to get `on_close`.
     pub(crate) fn take_last_datagram_error(&mut self, id: DatagramId) -> Option<Error> {
         let source = self.reactor.source_mut(id.0)?;
         source.datagrams_mut()?.take_last_error()
     }
 
-    /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, because the close would
-    /// deregister the parent's socket.
+    /// Closes a UDP socket and frees its address at once. Not in a forked child: it would deregister the parent's
+    /// socket.
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {
@@ -275,7 +266,6 @@ impl Net {
         }
     }
 
-    /// Closes a UDP socket once its queue is sent.
     pub(crate) fn close_datagrams_soon(&mut self, id: DatagramId) {
         match self.datagrams(id).map(Datagrams::queued_datagrams) {
             Some(0) => self.close_datagrams(id),
@@ -303,14 +293,13 @@ impl Net {
         self.with_datagrams(id, Datagrams::detach).flatten()
     }
 
-    /// Lends the descriptor of a UDP socket to the user, and notes that duplicates of it may exist from now on.
+    /// Lends the descriptor of a UDP socket to the user. Duplicates of it may exist from now on.
     #[cfg(unix)]
     pub(crate) fn lend_datagrams(&mut self, id: DatagramId) -> Option<std::os::fd::BorrowedFd<'_>> {
         let source = self.reactor.source_mut(id.0)?;
         source.datagrams_mut()?.lend_descriptor()
     }
 
-    /// Removes a UDP socket after its `on_close`.
     pub(crate) fn remove_datagrams(&mut self, id: DatagramId) {
         let removed = self.reactor.remove(id.0);
         if let Some(datagrams) = removed.as_ref().and_then(Source::datagrams) {
@@ -319,12 +308,11 @@ impl Net {
         self.datagrams.retain(|known| *known != id);
     }
 
-    /// Returns the ids of all UDP sockets that are not removed.
     pub(crate) fn datagram_ids(&self) -> &[DatagramId] {
         &self.datagrams
     }
 
-    /// Returns the sums of the counters of all UDP sockets, including removed ones, and the number of queued bytes.
+    /// Returns the sums of all counters, with those of removed sockets, and the number of queued bytes.
     pub(super) fn datagram_counts(&self) -> (DatagramCounts, usize) {
         let mut counts = self.tally.datagrams_before;
         let mut queued = 0;
@@ -338,7 +326,6 @@ impl Net {
     }
 }
 
-/// Checks the options that have a range.
 fn check_options(options: &DatagramOptions) -> Result<()> {
     for (name, option) in options.behind_bind() {
         check_udp_option(name, option)?;
@@ -373,7 +360,6 @@ fn open(system: &System, address: SocketAddr, options: &DatagramOptions) -> Resu
     Ok(socket)
 }
 
-/// Opens a socket that is connected to `peer`, from the local address of the options.
 fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Result<Udp> {
     check_sendable(options.send_block_list.as_deref(), peer)?;
     let any = match peer {
@@ -392,8 +378,7 @@ fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Resu
     Ok(socket)
 }
 
-/// Tries the usable addresses of `found` in order, until a socket is bound or connected (`purpose`) to one. If all
-/// fail, returns the first error.
+/// Tries the usable addresses in order, until a socket is bound or connected. If all fail, returns the first error.
 fn open_first(
     system: &System,
     found: &[SocketAddr],

@@ -2,8 +2,7 @@
 
 use super::Net;
 
-/// A socket with unsent bytes closes with a RST, unless its user has chosen with `destroy` to drop these bytes. A FIN
-/// would tell the peer that it has received everything.
+/// Resets a socket with unsent bytes, unless `destroy` has dropped them: a FIN would say that the peer has everything.
 impl Drop for Net {
     fn drop(&mut self) {
         // A forked child shares SO_LINGER with its parent, and must not set the option on the parent's sockets.

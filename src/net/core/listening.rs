@@ -18,8 +18,7 @@ use super::option_ranges::check_listen_options;
 use super::source::Source;
 
 impl Net {
-    /// Starts to listen. On an address or a path, the server is bound when this function returns. A name is looked up
-    /// first, and the handler gets an error if the lookup or the bind fails. A listening socket of the user is adopted.
+    /// Starts to listen, or adopts a socket of the user. For a name, the handler gets the error of the lookup or bind.
     pub(crate) fn listen(&mut self, on: ListenOn, options: &ListenOptions) -> Result<ServerId> {
         let limits = options.limits.as_ref().unwrap_or(&self.limits);
         let settings = Rc::new(SocketSettings::new(&options.socket, &limits.socket));
@@ -33,8 +32,7 @@ impl Net {
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options, settings, admission);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
-                // The options are checked only after `take_over`. If this function failed before, it would drop the
-                // plain socket, and that drop could block for its SO_LINGER.
+                // Checked only after `take_over`: a plain socket that is dropped before could block for its SO_LINGER.
                 checked?;
                 self.serve(listener)
             }
@@ -86,8 +84,8 @@ impl Net {
         id
     }
 
-    /// Handles the answer to the lookup of a server's name: binds the server to the first usable address, or fails the
-    /// server. A link-local address (`fe80::/10`) is unusable without a zone, and is skipped as in Node.
+    /// Handles the answer to a server's lookup. As in Node, link-local addresses (`fe80::/10`) without a zone are
+    /// skipped.
     pub(crate) fn finish_listen_lookup(
         &mut self,
         id: ServerId,
@@ -130,7 +128,6 @@ impl Net {
         self.with_listener(id, |listener, registration| listener.stop(registration));
     }
 
-    /// Inserts a bound listener into the reactor, and activates it, so that its handler gets `Listening`.
     fn serve(&mut self, listener: Listener) -> Result<ServerId> {
         let endpoint = listener.endpoint().clone();
         let source = Source::Listener(Box::new(listener));
@@ -145,8 +142,7 @@ impl Net {
     }
 }
 
-/// Makes a listener from a socket of the standard library, which is bound and may listen already. The end of the server
-/// does not remove the socket's path.
+/// Makes a listener from a socket that is bound and may listen already. The end of the server leaves the socket's path.
 fn take_over(
     listener: StdListener,
     options: &ListenOptions,
@@ -208,8 +204,7 @@ fn bind_path(
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Binds to the first usable address in `found`: a link-local address is usable only with a zone. An address without a
-/// port gets the port of `endpoint`.
+/// Binds to the first usable address. An address without a port gets the port of `endpoint`.
 fn bind_first(
     system: &System,
     found: &[SocketAddr],

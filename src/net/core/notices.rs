@@ -7,7 +7,6 @@ use crate::net::values::SocketId;
 use super::Net;
 
 impl Net {
-    /// Returns the number of notices that wait for the handler of the socket `id`.
     pub(crate) fn waiting_notices(&self, id: SocketId) -> usize {
         self.connection(id).map_or(0, Connection::waiting_notices)
     }
