@@ -1,9 +1,4 @@
 //! [`Net`]: the reactor and all sources of one loop, and the operations that need both.
-//!
-//! The main modules by topic: `opening`, `connecting`, `dialing`, `listening`, `datagrams` and `custom_sources` make
-//! sources. `admitting` decides on accepted connections, and `source` passes the reactor's calls to the sources.
-//! `writing`, `formatting` and `requests` carry out the calls of the views. `clock`, `deadlines` and `socket_timers`
-//! deal with time, `counts` with the statistics, and `standing` with shutdowns.
 
 mod admitting;
 mod clock;
@@ -59,92 +54,78 @@ pub(crate) use standing::Standing;
 
 pub(crate) use option_ranges::{check_keep_alive, out_of_range};
 
-// `event_loop` imports these two from `net`, because it may not import from the reactor directly.
+// `event_loop` may not import from the reactor directly.
 pub(crate) use crate::reactor::{TimerHandle, WakeHandle};
 pub(crate) use crate::system::WakeListener;
 
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
 pub(crate) struct Net {
-    /// The process that made the loop. A forked child cannot use the loop.
+    /// A forked child cannot use the loop of this process.
     owner: OwnerProcess,
     reactor: Reactor<Source>,
-    /// The system on which sockets are opened: the kernel, or a simulated machine.
+    /// The kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
-    /// The number of the turn, the reserve descriptor, and the count of open sockets for the loop's limit. An accept
-    /// that finds no free descriptor gives up the reserve.
     loop_admission: LoopAdmission,
-    /// The ids of all servers that are not removed. With this list, no walk over all sockets is needed to find the
-    /// servers that back off.
+    /// All servers that are not removed: those that back off are found without a walk over all sockets.
     servers: Vec<ServerId>,
-    /// The ids of all UDP sockets that are not removed.
     datagrams: Vec<DatagramId>,
-    /// The buffer in which formatted writes build their text. Invariant: empty between two writes.
+    /// The buffer of formatted writes. Invariant: empty between two writes.
     scratch: String,
-    /// The waker of the loop. Other threads have handles to it, which do not keep its descriptor open.
+    /// Other threads have handles to it, which do not keep its descriptor open.
     waker: Waker,
     /// The host's callback, which another thread calls after it has woken the loop.
     wake_listener: WakeListener,
-    /// The lookups that are under way. `None` until the first lookup.
+    /// `None` until the first lookup.
     lookups: Option<PendingLookups>,
-    /// The answers that were taken out of `lookups` and are not passed on yet, in the order of their arrival. Each
-    /// source that asked has an entry of its own.
+    /// The answers that were taken out of `lookups`, in arrival order, with an entry for each source that asked.
     answers: VecDeque<(Key, Rc<io::Result<Vec<SocketAddr>>>)>,
-    /// The limits of the loop. They apply where a server has none of its own.
+    /// The limits of the loop, which apply where a server has none of its own.
     limits: Limits,
-    /// The number of sources at the front of the reactor's list of closes whose [places](Net::free_place) are freed
-    /// already.
+    /// The number of sources at the front of the list of closes whose [places](Net::free_place) are freed already.
     closing_looked_at: usize,
-    /// The sockets whose connect to an address waits for the flush phase. The serve phase may have made some of these
-    /// connects already.
+    /// The sockets whose connect waits for the flush phase. The serve phase may have made some connects already.
     planned_dials: VecDeque<SocketId>,
     socket_timers: SocketTimers,
-    /// A passed deadline that is still to be decided. Its socket or source was served since the deadline passed.
+    /// A deadline that is still to be decided, after its socket or source was served.
     passed: Option<PassedDeadline>,
-    /// The passed timers whose socket must be served again first, because a call in its service has failed. They stand
-    /// in the order in which they passed. Invariant: each is in `socket_timers`.
+    /// The passed timers whose socket is to be served again, as a call in its service has failed. In the order in which
+    /// they passed. Invariant: each is in `socket_timers`.
     put_off: Vec<PutOffTimer>,
     tally: Tally,
 }
 
-/// The capacities of a loop's batch of events and of its pool of memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacities {
-    /// The limit on the events that one poll takes from the kernel.
     pub(crate) events_per_poll: usize,
     /// The limit on the bytes of free chunks that the outbox keeps for later writes.
     pub(crate) pooled_bytes: usize,
 }
 
-/// An event, with the id of the socket, server, UDP socket or source of the program that it belongs to.
 #[derive(Debug)]
 pub(crate) enum TargetedEvent {
-    /// An event for the handler of a socket.
     Socket(SocketId, SocketEvent),
-    /// An event, or refused connections, for the handler of a server. The caller takes them by
-    /// [`take_server_event`](Net::take_server_event) and [`take_refused`](Net::take_refused).
+    /// An event or refused connections, which the caller takes by [`take_server_event`](Net::take_server_event) and
+    /// [`take_refused`](Net::take_refused).
     Server(ServerId),
-    /// An event for the handler of a UDP socket. The caller takes the event, and those that follow, by
-    /// [`take_datagram_event`](Net::take_datagram_event).
+    /// Events, which the caller takes one by one by [`take_datagram_event`](Net::take_datagram_event).
     Datagram(DatagramId),
-    /// An event of a source of the program. If it leads to a callback, the caller then calls
-    /// [`end_source_callback`](Net::end_source_callback).
+    /// An event whose callback, if any, the caller ends by [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
 }
 
-/// A socket, server, UDP socket or source of the program in the close phase, whose handler is to get `on_close`.
+/// A source in the close phase, whose handler is to get `on_close`.
 #[derive(Debug)]
 pub(crate) enum Closing {
-    /// A socket that has no notice, error or marker to report: its handler gets only `on_close`.
+    /// A socket whose handler gets only `on_close`.
     PlainSocket(SocketId, CloseReason),
-    /// A socket that may have notices, an error or markers to report before `on_close`.
+    /// A socket that may have notices, an error or markers to report first.
     SocketWithReports(SocketId, CloseReason, Option<Error>),
     /// A closed server that has no socket left.
     Server(ServerId),
-    /// A UDP socket, which may have errors to report before `on_close`.
+    /// A UDP socket, which may have errors to report first.
     Datagram(DatagramId),
-    /// A source of the program.
     Source(SourceId),
 }
 
@@ -180,22 +161,19 @@ impl Net {
         })
     }
 
-    /// Returns the settings of a socket that no server has accepted: `options`, and the limits of the loop.
     fn settings_of(&self, options: &SocketOptions) -> Rc<SocketSettings> {
         Rc::new(SocketSettings::new(options, &self.limits.socket))
     }
 
-    /// Begins the phase of the turn in which ready sources are served.
     pub(crate) fn begin_serving(&mut self) {
         self.reactor.begin(Phase::Serve);
     }
 
-    /// Serves ready sources until one of them gives an event, whose handler [`translate_event`](Self::translate_event)
-    /// finds. If the event is received data, the bytes are in `buffer`. After each source that gives no event, calls
-    /// `goes_on` with the clock and the number of [moved bytes](Self::moved_bytes). `None` when all are served, or
-    /// `goes_on` has returned `false`.
-    // Returns the event as the source gave it, and does not translate it. With a translation here, the compiler would
-    // merge the path of a message with those of all other events. The caller would then have to tell them apart again.
+    /// Serves ready sources until one gives an event, for [`translate_event`](Self::translate_event). Received data is
+    /// in `buffer`. After each source without an event, calls `goes_on` with the clock and
+    /// [`moved_bytes`](Self::moved_bytes). `None` when all are served, or `goes_on` has returned `false`.
+    // Leaves the translation to the caller: otherwise the compiler would merge the path of a message with those of all
+    // other events.
     #[inline(always)]
     pub(crate) fn next_while(
         &mut self,
@@ -213,25 +191,22 @@ impl Net {
             })
     }
 
-    /// Returns the event of refused connections for the handler of the server `key`. `None` if `key` is no server, or
-    /// if its handler was told of them all.
+    /// Returns the event of refused connections, if `key` is a server whose handler was not told of all.
     pub(crate) fn refusals_of(&self, key: Key) -> Option<TargetedEvent> {
         let id = ServerId(key);
         self.has_refusals(id).then_some(TargetedEvent::Server(id))
     }
 
-    /// Returns a handle with which another thread can end the wait of [`poll`](Self::poll).
     pub(crate) fn wake_handle(&self) -> WakeHandle {
         self.waker.handle()
     }
 
-    /// Returns the host's callback for wakes, which another thread calls after each wake.
     pub(crate) fn wake_listener(&self) -> WakeListener {
         self.wake_listener.clone()
     }
 
-    /// Runs `callback` as a callback of the socket `id`. If the socket can send at once, short writes of the socket
-    /// during the callback are gathered. The gathered bytes leave in one send when the callback returns.
+    /// Runs `callback` as a callback of the socket `id`. If the socket can send at once, its short writes during the
+    /// callback are gathered, and leave in one send at the end.
     // Always inlined, because it runs for every message.
     #[inline(always)]
     pub(crate) fn with_callback<R>(
@@ -245,14 +220,11 @@ impl Net {
         answer
     }
 
-    /// Keeps `bytes`, which a replaced handler did not use. The new handler gets them on a fresh stack, before the next
-    /// read and before `on_end`. Until then, the loop treats them as bytes that wait in the kernel. A pause holds them
-    /// back, and without a pause [`poll`](Self::poll) does not wait. Their delivery is part of the socket's burst. But
-    /// `bytes_read` has counted them already.
-    ///
-    /// The bytes of several calls before one delivery are delivered in the order of the calls. Returns `false`, and
-    /// keeps nothing, if the socket is not open, its peer has ended, or there is no memory. Without memory, the socket
-    /// fails.
+    /// Keeps `bytes` that a replaced handler did not use. The new handler gets them, in the order of the calls, on a
+    /// fresh stack, before the next read and `on_end`. Until then they count as bytes that wait in the kernel: a pause
+    /// holds them back, and without a pause [`poll`](Self::poll) does not wait. But `bytes_read` has counted them
+    /// already. Returns `false`, and keeps nothing, if the socket is not open, its peer has ended, or there is no
+    /// memory (then the socket fails).
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -261,7 +233,6 @@ impl Net {
         carried.unwrap_or(false)
     }
 
-    /// Ends the socket's own side after its `on_end`, unless half-open is allowed.
     pub(crate) fn answer_end(&mut self, id: SocketId) {
         self.request(id, Connection::answer_end);
     }
@@ -274,20 +245,17 @@ impl Net {
         self.reactor.get(id.0)?.listener()
     }
 
-    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration. Most other changes
-    /// go through [`with_connection`](Self::with_connection).
+    /// Returns a connection, for changes that concern neither its unsent bytes nor its registration.
     #[inline]
     fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
         self.reactor.source_mut(id.0)?.connection_mut()
     }
 
-    /// Returns a listener, as [`connection_mut`](Self::connection_mut) returns a connection.
     fn listener_mut(&mut self, id: ServerId) -> Option<&mut Listener> {
         self.reactor.source_mut(id.0)?.listener_mut()
     }
 
-    /// Calls `ask` with a connection. First moves the connection's bytes from the common buffers of the outbox to its
-    /// own queue. `None` for a dead id.
+    /// Calls `ask` with a connection, after its bytes in the outbox's common buffers have moved to its own queue.
     #[inline]
     pub(crate) fn with_connection<R>(
         &mut self,
@@ -318,8 +286,8 @@ impl Net {
             .flatten()
     }
 
-    /// Stops listening at once. The server itself is closed only after the last of its sockets is removed. Does nothing
-    /// in a forked child, because the close would deregister the parent's listening socket.
+    /// Stops listening at once; the server itself closes after the removal of its last socket. Does nothing in a forked
+    /// child, because the close would deregister the parent's listening socket.
     pub(crate) fn close_server(&mut self, id: ServerId) {
         let listener = self.listener(id);
         if listener.is_some_and(|listener| !listener.is_closed()) && self.check_owner().is_ok() {
@@ -331,7 +299,6 @@ impl Net {
         }
     }
 
-    /// Begins the phase of the turn in which the loop reports closed sockets and servers. Returns whether there are any.
     #[inline(always)]
     pub(crate) fn begin_closing(&mut self) -> bool {
         // `closing_looked_at` counts from the front of the list of closes, and the phase takes sources off that front.
@@ -343,9 +310,8 @@ impl Net {
         true
     }
 
-    /// Takes the next socket, server or source to report as closed. The descriptor of a socket or server is closed, but
-    /// every id stays valid until its removal, such as [`remove_socket`](Self::remove_socket). So `on_close` can ask
-    /// for addresses and counts.
+    /// Takes the next source to report as closed. Its id stays valid until its removal, such as
+    /// [`remove_socket`](Self::remove_socket), so that `on_close` can ask for addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
@@ -379,7 +345,7 @@ impl Net {
         Some(closing)
     }
 
-    /// Removes a socket after its `on_close`. After the last socket of a stopped server, the server closes too.
+    /// Removes a socket after its `on_close`. A stopped server closes after its last socket.
     pub(crate) fn remove_socket(&mut self, id: SocketId) {
         let mut source = self.reactor.remove(id.0);
         let connection = source.as_mut().and_then(Source::connection_mut);
@@ -414,13 +380,12 @@ impl Net {
         }
     }
 
-    /// Removes a server after its `on_close`.
     pub(crate) fn remove_server(&mut self, id: ServerId) {
         self.servers.retain(|server| *server != id);
         self.reactor.remove(id.0);
     }
 
-    /// Returns the sockets that `server` has accepted and that are not removed.
+    /// Returns the sockets of `server` that are not removed.
     pub(crate) fn sockets_of(&self, server: ServerId) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor.iter().filter_map(move |(key, source)| {
             let connection = source.connection()?;
@@ -432,7 +397,6 @@ impl Net {
         self.connection(id).is_none_or(Connection::is_closed)
     }
 
-    /// Returns the ids of all sockets that are not removed.
     pub(crate) fn socket_ids(&self) -> impl Iterator<Item = SocketId> + '_ {
         self.reactor
             .iter()
