@@ -1,5 +1,5 @@
-//! Connections that are not made by `connect`: a server accepted them, or the user gave them to the loop. This module
-//! also detaches sockets and servers from the loop.
+//! Connections that `connect` does not make: accepted ones, and those that the user gives to the loop or takes out of
+//! it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,11 +19,9 @@ use super::source::Source;
 use super::{Net, check_socket_settings};
 
 impl Net {
-    /// Adopts a socket of the user. The socket is connected, or its connection has ended.
     pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
-        // The options are checked only after `take_over`. If this function failed before, it would drop the plain
-        // stream, and that drop could block for its SO_LINGER.
+        // Checked only after `take_over`: a plain stream that is dropped before could block for its SO_LINGER.
         let settings = self.settings_of(options);
         check_socket_settings(&settings)?;
         let Adopted {
@@ -56,8 +54,8 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, settings)))
     }
 
-    /// Makes a socket from the stream that `server` has accepted. `None` if the server is gone. `None` also if there is
-    /// no memory for the socket: a TCP peer gets a RST, and no handler is told.
+    /// Makes a socket from an accepted stream; `None` if the server is gone. `None` also without memory: a TCP peer
+    /// gets a RST, and no handler is told.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
@@ -103,8 +101,8 @@ impl Net {
         self.connection(id).is_some_and(Connection::is_untold)
     }
 
-    /// Inserts a connection into the reactor, and begins its deadlines. If the kernel refuses the registration, the
-    /// connection is inserted even so: it reports an error and closes, as any failed connection does.
+    /// Inserts a connection into the reactor, also if the kernel refuses to register it: the connection then fails as
+    /// any other.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
@@ -134,12 +132,11 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` if it
-    /// [cannot be detached](Connection::can_be_detached). `None` also in a forked child, because the detachment would
-    /// deregister the parent's socket.
+    /// Takes the stream out of a socket, which closes, with the bytes that the kernel did not take. `None` if it
+    /// [cannot be detached](Connection::can_be_detached), and in a forked child: the parent's socket would be
+    /// deregistered.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
-        // The check comes before the flush, so that a socket that cannot be detached keeps its cork. The check after
-        // the flush is needed, because the flush may have failed.
+        // Before the flush, so that a refused detachment keeps the cork; and again after it, as it may fail.
         let can_be_detached = self.connection(id).is_some_and(Connection::can_be_detached);
         if !can_be_detached || self.check_owner().is_err() {
             return None;
@@ -153,8 +150,7 @@ impl Net {
         Some((standard_stream(stream)?, unsent))
     }
 
-    /// Takes the listening socket out of a server. The server stops. `None` if it cannot be taken, and in a forked
-    /// child.
+    /// Takes the listening socket out of a server, which stops. `None` if it cannot be taken, and in a forked child.
     pub(crate) fn detach_server(&mut self, id: ServerId) -> Option<StdListener> {
         let can_be_detached = self.listener(id).is_some_and(Listener::can_be_detached);
         if !can_be_detached || self.check_owner().is_err() {
@@ -188,7 +184,7 @@ fn standard_listener(acceptor: Acceptor) -> Option<StdListener> {
     }
 }
 
-/// Makes a [`Stream`] from a socket of the standard library. Fails if the socket is not connected, and never was.
+/// Makes a [`Stream`]. Fails if the socket is not connected, and never was.
 fn take_over(stream: StdStream) -> io::Result<Adopted<Stream>> {
     match stream {
         StdStream::Tcp(stream) => Stream::adopt_tcp(stream),

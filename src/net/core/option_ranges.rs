@@ -1,5 +1,4 @@
-//! The range of each option, the same on all systems, and the kinds of socket that have the option. A wrong option is
-//! refused before any option is set.
+//! The range of each option, the same on all systems. A wrong option is refused before any option is set.
 
 use std::time::Duration;
 
@@ -10,19 +9,16 @@ use crate::net::listener::ListenOptions;
 use crate::net::values::{Endpoint, KeepAlive, SocketSettings};
 use crate::system::UdpOption;
 
-/// The longest time before a keep-alive probe, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux). Other
-/// systems accept longer times, but the range is the same on all systems.
+/// The longest keep-alive times, in seconds (`MAX_TCP_KEEPIDLE` and `MAX_TCP_KEEPINTVL` of Linux).
 const LONGEST_KEEP_ALIVE: u64 = 32_767;
 
 /// The greatest number of keep-alive probes (`MAX_TCP_KEEPCNT` of Linux).
 const MOST_PROBES: u32 = 127;
 
-/// Checks the settings of a socket.
 pub(crate) fn check_socket_settings(settings: &SocketSettings) -> Result<()> {
     check_keep_alive(settings.limits.keep_alive)
 }
 
-/// Checks the options of a connect to `endpoint`.
 pub(super) fn check_connect_options(
     endpoint: &Endpoint,
     options: &ConnectOptions,
@@ -41,7 +37,6 @@ pub(super) fn check_connect_options(
     Ok(())
 }
 
-/// Checks the options of a server that listens on `on`.
 pub(super) fn check_listen_options(
     on: &ListenOn,
     options: &ListenOptions,
@@ -66,7 +61,6 @@ pub(super) fn check_listen_options(
     Ok(())
 }
 
-/// Checks the times of keep-alive and the number of its probes.
 pub(crate) fn check_keep_alive(keep_alive: Option<KeepAlive>) -> Result<()> {
     let Some(keep_alive) = keep_alive else {
         return Ok(());
@@ -92,7 +86,7 @@ fn check_seconds(option: &str, duration: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Checks an option of a UDP socket. An error names the option by `name`, as the user knows it.
+/// Checks an option of a UDP socket. `name` is its name for the user.
 pub(super) fn check_udp_option(name: &str, option: UdpOption) -> Result<()> {
     match option {
         UdpOption::Ttl(hops) if !(1..=255).contains(&hops) => {
@@ -115,13 +109,11 @@ pub(super) fn check_udp_option(name: &str, option: UdpOption) -> Result<()> {
     }
 }
 
-/// Returns the error of an option that `kind` does not have.
 fn out_of_place(option: &str, kind: &str) -> Error {
     let text = format!("`{option}` has no effect on {kind}");
     Error::with_code(Error::INVALID_ARGUMENT, text)
 }
 
-/// Returns the error of an option that is out of its range.
 pub(crate) fn out_of_range(option: &str, range: &str, received: &dyn std::fmt::Display) -> Error {
     let text = format!("`{option}` is out of range: expected {range}, received {received}");
     Error::with_code(Error::INVALID_ARGUMENT, text)

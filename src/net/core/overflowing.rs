@@ -5,15 +5,14 @@ use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// A write is long if more of its bytes are unsent than the limit on all unsent bytes divided by this number. Only a
-/// long write counts as unsent bytes of its writer when `make_space` chooses a socket to close. So an ordinary message
-/// does not close a writer whose peer reads.
+/// A write is long if more than one part in `LONG_WRITE` of the limit is unsent. Only then does it count as its
+/// writer's bytes in `make_space`: an ordinary message does not close a writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
-    /// Carries out a write whose unsent part does not fit into the limit. The kernel is offered all bytes that wait for
-    /// a flush, and then the write. Then the connections with the most unsent bytes are closed, one by one, until there
-    /// is space. If the writer has the most, or nothing is left to close, the write is refused and the writer closes.
+    /// Carries out a write that does not fit into the limit. First the kernel is offered all waiting bytes and the
+    /// write. Then the connections with the most unsent bytes are closed. If the writer has the most, or none is left,
+    /// the writer closes.
     #[cold]
     #[inline(never)]
     pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {
@@ -22,8 +21,7 @@ impl Net {
             connection.offer_overflow(&mut overflow, registration, outbox);
         });
         if !self.connection(id).is_some_and(Connection::is_writable) {
-            // The writer has closed or failed, perhaps in this offer, so there is no reason to close another socket for
-            // its write.
+            // The writer has closed or failed, perhaps in this offer: no other socket need close for its write.
             return Flow::Closed;
         }
         if self.make_space(id, overflow.rest()) {
@@ -54,8 +52,8 @@ impl Net {
         }
     }
 
-    /// Closes the sockets with the most unsent bytes until `rest` bytes fit. Returns `false` if `writer` has the most, or
-    /// if none is left to close.
+    /// Closes the sockets with the most unsent bytes until `rest` bytes fit. `false` if `writer` has the most, or none
+    /// is left.
     fn make_space(&mut self, writer: SocketId, rest: usize) -> bool {
         let is_long = rest > self.outbox.limit() / LONG_WRITE;
         while rest > self.outbox.free_capacity() {

@@ -5,12 +5,8 @@ use crate::net::error::{Error, Result};
 use super::Net;
 
 impl Net {
-    /// Checks that the loop is used by the process that made it. A forked child shares the kernel's poll set with its
-    /// parent. The child's waits would take the parent's events, and its closes would deregister the parent's sockets.
-    ///
-    /// # Errors
-    ///
-    /// ERR_FORKED in a forked child.
+    /// Checks that this process made the loop (else ERR_FORKED). A forked child shares the kernel's poll set with its
+    /// parent: its waits would take the parent's events, and its closes deregister the parent's sockets.
     pub(crate) fn check_owner(&self) -> Result<()> {
         match self.owner.is_current() {
             true => Ok(()),
@@ -21,7 +17,6 @@ impl Net {
         }
     }
 
-    /// Makes the loop look as it does to a forked child. Returns its owner.
     #[cfg(test)]
     pub(crate) fn pretend_to_be_forked(&mut self) -> crate::system::OwnerProcess {
         std::mem::replace(
@@ -30,7 +25,6 @@ impl Net {
         )
     }
 
-    /// Ends the pretence: the loop belongs to `owner` again.
     #[cfg(test)]
     pub(crate) fn return_to(&mut self, owner: crate::system::OwnerProcess) {
         self.owner = owner;
