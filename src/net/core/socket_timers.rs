@@ -1,7 +1,6 @@
-//! The timers of sockets and of the program's sources, each under a token that the handler chooses.
-//!
-//! Few sockets have a timer, so a connection has no field for it. An armed timer is one entry on the timer wheel. The
-//! close phase of its socket, or the replacement of the handler, removes the entry, so it never wakes the loop in vain.
+//! The timers of sockets and of the program's sources, each under a token that the handler chooses. Few sockets have
+//! one, so a connection has no field for it. The close phase and a change of handler cancel them: none wakes the loop
+//! in vain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +12,13 @@ use crate::slots::Slots;
 use super::source::Source;
 use super::{Due, Net};
 
-/// All timers of sockets and of the program's sources that are armed, or have fired and are not told yet.
+/// The timers that are armed, or have fired and are not told yet.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
-    /// The timers. The key of an entry is the name under which the wheel knows the timer.
+    /// The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each timer, by the key of its owner and its token. The map is sorted, so that the timers of one
-    /// owner are neighbours. A search through all timers would be too slow, because a socket may have a timer for each
-    /// request under way. Invariant: exactly one entry for each timer in `armed`.
+    /// The name of each timer in `armed`, by owner and token. Sorted, because a search through all timers would be too
+    /// slow: a socket may have one for each request under way. Invariant: one entry for each timer.
     names: BTreeMap<(Key, u64), Key>,
 }
 
@@ -32,24 +30,21 @@ struct SocketTimer {
 }
 
 impl SocketTimers {
-    /// Frees the memory of entries that are no longer used.
     pub(super) fn shrink(&mut self) {
         self.armed.shrink();
     }
 }
 
 impl Net {
-    /// Arms the timer of `id` with `token`, or moves it if it is armed already. Does nothing for a closed socket.
+    /// Arms or moves the timer of `id` with `token`. Does nothing for a closed socket.
     pub(crate) fn arm_socket_timer(&mut self, id: SocketId, after: Duration, token: u64) {
         self.arm_timer_of(id.0, after, token);
     }
 
-    /// Arms a timer of a source of the program, as [`arm_socket_timer`](Self::arm_socket_timer) does.
     pub(crate) fn arm_source_timer(&mut self, id: SourceId, after: Duration, token: u64) {
         self.arm_timer_of(id.0, after, token);
     }
 
-    /// Arms a timer of a UDP socket, as [`arm_socket_timer`](Self::arm_socket_timer) does.
     pub(crate) fn arm_datagram_timer(&mut self, id: DatagramId, after: Duration, token: u64) {
         self.arm_timer_of(id.0, after, token);
     }
@@ -58,11 +53,11 @@ impl Net {
         if self.is_closed(owner) {
             return;
         }
-        // The turn's reading of the clock may be old by now, and a timer must not fire early.
+        // The turn's reading may be old, and a timer must not fire early.
         let deadline = self.reactor.read_clock().checked_add(after);
         let reactor = &mut self.reactor;
         if let Some(&name) = self.socket_timers.names.get(&(owner, token)) {
-            // The entries in `names` and `armed` are kept: a timer that every message arms anew must not allocate.
+            // Both entries are kept: a timer that every message arms anew must not allocate.
             if let Some(timer) = self.socket_timers.armed.get_mut(name) {
                 reactor.disarm(timer.handle);
                 timer.handle = reactor.arm_source_timer(deadline, name);
@@ -81,8 +76,8 @@ impl Net {
         self.socket_timers.names.insert((owner, token), name);
     }
 
-    /// Reserves the memory of a further timer. Peers decide how many connections have timers, so a connection whose timer
-    /// finds no memory is closed, as one whose deadline finds none. Then returns `false`.
+    /// Reserves memory for a timer. Peers decide how many connections have timers, so a connection without memory is
+    /// closed, and `false` returned.
     fn reserve_timer_of(&mut self, owner: Key) -> bool {
         if self.connection(SocketId(owner)).is_none() {
             return true;
@@ -96,18 +91,16 @@ impl Net {
         has_memory
     }
 
-    /// Cancels the timer of `id` with `token`. Returns whether the handler was still to be told of the timer. For a
-    /// closed socket, returns `false`, because its handler is told of no timer any more.
+    /// Cancels the timer of `id` with `token`. Returns whether the handler was still to be told of it; `false` for a
+    /// closed socket.
     pub(crate) fn cancel_socket_timer(&mut self, id: SocketId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }
 
-    /// Cancels a timer of a source of the program, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
     pub(crate) fn cancel_source_timer(&mut self, id: SourceId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }
 
-    /// Cancels a timer of a UDP socket, as [`cancel_socket_timer`](Self::cancel_socket_timer) does.
     pub(crate) fn cancel_datagram_timer(&mut self, id: DatagramId, token: u64) -> bool {
         self.cancel_timer_of(id.0, token)
     }
@@ -120,15 +113,13 @@ impl Net {
         !self.is_closed(owner)
     }
 
-    /// Cancels every timer of `id`.
     pub(crate) fn cancel_socket_timers(&mut self, id: SocketId) {
         self.cancel_timers_of(id.0);
     }
 
-    /// Cancels every timer of the socket or source under `owner`.
     #[inline]
     pub(super) fn cancel_timers_of(&mut self, owner: Key) {
-        // This fast path pays, because every close calls this function, and few sockets have timers.
+        // Fast path: every close calls this function, and few sockets have timers.
         if !self.socket_timers.names.is_empty() {
             self.cancel_each_timer_of(owner);
         }
@@ -150,14 +141,13 @@ impl Net {
         }
     }
 
-    /// Returns the socket or source whose timer `name` has fired. `None` if the timer was cancelled, or armed anew.
+    /// Returns the owner of the fired timer `name`. `None` if the timer was cancelled, or armed anew.
     pub(super) fn owner_of_timer(&self, name: Key) -> Option<Key> {
         let timer = self.socket_timers.armed.get(name)?;
         (!self.reactor.is_armed(timer.handle)).then_some(timer.owner)
     }
 
-    /// Takes out the timer `name`, which has fired. `None` if meanwhile the timer was cancelled or armed anew, or its
-    /// socket or source was closed.
+    /// Takes out the fired timer `name`. `None` if it was cancelled or armed anew, or its owner was closed.
     pub(super) fn take_socket_timer(&mut self, name: Key) -> Option<Due> {
         self.owner_of_timer(name)?;
         let timer = self.socket_timers.armed.remove(name)?;
@@ -173,7 +163,6 @@ impl Net {
         })
     }
 
-    /// Whether the socket or source under `owner` is closed or gone.
     fn is_closed(&self, owner: Key) -> bool {
         match self.reactor.get(owner) {
             Some(Source::Custom(source)) => source.is_closing(),

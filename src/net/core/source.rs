@@ -1,4 +1,4 @@
-//! The sources of the reactor, and the methods through which the reactor calls each kind of source.
+//! The sources of the reactor, and the methods through which the reactor calls each kind.
 
 use mio::event;
 
@@ -12,37 +12,33 @@ use crate::reactor::{Handler, Registration};
 
 use super::custom_source::CustomSource;
 
-/// The limit on the reads of a connection in a row while no other source waits: 256 KiB with the default buffer. The
-/// next poll then looks for other ready sources (D6). A short read that clears the readiness ends the burst anyway.
+/// The limit on a connection's reads in a row while no other source waits: 256 KiB with the default buffer. Then a poll
+/// looks for other ready sources (D6). A short read that clears the readiness ends the burst anyway.
 const READ_BURST: u32 = 2;
 
-/// The limit on the reads of a connection in a row while other sources wait. A peer that never stops sending delays
-/// each of these sources by one read a turn.
+/// The limit while other sources wait: a peer that never stops sending delays each of them by one read a turn.
 const READ_BURST_BESIDE_OTHERS: u32 = 1;
 
-/// A source that the reactor serves.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A connection, inline because every message touches it.
     Connection(Connection),
     /// A listening socket. Boxed, because listeners are few and large.
     Listener(Box<Listener>),
-    /// An attempt: a connect to one address of a name. Several may race for one connection.
+    /// A connect to one address of a name. Several may race for one connection.
     Attempt(Box<Attempt>),
     /// A UDP socket. Boxed, because it is large, and a connection is the commonest source.
     Datagrams(Box<Datagrams>),
-    /// A source of the program. Its object lies beside its handler, so that a callback can borrow both.
+    /// Its object lies beside its handler, so that a callback can borrow both.
     Custom(CustomSource),
 }
 
-/// The resources that all sources of one loop share, lent to each source while it is served.
+/// The resources of the loop, lent to each source while it is served.
 #[derive(Debug)]
 pub(crate) struct SharedResources<'a> {
-    /// The read buffer of the loop. Empty in calls in which no source reads.
+    /// The read buffer. Empty in calls in which no source reads.
     pub(crate) buffer: &'a mut [u8],
     pub(crate) outbox: &'a mut Outbox,
-    /// The number of the turn, the reserve descriptor, and the count of open sockets for the loop's limit. An accept
-    /// that finds no free descriptor gives up the reserve.
     pub(crate) loop_admission: &'a mut LoopAdmission,
 }
 
@@ -185,8 +181,7 @@ impl Handler for Source {
                 CustomSource::keep_error(registration);
                 None
             }
-            // A listener gets its error from its next `accept`, and an attempt in `on_writable`: for a failed connect,
-            // the kernel reports writable as well.
+            // A listener's next `accept` returns its error. For a failed connect, the kernel reports writable as well.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
@@ -233,8 +228,7 @@ impl Handler for Source {
                 datagrams.on_deadline(registration);
                 None
             }
-            // The deadline of a source of the program is the time of the next try to register its object. The kernel has
-            // refused the last try.
+            // The deadline is the time of the next try to register the object, after the kernel has refused.
             Self::Custom(_) => registration.take_rearm().then_some(Event::SourceUnarmed),
             Self::Attempt(_) => None,
         }

@@ -6,7 +6,6 @@ use crate::net::values::{CloseReason, DatagramId, ServerId, SocketId, SourceId};
 use super::Net;
 use super::source::Source;
 
-/// The socket, server, UDP socket or source that keeps a loop awake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awake {
     /// A socket, or one of its attempts to connect.
@@ -17,17 +16,14 @@ pub(crate) enum Awake {
 }
 
 impl Net {
-    /// Returns the number of the turns that were begun.
     pub(crate) fn turns(&self) -> u64 {
         self.loop_admission.turns()
     }
 
-    /// Returns the number of sources that wait to be served, flushed or closed.
     pub(crate) fn queued_sources(&self) -> usize {
         self.reactor.queued()
     }
 
-    /// Returns the first source that keeps the loop awake. `None` if there is none, or it is gone.
     pub(crate) fn keeps_awake(&self) -> Option<Awake> {
         let key = self.reactor.first_queued()?;
         Some(match self.reactor.get(key)? {
@@ -39,8 +35,8 @@ impl Net {
         })
     }
 
-    /// Closes the socket, UDP socket or server that keeps the loop awake. The handler of a socket or UDP socket gets an
-    /// internal error. A source of the program stays: only the program knows whether it is needed.
+    /// Closes what keeps the loop awake. A socket's handler gets an internal error. A source of the program stays: only
+    /// the program knows whether it is needed.
     pub(crate) fn close_spinning(&mut self) {
         match self.keeps_awake() {
             Some(Awake::Socket(id)) => {
