@@ -1,4 +1,4 @@
-//! Writes from the views to the outbox, and the callbacks during which the outbox gathers writes.
+//! Writes to the outbox, and the callbacks during which the outbox gathers them.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -24,20 +24,17 @@ impl Net {
         }
     }
 
-    /// Whether unused memory was noticed, and is to be freed.
     pub(crate) fn reclaims_soon(&self) -> bool {
         self.reactor.reclaims_soon()
     }
 
-    /// Frees unused memory now, without waiting for the time that
-    /// [`Reactor::reclaim_soon`](crate::reactor::Reactor::reclaim_soon) has set.
+    /// Frees unused memory without the wait of [`Reactor::reclaim_soon`](crate::reactor::Reactor::reclaim_soon).
     pub(crate) fn reclaim_now(&mut self) {
         self.reactor.reclaim();
         self.reclaim();
     }
 
-    /// Frees memory that a spike has left, after the reactor has freed its own. If the outbox still keeps much, the
-    /// reactor reclaims again later.
+    /// Frees memory that a spike has left, after the reactor has freed its own.
     pub(super) fn reclaim(&mut self) {
         if self.scratch.is_empty() {
             self.scratch = String::new();
@@ -58,14 +55,13 @@ impl Net {
         self.notice_slack();
     }
 
-    /// Asks the reactor to reclaim memory later, if the outbox keeps much unused memory.
     pub(crate) fn notice_slack(&mut self) {
         if self.outbox.has_slack() {
             self.reactor.reclaim_soon();
         }
     }
 
-    /// Returns the number of bytes written to a socket; of a refused write, the bytes that the kernel has taken.
+    /// Returns the bytes written to a socket; of a refused write, those that the kernel has taken.
     pub(crate) fn bytes_written(&self, id: SocketId) -> u64 {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -73,27 +69,25 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the number of bytes that all sockets together have sent. The received bytes of datagrams count too, and
-    /// those that filters have received without an event.
+    /// Returns the bytes that all sockets have sent, the received bytes of datagrams, and those that filters have
+    /// received without an event.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.outbox.moved_bytes()
     }
 
-    /// Whether the unsent bytes of all sockets have come near their limit, and the caller has not
-    /// [taken](Self::take_pressure) this news.
+    /// Whether the caller has still to [take](Self::take_pressure) the news that all unsent bytes are near their limit.
     #[inline]
     pub(crate) fn has_pressure(&self) -> bool {
         self.outbox.has_pressure()
     }
 
-    /// Takes the news that the unsent bytes of all sockets are near their limit. Returns the bytes and the limit.
+    /// Returns the unsent bytes of all sockets and their limit.
     pub(crate) fn take_pressure(&mut self) -> (usize, usize) {
         self.outbox.take_pressure();
         (self.outbox.waiting(), self.outbox.limit())
     }
 
-    /// Returns the number of written bytes that the kernel has not taken, or that were lost after a failure or at the
-    /// close.
+    /// Returns the written bytes that the kernel has not taken, or that were lost at a failure or the close.
     pub(crate) fn queued_bytes(&self, id: SocketId) -> usize {
         let Some(connection) = self.connection(id) else {
             return 0;
@@ -101,7 +95,7 @@ impl Net {
         connection.queued_bytes() + self.outbox.own_bytes(id)
     }
 
-    /// Writes `bytes` to the socket `id`. Fast path: in the socket's own callback, the bytes only gather in the outbox.
+    /// Fast path: in the socket's own callback, the bytes only gather in the outbox.
     // Always inlined: nearly every call is two comparisons and a copy.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, id: SocketId, bytes: &[u8]) -> Flow {
@@ -111,7 +105,6 @@ impl Net {
         self.write_to_connection(id, Payload::Borrowed(bytes))
     }
 
-    /// Writes `payload` to the socket `id`.
     pub(crate) fn write(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() && self.outbox.put_own(id, payload.as_bytes()) {
             return Flow::Open;
@@ -119,8 +112,7 @@ impl Net {
         self.write_to_connection(id, payload)
     }
 
-    /// Writes `payload` outside of the fast path: gathers it in a longer buffer of the callback, or adds it to the span
-    /// of the connection. If neither takes it, passes it to the connection.
+    /// Gathers `payload` in a longer buffer of the callback, adds it to a span, or else passes it to the connection.
     #[inline(never)]
     fn write_to_connection(&mut self, id: SocketId, payload: Payload<'_>) -> Flow {
         if payload.is_better_copied() {
@@ -139,7 +131,7 @@ impl Net {
         }
     }
 
-    /// Writes `bytes` to each of `sockets`. Returns the sockets that did not answer `Open`, with their answers.
+    /// Writes to each of `sockets`. Returns those that did not answer `Open`, with their answers.
     pub(crate) fn broadcast(
         &mut self,
         sockets: impl IntoIterator<Item = SocketId>,
@@ -161,8 +153,7 @@ impl Net {
                 }
             }
         } else {
-            // A long message is stored once. The queue of each socket whose kernel buffer does not take it at once
-            // holds a reference to it.
+            // A long message is stored once. Each queue that needs it holds a reference.
             let bytes: Rc<[u8]> = bytes.into();
             for id in sockets {
                 write(self, id, Payload::Shared(Rc::clone(&bytes)));
@@ -171,8 +162,8 @@ impl Net {
         others
     }
 
-    /// Adds the message of the running broadcast to the spans of `sockets`. Stops at the first socket that needs more
-    /// than a move of its span, and returns this socket.
+    /// Adds the message to the spans of `sockets`, up to the first that needs more than a move of its span. Returns
+    /// that one.
     #[inline]
     fn advance_spans(&mut self, sockets: &mut impl Iterator<Item = SocketId>) -> Option<SocketId> {
         let mut moves = self.outbox.span_moves();
@@ -183,7 +174,7 @@ impl Net {
         })
     }
 
-    /// Appends `bytes` to the span of a socket, or begins a span with them. Returns whether a span took them.
+    /// Adds `bytes` to the span of a socket, or begins one. Returns whether a span took them.
     #[inline]
     fn put_in_span(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let outbox = &mut self.outbox;
@@ -194,8 +185,8 @@ impl Net {
         put == Some(true)
     }
 
-    /// Begins a callback of a socket. Before `on_data`, and mostly before `on_end`, the read has begun to gather for
-    /// this callback already, because the read had the connection at hand.
+    /// Begins a callback of a socket. Mostly a read, which had the connection at hand, gathers for the callback
+    /// already.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
@@ -204,7 +195,7 @@ impl Net {
         self.reactor.begin_callback(id.0)
     }
 
-    /// Begins to gather the writes of a socket's callback. If the connection cannot send at once, the capacity is zero.
+    /// Begins to gather. The capacity is zero if the connection cannot send at once.
     #[inline(never)]
     fn begin_gathering(&mut self, id: SocketId) {
         if let Some((Source::Connection(connection), readiness)) =
@@ -215,12 +206,12 @@ impl Net {
         }
     }
 
-    /// Ends a callback that panicked. The caller calls this before the next callback.
+    /// Ends a callback that panicked, before the next callback.
     pub(crate) fn abandon_callback(&mut self) {
         self.reactor.abandon_callback();
     }
 
-    /// Ends the callback of a socket: sends the bytes that it gathered, or flushes its queue if it asked for a flush.
+    /// Sends the bytes that a callback gathered, or flushes its socket's queue if it asked for a flush.
     #[inline(always)]
     pub(super) fn end_callback(&mut self, scope: CallbackScope) {
         if !self.outbox.end_callback() {
@@ -237,7 +228,6 @@ impl Net {
             });
     }
 
-    /// Ends a callback without gathered bytes: flushes the socket's queue if the callback asked for a flush.
     fn end_callback_by_flush(&mut self, scope: CallbackScope) {
         let mut resources = SharedResources {
             buffer: &mut [],
@@ -248,9 +238,8 @@ impl Net {
     }
 }
 
-/// The flush phase.
 impl Net {
-    /// Runs a whole flush phase: flushes the sources that have asked for it, except the one whose callback runs.
+    /// Flushes the sources that have asked for it, except the one whose callback runs.
     pub(crate) fn flush(&mut self) {
         self.reactor.begin(Phase::Flush);
         self.reactor.flush(&mut SharedResources {
@@ -260,12 +249,10 @@ impl Net {
         });
     }
 
-    /// Begins a flush phase whose sources [`flush_next`](Self::flush_next) flushes one by one.
     pub(crate) fn begin_flushing(&mut self) {
         self.reactor.begin(Phase::Flush);
     }
 
-    /// Flushes the next source of the phase. Returns `false` if none is left.
     pub(crate) fn flush_next(&mut self) -> bool {
         self.reactor.flush_next(&mut SharedResources {
             buffer: &mut [],
