@@ -219,8 +219,8 @@ impl Net {
         }
     }
 
-    /// Removes closed sources from the lookups of `query`: a new source would join a lookup that only they wait for,
-    /// and that may hang.
+    /// Removes closed sources from the lookups of `query`. Otherwise a new source would join a lookup that only closed
+    /// sources wait for, although that lookup may hang.
     fn dismiss_closed_askers(&mut self, query: &HostQuery<'_>, resolver: &SharedResolver) {
         let Some(lookups) = self.lookups.as_ref().filter(|lookups| lookups.is_waiting()) else {
             return;

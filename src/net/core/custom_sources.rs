@@ -72,8 +72,7 @@ impl Net {
             .flatten()
     }
 
-    /// Ends a callback. A source that is still ready is served again: at once if its burst lasts, else after the other
-    /// ready ones.
+    /// Ends a callback. A source that is still ready is served again: at once in its burst, else after the others.
     pub(crate) fn end_source_callback(&mut self, id: SourceId) {
         self.reactor
             .end_lent_callback(id.0, |source, registration, is_alone| {

@@ -249,8 +249,8 @@ impl Net {
         source.datagrams_mut()?.take_last_error()
     }
 
-    /// Closes a UDP socket and frees its address at once. Not in a forked child: it would deregister the parent's
-    /// socket.
+    /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, because the close would
+    /// deregister the parent's socket.
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {

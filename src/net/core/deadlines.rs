@@ -184,8 +184,7 @@ impl Net {
         }
     }
 
-    /// Lets the connection fail after its handler was told of the program's deadline, unless the handler has decided
-    /// otherwise.
+    /// Lets the connection fail at the program's deadline, unless its handler, which was told, has decided otherwise.
     pub(crate) fn answer_deadline(&mut self, id: SocketId) {
         let (counts, outbox) = (&mut self.tally.time_limits, &mut self.outbox);
         self.reactor.visit(id.0, |source, registration| {
@@ -227,8 +226,8 @@ impl Net {
         has_memory
     }
 
-    /// Wakes the connection's put-off timers by another entry on the wheel: its opening may have disarmed the one that
-    /// they wait for.
+    /// Notes that a connection has opened. It may have disarmed its entry on the wheel, for which put-off timers wait.
+    /// So they get another one.
     pub(crate) fn note_opened(&mut self, id: SocketId) {
         if self.has_put_off(id.0) {
             self.reactor.visit(id.0, |_, registration| {

@@ -84,8 +84,7 @@ impl Net {
         id
     }
 
-    /// Handles the answer to a server's lookup. As in Node, link-local addresses (`fe80::/10`) without a zone are
-    /// skipped.
+    /// Handles the answer to a server's lookup. As in Node, skips link-local addresses (`fe80::/10`) without a zone.
     pub(crate) fn finish_listen_lookup(
         &mut self,
         id: ServerId,

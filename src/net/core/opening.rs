@@ -1,5 +1,4 @@
-//! Connections that `connect` does not make: accepted ones, and those that the user gives to the loop or takes out of
-//! it.
+//! Connections that `connect` does not make: accepted ones, and those that the user gives to the loop, or takes out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -101,8 +100,7 @@ impl Net {
         self.connection(id).is_some_and(Connection::is_untold)
     }
 
-    /// Inserts a connection into the reactor, also if the kernel refuses to register it: the connection then fails as
-    /// any other.
+    /// Inserts a connection into the reactor. If the kernel refuses to register it, the connection fails as any other.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();

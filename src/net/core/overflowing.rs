@@ -52,8 +52,7 @@ impl Net {
         }
     }
 
-    /// Closes the sockets with the most unsent bytes until `rest` bytes fit. `false` if `writer` has the most, or none
-    /// is left.
+    /// Closes the sockets with the most unsent bytes until `rest` bytes fit. `false` if `writer` has the most.
     fn make_space(&mut self, writer: SocketId, rest: usize) -> bool {
         let is_long = rest > self.outbox.limit() / LONG_WRITE;
         while rest > self.outbox.free_capacity() {

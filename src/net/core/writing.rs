@@ -162,8 +162,7 @@ impl Net {
         others
     }
 
-    /// Adds the message to the spans of `sockets`, up to the first that needs more than a move of its span. Returns
-    /// that one.
+    /// Adds the message to the spans of `sockets`, up to the first that needs more than a move. Returns that one.
     #[inline]
     fn advance_spans(&mut self, sockets: &mut impl Iterator<Item = SocketId>) -> Option<SocketId> {
         let mut moves = self.outbox.span_moves();
@@ -185,8 +184,7 @@ impl Net {
         put == Some(true)
     }
 
-    /// Begins a callback of a socket. Mostly a read, which had the connection at hand, gathers for the callback
-    /// already.
+    /// Begins a callback of a socket. Mostly a read, which had the connection at hand, gathers already.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
