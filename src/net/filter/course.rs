@@ -1,20 +1,18 @@
-//! The course of a filter: whether it may be called, and the error that stands for its panic.
+//! Whether a filter may be called, and the error that stands for its panic.
 
 use std::cell::{Cell, OnceCell};
 
 use crate::net::error::{Error, Result};
 use crate::system::catch_panic;
 
-/// The beginning of the text of the error.
 const PANICKED: &str = "one of its filters panicked";
 
-/// The course of a filter. A filter is user code, and is called while its connection is half changed. A panic that
-/// passed through would leave the connection so, and the bytes of one socket in a buffer of all. So a panic becomes an
-/// error of the filter.
+/// A filter is user code, and is called while its connection is half changed. A panic that passed through would leave
+/// the connection so, and the bytes of one socket in a buffer of all. So it becomes an error of the filter.
 #[derive(Debug, Default)]
 pub(super) struct Course {
     step: Cell<Step>,
-    /// The error that stands for a panic. After a panic the state of the filter is unknown, so it is not called again.
+    /// After a panic the state of the filter is unknown, so it is not called again.
     panic: OnceCell<Error>,
 }
 
@@ -23,7 +21,6 @@ enum Step {
     #[default]
     New,
     Begun,
-    /// The `begin` of the filter has failed.
     Stillborn,
 }
 
@@ -32,7 +29,6 @@ impl Course {
         self.step.get() == Step::New
     }
 
-    /// Notes whether the `begin` of the filter has succeeded.
     pub(super) fn note_begun(&self, has_succeeded: bool) {
         self.step.set(match has_succeeded {
             true => Step::Begun,
@@ -45,7 +41,6 @@ impl Course {
         self.step.get() == Step::Begun
     }
 
-    /// Returns the error that stands for a panic of the filter, if there was one.
     #[inline]
     pub(super) fn panic(&self) -> Option<&Error> {
         self.panic.get()

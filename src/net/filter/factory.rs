@@ -8,7 +8,6 @@ use crate::system::catch_panic;
 
 use super::layer::AnyFilter;
 
-/// A factory that makes one filter for each connection.
 #[derive(Clone)]
 pub(crate) struct FilterFactory {
     make: Rc<dyn Fn() -> Result<Box<dyn AnyFilter>>>,
@@ -24,7 +23,6 @@ impl FilterFactory {
         }
     }
 
-    /// Makes a factory whose filters are made from a configuration alone.
     #[cfg(feature = "tls")]
     pub(crate) fn of_configuration<F: AnyFilter + 'static>(
         make: impl Fn() -> Result<F> + 'static,
@@ -35,7 +33,7 @@ impl FilterFactory {
         }
     }
 
-    /// Checks the configuration, if the filters are made from one. With a bad one, a server could serve no connection.
+    /// Checks a configuration: with a bad one, a server could serve no connection.
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_of_configuration {
             self.make()?;

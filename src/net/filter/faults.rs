@@ -4,14 +4,12 @@ use std::io;
 
 use crate::net::error::{Error, Syscall};
 
-/// The error of a filter that breaks its contract.
 #[cold]
 pub(super) fn misbehaved() -> Error {
     let text = "a filter has answered with bytes that it was not given, or has used none of many";
     Error::with_code(Error::FILTER, text)
 }
 
-/// The error of a filter whose bytes find no memory.
 pub(super) fn without_memory() -> Error {
     Error::new(Syscall::Read, io::ErrorKind::OutOfMemory.into())
 }

@@ -1,7 +1,5 @@
-//! The filters of one connection, in their order, and the way of the bytes through them.
-//!
-//! The methods answer as the calls of a stream do, so that the connection treats both alike. A read of 0 bytes is the
-//! end of the peer, and `WouldBlock` means that nothing can be done for now.
+//! The filters of one connection, in their order. The methods answer as a stream's calls do: a read of 0 bytes is the
+//! peer's end, and `WouldBlock` means that nothing can be done for now.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -17,34 +15,31 @@ use super::passage::{answer, fill, flush, read_top, send, write_through};
 use super::wire::{LastWrite, MOST_READS, WireState, is_full, total_length};
 use super::wire_buffer::WireBuffer;
 
-/// The limit on a filter's own bytes, such as answers to the peer, that wait for the kernel. Above the limit, the
-/// connection does not read.
+/// The limit on a filter's own bytes that wait for the kernel, such as answers. Above it, the connection does not read.
 const MOST_ANSWER_BYTES: usize = 64 << 10;
 
 /// The filters of one connection. Invariant: there is at least one. The first is next to the wire.
 #[derive(Debug)]
 pub(crate) struct Filters {
     layers: Vec<Layer>,
-    /// The number of layers that are ready. Of the layers after these, only the first may have begun.
+    /// The number of ready layers. Of the layers after these, only the first may have begun.
     ready: usize,
     wire: WireState,
 }
 
-/// The result of a step of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advance {
     /// All filters are ready.
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// The step has stopped although the stream may hold more. The step has made as many reads as one step may, or has
-    /// found an address of the peer. Or so many answers of a filter wait for the kernel that nothing more is read.
+    /// The stream may hold more, but the step has made its reads, or has found an address of the peer. Or too many
+    /// answers of a filter wait for the kernel.
     Unfinished,
 }
 
 impl Filters {
-    /// Makes the filters of a connection that is not open yet. `first`, if it is given, is next to the wire, and the
-    /// filters of `factories` follow. `None` if there are none.
+    /// Makes the filters of a connection that is not open yet: `first`, next to the wire, then those of `factories`.
     pub(crate) fn make(
         first: Option<Box<dyn AnyFilter>>,
         factories: &[FilterFactory],
@@ -65,8 +60,8 @@ impl Filters {
         })))
     }
 
-    /// Makes the filters of an open connection, which has received `received` bytes. The first `plain` bytes of its
-    /// queue were written before, and are sent as they are.
+    /// Makes the filters of an open connection. The first `plain` bytes of its queue were written before, and are sent
+    /// as they are.
     pub(crate) fn start(filter: Box<dyn AnyFilter>, plain: usize, received: u64) -> Self {
         Self {
             layers: vec![Layer::new(filter)],
@@ -79,13 +74,11 @@ impl Filters {
         }
     }
 
-    /// Puts a further filter above these.
     pub(crate) fn push(&mut self, filter: Box<dyn AnyFilter>) {
         self.layers.push(Layer::new(filter));
     }
 
-    /// Removes the filter if it is the only one and has done its work. Returns the filter, and the bytes that it has
-    /// decoded; the caller then drops this value. Otherwise returns `None`, and changes nothing.
+    /// Removes the only filter, with its decoded bytes, if it has done its work; the caller then drops this value.
     pub(crate) fn take_apart(&mut self) -> Option<(Box<dyn AnyFilter>, Vec<u8>)> {
         match &self.layers[..] {
             [layer] if layer.is_over() && self.wire.cut.is_none() && !self.has_plain() => {
@@ -95,7 +88,7 @@ impl Filters {
         }
     }
 
-    /// Takes the bytes that the filter next to the handler has decoded. `None` if the filters have other input too.
+    /// Takes the decoded bytes. `None` if the filters have other input too.
     pub(crate) fn take_decoded(&mut self) -> Option<Vec<u8>> {
         let (top, below) = self.layers.split_last_mut()?;
         let has_other = self.wire.failure.is_some() || below.iter().any(Layer::has_input);
@@ -105,18 +98,17 @@ impl Filters {
         }
     }
 
-    /// Returns the number of bytes that the connection has received on the wire.
+    /// Returns the number of bytes received on the wire.
     pub(crate) fn received(&self) -> u64 {
         self.wire.received
     }
 
-    /// Returns the address of the peer. Of the ready filters that know one, the nearest to the handler counts.
+    /// Returns the address of the peer, from the ready filter nearest to the handler that knows one.
     pub(crate) fn peer_address(&self) -> Option<SocketAddr> {
         let ready = &self.layers[..self.ready];
         ready.iter().rev().find_map(Layer::peer_address)
     }
 
-    /// Returns the filter of the type `F`, if there is one, and of several the nearest to the handler.
     pub(crate) fn find<F: Filter + 'static>(&self) -> Option<&F> {
         self.layers
             .iter()
@@ -139,19 +131,16 @@ impl Filters {
         self.layers.last().is_some_and(|top| top.out.has_batch())
     }
 
-    /// Whether bytes that were written before there were filters wait for the kernel.
     pub(crate) fn has_plain(&self) -> bool {
         self.wire.plain > 0
     }
 
-    /// Whether so many answers of filters wait for the kernel that the connection must not read: the peer sends, and
-    /// does not read.
+    /// Whether the connection must not read, because too many answers wait: the peer sends, and does not read.
     pub(crate) fn is_clogged(&self) -> bool {
         self.layers.iter().any(has_many_answers)
     }
 
-    /// Drops the bytes that wait for the kernel, and all further ones, because a write has failed for good. The filters go
-    /// on decoding.
+    /// Drops all output, also future output, after a lasting failure of a write. The filters go on decoding.
     pub(crate) fn drop_output(&mut self) {
         self.wire.drops_output = true;
         self.wire.plain = 0;
@@ -160,7 +149,7 @@ impl Filters {
         }
     }
 
-    /// Takes the transient failure of the last write of the last operation: a signal, or a lack of memory.
+    /// Takes the transient failure of the last operation's last write: a signal, or a lack of memory.
     pub(crate) fn take_write_fault(&mut self) -> Option<io::Error> {
         if !self.wire.has_fault() {
             return None;
@@ -171,8 +160,7 @@ impl Filters {
         }
     }
 
-    /// Whether there is one filter, which is ready, and nothing waits: neither received bytes, nor bytes for the peer, nor
-    /// a failure of a read.
+    /// Whether there is one filter, which is ready, and nothing waits: no bytes in either direction, and no failure.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         match &self.layers[..] {
@@ -186,7 +174,6 @@ impl Filters {
         }
     }
 
-    /// Whether a filter has panicked.
     pub(crate) fn has_panicked(&self) -> bool {
         self.layers.iter().any(Layer::has_panicked)
     }
@@ -196,13 +183,12 @@ impl Filters {
         self.wire.has_sent
     }
 
-    /// Whether the last read of the wire proves that the kernel has no more for now, and no filter has input either.
+    /// Whether the kernel has proved to have no more for now, and no filter has input either.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.wire.read_short && !self.has_input()
     }
 
-    /// Whether the last read of the last operation was short, or was a second read after a long one and would have
-    /// blocked. Always `false` after a [`peek`](Self::peek).
+    /// Whether the last operation has proved that the kernel has no more for now. `false` after a [`peek`](Self::peek).
     pub(crate) fn has_read_short(&self) -> bool {
         self.wire.read_short && self.wire.spares_reads
     }
@@ -212,18 +198,15 @@ impl Filters {
         matches!(self.wire.last_write, LastWrite::Short)
     }
 
-    /// Whether the last operation has held back the answers of the filter next to the handler, if there are any. The
-    /// caller flushes soon: the answers leave in one call with the bytes that the handler writes until then.
+    /// Whether the caller has to flush soon, for answers that wait to leave in one call with the handler's bytes.
     pub(crate) fn holds_answers(&self) -> bool {
         self.wire.holds_answers
     }
 
-    /// Whether the last write of the last operation has failed for good.
     pub(crate) fn has_write_failed(&self) -> bool {
         matches!(self.wire.last_write, LastWrite::Failed)
     }
 
-    /// Whether the last operation ended with a write that would block.
     pub(crate) fn would_block(&self) -> bool {
         matches!(self.wire.last_write, LastWrite::WouldBlock)
     }
@@ -233,8 +216,8 @@ impl Filters {
         self.wire.late_failure.is_some()
     }
 
-    /// Lets the first filter begin. Returns whether the filter waits for the peer and has nothing to send: an
-    /// [`advance`](Self::advance) without received bytes would then change nothing.
+    /// Lets the first filter begin. Returns whether it only waits for the peer: an [`advance`](Self::advance) without
+    /// received bytes would change nothing.
     pub(crate) fn begin(&mut self) -> bool {
         let Some(first) = self.layers.first_mut() else {
             return false;
@@ -243,12 +226,8 @@ impl Filters {
         !first.is_ready() && !first.has_input() && first.out.is_empty()
     }
 
-    /// Goes on with the handshake. Reads from the stream into `received`, if it is given.
-    ///
-    /// # Errors
-    ///
-    /// The error of a filter or of the stream, which may be transient (EINTR, a lack of memory). Before a filter's
-    /// error is returned, the kernel is offered the filter's bytes for the peer.
+    /// Goes on with the handshake. Reads from the stream into `received`, if it is given. An error of the stream may be
+    /// transient (EINTR, a lack of memory). Before a filter's error is returned, its bytes are offered to the kernel.
     pub(crate) fn advance(
         &mut self,
         stream: &mut Stream,
@@ -262,8 +241,7 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failure of this write is returned only after the `fill` at the end of the loop. Bytes that the peer has
-            // sent before come first.
+            // A failure is returned after the `fill` at the loop's end: bytes that the peer has sent before come first.
             let sent = match above.is_empty() && top.may_hold_answers() {
                 true => Ok(false),
                 false => send(top, below, &mut self.wire, stream),
@@ -289,8 +267,7 @@ impl Filters {
                 continue;
             }
             if has_many_answers(top) && !self.wire.has_fault() {
-                // With so many answers, the stream is not read, and no read can return the failure of the write. So it
-                // is returned now.
+                // The stream is not read under so many answers, so no read can return the failure of the write.
                 match sent {
                     Err(error) if !is_full(&error) => return Err(error),
                     _ => {}
@@ -323,7 +300,7 @@ impl Filters {
         }
         self.wire.holds_answers = self.layers.last().is_some_and(Layer::may_hold_answers);
         if !self.wire.holds_answers {
-            // If this flush fails, the first read or write after the handshake returns the error.
+            // If this fails, the first read or write after the handshake returns the error.
             let _ = self.flush_on(stream);
         }
         Ok(Advance::Ready)
@@ -342,8 +319,7 @@ impl Filters {
         };
         let received = spare.of_length(buffer.len())?;
         let read = read_top(top, below, &mut self.wire, stream, buffer, received);
-        // If the output is dropped, `answer` drops the answers now. If they were held instead, they would pile up and
-        // stop the reads.
+        // If the output is dropped, `answer` drops these too. Held answers would pile up and stop the reads.
         let has_output = !top.out.is_empty() || !below.is_empty() || self.wire.plain > 0;
         if has_output {
             self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();
@@ -354,9 +330,8 @@ impl Filters {
         read
     }
 
-    /// Looks for received bytes, as [`Stream::peek`] does: returns 1 if there are any, and 0 at the end of the peer.
-    /// Decodes until there is a byte or the end, in at most [`MOST_READS`] steps, and keeps decoded bytes for the next
-    /// read.
+    /// Returns 1 if there are received bytes, and 0 at the peer's end, as [`Stream::peek`] does. Decodes in at most
+    /// [`MOST_READS`] steps, and keeps the decoded bytes for the next read.
     pub(crate) fn peek(&mut self, stream: &mut Stream) -> io::Result<usize> {
         self.begin_call();
         self.wire.spares_reads = false;
@@ -386,9 +361,8 @@ impl Filters {
         }
     }
 
-    /// Writes as [`Stream::write`] does. `slices` have to begin with the bytes that the call before has not taken,
-    /// because some of them may be encoded already. The top filter may borrow the empty buffer `spare`, and gives it
-    /// back if everything is sent.
+    /// Writes as [`Stream::write`] does. `slices` begin with the bytes that the last call has not taken, because some
+    /// may be encoded already. The top filter may borrow the empty buffer `spare`, until everything is sent.
     pub(crate) fn write(
         &mut self,
         stream: &Stream,
@@ -413,7 +387,7 @@ impl Filters {
         written
     }
 
-    /// Sends the bytes that wait in the filters. Returns whether all of them are sent.
+    /// Sends the bytes that wait in the filters. Returns whether all are sent.
     pub(crate) fn flush(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         self.flush_on(stream)
@@ -423,8 +397,7 @@ impl Filters {
         flush(&mut self.layers, &mut self.wire, stream)
     }
 
-    /// Ends this side: sends the end of each filter. The caller calls this after all written bytes are encoded. Returns
-    /// whether everything is sent; then the FIN may follow.
+    /// Sends the end of each filter, after all written bytes. Returns whether all is sent: then the FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         let mut layers = &mut self.layers[..];

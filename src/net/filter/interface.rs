@@ -6,12 +6,11 @@ use std::ops::Range;
 
 use crate::net::error::Result;
 
-/// A transformation of the bytes of a connection, in both directions: encryption, compression, a recorder, a header in
-/// front of everything else.
+/// A transformation of a connection's bytes in both directions: encryption, compression, a recorder, a header in front.
 ///
 /// A filter stands between the wire and the handler. Received bytes pass [`decode`](Self::decode) before `on_data`.
 /// Written bytes wait as they were written, and pass [`encode`](Self::encode) when they are sent. A filter makes no
-/// system call and has no clock: it computes.
+/// system call and has no clock.
 ///
 /// Filters are set by [`ListenOptions::filter`](crate::ListenOptions::filter),
 /// [`ConnectOptions::filter`](crate::ConnectOptions::filter) and [`Socket::start_filter`](crate::Socket::start_filter).
@@ -20,17 +19,16 @@ use crate::net::error::Result;
 /// # What counts where
 ///
 /// Watermarks, [`queued_bytes`](crate::Socket::queued_bytes), [`on_drain`](crate::SocketHandler::on_drain) and the
-/// counters of bytes count the handler's bytes. A byte counts as sent when the kernel has taken the bytes that stand
-/// for it. The idle timeout and the rate of receiving count the bytes on the wire: a peer that is slow within a record
-/// is not silent. The rate of sending counts the handler's bytes, and the first-byte timeout waits for a decoded byte.
+/// counters of bytes count the handler's bytes. A byte counts as sent when the kernel has taken what stands for it. The
+/// idle timeout and the rate of receiving count the bytes on the wire: a peer that is slow within a record is not
+/// silent. The rate of sending counts the handler's bytes, and the first-byte timeout waits for a decoded byte.
 ///
 /// # The handshake
 ///
-/// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has done so. A socket opens only
-/// when all of its filters are ready. A socket that connects then gets
-/// [`on_connect`](crate::SocketHandler::on_connect), and the server is told of an accepted one. After
-/// [`start_filter`](crate::Socket::start_filter), `on_connect` comes once more.
-/// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
+/// A filter that has to exchange bytes first is not [ready](Self::is_ready) until it has done so. A socket opens when
+/// all of its filters are ready. Then a socket that connects gets [`on_connect`](crate::SocketHandler::on_connect), and
+/// the server is told of an accepted one. After [`start_filter`](crate::Socket::start_filter), `on_connect` comes once
+/// more. [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) limits the time.
 ///
 /// # The end
 ///
@@ -42,9 +40,9 @@ use crate::net::error::Result;
 ///
 /// A panic of a filter, or of the closure that makes it, is an error of its socket. The error has the code
 /// [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED) and the text of the panic. The panic does not leave the
-/// loop, whatever its [policy](crate::PanicPolicy) is, and the filter is not called again. The bytes of the call are
-/// lost. [`Statistics::panics`](crate::Statistics::panics) counts the panics of filters, because a socket that is
-/// destroyed in the same callback tells nothing of them.
+/// loop, whatever its [policy](crate::PanicPolicy) is. The filter is not called again, and the bytes of the call are
+/// lost. [`Statistics::panics`](crate::Statistics::panics) counts it, because a socket that is destroyed in the same
+/// callback tells nothing of it.
 ///
 /// ```
 /// use std::io::IoSlice;
@@ -92,18 +90,15 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Whether the handler's bytes may pass. Once the answer is `true`, it must stay so. By default it is always
-    /// `true`.
+    /// Whether the handler's bytes may pass: by default always. Once `true`, the answer must stay so.
     fn is_ready(&self) -> bool {
         true
     }
 
-    /// Decodes received bytes. The decoded bytes lie [in place](Decoded::in_place), or were written to `output`, or
-    /// both.
+    /// Decodes received bytes. The result lies [in place](Decoded::in_place), or was written to `output`, or both.
     ///
-    /// The filter need not [use](Decoded::used) all of `input`. The rest comes again, at once if this call has used or
-    /// decoded something, and else in front of further bytes. If `output` is full, the method is called again soon,
-    /// also without further input.
+    /// The filter need not [use](Decoded::used) all of `input`. The rest comes again: at once if this call has used or
+    /// decoded something, else in front of further bytes. A full `output` brings another call soon, also without input.
     ///
     /// # Errors
     ///
@@ -111,9 +106,8 @@ pub trait Filter {
     /// [`FilterOutput::to_peer`] is still offered to the kernel, once.
     fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded>;
 
-    /// Encodes written bytes: appends to `to_peer` what stands for the first bytes of `bytes`, and returns the number
-    /// of these bytes, at least 1. There is at least one slice, and none is empty. All slices together are at most 64
-    /// KiB.
+    /// Encodes written bytes: appends to `to_peer` what stands for the first of `bytes`, and returns their number, at
+    /// least 1. There is at least one slice, none is empty, and all together have at most 64 KiB.
     ///
     /// Everything that stands for these bytes has to be in `to_peer` on return, because there may be no further call.
     /// The method is not called before the filter is [ready](Self::is_ready), nor after [`end`](Self::end).
@@ -144,11 +138,9 @@ pub trait Filter {
         Ok(())
     }
 
-    /// Returns the address of the peer if the filter knows a better one than the kernel does. The loop asks when the
-    /// filter is ready, and not before.
-    ///
-    /// The server looks this address up in its [block list](crate::ListenOptions::block_list), and counts the connection in
-    /// the network of this address, before the next filter begins.
+    /// Returns the peer's address, if the filter knows a better one than the kernel. The loop asks once the filter is
+    /// ready. Then the server looks the address up in its [block list](crate::ListenOptions::block_list), and counts
+    /// the connection in the address's network, before the next filter begins.
     fn peer_address(&self) -> Option<SocketAddr> {
         None
     }
@@ -203,8 +195,7 @@ impl Decoded {
         }
     }
 
-    /// Adds the decoded bytes that lie in `range` of the input. These bytes come after the bytes that were put into the
-    /// output.
+    /// Adds the decoded bytes in `range` of the input, which come after those that were put into the output.
     pub fn in_place(mut self, range: Range<usize>) -> Self {
         self.in_place = range;
         self
@@ -254,14 +245,12 @@ pub struct FilterOutput<'a> {
 }
 
 impl FilterOutput<'_> {
-    /// Returns the space that is left for decoded bytes. Bytes that are written to its front count once
-    /// [`fill`](Self::fill) is called.
+    /// Returns the space left for decoded bytes. Bytes at its front count once [`fill`](Self::fill) is called.
     pub fn space(&mut self) -> &mut [u8] {
         &mut self.space[self.filled..]
     }
 
-    /// Notes that decoded bytes were written to the first `bytes` of the [space](Self::space). A number
-    /// above the length of the space counts as that length.
+    /// Notes decoded bytes at the front of the [space](Self::space): `bytes`, but at most its length.
     pub fn fill(&mut self, bytes: usize) {
         self.filled = self.space.len().min(self.filled.saturating_add(bytes));
     }
@@ -275,11 +264,11 @@ impl FilterOutput<'_> {
         length
     }
 
-    /// Returns the buffer of bytes for the peer, to which the filter appends. The bytes leave as soon as possible, with
-    /// one exception. The filter next to the handler may append bytes in a call that also decodes bytes, or that
-    /// completes the handshake. Such bytes leave with the answer of the handler, or else in the next flush. What is
-    /// appended after the [end](Filter::end) of this side is dropped. A filter that removes bytes which it finds in the
-    /// buffer fails with [`ERR_FILTER`](crate::Error::FILTER).
+    /// Returns the buffer of bytes for the peer, to which the filter appends. They leave as soon as possible, with one
+    /// exception: the filter next to the handler may append in a call that also decodes bytes or completes the
+    /// handshake. Such bytes leave with the handler's answer, or else in the next flush. Bytes that are appended after
+    /// the [end](Filter::end) of this side are dropped. A filter that removes bytes from the buffer fails with
+    /// [`ERR_FILTER`](crate::Error::FILTER).
     pub fn to_peer(&mut self) -> &mut Vec<u8> {
         self.to_peer
     }

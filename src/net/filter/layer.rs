@@ -15,8 +15,7 @@ use super::outgoing::Outgoing;
 use super::proxy_filter::ProxyFilter;
 use super::wire::total_length;
 
-/// The limit on the received bytes that a filter leaves unused although it has space for decoded ones. Also limits the
-/// bytes that it decodes before it is ready.
+/// The limit on bytes that a filter leaves unused although it has space, or decodes before it is ready.
 const MOST_UNUSED_BYTES: usize = 256 << 10;
 
 /// A filter that can be downcast to its type.
@@ -36,20 +35,16 @@ impl fmt::Debug for dyn AnyFilter {
     }
 }
 
-/// One filter of a connection.
 pub(super) struct Layer {
     filter: Box<dyn AnyFilter>,
     course: Course,
-    /// Received bytes that the filter has not used.
     input: Vec<u8>,
     /// Whether the filter may decode more without further input.
     may_decode: bool,
-    /// Decoded bytes that no read has taken.
     decoded: Vec<u8>,
     has_peer_ended: bool,
-    /// The error of the filter. The error is kept, because several calls may ask for it.
+    /// Kept, because several calls may ask for it.
     failure: Option<Error>,
-    /// Whether this side has ended.
     has_ended: bool,
     pub(super) out: Outgoing,
 }
@@ -69,7 +64,6 @@ impl Layer {
         }
     }
 
-    /// Lets the filter begin, once.
     pub(super) fn begin(&mut self) {
         if self.course.is_new() {
             let begun = self.course.call(|| self.filter.begin(self.out.own()));
@@ -82,8 +76,8 @@ impl Layer {
         self.course.has_begun() && self.course.ask(|| self.filter.is_ready())
     }
 
-    /// Whether the filter is a [`ProxyFilter`] that has done its work. Such a filter passes all further bytes as they
-    /// are, and nothing but decoded bytes waits in this layer.
+    /// Whether the filter is a [`ProxyFilter`] that has done its work, and passes all further bytes as they are.
+    /// Nothing but decoded bytes waits in this layer.
     pub(super) fn is_over(&self) -> bool {
         let is_header = self.filter.as_any().is::<ProxyFilter>();
         is_header
@@ -94,7 +88,6 @@ impl Layer {
             && !self.has_failed()
     }
 
-    /// Returns the filter, and the bytes that it has decoded.
     pub(super) fn into_parts(self) -> (Box<dyn AnyFilter>, Vec<u8>) {
         (self.filter, self.decoded)
     }
@@ -107,13 +100,11 @@ impl Layer {
         self.filter.as_any()
     }
 
-    /// Returns the error of the filter, if it has failed.
     pub(super) fn failure(&self) -> Option<io::Error> {
         let failure = self.failure.as_ref().or_else(|| self.course.panic());
         failure.cloned().map(wrap)
     }
 
-    /// Whether a call of the filter has panicked.
     pub(super) fn has_panicked(&self) -> bool {
         self.course.panic().is_some()
     }
@@ -129,7 +120,6 @@ impl Layer {
         !self.decoded.is_empty() || self.may_decode || self.has_peer_ended || self.has_failed()
     }
 
-    /// Whether the layer holds nothing: no received or decoded bytes, no end, no failure, and no bytes for the peer.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         !self.has_input() && self.input.is_empty() && self.out.is_empty()
@@ -149,15 +139,13 @@ impl Layer {
         self.has_peer_ended
     }
 
-    /// Whether answers of the filter may wait for bytes that the handler writes. After a failure or the end of the
-    /// peer, the answers may not wait. The peer must get them even if the handler closes the connection. Answers behind
-    /// written bytes need not wait, because the flush of those bytes sends the answers too.
+    /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or the peer's end:
+    /// the peer must get them even if the handler closes. Behind written bytes they need not: one flush sends both.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()
     }
 
-    /// Moves decoded bytes into `space`, and returns their number, or 0 at the end of the peer. `None` if the filter
-    /// has no bytes, no end and no error without further input.
+    /// Moves decoded bytes into `space`, and returns their number, or 0 at the peer's end. `None` if input is needed.
     #[inline]
     pub(super) fn give(&mut self, space: &mut [u8]) -> Option<io::Result<usize>> {
         match self.has_input() {
@@ -190,8 +178,7 @@ impl Layer {
         self.has_peer_ended.then_some(Ok(0))
     }
 
-    /// Decodes bytes from the layer below into `space`. Returns the number of decoded bytes in `space`. Keeps the bytes
-    /// that the filter does not use.
+    /// Decodes `received` into `space`, and returns the number of decoded bytes. Keeps the unused ones.
     pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
         if !self.input.is_empty() {
             return self.decode_behind_kept(received, space);
@@ -219,7 +206,7 @@ impl Layer {
         self.keep_decoded(kept, &space[..length]);
     }
 
-    /// Decodes the kept input, without further bytes, into the same buffer as [`decode_ahead`](Self::decode_ahead).
+    /// Decodes the kept input, as [`decode_ahead`](Self::decode_ahead) does.
     pub(super) fn decode_kept_ahead(&mut self) {
         let kept = self.decoded.len();
         let mut space = [0; 512];
@@ -231,8 +218,7 @@ impl Layer {
         self.may_decode
     }
 
-    /// Notes that the layer below has no further bytes. This is the end of the peer if the filter agrees and has used
-    /// all its input, and else a failure.
+    /// Notes that no more comes from below: the peer's end if the filter agrees and leaves no input, else a failure.
     pub(super) fn note_end_below(&mut self) {
         if self.has_peer_ended || self.has_failed() {
             return;
@@ -247,14 +233,13 @@ impl Layer {
         }
     }
 
-    /// Fails the filter because the peer has ended before the filter was ready.
     pub(super) fn note_early_end(&mut self) {
         let text = "the peer has ended before the connection was open";
         self.failure
             .get_or_insert_with(|| Error::with_code(Error::FILTER, text));
     }
 
-    /// Encodes bytes at the front of `bytes`. The caller has sent all bytes that were written before.
+    /// Encodes the front of `bytes`. The caller has sent all bytes that were written before.
     #[inline(always)]
     pub(super) fn encode(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<()> {
         let offered = total_length(bytes);
@@ -279,7 +264,6 @@ impl Layer {
         }
     }
 
-    /// Lets the filter end this side, once.
     pub(super) fn end(&mut self) -> io::Result<()> {
         if !self.has_ended {
             self.has_ended = true;
@@ -303,8 +287,8 @@ impl Layer {
         filled
     }
 
-    /// Calls the filter until it decodes no more, or `space` is full. Returns the number of used bytes, and of decoded
-    /// bytes in `space`. After a failure or an end, all of `input` counts as used.
+    /// Calls the filter until it decodes no more, or `space` is full. Returns the numbers of used and of decoded bytes.
+    /// After a failure or an end, all of `input` counts as used.
     fn decode(&mut self, input: &mut [u8], space: &mut [u8]) -> (usize, usize) {
         let (mut used, mut filled) = (0, 0);
         self.may_decode = false;
@@ -326,7 +310,7 @@ impl Layer {
                 return (input.len(), filled);
             }
             if self.has_ended {
-                // This side has ended, and its FIN may have left. So the answers of the filter are dropped.
+                // The FIN may have left, so answers of the filter are dropped.
                 self.out.cut(answered);
             }
             filled += written;
@@ -361,8 +345,7 @@ impl Layer {
         }
     }
 
-    /// Copies decoded bytes into `space`, and keeps those that do not fit. Fails the filter if there is no memory for
-    /// them. Returns the number of copied bytes.
+    /// Copies decoded bytes into `space`, keeps those that do not fit, and returns the number of copied ones.
     fn give_in_place(&mut self, decoded: &[u8], space: &mut [u8]) -> usize {
         let fitting = decoded.len().min(space.len());
         space[..fitting].copy_from_slice(&decoded[..fitting]);
@@ -370,9 +353,9 @@ impl Layer {
         fitting
     }
 
-    /// Drops the bytes for the peer that a call has torn, where there were `before` bytes. Those that a call appends before it
-    /// panics may be a part of a record. If the call has removed bytes, the counts of sent bytes are wrong, so all bytes
-    /// are dropped. Returns whether the call has torn any.
+    /// Drops the bytes for the peer after the first `before`, which a panicked call has appended: they may be a part of
+    /// a record. If the call has removed bytes, drops all, because the counts of sent bytes are wrong. Returns whether
+    /// the call has torn any.
     #[cold]
     fn drop_torn(&mut self, before: usize) -> bool {
         if self.out.len() < before {
@@ -390,9 +373,8 @@ impl Layer {
         self.failure = Some(failure);
     }
 
-    /// Keeps received bytes that the filter has not used. Fails the filter and returns `false` if there is no memory.
-    /// Does so too if the bytes exceed [`MOST_UNUSED_BYTES`], unless the filter has only stopped because its space was
-    /// full.
+    /// Keeps unused bytes. Without memory, fails the filter and returns `false`. Also above [`MOST_UNUSED_BYTES`],
+    /// unless the filter has only stopped for lack of space.
     fn keep(&mut self, unused: &[u8]) -> bool {
         if unused.is_empty() {
             return true;
@@ -410,7 +392,7 @@ impl Layer {
         true
     }
 
-    /// Appends decoded bytes for which there was no space. Fails the filter and returns `false` if there is no memory.
+    /// Appends decoded bytes. Without memory, fails the filter and returns `false`.
     fn append_decoded(&mut self, bytes: &[u8]) -> bool {
         if self.decoded.try_reserve(bytes.len()).is_err() {
             self.failure.get_or_insert_with(without_memory);
@@ -420,9 +402,8 @@ impl Layer {
         true
     }
 
-    /// Inserts the decoded `bytes` after the first `kept` bytes of `decoded`, which are older. The bytes after the
-    /// inserted ones are newer: they did not fit into the space of the last call. Fails a filter that decodes many
-    /// bytes before it is ready, because no read takes them until then.
+    /// Inserts decoded `bytes` behind the first `kept` ones: the later ones did not fit into the last call's space, and
+    /// are newer. Fails a filter that decodes many bytes before it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         let newer = self.decoded.len() - kept;
         if !self.append_decoded(bytes) {

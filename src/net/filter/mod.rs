@@ -1,8 +1,5 @@
-//! Filters: what stands between the bytes of a connection on the wire and its handler, such as TLS.
-//!
-//! [`Filter`] is the trait that users implement. [`Filters`] are the filters of one connection in their order, with the
-//! bytes that wait between them. `Filters` read and write the stream that the connection lends, and know neither the
-//! connection nor the reactor.
+//! Filters stand between the bytes of a connection on the wire and its handler, as TLS does. [`Filters`] read and write
+//! the stream that the connection lends, and know neither the connection nor the reactor.
 
 mod course;
 mod factory;
