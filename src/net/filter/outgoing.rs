@@ -1,31 +1,26 @@
-//! The encoded bytes of one filter that the layer below has not taken, and the number of written bytes for which they
-//! stand.
+//! The encoded bytes of one filter that the layer below has not taken.
 
 /// The capacity up to which the empty buffer is kept.
 const KEPT_BYTES: usize = 512;
 
-/// The encoded bytes of one filter.
-///
-/// Written bytes stay in the queue of the connection until their encoding is sent. So an empty queue means that
-/// everything is sent, with or without a filter. The queue falls in proportion to the encoded bytes: a peer that takes
-/// a part of a long record has made progress.
+/// The encoded bytes of one filter. Written bytes stay in the connection's queue until their encoding is sent. So an
+/// empty queue means that everything is sent, with or without a filter. The queue falls in proportion to the encoded
+/// bytes: a peer that takes a part of a long record has made progress.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
-    /// The number of sent bytes at the front of `bytes`. Invariant: less than the length of `bytes`, or both are zero.
+    /// The number of sent bytes at the front of `bytes`. Invariant: less than its length, or both are zero.
     sent: usize,
-    /// The part of `bytes` that stands for written bytes. All other bytes are the filter's own.
+    /// The part of `bytes` that stands for written ones. All others are the filter's own.
     batch: Option<Batch>,
-    /// The number of written bytes that are sent, and that [`take_credit`](Self::take_credit) has not returned.
+    /// The number of written bytes that are sent, and not returned by [`take_credit`](Self::take_credit).
     credit: usize,
 }
 
-/// The range of [`Outgoing::bytes`] that stands for written bytes.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     start: usize,
     end: usize,
-    /// The number of written bytes.
     written: usize,
     /// The number of written bytes that were added to [`Outgoing::credit`].
     credited: usize,
@@ -41,7 +36,7 @@ impl Outgoing {
         self.bytes.len()
     }
 
-    /// Returns the number of the filter's own unsent bytes, which stand for no written bytes.
+    /// Returns the number of unsent bytes that stand for no written ones.
     pub(super) fn own_len(&self) -> usize {
         let of_batch = self
             .batch
@@ -49,34 +44,28 @@ impl Outgoing {
         self.bytes.len() - self.sent - of_batch
     }
 
-    /// Whether some of the unsent bytes stand for written ones.
     pub(super) fn has_batch(&self) -> bool {
         self.batch.is_some()
     }
 
-    /// Drops all bytes after the first `length`.
     pub(super) fn cut(&mut self, length: usize) {
         self.bytes.truncate(length);
     }
 
-    /// Drops all bytes, because the layer below takes no more.
     pub(super) fn drop_all(&mut self) {
         self.bytes = Vec::new();
         self.sent = 0;
         self.batch = None;
     }
 
-    /// Returns the bytes that are not sent.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    /// Returns the buffer, for bytes of the filter itself.
     pub(super) fn own(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Swaps the buffer for `spare` if the buffer is empty. Returns whether it was.
     #[inline]
     pub(super) fn borrow(&mut self, spare: &mut Vec<u8>) -> bool {
         let is_empty = self.bytes.is_empty();
@@ -86,7 +75,7 @@ impl Outgoing {
         is_empty
     }
 
-    /// Swaps the buffer back if it is empty, after [`borrow`](Self::borrow) has swapped it. Otherwise keeps it.
+    /// Undoes a [`borrow`](Self::borrow) that has swapped, if the buffer is empty.
     #[inline]
     pub(super) fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.bytes.is_empty() {
@@ -101,8 +90,7 @@ impl Outgoing {
         }
     }
 
-    /// Encodes written bytes: `encode` appends to the buffer, and returns the number of the written bytes. The caller
-    /// has sent all bytes that were written before.
+    /// Encodes written bytes by `encode`, which returns their number. The caller has sent all that was written before.
     pub(super) fn encode<E>(
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
@@ -122,7 +110,6 @@ impl Outgoing {
         Ok(written)
     }
 
-    /// Notes that the layer below has taken `count` bytes.
     pub(super) fn note_sent(&mut self, count: usize) {
         self.sent += count;
         if self.sent < self.bytes.len() {
@@ -136,7 +123,6 @@ impl Outgoing {
         }
     }
 
-    /// Credits the part of the batch that is sent.
     #[inline(never)]
     fn count(&mut self) {
         let Some(batch) = &mut self.batch else {
@@ -159,12 +145,10 @@ impl Outgoing {
         }
     }
 
-    /// Counts further `bytes` written bytes as sent. The next [`take_credit`](Self::take_credit) includes them.
     pub(super) fn credit(&mut self, bytes: usize) {
         self.credit += bytes;
     }
 
-    /// Takes the number of written bytes that were sent since the last call.
     pub(super) fn take_credit(&mut self) -> usize {
         std::mem::take(&mut self.credit)
     }

@@ -7,20 +7,17 @@ use crate::system::Stream;
 use super::layer::Layer;
 use super::wire::{MOST_READS, WireState, total_length};
 
-/// If one read gives at least this number of decoded bytes, the layer below is read once more.
+/// A read of at least this many decoded bytes is followed by another.
 const LONG_READ: usize = 32 << 10;
 
-/// The least length of a buffer that is halved, one half for received bytes and one for decoded bytes.
+/// The least length of a buffer that is halved for received and for decoded bytes.
 const LEAST_BUFFER: usize = 256;
 
-/// The limit on the written bytes that are encoded at a time, and thus also on those that are encoded ahead of the
-/// kernel.
+/// The limit on the written bytes that are encoded at a time, and so ahead of the kernel.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// The limit on the slices that are encoded at a time.
 const BATCH_SLICES: usize = 16;
 
-/// Reads through `layers`, whose last is the top.
 #[inline(never)]
 fn read(
     layers: &mut [Layer],
@@ -34,7 +31,6 @@ fn read(
     }
 }
 
-/// Reads through `top` and the layers below it.
 #[inline(never)]
 fn read_through(
     top: &mut Layer,
@@ -55,7 +51,7 @@ fn read_through(
     read
 }
 
-/// Reads as [`read_top`] does, for two callers of this file. `read_top` is compiled into each caller, and these are rare.
+/// Reads as [`read_top`] does, which is inlined, for two rare callers.
 #[inline(never)]
 fn read_into(
     top: &mut Layer,
@@ -68,8 +64,7 @@ fn read_into(
     read_top(top, below, wire, stream, space, received)
 }
 
-/// Reads through `top` and the layers below it, into `space`. The layers below put their bytes into `received`. The
-/// caller then sends the answers of `top`.
+/// Reads into `space`; the layers below read into `received`. The caller then sends the answers of `top`.
 #[inline(always)]
 pub(super) fn read_top(
     top: &mut Layer,
@@ -107,8 +102,8 @@ pub(super) fn read_top(
         .unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
 }
 
-/// Reads once more after a long read, and returns the number of decoded bytes. Decoding takes so long that the rest of a
-/// message has mostly come meanwhile: one callback and one write then serve for all of it.
+/// Reads once more after a long read. Decoding takes so long that the rest of a message has mostly come meanwhile: one
+/// callback and one write then serve for all of it.
 fn read_on(
     top: &mut Layer,
     below: &mut [Layer],
@@ -134,8 +129,7 @@ fn read_on(
     0
 }
 
-/// Decodes once into the buffer of `top`, after a read into `received` if the filter needs further input. The caller
-/// sends the answers of `top`.
+/// Decodes once into the buffer of `top`, after a read if the filter needs further input. The caller sends the answers.
 pub(super) fn fill(
     top: &mut Layer,
     below: &mut [Layer],
@@ -154,18 +148,15 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Sends the bytes with which the filter of `top` answers received ones.
 pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
-    // If encoded bytes of the queue wait too, the kernel was full. The next flush sends them all, and takes the written
-    // bytes out of the queue.
+    // If encoded bytes of the queue wait too, the next flush sends all, and takes the written bytes out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
         // A later call sends the rest of the answers, or returns the failure.
         let _ = send(top, below, wire, stream);
     }
 }
 
-/// Writes through `layers`, whose last is the top. If bytes were taken before an error, returns their number; the next
-/// write returns the error.
+/// Writes through `layers`, the last first. If bytes were taken before an error, the next write returns the error.
 pub(super) fn write(
     layers: &mut [Layer],
     wire: &mut WireState,
@@ -178,7 +169,6 @@ pub(super) fn write(
     }
 }
 
-/// Writes through `top` and the layers below it, as [`write()`] does.
 #[inline(always)]
 pub(super) fn write_through(
     top: &mut Layer,
@@ -191,8 +181,7 @@ pub(super) fn write_through(
     let offered = total_length(slices);
     let mut taken = top.out.take_credit();
     if taken < offered && !top.out.is_empty() && top.may_hold_answers() {
-        // The answers that were held back leave in one call with these bytes. If encoding fails, the loop below returns
-        // the failure.
+        // The held answers leave in one call with these bytes. If encoding fails, the loop returns the failure.
         let _ = encode(top, slices, taken);
     }
     loop {
@@ -213,7 +202,6 @@ pub(super) fn write_through(
     }
 }
 
-/// Encodes a batch of `slices`, from the byte `from` on.
 fn encode(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::Result<()> {
     match slices {
         [slice] => {
@@ -246,7 +234,7 @@ fn encode_several(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::R
     top.encode(&batch[..count])
 }
 
-/// Sends the encoded bytes of `top` to the layers below. Returns whether the layers have taken all of the bytes.
+/// Returns whether the layers below have taken all encoded bytes of `top`.
 #[inline]
 pub(super) fn send(
     top: &mut Layer,
@@ -284,7 +272,7 @@ fn send_all(
     Ok(true)
 }
 
-/// Sends the encoded bytes of all `layers`, the uppermost first. Returns whether the kernel has taken all of them.
+/// Sends the encoded bytes of all `layers`, the uppermost first. Returns whether the kernel has taken all.
 pub(super) fn flush(
     layers: &mut [Layer],
     wire: &mut WireState,

@@ -5,7 +5,7 @@ use super::wire_buffer::WireBuffer;
 /// The capacity up to which an empty buffer is kept.
 const KEPT_BYTES: usize = 4 * 1024;
 
-/// Buffers that each call of a connection with filters borrows. Neither has memory before the first call.
+/// Buffers that each call of a connection with filters borrows.
 #[derive(Debug, Default)]
 pub(crate) struct SpareBuffers {
     pub(crate) encoded: Vec<u8>,
@@ -13,9 +13,8 @@ pub(crate) struct SpareBuffers {
 }
 
 impl SpareBuffers {
-    /// Whether much memory is kept, and no connection with filters has read since the last
-    /// [`note_removal`](Self::note_removal). While they read, nothing is to be freed. An entry on the timer wheel would
-    /// only give each wait of the loop a timeout, which the kernel takes time for.
+    /// Whether memory is kept that no connection has used since the last [`note_removal`](Self::note_removal). While
+    /// connections read, nothing is freed: a timer for that would give each wait a timeout, which costs time.
     pub(crate) fn has_slack(&self) -> bool {
         !self.received.is_used() && self.has_memory()
     }
@@ -24,20 +23,17 @@ impl SpareBuffers {
         self.encoded.capacity() > KEPT_BYTES || self.received.has_memory()
     }
 
-    /// Notes that a connection which may have had filters is removed. If no other one reads from now on, the memory is
-    /// slack.
+    /// Notes the removal of a connection that may have had filters. If no other one reads, the memory is slack.
     pub(crate) fn note_removal(&mut self) {
         self.received.forget_use();
     }
 
-    /// Frees the memory if it is slack.
     pub(crate) fn reclaim(&mut self) {
         if !self.received.is_used() {
             self.free();
         }
     }
 
-    /// Frees the memory.
     pub(crate) fn free(&mut self) {
         if self.has_memory() {
             self.encoded = Vec::new();

@@ -6,16 +6,15 @@ use crate::net::error::copy_of_io;
 use crate::system::Stream;
 use crate::system::errno::is_transient;
 
-/// The limit on the reads of the stream in one call, however many filters there are. It is also the limit on the reads
-/// that a filter makes from the layers below in one call before it decodes any bytes. At the limit, other sources are
-/// served first.
+/// The limit on the stream's reads in one call, however many filters there are. Also limits the reads of one filter
+/// before it decodes any bytes. At the limit, other sources are served first.
 pub(super) const MOST_READS: usize = 8;
 
-/// The result of the last write to the stream in one operation.
+/// The result of the last write in one operation.
 #[derive(Debug, Default)]
 pub(super) enum LastWrite {
-    /// The kernel has taken every byte, or was offered none. Also a short write to a stream on which that does not
-    /// prove a lack of space, such as a Unix socket.
+    /// The kernel has taken every byte. Also a short write to a stream on which that does not prove a lack of space,
+    /// such as a Unix socket.
     #[default]
     Sent,
     /// The kernel has taken a part, which proves that it has no space for now.
@@ -27,41 +26,33 @@ pub(super) enum LastWrite {
     Failed,
 }
 
-/// The results of the stream's calls in one operation, and the counts and errors that outlast the operation.
+/// The results of the stream's calls in one operation, and what outlasts the operation.
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
-    /// The number of reads of the stream in this operation. At most [`MOST_READS`].
     pub(super) reads: usize,
-    /// The number of bytes at the front of the queue that were written before there were filters. These bytes are sent
-    /// as they are, and no other byte overtakes them.
+    /// The bytes at the queue's front that were written before there were filters. No other byte overtakes them.
     pub(super) plain: usize,
-    /// Whether the last read was short, or was a second read after a long one and would have blocked. Both prove that
-    /// the kernel has no more for now.
+    /// Whether the last read proves that the kernel has no more: it was short, or would have blocked after a long one.
     pub(super) read_short: bool,
-    /// Whether a read after a short one returns `WouldBlock` without a system call. Such a `WouldBlock` does not
-    /// disprove an end that the kernel has reported.
+    /// Whether a read after a short one returns `WouldBlock` without a system call, which disproves no reported end.
     pub(super) spares_reads: bool,
     pub(super) last_write: LastWrite,
-    /// Whether the kernel has taken bytes in this operation.
     pub(super) has_sent: bool,
-    /// Whether nothing more is sent, because a write has failed and the connection knows of it. Further answers of the
-    /// filters are dropped.
+    /// Whether further output is dropped, because a write has failed and the connection knows of it.
     pub(super) drops_output: bool,
-    /// The failure of a write after some bytes were taken. The next write returns it.
+    /// The failure of a write after some bytes were taken, for the next write to return.
     pub(super) late_failure: Option<io::Error>,
-    /// An error of a read that came after decoded bytes. The next read returns it.
+    /// An error of a read that came after decoded bytes, for the next read to return.
     pub(super) failure: Option<io::Error>,
     /// The lasting failure of a write, unless it was a broken pipe. The kernel reports it once: a later read would see
     /// a plain end, and a later write a broken pipe.
     pub(super) cut: Option<io::Error>,
-    /// Whether the operation has kept back the answers of the top filter, if there are any, for the caller to flush
-    /// soon. They leave in one call with the bytes that the handler writes until then.
+    /// Whether the top filter's answers, if any, wait to leave in one call with the handler's bytes, at the next flush.
     pub(super) holds_answers: bool,
 }
 
 impl WireState {
-    /// Begins an operation. The results of the operation before may be outdated, and are cleared.
     pub(super) fn begin_call(&mut self) {
         self.reads = 0;
         self.read_short = false;
@@ -71,9 +62,8 @@ impl WireState {
         self.holds_answers = false;
     }
 
-    /// Returns the result of a write that has failed with `error` after `taken` bytes were taken. If there are such
-    /// bytes, returns their number, so that they leave the queue. The next write then returns the error, unless it is
-    /// `WouldBlock`.
+    /// Returns the result of a write that has failed after `taken` bytes, which must leave the queue. The next write
+    /// then returns the error, unless it is `WouldBlock`.
     pub(super) fn fail(&mut self, error: io::Error, taken: usize) -> io::Result<usize> {
         if taken == 0 {
             return Err(error);
@@ -84,12 +74,10 @@ impl WireState {
         Ok(taken)
     }
 
-    /// Whether the last write has met a transient failure.
     pub(super) fn has_fault(&self) -> bool {
         matches!(self.last_write, LastWrite::Fault(_))
     }
 
-    /// Whether the stream is not read again in this operation.
     pub(super) fn has_read_enough(&self) -> bool {
         self.reads == MOST_READS
     }
@@ -102,8 +90,7 @@ impl WireState {
         if self.read_short && self.spares_reads {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // Without this limit on the stream, the reads of stacked filters would multiply, because each filter may read
-        // several times.
+        // Each of several filters may read several times, so their reads of the stream would multiply.
         if self.has_read_enough() {
             return Err(io::ErrorKind::Interrupted.into());
         }
@@ -117,7 +104,7 @@ impl WireState {
         Ok(length)
     }
 
-    /// Writes to the stream. Returns 0 if the kernel is known to have no space, or `plain` bytes come first.
+    /// Writes to the stream; 0 if the kernel is known to have no space, or `plain` bytes come first.
     pub(super) fn write(&mut self, stream: &Stream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.take_late_failure()?;
         match matches!(self.last_write, LastWrite::Short) || self.plain > 0 {
@@ -126,7 +113,6 @@ impl WireState {
         }
     }
 
-    /// Writes the bytes at the front of `slices` that were written before there were filters.
     pub(super) fn write_plain(
         &mut self,
         stream: &Stream,
@@ -154,7 +140,6 @@ impl WireState {
         Ok(sent)
     }
 
-    /// Returns the failure of an earlier write, once.
     #[inline]
     pub(super) fn take_late_failure(&mut self) -> io::Result<()> {
         match self.late_failure.is_some() {
@@ -200,7 +185,6 @@ impl WireState {
     }
 }
 
-/// Returns the length of all `slices`, of which there is mostly one.
 #[inline]
 pub(super) fn total_length(slices: &[IoSlice<'_>]) -> usize {
     match slices {
@@ -214,7 +198,6 @@ fn total_length_of_several(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
-/// Whether the kernel had no space, which is no failure.
 pub(super) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }

@@ -5,20 +5,15 @@ use std::io;
 /// The alignment of the first byte, as that of the read buffer of the loop.
 const PAGE_BYTES: usize = 4096;
 
-/// A buffer for the bytes on the wire between the kernel and a filter. Empty until it is used.
+/// Empty until it is used.
 #[derive(Debug, Default)]
 pub(crate) struct WireBuffer {
     bytes: Vec<u8>,
-    /// Whether the buffer was used since [`forget_use`](Self::forget_use).
     is_used: bool,
 }
 
 impl WireBuffer {
-    /// Returns `length` bytes. The first lies on a page boundary: the kernel's copy to most other places is slower (D8).
-    ///
-    /// # Errors
-    ///
-    /// `OutOfMemory` if there is no memory for the bytes.
+    /// Returns `length` bytes, or `OutOfMemory`. The first is aligned to a page: the kernel copies faster to it (D8).
     pub(crate) fn of_length(&mut self, length: usize) -> io::Result<&mut [u8]> {
         self.is_used = true;
         let needed = length + PAGE_BYTES;
@@ -34,12 +29,10 @@ impl WireBuffer {
         Ok(&mut self.bytes[start..start + length])
     }
 
-    /// Whether the buffer has memory.
     pub(crate) fn has_memory(&self) -> bool {
         !self.bytes.is_empty()
     }
 
-    /// Whether the buffer was used since the last [`forget_use`](Self::forget_use).
     pub(crate) fn is_used(&self) -> bool {
         self.is_used
     }
@@ -48,7 +41,6 @@ impl WireBuffer {
         self.is_used = false;
     }
 
-    /// Frees the memory.
     pub(crate) fn free(&mut self) {
         self.bytes = Vec::new();
     }
