@@ -1,5 +1,4 @@
-//! The filter of an accepted connection that begins with a header of the PROXY protocol. All bytes after it pass as they
-//! are.
+//! The filter of an accepted connection that begins with a PROXY header. All bytes after it pass as they are.
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
@@ -9,29 +8,24 @@ use crate::net::error::{Error, Result};
 use super::interface::{Decoded, Filter, FilterOutput};
 use super::proxy_header::ProxyHeader;
 
-/// The filter that removes the header.
 #[derive(Debug)]
 pub(crate) struct ProxyFilter {
-    /// The address of the proxy; `None` on a Unix socket.
+    /// `None` on a Unix socket.
     proxy: Option<SocketAddr>,
-    /// Whether the connection may begin without a header.
     is_optional: bool,
     progress: Progress,
 }
 
 #[derive(Debug)]
 enum Progress {
-    /// The header, or a part of the header, has not arrived.
     Awaited {
         /// Whether the first byte was received.
         has_begun: bool,
     },
-    /// The header is complete, or there is none. The bytes of the client follow.
     Over(Option<ProxyHeader>),
 }
 
 impl ProxyFilter {
-    /// Makes the filter of a connection from `proxy`.
     pub(crate) fn new(proxy: Option<SocketAddr>, is_optional: bool) -> Self {
         Self {
             proxy,
@@ -40,7 +34,6 @@ impl ProxyFilter {
         }
     }
 
-    /// Returns the header, if one has come.
     pub(crate) fn header(&self) -> Option<&ProxyHeader> {
         match &self.progress {
             Progress::Over(header) => header.as_ref(),
@@ -48,13 +41,12 @@ impl ProxyFilter {
         }
     }
 
-    /// Returns the address of the proxy, if it has sent a header and has an address.
+    /// Returns the proxy's address, if a header has come.
     pub(crate) fn proxy(&self) -> Option<SocketAddr> {
         self.header().and(self.proxy)
     }
 
-    /// Parses the header at the front of `input`, and returns its length, or 0 for an absent optional header. `None`
-    /// while bytes of the header are missing.
+    /// Parses the header in front of `input`. Returns its length, 0 without one, and `None` while bytes are missing.
     fn take_header(&mut self, input: &[u8]) -> Result<Option<usize>> {
         if self.is_optional && ProxyHeader::is_absent(input) {
             self.progress = Progress::Over(None);
@@ -70,7 +62,6 @@ impl ProxyFilter {
         Ok(Some(length))
     }
 
-    /// Returns an error with the address of the proxy.
     fn at_proxy(&self, text: String) -> Error {
         match self.proxy {
             Some(proxy) => {

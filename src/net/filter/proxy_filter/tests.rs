@@ -3,7 +3,7 @@ use super::*;
 /// The header and the bytes of the client after it, or the text of the error.
 type Outcome = std::result::Result<(Option<ProxyHeader>, Vec<u8>), String>;
 
-/// Plays a filter on `pieces`, then the end of the peer. Unused bytes come again, in front of the next piece.
+/// Plays a filter on `pieces`, then the peer's end. Unused bytes come again, in front of the next piece.
 fn play(mut filter: ProxyFilter, pieces: &[&[u8]]) -> Outcome {
     let (mut unused, mut passed) = (Vec::new(), Vec::new());
     for piece in pieces {
@@ -121,7 +121,6 @@ fn written_bytes_leave_as_they_are() {
     assert_eq!(to_peer, b"beforeabc");
 }
 
-/// A random header, with its bytes.
 fn random_header(random: &mut fastrand::Rng) -> (Option<ProxyHeader>, Vec<u8>) {
     let port = |random: &mut fastrand::Rng| random.u16(..);
     let v4 = |random: &mut fastrand::Rng| random.u32(..).to_be_bytes();

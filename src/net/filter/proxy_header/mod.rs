@@ -1,8 +1,5 @@
-//! The header of the PROXY protocol, in which a proxy tells the server behind it from where a client has come. The
-//! specification of HAProxy defines version 1 (a line of text) and version 2 (binary).
-//!
-//! The module does no I/O: [`ProxyHeader::parse`] is a function of the bytes that have arrived. The verdict on a header
-//! is the same wherever the stream is cut.
+//! The PROXY header, in which a proxy tells the server from where a client has come. HAProxy's specification defines
+//! version 1 (a line of text) and version 2 (binary). The verdict is the same wherever the stream is cut.
 
 mod v1;
 mod v2;
@@ -14,8 +11,8 @@ use std::net::SocketAddr;
 
 use crate::net::error::{Error, Result};
 
-/// The limit on the length of a header of version 2. The fixed part and the addresses have together up to 232 bytes;
-/// the TLVs behind them are skipped. A proxy that passes on the certificates of its clients needs most of this length.
+/// The limit on a header of version 2. The fixed part and the addresses have up to 232 bytes. A proxy that passes on
+/// its clients' certificates in TLVs needs most of the rest.
 const LONGEST_HEADER: usize = 4096;
 
 /// The content of a header of the PROXY protocol: from where a client has come to a proxy.
@@ -62,11 +59,10 @@ pub enum ProxyHeader {
 }
 
 impl ProxyHeader {
-    /// Parses the header at the front of `bytes`. Returns the header and its length. The bytes after the header are the
-    /// client's. `None` if `bytes` are only the beginning of a header, which is never so for 4,096 bytes or more.
+    /// Parses the header at the front of `bytes`. Returns the header and its length, after which the client's bytes
+    /// follow. `None` if `bytes` are only a header's beginning, which is never so from 4,096 bytes on.
     ///
-    /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. The TLVs of version 2 are
-    /// skipped.
+    /// A line of version 1 has at most 107 bytes, and a header of version 2 at most 4,096. Its TLVs are skipped.
     ///
     /// ```
     /// use netloop::ProxyHeader;
@@ -96,13 +92,11 @@ impl ProxyHeader {
         }
     }
 
-    /// Whether `bytes` neither begin with a signature nor are the beginning of one.
     pub(super) fn is_absent(bytes: &[u8]) -> bool {
         !begins(bytes, v2::SIGNATURE) && !begins(bytes, v1::SIGNATURE)
     }
 
-    /// Returns the IP address and the port of the client. `None` if the proxy speaks for itself or does not know the
-    /// client, and for a Unix socket, which has a path.
+    /// Returns the client's IP address and port; `None` unless this is [`Inet`](Self::Inet).
     pub fn client(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet { source, .. } => Some(*source),
@@ -111,13 +105,11 @@ impl ProxyHeader {
     }
 }
 
-/// Whether `bytes` begins with `signature`, or may do so once further bytes have come.
 fn begins(bytes: &[u8], signature: &[u8]) -> bool {
     let length = bytes.len().min(signature.len());
     bytes[..length] == signature[..length]
 }
 
-/// Returns the error of bytes that are no header.
 fn fault(text: String) -> Error {
     Error::with_code(Error::PROXY_HEADER, text)
 }

@@ -31,7 +31,6 @@ fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A TLV as HAProxy sends it: the type PP2_TYPE_UNIQUE_ID, and a value.
 fn tlv(value_bytes: usize) -> Vec<u8> {
     let length = u16::try_from(value_bytes).expect("it is short");
     let mut bytes = vec![0x05];
@@ -58,7 +57,6 @@ fn paths(source: &[u8], destination: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Valid headers of every kind, with their content.
 fn valid() -> Vec<(Vec<u8>, ProxyHeader)> {
     let v4 = || tcp("192.0.2.1:56324", "198.51.100.2:443");
     let v6 = || tcp("[2001:db8::1]:56324", "[::2]:443");
@@ -138,8 +136,7 @@ fn valid() -> Vec<(Vec<u8>, ProxyHeader)> {
     rows
 }
 
-/// Bytes that are no header, each with the text of the error, and the number of bytes at which `parse` returns the
-/// error.
+/// Bytes that are no header, with the text of the error, and the number of bytes at which `parse` returns it.
 fn invalid() -> Vec<(Vec<u8>, &'static str, usize)> {
     let none = "no PROXY header at the beginning";
     let mut rows = vec![
@@ -285,7 +282,6 @@ fn invalid() -> Vec<(Vec<u8>, &'static str, usize)> {
     rows
 }
 
-/// Returns the result of `parse`, with the text of its error.
 fn verdict(bytes: &[u8]) -> std::result::Result<Option<(ProxyHeader, usize)>, String> {
     ProxyHeader::parse(bytes).map_err(|error| {
         assert_eq!(error.code(), Error::PROXY_HEADER);

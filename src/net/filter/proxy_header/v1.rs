@@ -67,8 +67,7 @@ fn parse_text<T: FromStr>(field: &str, text: &[u8]) -> Result<T> {
     parsed.ok_or_else(|| invalid(field, text))
 }
 
-/// Parses a port, which has digits only. The standard library also takes a sign and leading zeros, which the
-/// specification forbids.
+/// Parses a port. The standard library also takes a sign and leading zeros, which the specification forbids.
 fn parse_port(field: &str, text: &[u8]) -> Result<u16> {
     let is_canonical = text.iter().all(u8::is_ascii_digit) && (text == b"0" || text[0] != b'0');
     match is_canonical {

@@ -10,8 +10,7 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 const VERSION: u8 = 2;
 
-/// The number of bytes before the addresses: the signature, the version with the command, the family with the
-/// transport, and the length.
+/// The bytes of the signature, the version with the command, the family with the transport, and the length.
 const FIXED_BYTES: usize = SIGNATURE.len() + 4;
 
 /// The length of one path of a Unix socket, as in `sockaddr_un` of Linux.
@@ -27,7 +26,6 @@ enum Content {
 }
 
 impl Content {
-    /// The number of bytes that the addresses of both ends take.
     fn address_bytes(self) -> usize {
         match self {
             Self::Local | Self::Unknown => 0,
@@ -46,8 +44,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(ProxyHeader, usize)>> {
     Ok(body.map(|body| (read_addresses(content, body), length)))
 }
 
-/// Parses the bytes in front of the addresses. Returns the kind of the addresses, and the length of the whole header.
-/// `None` while some of these bytes are missing; a wrong version or command is an error even then.
+/// Parses the front. Returns the kind of the addresses, and the whole header's length. `None` while bytes are missing;
+/// a wrong version or command is an error even then.
 fn parse_front(bytes: &[u8]) -> Result<Option<(Content, usize)>> {
     let Some(&version_and_command) = bytes.get(SIGNATURE.len()) else {
         return Ok(None);
@@ -101,7 +99,6 @@ fn parse_front(bytes: &[u8]) -> Result<Option<(Content, usize)>> {
     Ok(Some((content, length)))
 }
 
-/// Reads the addresses from the front of `body`. The TLVs after them are skipped.
 fn read_addresses(content: Content, body: &[u8]) -> ProxyHeader {
     let mut fields = Fields(body);
     match content {
@@ -126,7 +123,6 @@ fn read_addresses(content: Content, body: &[u8]) -> ProxyHeader {
     }
 }
 
-/// The bytes of the addresses that are not read yet.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -139,7 +135,6 @@ impl Fields<'_> {
         *field
     }
 
-    /// Reads a field of the source, and then the same field of the destination.
     fn next_two<const N: usize>(&mut self) -> [[u8; N]; 2] {
         [self.next(), self.next()]
     }
