@@ -1,5 +1,5 @@
-//! TLS as a [filter](crate::Filter), on rustls. The certificates, the versions and the provider of the cryptography are the
-//! user's: they come with the configuration.
+//! TLS as a [filter](crate::Filter), on rustls. Certificates, versions and cryptography come from the user's
+//! configuration.
 
 mod filter;
 mod negotiated;

@@ -5,8 +5,8 @@ use std::fmt;
 use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 
-/// The result of the negotiation of TLS on a socket: [`Socket::tls`](crate::Socket::tls) returns it. During the
-/// handshake, a value that is not known yet is `None`.
+/// The result of the negotiation of TLS, which [`Socket::tls`](crate::Socket::tls) returns. During the handshake, a
+/// value that is not known yet is `None`.
 ///
 /// ```
 /// use netloop::{Context, SocketHandler};
@@ -46,7 +46,7 @@ impl<'a> Tls<'a> {
         self.connection.negotiated_cipher_suite()
     }
 
-    /// Returns the protocol that both sides have agreed on by ALPN. `None` if they have agreed on none.
+    /// Returns the protocol that both sides have agreed on by ALPN, if any.
     #[doc(alias = "alpnProtocol")]
     pub fn alpn(&self) -> Option<&'a [u8]> {
         self.connection.alpn_protocol()
@@ -61,8 +61,7 @@ impl<'a> Tls<'a> {
         }
     }
 
-    /// Returns the certificates of the peer, the peer's own certificate first. `None` if the peer is a client and has
-    /// sent none.
+    /// Returns the certificates of the peer, its own first. `None` if the peer is a client and has sent none.
     #[doc(alias = "getPeerCertificate")]
     pub fn peer_certificates(&self) -> Option<&'a [CertificateDer<'static>]> {
         self.connection.peer_certificates()

@@ -1,4 +1,4 @@
-//! The side of a connection that TLS starts on, with its configuration.
+//! The side of a connection that TLS starts on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
-/// The side of a connection on which TLS starts, with its configuration: for
-/// [`Socket::start_tls`](crate::Socket::start_tls) and [`TlsFilter::new`](crate::TlsFilter::new).
+/// The side on which TLS starts, with its configuration, for [`Socket::start_tls`](crate::Socket::start_tls) and
+/// [`TlsFilter::new`](crate::TlsFilter::new).
 ///
 /// ```
 /// use netloop::TlsSide;

@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::net::error::Error;
 
-/// An error of rustls, with a text of this crate. `source` is the error of rustls.
+/// An error of rustls (`source`), with a text of this crate.
 #[derive(Debug)]
 struct TlsError {
     text: String,
@@ -28,13 +28,12 @@ impl StdError for TlsError {
     }
 }
 
-/// Returns the error of a connection that cannot begin, because of its configuration.
 pub(super) fn cannot_begin(source: rustls::Error) -> Error {
     let text = format!("TLS cannot begin: {source}");
     Error::with_code(Error::INVALID_ARGUMENT, TlsError { text, source })
 }
 
-/// Returns the error of a connection that has failed. `name` is the name that the peer has to have.
+/// Returns the error of a failed connection. `name` is the name that the peer has to have.
 #[cold]
 pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&str>) -> Error {
     let code = match &source {
@@ -75,7 +74,7 @@ pub(super) fn failed(source: rustls::Error, is_handshaking: bool, name: Option<&
     Error::with_code(code, TlsError { text, source })
 }
 
-/// Returns the error of a connection whose peer sends a longer message than rustls accepts.
+/// Returns the error of a peer that sends a longer message than rustls accepts.
 #[cold]
 pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
     match is_handshaking {
@@ -84,7 +83,7 @@ pub(super) fn overlong(source: &io::Error, is_handshaking: bool) -> Error {
     }
 }
 
-/// Returns the error of a connection whose peer has sent a FIN without a close_notify.
+/// Returns the error of a peer that has sent a FIN without a close_notify.
 #[cold]
 pub(super) fn truncated(is_handshaking: bool) -> Error {
     match is_handshaking {
@@ -145,8 +144,8 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
     }
 }
 
-/// Returns the first names of a certificate. The peer has chosen the names and their number, so both are limited for
-/// the sake of a log.
+/// Returns the first names of a certificate. The peer has chosen them, so length and number are limited for a log's
+/// sake.
 fn names(presented: &[String]) -> String {
     const MOST: usize = 3;
     if presented.is_empty() {
@@ -170,13 +169,12 @@ fn names(presented: &[String]) -> String {
     text
 }
 
-/// Returns the words for an alert of the peer.
 fn received(alert: AlertDescription) -> String {
     let words = words(&format!("{alert:?}"));
     format!("the peer refuses: {words} (alert {})", u8::from(alert))
 }
 
-/// Returns the words for the variant of `reason`. Its fields may be long and of the peer's choice, and are left out.
+/// Returns words for the variant of `reason`, without its fields, which may be long and of the peer's choice.
 fn words_of(reason: &impl fmt::Debug) -> String {
     let name = format!("{reason:?}");
     let end = name.find(|it: char| !it.is_ascii_alphanumeric());
@@ -228,7 +226,6 @@ fn split_word(name: &str) -> (&str, &str) {
     name.split_at(end.unwrap_or(name.len()))
 }
 
-/// Returns the date of a time, as in 2026-11-29.
 fn date(time: &UnixTime) -> String {
     // The days are counted from 0000-03-01, so that a leap day is the last of its year (Howard Hinnant's algorithm).
     let days = time.as_secs() / 86_400 + 719_468;
