@@ -1,4 +1,4 @@
-//! The filter itself: one connection of rustls.
+//! One connection of rustls, as a filter.
 
 use std::fmt;
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -16,15 +16,14 @@ use super::words::{cannot_begin, failed, overlong, truncated};
 /// The text of the error that stands for a caught panic of rustls.
 const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
-/// The most bytes of a record before its encryption.
 const RECORD_BYTES: usize = 16 << 10;
 
 /// The bytes that a record adds at most: its header, its explicit nonce (TLS 1.2), its type (TLS 1.3) and its tag.
 const MOST_RECORD_OVERHEAD: usize = 32;
 
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
-/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) add this
-/// filter. A program that stacks its filters in another order makes the `TlsFilter` itself.
+/// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) add it. A
+/// program that stacks its filters in another order makes it itself.
 ///
 /// ```
 /// use netloop::rustls::ServerConfig;
@@ -38,15 +37,13 @@ const MOST_RECORD_OVERHEAD: usize = 32;
 /// ```
 pub struct TlsFilter {
     connection: Connection,
-    /// The name that the certificate of the server has to have, for the texts of errors. `None` on a server.
+    /// The name that the server's certificate has to have, for the texts of errors. `None` on a server.
     name: Option<Box<str>>,
-    /// The failure of the connection. The failure is kept here until `decode` has passed on everything that was
-    /// decrypted before.
+    /// Kept until `decode` has passed on all that was decrypted before.
     failure: Option<Error>,
-    /// The most decrypted bytes that can wait in the connection: zero is certain. `usize::MAX` if their number is not
-    /// known, or if the peer's end may follow them. Asking the connection in vain is slow.
+    /// The most decrypted bytes that can wait in the connection: zero is certain. `usize::MAX` if unknown, or if the
+    /// peer's end may follow. Asking the connection in vain is slow.
     most_plaintext: usize,
-    /// Whether a close_notify was sent.
     has_ended: bool,
 }
 
@@ -55,9 +52,8 @@ impl TlsFilter {
     ///
     /// # Errors
     ///
-    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if a server's
-    /// configuration accepts early data. An attacker can replay early data, and a handler could not tell them from
-    /// other bytes.
+    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if a server's accepts
+    /// early data: an attacker can replay them, and a handler could not tell them from other bytes.
     pub fn new(side: impl Into<TlsSide>) -> Result<Self> {
         let (mut connection, name): (Connection, _) = match side.into() {
             TlsSide::Server(config) if config.max_early_data_size > 0 => {
@@ -90,8 +86,7 @@ impl TlsFilter {
         Tls::new(&self.connection)
     }
 
-    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them; `false` also if
-    /// `output` is full.
+    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while self.most_plaintext > 0 && !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {
@@ -109,7 +104,6 @@ impl TlsFilter {
         Ok(false)
     }
 
-    /// Decrypts the next bytes of `rest`.
     fn receive(&mut self, rest: &mut &[u8]) -> Result<()> {
         let is_handshaking = self.connection.is_handshaking();
         if let Err(error) = self.connection.read_tls(rest) {
@@ -135,8 +129,8 @@ impl TlsFilter {
         }
     }
 
-    /// Processes received records after the close_notify of this side. With debug assertions, rustls panics if it has to
-    /// send an alert then.
+    /// Processes records after this side's close_notify. With debug assertions, rustls panics if it has to send an
+    /// alert then.
     #[cold]
     fn process_behind_end(&mut self) -> std::result::Result<IoState, rustls::Error> {
         let connection = &mut self.connection;
@@ -151,7 +145,6 @@ impl TlsFilter {
         self.take_encrypted(output.to_peer());
     }
 
-    /// Moves encrypted bytes to `to_peer`.
     fn take_encrypted(&mut self, to_peer: &mut Vec<u8>) {
         while self.connection.wants_write() {
             if self.connection.write_tls(to_peer).is_err() {
@@ -161,7 +154,6 @@ impl TlsFilter {
         }
     }
 
-    /// Moves the answers of rustls to received records to `to_peer`, if there are any.
     #[inline]
     fn take_answers(&mut self, to_peer: &mut Vec<u8>) {
         if self.connection.wants_write() {
@@ -215,13 +207,12 @@ impl Filter for TlsFilter {
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
         let length: usize = bytes.iter().map(|slice| slice.len()).sum();
-        // The buffer is reserved before rustls allocates records. A buffer that is allocated after them leaves free
-        // memory in front of itself. A later `read` of rustls may put a decrypted record there, and on some processors
-        // the copy to that place is slow.
+        // Reserved before rustls allocates records: a later buffer leaves free memory in front of itself. Then a `read`
+        // of rustls may put a decrypted record there, and on some processors the copy to that place is slow.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
         if let [slice] = bytes {
             // Each record is encrypted and taken out while it is in the cache. Several slices are written together
-            // instead, so that small slices share a record.
+            // instead, so that small ones share a record.
             for record in slice.chunks(RECORD_BYTES) {
                 // There is no limit, so the whole record is taken.
                 let _ = self.connection.writer().write(record)?;
