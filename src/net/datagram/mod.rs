@@ -1,8 +1,5 @@
-//! The state machine of one UDP socket: a descriptor, the datagrams that wait to be sent, and the events that wait for
-//! the handler.
-//!
-//! A failed send or receive is an event of its own, and does not close the socket. A datagram that is lost says nothing
-//! about the next one. Only many failed receives in a row close it.
+//! The state machine of one UDP socket. A failed send or receive is an event, and does not close the socket: a datagram
+//! that is lost says nothing about the next one. Only many failed receives in a row close it.
 
 #[cfg(feature = "udp-batch")]
 mod batches;
@@ -36,16 +33,13 @@ pub use options::{DatagramOptions, DropPolicy};
 pub(crate) use event::{DatagramEvent, Message};
 pub(crate) use status::DatagramCounts;
 
-/// The number of waiting notices at which further errors are only counted, so that no peer can fill the memory with
-/// refusals.
+/// The number of waiting notices at which errors are only counted, so that no peer can fill the memory with refusals.
 const MOST_ERRORS: usize = 32;
 
-/// A UDP socket, with its options, its queue and its events.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     stage: Stage,
-    /// The address or name that the user asked to bind or connect to; for an adopted socket, its own address. An error
-    /// of the lookup or of the bind shows it.
+    /// The address or name that the user asked for, which errors show; for an adopted socket, its own address.
     asked: Endpoint,
     /// The address of the socket once it is bound, also after the close.
     local: Option<SocketAddr>,
@@ -54,12 +48,12 @@ pub(crate) struct Datagrams {
     queue: SendQueue,
     /// Whether, since the last drain, a send was answered `Full`, or a limit on queued bytes dropped a datagram.
     owes_drain: bool,
-    /// The datagram that lies in the read buffer. Invariant: `None` while the reactor serves another source.
+    /// In the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
-    /// The datagrams of a batch, which lie in the read buffer too. Invariant: empty while the reactor serves another source.
+    /// In the read buffer too. Invariant: empty while the reactor serves another source.
     #[cfg(feature = "udp-batch")]
     batch: VecDeque<(Message, PacketInfo)>,
-    /// The packet info of the datagram that the handler has got last, if it came in a batch.
+    /// The info of the datagram that the handler has got last, if it came in a batch.
     #[cfg(feature = "udp-batch")]
     last_info: PacketInfo,
     /// The events that the handler gets before the received datagrams.
@@ -67,10 +61,9 @@ pub(crate) struct Datagrams {
     is_paused: bool,
     /// Whether the socket refuses further datagrams, and closes once its queue is sent.
     closes_soon: bool,
-    /// Whether a call has failed for lack of memory, and is tried again when the entry on the wheel falls due.
+    /// Whether a call has failed for lack of memory, and waits for the entry on the wheel to be tried again.
     rests: bool,
-    /// The number of receives in a row that have failed, without a send in between. A failure by a signal or for lack of
-    /// memory does not count.
+    /// The failed receives in a row, without a send in between. A signal or a lack of memory does not count.
     failures: u32,
     /// The number of sent datagrams at the last of these failures.
     sent_at_failure: u64,
@@ -84,36 +77,29 @@ pub(crate) struct Datagrams {
     counts: DatagramCounts,
 }
 
-/// The stage in the life of a UDP socket.
 #[derive(Debug)]
 enum Stage {
-    /// The name to bind or connect to is being looked up. The options are kept for the bind.
+    /// The name is being looked up. The options are kept for the bind.
     LookingUp(Box<DatagramOptions>, Purpose),
-    /// The socket is bound.
     Open(Udp),
-    /// The source is closed, but its descriptor stays open until the reactor has deregistered it.
+    /// The descriptor stays open until the reactor has deregistered it.
     Closing(Udp),
-    /// The descriptor is closed.
     Closed,
 }
 
-/// The purpose of a name lookup: the use of the address that it finds.
+/// The use of the address that a name lookup finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The socket is bound to the address.
     Bind,
-    /// The socket is connected to the address.
     Connect,
 }
 
 impl Datagrams {
-    /// Makes a socket whose name is being looked up.
     pub(crate) fn looking_up(asked: Endpoint, purpose: Purpose, options: &DatagramOptions) -> Self {
         let stage = Stage::LookingUp(Box::new(options.clone()), purpose);
         Self::new(stage, asked, options)
     }
 
-    /// Makes a socket that is bound, and connected if it has a `peer`.
     pub(crate) fn open(
         socket: Udp,
         asked: Endpoint,
@@ -155,8 +141,7 @@ impl Datagrams {
         }
     }
 
-    /// Takes over `socket`, which is bound, and connected if there is a `peer`. Notes the events for the handler; the
-    /// caller activates the source.
+    /// Takes over `socket`, which is bound, and connected if there is a `peer`. The caller activates the source.
     pub(crate) fn begin(&mut self, socket: Udp, peer: Option<SocketAddr>) {
         self.local = socket.local_address().ok();
         self.peer = peer;
@@ -167,7 +152,6 @@ impl Datagrams {
         }
     }
 
-    /// Returns the options for the bind, and the purpose of the lookup. `None` if no lookup is under way.
     pub(crate) fn pending(&self) -> Option<(&DatagramOptions, Purpose)> {
         match &self.stage {
             Stage::LookingUp(options, purpose) => Some((options, *purpose)),
@@ -175,7 +159,6 @@ impl Datagrams {
         }
     }
 
-    /// Returns the socket that is registered with the selector.
     pub(crate) fn socket_mut(&mut self) -> Option<&mut Udp> {
         match &mut self.stage {
             Stage::Open(socket) | Stage::Closing(socket) => Some(socket),
@@ -190,12 +173,10 @@ impl Datagrams {
         }
     }
 
-    /// Returns [`Event::Datagram`] if an event waits for the handler.
     pub(crate) fn on_activated(&self) -> Option<Event> {
         self.has_news().then_some(Event::Datagram)
     }
 
-    /// Whether an event waits for the handler.
     fn has_news(&self) -> bool {
         #[cfg(feature = "udp-batch")]
         if !self.batch.is_empty() {
@@ -204,8 +185,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the received message if no notice waits before it, and the socket does not receive in batches. Otherwise
-    /// returns `None`, and [`take_event`](Self::take_event) returns the events that wait.
+    /// Takes the message if no notice waits before it, and the socket receives no batches.
+    /// [`take_event`](Self::take_event) returns the rest.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         match self.notices.is_empty() {
@@ -214,7 +195,6 @@ impl Datagrams {
         }
     }
 
-    /// Takes the next event for the handler.
     pub(crate) fn take_event(&mut self) -> Option<DatagramEvent> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
@@ -227,7 +207,7 @@ impl Datagrams {
         self.message.take().map(DatagramEvent::Message)
     }
 
-    /// Takes the next error for the handler of a socket that closes. Drops the other events before it.
+    /// Takes the next error for the handler of a socket that closes, and drops the other events.
     pub(crate) fn take_last_error(&mut self) -> Option<Error> {
         while let Some(notice) = self.notices.pop_front() {
             if let DatagramEvent::Error(error) = notice {
@@ -246,7 +226,6 @@ impl Datagrams {
         }
     }
 
-    /// Connects the socket to `peer`.
     pub(crate) fn connect(
         &mut self,
         peer: SocketAddr,
@@ -261,7 +240,7 @@ impl Datagrams {
         check_sendable(self.send_block_list.as_deref(), peer)?;
         let failed = |error| Error::new(Syscall::Connect, error).at(peer.into());
         socket.connect(peer).map_err(failed)?;
-        // The kernel has chosen the local address if it was unspecified, so the address is read again.
+        // The kernel has chosen the local address if it was unspecified.
         self.local = socket.local_address().ok();
         self.peer = Some(peer);
         self.notices.push_back(DatagramEvent::Connected);
@@ -269,7 +248,6 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Sets an option of the open socket.
     pub(crate) fn set(&self, option: UdpOption) -> Result<()> {
         let (Some(socket), Some(local)) = (self.socket(), self.local) else {
             return Err(not_running());
@@ -278,8 +256,8 @@ impl Datagrams {
         set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
     }
 
-    /// Stops receiving, or receives again. During a pause, the kernel keeps as many datagrams as its buffer holds. A call
-    /// during the lookup counts from the bind on.
+    /// Stops receiving, or goes on; a call during the lookup counts from the bind on. The kernel keeps what its buffer
+    /// holds.
     pub(crate) fn set_paused(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         self.is_paused = is_paused;
         match is_paused || self.closes_soon || self.is_closed() {
@@ -302,7 +280,7 @@ impl Datagrams {
         }
     }
 
-    /// Closes the socket, and drops the queued datagrams and the events that wait. The handler gets `on_close` alone.
+    /// Closes the socket, and drops all that waits: the handler gets `on_close` alone.
     pub(crate) fn close(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         if !self.is_closed() {
             self.end(registration, outbox);
@@ -310,7 +288,7 @@ impl Datagrams {
         }
     }
 
-    /// Closes the socket once its queue is sent. Until then, the socket refuses further datagrams, and receives none.
+    /// Closes the socket once its queue is sent. Until then, it refuses further datagrams, and receives none.
     pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         if self.queue.is_empty() {
             return self.close(registration, outbox);
@@ -340,12 +318,11 @@ impl Datagrams {
         registration.close();
     }
 
-    /// Closes the descriptor, which the caller has deregistered.
     pub(crate) fn shut(&mut self) {
         self.stage = Stage::Closed;
     }
 
-    /// Closes this source, and returns its socket for use outside of the loop. The caller has deregistered the socket.
+    /// Closes this source, and returns its socket, which the caller has deregistered, for use outside of the loop.
     pub(crate) fn detach(
         &mut self,
         registration: &mut Registration<'_>,
@@ -358,7 +335,7 @@ impl Datagrams {
         }
     }
 
-    /// Lends the descriptor to the user. From now on, the descriptor may have a duplicate.
+    /// Lends the descriptor to the user. From now on it may have a duplicate.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.socket()?.descriptor()?;
@@ -370,7 +347,6 @@ impl Datagrams {
     }
 }
 
-/// Checks that a block list permits a send to `to`.
 pub(crate) fn check_sendable(block_list: Option<&BlockList>, to: SocketAddr) -> Result<()> {
     match block_list {
         Some(list) if list.check(to.ip()) => {
@@ -381,7 +357,6 @@ pub(crate) fn check_sendable(block_list: Option<&BlockList>, to: SocketAddr) -> 
     }
 }
 
-/// Returns the error of a request to a socket that is closed, or not bound yet.
 pub(crate) fn not_running() -> Error {
     let text = "the UDP socket is closed, or its name is being looked up";
     Error::with_code(Error::DATAGRAM_NOT_RUNNING, text)

@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 
 use crate::system::PacketInfo;
 
-/// The number of bytes that count for a queued datagram in addition to its own bytes: the memory of its entry. So a
-/// limit in bytes also bounds the number of empty datagrams.
+/// The memory of an entry counts too, so that a limit in bytes also bounds empty datagrams.
 const ENTRY_BYTES: usize = size_of::<Entry>();
 
-/// The limits on the capacity that the queue keeps when its last datagram has left, in bytes and in datagrams.
+/// The limits on the capacity that an empty queue keeps.
 const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_ENTRIES: usize = 64;
 
-/// The queued datagrams of one socket, the oldest first. The bytes of all datagrams lie in one ring, so that queueing
-/// allocates nothing while the ring is long enough.
+/// The queued datagrams, the oldest first. All bytes lie in one ring, so that queueing allocates nothing while it is
+/// long enough.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
     /// Invariant: the bytes of all entries, in the order of the entries.
@@ -24,7 +23,6 @@ pub(super) struct SendQueue {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// The destination; `None` for the peer of a connected socket.
     to: Option<SocketAddr>,
     #[cfg_attr(
         not(feature = "udp-batch"),
@@ -34,15 +32,13 @@ struct Entry {
     length: usize,
 }
 
-/// Queued datagrams that can be sent as one run.
 #[cfg(feature = "udp-batch")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run<'a> {
-    /// The bytes of all datagrams, in one piece.
+    /// All datagrams, in one piece.
     pub(super) bytes: &'a [u8],
     /// The length of each datagram. The last may be shorter.
     pub(super) segment: usize,
-    /// The number of datagrams.
     pub(super) count: usize,
     /// The destination; `None` for the peer of a connected socket.
     pub(super) to: Option<SocketAddr>,
@@ -55,22 +51,19 @@ impl SendQueue {
         self.entries.is_empty()
     }
 
-    /// Returns the number of queued datagrams.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns the number of queued bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Returns the number of bytes that would count against the limit if a datagram of `further` bytes were added.
+    /// Returns the number of bytes that would count against the limit with a further datagram.
     pub(super) fn weight_with(&self, further: usize) -> usize {
         self.bytes.len() + further + (self.entries.len() + 1) * ENTRY_BYTES
     }
 
-    /// Reserves the memory of one further datagram of `length` bytes.
     pub(super) fn reserve(&mut self, length: usize) -> Result<(), TryReserveError> {
         self.entries.try_reserve(1)?;
         self.bytes.try_reserve(length)
@@ -85,8 +78,7 @@ impl SendQueue {
         });
     }
 
-    /// Calls `send` with the bytes of the oldest datagram, in one piece, and with its destination. `None` if the queue
-    /// is empty.
+    /// Calls `send` with the oldest datagram, in one piece.
     pub(super) fn with_oldest<R>(
         &mut self,
         send: impl FnOnce(&[u8], Option<SocketAddr>) -> R,
@@ -101,9 +93,8 @@ impl SendQueue {
         Some(send(piece, to))
     }
 
-    /// Calls `send` with a run from the front of the queue. A run has successive datagrams with the same destination,
-    /// packet info and length, of which the last may be shorter. A run has at most `most` datagrams. A run of several
-    /// datagrams has at most `most_bytes` bytes. `None` if the queue is empty.
+    /// Calls `send` with a run from the front: successive datagrams of the same destination, packet info and length, of
+    /// which the last may be shorter. A run has at most `most` datagrams; one of several, at most `most_bytes`.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,
@@ -139,7 +130,7 @@ impl SendQueue {
         }))
     }
 
-    /// Removes the oldest datagram, and returns the number of its bytes; `None` if there is none.
+    /// Removes the oldest datagram, and returns the number of its bytes.
     pub(super) fn pop(&mut self) -> Option<usize> {
         let Entry { length, .. } = self.entries.pop_front()?;
         self.bytes.drain(..length);

@@ -7,7 +7,6 @@ use crate::net::values::Endpoint;
 
 use super::{Datagrams, Stage, not_running};
 
-/// The counters of one UDP socket, or of several.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DatagramCounts {
     pub(crate) received: u64,
@@ -81,19 +80,17 @@ impl Datagrams {
         self.receives_per_turn
     }
 
-    /// Whether the user can detach the socket, as a [`std::net::UdpSocket`].
     pub(crate) fn can_be_detached(&self) -> bool {
         self.socket().is_some_and(crate::system::Udp::is_standard)
     }
 
-    /// Returns the size of the kernel's receive buffer; `None` in a simulation.
+    /// Returns the size in bytes; `None` in a simulation.
     pub(crate) fn receive_buffer_size(&self) -> Result<Option<usize>> {
         let socket = self.socket().ok_or_else(not_running)?;
         let size = socket.receive_buffer();
         size.map_err(|error| Error::new(Syscall::SetOption, error))
     }
 
-    /// Returns the size of the kernel's send buffer; `None` in a simulation.
     pub(crate) fn send_buffer_size(&self) -> Result<Option<usize>> {
         let socket = self.socket().ok_or_else(not_running)?;
         let size = socket.send_buffer();
