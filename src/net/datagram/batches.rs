@@ -1,5 +1,4 @@
-//! Batches: one system call sends or receives several datagrams. Datagrams to send wait in the queue for the flush, or
-//! until many bytes are queued.
+//! Batches: one system call sends or receives several datagrams.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,15 +14,13 @@ use super::queue::Run;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The number of queued bytes at which the socket sends them without waiting for the flush. Half of `max_queued_bytes`
-/// counts instead if that is less.
+/// The queued bytes that do not wait for the flush, or half of `max_queued_bytes` if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
 /// The limit on the bytes of a run of several datagrams: the payload of the longest IPv4 datagram.
 const LONGEST_RUN: usize = 65_507;
 
-/// The limit on the runs that one call of `send_batch` sends. A run is one datagram, or several of one length to one
-/// destination with one packet info, of which the last may be shorter. One system call sends a run.
+/// The limit on the runs, each of one system call, that one call of `send_batch` sends.
 const RUNS_A_SERVICE: u32 = 16;
 
 impl Datagrams {
@@ -31,7 +28,6 @@ impl Datagrams {
         matches!(&self.stage, Stage::Open(socket) if socket.batched().is_some())
     }
 
-    /// Receives one batch of the datagrams that have arrived.
     pub(super) fn receive_batch(
         &mut self,
         registration: &mut Registration<'_>,
@@ -61,11 +57,11 @@ impl Datagrams {
             }
         }
         self.batch = received;
-        // If the block list has discarded all datagrams, this is an event without news: the burst goes on.
+        // An event without news if the block list has discarded all datagrams: the burst goes on.
         Some(Event::Datagram)
     }
 
-    /// Counts a datagram of a batch, and cuts it to the length that the handler may get. `None` if the block list discards it.
+    /// Counts a datagram, and cuts it to the length that the handler may get. `None` if the block list discards it.
     fn admit(&mut self, mut message: Message, outbox: &mut Outbox) -> Option<Message> {
         if self.blocks(message.from) {
             outbox.count_received_datagram(message.length);
@@ -77,7 +73,7 @@ impl Datagrams {
         Some(message)
     }
 
-    /// Sends `bytes` to `to` as one datagram, with `info`. A socket without batches leaves out the mark of `info`.
+    /// Sends a datagram with `info`, whose mark a socket without batches leaves out.
     pub(crate) fn send_with(
         &mut self,
         bytes: &[u8],
@@ -89,8 +85,7 @@ impl Datagrams {
         if self.sends_in_batches() {
             return self.gather(bytes, Some(to), info, registration, outbox);
         }
-        // A socket without batches cannot choose the source address. The peer would drop an answer from another address
-        // than the one that it asked, so the send is refused.
+        // Without batches, the source address cannot be chosen: the peer would drop an answer from another address.
         if info.local_address.is_some() && !self.is_closed() {
             let error = io::Error::from(io::ErrorKind::Unsupported);
             let error = self.send_error(error, Some(to));
@@ -99,8 +94,7 @@ impl Datagrams {
         self.send(bytes, Some(to), registration, outbox)
     }
 
-    /// Queues a datagram for the flush. If many bytes are queued, sends the queue at once. A socket that waits to be
-    /// writable only queues the datagram.
+    /// Queues a datagram for the flush. Sends the queue at once if it is long and the socket is writable.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
@@ -145,7 +139,6 @@ impl Datagrams {
         }
     }
 
-    /// Sends the queue, at most [`RUNS_A_SERVICE`] runs of it.
     pub(crate) fn send_batch(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         for _ in 0..RUNS_A_SERVICE {
             let Stage::Open(socket) = &self.stage else {
@@ -154,7 +147,7 @@ impl Datagrams {
             let Some(batched) = socket.batched() else {
                 return;
             };
-            // `send_run` names a destination. Only some systems accept a destination on a connected socket.
+            // `send_run` names a destination, which only some systems accept on a connected socket.
             let can_run = self.peer.is_none() || cfg!(target_os = "linux");
             let most = if can_run { batched.most_segments() } else { 1 };
             let peer = self.peer;
@@ -193,9 +186,9 @@ impl Datagrams {
                 // `send_run` has found that the network card cannot cut a run: from now on each datagram is sent alone.
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
                 Err(error) => {
-                    // A run that fails with EINVAL takes the arm above. So this is one datagram, and only its source
-                    // address can be invalid. quinn-udp takes the error for a limit of the system. `renew_batches`
-                    // makes it forget that limit.
+                    // A run that fails with EINVAL takes the arm above. So this is one datagram, whose source address
+                    // alone can be invalid. quinn-udp takes the error for a limit of the system, which `renew_batches`
+                    // makes it forget.
                     if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
                         self.renew_batches();
                     }

@@ -1,5 +1,4 @@
-//! Receiving: one datagram in each call of `on_readable`, so that the reactor's burst limits the datagrams of a turn. With
-//! the feature `udp-batch`, a call may receive one batch instead.
+//! Receiving: one datagram or batch in each call of `on_readable`, so that the reactor's burst limits a turn.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,16 +11,13 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::{Datagrams, Message, Stage};
 
-/// The number of failed receives in a row at which the socket fails. The descriptor is then broken, and its readiness
-/// would keep the loop awake for ever.
+/// The failed receives in a row at which the descriptor is broken: its readiness would keep the loop awake for ever.
 const MOST_FAILURES: u32 = 64;
 
-/// The number of ticks after which a call that has failed for lack of memory is tried again. No event reports the end
-/// of the shortage.
+/// The ticks after which a call that found no memory is tried again. No event reports the end of the shortage.
 const REST_TICKS: u64 = 5;
 
 impl Datagrams {
-    /// Receives a datagram, or a batch of datagrams, into `buffer`.
     // A function of its own: inlined, it would take registers from the path of a message.
     #[inline(never)]
     pub(crate) fn on_readable(
@@ -62,9 +58,9 @@ impl Datagrams {
         Some(Event::Datagram)
     }
 
-    /// Makes the next service receive, even if the kernel has reported nothing: its report may be on the way. A socket that
-    /// [rests](Self::rest) does not receive. Returns how often the socket is served, at most, before the handler is told of a
-    /// timer that has passed. Datagrams that have arrived come first, but a flood must not put the timer off for ever.
+    /// Makes the next service receive, unless the socket [rests](Self::rest): the kernel's report may be on the way.
+    /// Returns the limit on services before a passed timer is told. Datagrams that have arrived come first, but no
+    /// flood puts it off for ever.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) -> u8 {
         let receives = registration.interest().contains(Interest::READABLE);
         if receives && !self.rests && self.socket().is_some() {
@@ -73,7 +69,6 @@ impl Datagrams {
         u8::try_from(self.receives_per_turn).unwrap_or(u8::MAX)
     }
 
-    /// Whether the block list discards a datagram of the sender `from`. Counts the datagram if so.
     #[inline]
     pub(super) fn blocks(&mut self, from: SocketAddr) -> bool {
         let blocked = self.receive_block_list.as_ref();
@@ -84,7 +79,6 @@ impl Datagrams {
         is_blocked
     }
 
-    /// Counts a datagram of which the handler gets `length` bytes, and returns this length.
     #[inline]
     pub(super) fn count_received(
         &mut self,
@@ -122,8 +116,7 @@ impl Datagrams {
             }
             _ => {}
         }
-        // A failure after a send may be the network's refusal of the datagram. Only failures in a row, without a send in
-        // between, show a broken descriptor.
+        // A failure after a send may be the network's refusal of that datagram.
         if self.sent_at_failure != self.counts.sent {
             self.sent_at_failure = self.counts.sent;
             self.failures = 0;
@@ -153,7 +146,6 @@ impl Datagrams {
         self.on_activated()
     }
 
-    /// Adds the address of the peer to `error`, or the local address if there is no peer.
     pub(super) fn at_peer(&self, error: Error) -> Error {
         match self.peer.or(self.local) {
             Some(address) => error.at(address.into()),
@@ -161,18 +153,18 @@ impl Datagrams {
         }
     }
 
-    /// Stops the calls in `direction` until `REST_TICKS` have passed, or the kernel reports new readiness. Until these
-    /// ticks have passed, a datagram to send goes through the queue.
+    /// Stops the calls in `direction` for `REST_TICKS`, or until the kernel reports readiness. Datagrams to send are
+    /// queued until then.
     pub(super) fn rest(&mut self, direction: Interest, registration: &mut Registration<'_>) {
         self.rests = true;
         registration.would_block(direction);
         registration.wake_at(registration.tick() + REST_TICKS);
     }
 
-    /// Ends the rest that [`rest`](Self::rest) has begun, so that the failed call is tried again.
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
-            // A socket that was paused meanwhile calls nothing that would return an error, and the kernel reports it once.
+            // A socket that was paused meanwhile makes no call that would return the error, which the kernel reports
+            // once.
             let cleared = Readiness::READABLE | Readiness::WRITABLE | Readiness::ERROR;
             registration.assume(cleared);
         }

@@ -1,5 +1,4 @@
-//! Sending: at once while the kernel has space, else through the queue. A socket that sends in batches always queues.
-//! If the queue is full, the policy chooses the datagram that is dropped.
+//! Sending: at once while the kernel has space, else through the queue.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +19,6 @@ use super::{
 /// The limit on the datagrams that one call of `on_writable` sends.
 const SENDS_A_SERVICE: u32 = 64;
 
-/// The result of a send.
 pub(super) struct Sent {
     /// The error of an earlier datagram, which the kernel has kept for the next call on a connected socket.
     pub(super) earlier: Option<io::Error>,
@@ -28,9 +26,8 @@ pub(super) struct Sent {
 }
 
 impl Datagrams {
-    /// Fast path of [`send`](Self::send), which needs no registration. It serves an open socket that has no peer, no
-    /// send block list, no queued datagrams, no batches and no rest. Returns the result of the system call, or `None`
-    /// for any other socket, without a call.
+    /// Fast path of [`send`](Self::send), which needs no registration. Answers `None` without a system call unless the
+    /// socket is open, and has no peer, send block list, queued datagrams, batches or rest.
     #[inline]
     pub(crate) fn send_at_once(
         &mut self,
@@ -58,7 +55,6 @@ impl Datagrams {
         Some(result.map(drop))
     }
 
-    /// Sends or queues `bytes` as one datagram: to `to`, or to the peer of a connected socket.
     pub(crate) fn send(
         &mut self,
         bytes: &[u8],
@@ -95,7 +91,6 @@ impl Datagrams {
         }
     }
 
-    /// Returns an error if the socket may not send to `to`.
     pub(super) fn refusal(&self, to: Option<SocketAddr>) -> Option<Error> {
         // A socket that will be connected has no peer until the lookup is answered.
         let has_peer = match self.pending() {
@@ -120,7 +115,7 @@ impl Datagrams {
         DatagramFlow::Dropped
     }
 
-    /// Handles the error of a send: queues the datagram if the kernel may take it later, and refuses it otherwise.
+    /// Queues the datagram if the kernel may take it later, and else refuses it.
     #[cold]
     pub(crate) fn on_unsent(
         &mut self,
@@ -163,7 +158,7 @@ impl Datagrams {
         }
     }
 
-    /// Queues a datagram. If the limits leave no space for it, drops older datagrams or this one, by the policy.
+    /// Queues a datagram. Without space, drops older datagrams or this one, by the policy.
     pub(super) fn enqueue(
         &mut self,
         bytes: &[u8],
@@ -182,8 +177,8 @@ impl Datagrams {
             let drops_newest = self.drop_policy == DropPolicy::Newest || self.queue.is_empty();
             self.counts.dropped += 1;
             if drops_newest {
-                // The limit of all queues may drop a datagram although this queue is empty. So the socket waits to be
-                // writable even then, and reports the drain once it is writable.
+                // The limit of all queues may drop a datagram although this queue is empty. The drain is then reported
+                // once the socket is writable.
                 registration.want(Interest::WRITABLE);
                 return DatagramFlow::Dropped;
             }
@@ -209,7 +204,6 @@ impl Datagrams {
         }
     }
 
-    /// Sends queued datagrams.
     pub(crate) fn on_writable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -272,13 +266,12 @@ impl Datagrams {
     }
 }
 
-/// Sends a datagram, as [`past_error`] does.
 fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`, and calls it again if the error may be the refusal of an earlier datagram. For such a refusal, the
-/// first call has taken the error out of the kernel, and has not sent this datagram.
+/// Calls `send`, and once more if the error may be an earlier datagram's refusal. Then the first call has taken the
+/// error out of the kernel, and has not sent this datagram.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,
@@ -289,7 +282,6 @@ pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
         result => return alone(result),
     };
     match send() {
-        // The same error comes again, so it is the error of this datagram.
         Err(again) if again.raw_os_error() == error.raw_os_error() => alone(Err(again)),
         result => Sent {
             earlier: Some(error),
