@@ -1,6 +1,6 @@
 //! The answer to a send.
 
-/// The answer to the send of a datagram: whether it was accepted, and whether the caller should send more.
+/// The answer to the send of a datagram: whether it was accepted, and whether to send more.
 ///
 /// [`Flow`](crate::Flow) is the answer of byte streams. A datagram may be dropped, and a UDP socket has no half-close.
 ///
@@ -28,13 +28,11 @@
 pub enum DatagramFlow {
     /// The datagram was accepted, and the queue has capacity for more.
     Open,
-    /// The datagram was accepted, and the queue has reached the
-    /// [high watermark](crate::DatagramOptions::high_water_mark). [`on_drain`](crate::DatagramHandler::on_drain) reports
-    /// when to send again.
+    /// The datagram was accepted, but the queue is at its [high watermark](crate::DatagramOptions::high_water_mark).
+    /// [`on_drain`](crate::DatagramHandler::on_drain) reports when to send again.
     Full,
-    /// The datagram was dropped: a limit on queued bytes or a lack of memory left no space for it, or the send was
-    /// refused. After a refusal, [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait
-    /// for the handler already.
+    /// The datagram was dropped: a limit on queued bytes or a lack of memory left no space, or the send was refused.
+    /// [`on_error`](crate::DatagramHandler::on_error) gets a refusal's reason, unless 32 events wait already.
     Dropped,
     /// The datagram was dropped: the socket is closing, is closed, or is gone.
     Closed,

@@ -24,8 +24,8 @@ pub(super) const LONGEST_DATAGRAM: usize = 65_535;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DropPolicy {
-    /// The oldest queued datagrams make space for the new one. If the limit of the loop leaves no space even then, the
-    /// new one is dropped. This suits state that a later datagram replaces.
+    /// The oldest queued datagrams make space for the new one, which is dropped only if the limit of the loop still
+    /// leaves none. This suits state that a later datagram replaces.
     #[default]
     Oldest,
     /// The new datagram is dropped. This suits answers, because an early answer is worth as much as a late one.
@@ -105,35 +105,31 @@ impl DatagramOptions {
 
     /// Whether other sockets that set this option too may bind the same address (SO_REUSEADDR). Default: `false`.
     ///
-    /// So several programs on a machine can receive from one multicast group. Of several sockets at one address, only
-    /// one gets each unicast datagram. On Windows, any program may then bind the address.
+    /// So several programs on a machine can receive from one multicast group. Of the sockets at one address, one gets
+    /// each unicast datagram. On Windows, any program may then bind the address.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
         self
     }
 
-    /// Whether several sockets, of this process or of others, may bind the same address (SO_REUSEPORT). The kernel
-    /// distributes the datagrams among them by the addresses of their senders. Default: `false`.
-    ///
-    /// The bind fails with ENOTSUP on systems whose kernel does not distribute datagrams.
+    /// Whether several sockets, of any process, may bind the same address (SO_REUSEPORT). The kernel distributes the
+    /// datagrams by their senders' addresses. The bind fails with ENOTSUP where it cannot. Default: `false`.
     #[doc(alias = "reusePort")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
         self
     }
 
-    /// Whether a socket at an IPv6 address receives from IPv6 peers only. Default: `false`, so that `[::]` also
-    /// receives from IPv4 peers, whose addresses appear as `::ffff:a.b.c.d`. On an IPv4 address `true` makes the bind
-    /// fail with EINVAL.
+    /// Whether a socket at an IPv6 address receives from IPv6 peers only. Default: `false`: `[::]` also receives from
+    /// IPv4 peers, as `::ffff:a.b.c.d`. On an IPv4 address, `true` makes the bind fail with EINVAL.
     #[doc(alias = "ipv6Only")]
     pub fn ipv6_only(mut self, only: bool) -> Self {
         self.ipv6_only = only;
         self
     }
 
-    /// Whether the socket may send to broadcast addresses (SO_BROADCAST). Default: `false`; a send to such an address
-    /// then fails with EACCES.
+    /// Whether the socket may send to broadcast addresses (SO_BROADCAST). Default: `false`, and EACCES for such a send.
     pub fn broadcast(mut self, on: bool) -> Self {
         self.broadcast = Some(on);
         self
@@ -155,8 +151,7 @@ impl DatagramOptions {
         self
     }
 
-    /// Whether sockets of this machine receive the multicast datagrams of this socket too. Default: the system's, which is
-    /// `true`.
+    /// Whether sockets of this machine receive this one's multicast datagrams too. Default: the system's, `true`.
     #[doc(alias = "setMulticastLoopback")]
     pub fn multicast_loopback(mut self, on: bool) -> Self {
         self.multicast_loopback = Some(on);
@@ -188,17 +183,16 @@ impl DatagramOptions {
     /// Sets the length of the longest datagram that is received whole. A longer one is cut, and comes to
     /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
     ///
-    /// If the [read buffer](crate::EventLoopOptions::read_buffer_bytes) of the loop is not longer than `bytes`, a
-    /// datagram is cut at one byte less than the read buffer has. With `in_batches`, a datagram that fills a read
-    /// buffer below 64 KiB counts as cut.
+    /// If the loop's [read buffer](crate::EventLoopOptions::read_buffer_bytes) is not longer than `bytes`, a datagram
+    /// is cut at its length less one byte. With `in_batches`, one that fills a buffer below 64 KiB counts as cut.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self
     }
 
     /// Limits the number of datagrams that the socket receives in a row, at least 1. The rest waits until the other
-    /// ready sockets are served, mostly for the next turn. So a flood to this socket delays them by at most this number
-    /// of datagrams. A batch counts as one. Default: 32, as in libuv.
+    /// ready sockets are served: a flood delays them by at most so many. A batch counts as one. Default: 32, as in
+    /// libuv.
     pub fn receives_per_turn(mut self, datagrams: u32) -> Self {
         self.receives_per_turn = datagrams.max(1);
         self
@@ -207,14 +201,13 @@ impl DatagramOptions {
     /// Whether one system call sends or receives several datagrams (GSO, GRO, `recvmmsg`), where the system can.
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
-    /// The datagrams that are sent in one turn leave in the flush of the turn, or before, once many bytes are queued.
-    /// Successive datagrams of one length to one address, with the same packet info, leave in one call. A row of
-    /// datagrams then costs a fraction, and a single datagram costs a little more. One receive may return more
-    /// datagrams than [`receives_per_turn`](Self::receives_per_turn). A [read
-    /// buffer](crate::EventLoopOptions::read_buffer_bytes) below 64 KiB may be too short for datagrams that the kernel
-    /// has coalesced. The last one in the buffer then comes to `on_truncated`. Those after it are lost. A datagram that
-    /// is longer than the MTU of the network is refused with EMSGSIZE. The socket cannot be
-    /// [detached](crate::DatagramSocket::detach).
+    /// The datagrams of one turn leave in its flush, or before, once many bytes are queued. Successive datagrams of one
+    /// length to one address, with the same packet info, leave in one call. A row then costs a fraction, and a single
+    /// datagram a little more. One receive may return more datagrams than
+    /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
+    /// below 64 KiB may be too short for datagrams that the kernel has coalesced: the last one in it comes to
+    /// `on_truncated`, and those after it are lost. A datagram longer than the network's MTU is refused with EMSGSIZE.
+    /// The socket cannot be [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]
     #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
     pub fn in_batches(mut self, on: bool) -> Self {
@@ -222,21 +215,20 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets the high watermark: a send answers [`DatagramFlow::Full`](crate::DatagramFlow::Full) if at least so many bytes are queued.
-    /// Default: 64 KiB.
+    /// Sets the high watermark: a send answers [`DatagramFlow::Full`](crate::DatagramFlow::Full) if at least so many
+    /// bytes are queued. Default: 64 KiB.
     ///
-    /// Datagrams are queued while the kernel has no space for them, which is rare, and while the name of the socket is
-    /// being looked up. With `in_batches`, they are also queued until the flush.
+    /// Datagrams are queued while the kernel has no space, which is rare, or the socket's name is being looked up. With
+    /// `in_batches`, also until the flush.
     #[doc(alias = "highWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes;
         self
     }
 
-    /// Limits the number of bytes that may be queued. Beyond the limit, the [policy](Self::drop_policy) decides which
-    /// datagram is dropped. Default: 256 KiB. Each queued datagram counts for its bytes and for its entry in the queue
-    /// (about 40 bytes, and about 60 with the feature `udp-batch`). An empty queue takes a datagram of any length for
-    /// which the [loop](crate::Limits::max_total_queued_bytes) has space.
+    /// Limits the bytes that may be queued; beyond, the [policy](Self::drop_policy) drops a datagram. Default: 256 KiB.
+    /// Each datagram counts for its bytes and its entry (about 40 bytes, or 60 with the feature `udp-batch`). An empty
+    /// queue takes a datagram of any length for which the [loop](crate::Limits::max_total_queued_bytes) has space.
     pub fn max_queued_bytes(mut self, bytes: usize) -> Self {
         self.max_queued_bytes = bytes;
         self
@@ -255,9 +247,9 @@ impl DatagramOptions {
         self
     }
 
-    /// Sets a list of addresses that the socket never sends or connects to. Default: none. A send to a listed address
-    /// is answered [`DatagramFlow::Dropped`](crate::DatagramFlow::Dropped), and `on_error` gets
-    /// [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED). A connect to a listed address fails with the same error.
+    /// Sets a list of addresses that the socket never sends or connects to. Default: none. A send to one is answered
+    /// [`DatagramFlow::Dropped`](crate::DatagramFlow::Dropped), and `on_error` gets
+    /// [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED). A connect fails with the same error.
     #[doc(alias = "sendBlockList")]
     pub fn send_block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.send_block_list = list.into();
@@ -281,7 +273,7 @@ impl DatagramOptions {
     }
 
     /// Sets the address from which [`connect_udp`](crate::EventLoop::connect_udp) connects. Default: `None`, the system
-    /// chooses. [`bind_udp`](crate::EventLoop::bind_udp) has an argument for the address, and ignores this option.
+    /// chooses. [`bind_udp`](crate::EventLoop::bind_udp) has an argument for it, and ignores this option.
     pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
         self.local_address = address.into();
         self
@@ -294,7 +286,6 @@ impl DatagramOptions {
         self
     }
 
-    /// Returns the options that are set before the bind.
     pub(crate) fn binding(&self) -> UdpBinding {
         UdpBinding {
             ipv6_only: self.ipv6_only,
