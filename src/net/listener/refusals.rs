@@ -4,24 +4,22 @@ use std::net::SocketAddr;
 
 use crate::net::values::AcceptLimit;
 
-/// Connections that were over a limit, and that the server has closed. This type is no variant of `ServerEvent`: the
-/// two addresses would make each event so large that moving it calls `memcpy`.
+/// Connections that were closed over a limit. No variant of `ServerEvent`: the two addresses would make each event so
+/// large that moving it calls `memcpy`.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) limit: AcceptLimit,
     pub(crate) count: u64,
     /// The address that the peers connected to, if the server listens on one address.
     pub(crate) local: Option<SocketAddr>,
-    /// The peer of the last refused connection.
     pub(crate) peer: Option<SocketAddr>,
 }
 
-/// The refused connections of one burst of accepts, by the limit that they were over.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// Invariant: the number of rows whose count is not zero. Each accept asks whether this number is zero.
     used: u8,
-    /// One row for each limit, in the order of [`AcceptLimit::ALL`].
+    /// In the order of [`AcceptLimit::ALL`].
     rows: [Row; AcceptLimit::ALL.len()],
 }
 
@@ -32,7 +30,6 @@ struct Row {
 }
 
 impl Refusals {
-    /// Counts a connection of `peer` that was over `limit`.
     pub(super) fn note(&mut self, limit: AcceptLimit, peer: Option<SocketAddr>) {
         let row = &mut self.rows[limit as usize];
         self.used += u8::from(row.count == 0);
@@ -45,7 +42,7 @@ impl Refusals {
         self.used == 0
     }
 
-    /// Takes the connections that were over one limit: the limit, their number, and the peer of the last one.
+    /// Takes the connections over one limit: the limit, their number, and the last peer.
     #[cold]
     pub(super) fn take(&mut self) -> Option<(AcceptLimit, u64, Option<SocketAddr>)> {
         let rows = AcceptLimit::ALL.into_iter().zip(&mut self.rows);
