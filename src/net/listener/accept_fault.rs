@@ -4,46 +4,38 @@ use std::io;
 
 use crate::net::error::Errno;
 
-/// The cause of a failed `accept`, which decides the next step of the listener.
-///
-/// Many event loops treat all causes alike. Then one bad peer slows all others down, or a listener that ran out of
-/// descriptors never accepts again. With edge-triggered polling, no event reports free descriptors.
+/// The cause of a failed `accept`. If all causes were treated alike, as in many event loops, one bad peer would slow
+/// all others down. Or a listener without descriptors would never accept again, because no edge reports free ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
     /// The process or the system has run out of descriptors. The listener refuses one peer, backs off and tries again
-    /// by itself, because no edge will report the end of the shortage.
+    /// by itself.
     OutOfDescriptors,
     /// The system has run out of memory. The listener backs off, and refuses no peer: no descriptor would help.
     OutOfMemory,
-    /// The connection at the head of the backlog has failed, and the next may be fine; or a signal has interrupted the
-    /// call. The listener accepts again at once. After several such failures in a row, the listener backs off, because
-    /// the cause may be permanent (such as seccomp).
+    /// The first connection of the backlog has failed, or a signal has interrupted the call. The listener accepts again
+    /// at once. After several in a row it backs off, because the cause may be permanent (such as seccomp).
     Transient,
-    /// No peer waits. The next edge reports a peer.
     WouldBlock,
     /// The listening socket itself is broken. Several such failures in a row end the listener.
     Fatal,
 }
 
-/// Returns the cause of `error`, which a call of `accept` has returned.
-///
-/// An error that no row names counts as transient. Another try costs little, but to count the error as fatal could end
-/// a usable server.
+/// Returns the cause of `error`; transient for an unknown one, because another try costs little, and fatal failures end
+/// the server.
 pub(crate) fn classify_accept(error: &io::Error) -> AcceptFault {
     let name = Errno::of(error).map(|errno| errno.name);
     let row = name.and_then(|name| ROWS.iter().find(|(_, names)| names.contains(&name)));
     row.map_or(AcceptFault::Transient, |(fault, _)| *fault)
 }
 
-/// The errors of accept(2) on Linux and POSIX, and of Winsock. ENOSR and ESOCKTNOSUPPORT of Linux have no row, and so
-/// count as transient.
+/// The errors of accept(2) on Linux and POSIX, and of Winsock. ENOSR and ESOCKTNOSUPPORT of Linux have no row.
 const ROWS: &[(AcceptFault, &[&str])] = &[
     (AcceptFault::WouldBlock, &["EAGAIN"]),
     (AcceptFault::OutOfDescriptors, &["EMFILE", "ENFILE"]),
     (AcceptFault::OutOfMemory, &["ENOBUFS", "ENOMEM"]),
-    // Linux returns errors that are pending on the new connection (accept(2)). A connection that a firewall forbids gives
-    // EPERM, and one that a security module forbids EACCES. Winsock returns ENOTCONN for a peer that has reset the
-    // connection already.
+    // Linux returns errors that are pending on the new connection (accept(2)): EPERM if a firewall forbids it, EACCES
+    // for a security module. Winsock returns ENOTCONN for a peer that has reset already.
     (
         AcceptFault::Transient,
         &[

@@ -11,27 +11,23 @@ use crate::reactor::{Interest, Readiness, Registration};
 use super::accept_fault::{AcceptFault, classify_accept};
 use super::{Listener, LoopAdmission, ServerEvent, State};
 
-/// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
 const TRANSIENT_FAULTS: u32 = 16;
 
-/// The first and the longest backoff. Between these bounds, each backoff is twice as long as the one before.
+/// Between these bounds, each backoff is twice as long as the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The longest backoff after transient failures. Peers that abort their connections can cause such failures, and must
-/// not keep other peers waiting for long.
+/// Peers that abort their connections can cause transient failures, and must not keep others waiting for long.
 const LONGEST_TRANSIENT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The limit on the accepts of a server that closes after the last waiting peer: more than a backlog usually holds.
-/// Without a limit, peers that keep coming would put the close off for ever.
+/// The limit on the accepts of a drain, above any usual backlog: peers that keep coming must not put off the close.
 const LAST_ACCEPTS: u32 = 1 << 16;
 
 /// The number of [fatal](AcceptFault::Fatal) failures in a row that ends a listener.
 pub(super) const FATAL_FAULTS: u32 = 3;
 
 impl Listener {
-    /// Ends the wait of a backoff, because its time is over or a descriptor may be free. The reactor then calls
-    /// [`on_readable`](Self::on_readable). Does nothing in any other state.
+    /// Ends a backoff, because its time is over or a descriptor may be free. Does nothing in any other state.
     pub(crate) fn wake(&self, registration: &mut Registration<'_>) {
         if let State::BackingOff { .. } = self.state {
             registration.assume(Readiness::READABLE);
@@ -39,9 +35,8 @@ impl Listener {
         }
     }
 
-    /// Makes the listener end once it has accepted the peers that wait. Returns `false` if it does not listen.
-    ///
-    /// The kernel may have queued peers that it has not reported yet, so the listener tries to accept in any case.
+    /// Makes the listener end once it has accepted the peers that wait; `false` if it does not listen. It tries in any
+    /// case, because the kernel may have queued peers that it has not reported yet.
     pub(crate) fn drain(&mut self, registration: &mut Registration<'_>) -> bool {
         let Some(bound) = self.bound_mut() else {
             return false;
@@ -52,13 +47,12 @@ impl Listener {
         true
     }
 
-    /// Whether the listener was [asked to end](Self::drain), and still accepts the peers that wait.
     fn is_draining(&self) -> bool {
         self.as_bound()
             .is_some_and(|bound| bound.left_to_accept.is_some())
     }
 
-    /// Counts a call of `accept` if the listener is [draining](Self::drain). Returns `false` if no call is left.
+    /// Counts a call of `accept` during a [drain](Self::drain). Returns `false` if none is left.
     fn may_accept(&mut self) -> bool {
         match self
             .bound_mut()
@@ -73,9 +67,8 @@ impl Listener {
         }
     }
 
-    /// Accepts one peer, and returns the event for it; an [`Event::Arrival`] asks `Net` to admit or refuse the peer.
-    /// Skips peers that are gone. If no peer is accepted, returns the event for a failure, for the end of a drain, or
-    /// for peers that were refused before.
+    /// Accepts one peer; an [`Event::Arrival`] asks `Net` to admit or refuse it. Skips peers that are gone. Without a
+    /// peer, returns the event of a failure, of a drain's end, or of earlier refusals.
     pub(crate) fn on_readable(
         &mut self,
         registration: &mut Registration<'_>,
@@ -89,8 +82,7 @@ impl Listener {
         if self.refusals.is_empty() {
             return event;
         }
-        // One event is returned for the refused peers and for the event that follows them. The backlog may hold more
-        // peers, so the reactor serves the listener again.
+        // One event stands for the refused peers and for the event after them. The backlog may hold more peers.
         if self.event.is_some() && !self.has_arrival {
             registration.activate();
         }
@@ -165,8 +157,8 @@ impl Listener {
         }
     }
 
-    /// Backs off, for at most `longest`. The peers in the backlog cause no further edge, so the listener must try again
-    /// by itself. The handler gets only the first failure of an episode.
+    /// Backs off, for at most `longest`. Peers in the backlog cause no further edge, so the listener must try again by
+    /// itself. The handler gets the first failure of an episode.
     fn back_off(
         &mut self,
         error: io::Error,
@@ -188,8 +180,7 @@ impl Listener {
         last.is_none().then(|| self.accept_failed(error))
     }
 
-    /// Ends the backoff. An accept that finds no waiting peer proves that accepting works. A later failure begins with
-    /// the shortest wait, and is reported again.
+    /// Ends the backoff: an accept without a waiting peer proves that accepting works. Later failures are told again.
     fn end_backoff(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Closed) {
             State::BackingOff { bound, .. } => State::Listening(bound),
@@ -198,8 +189,8 @@ impl Listener {
         self.reset_faults();
     }
 
-    /// Counts a [fatal](AcceptFault::Fatal) failure. After the third in a row, stops accepting and reports the error to
-    /// the handler: otherwise the listener would silently never accept again.
+    /// Counts a [fatal](AcceptFault::Fatal) failure. After the third in a row, stops accepting and tells the handler:
+    /// otherwise the listener would silently never accept again.
     fn fault(&mut self, error: io::Error, registration: &mut Registration<'_>) -> Option<Event> {
         self.bound_mut()?.fatal_faults += 1;
         if !self.is_faulty() {
