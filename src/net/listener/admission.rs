@@ -9,27 +9,25 @@ use super::ListenOptions;
 use super::networks::Networks;
 use super::token_bucket::TokenBucket;
 
-/// The limits of one server on the connections that it takes, with the counts of those that it has.
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// The server's own limit. The limit of the loop holds as well.
     pub(super) max_connections: Option<usize>,
-    /// The number of accepted sockets that are not closed, which `max_connections` limits. A closed socket leaves this
-    /// count before it leaves `connections` of the listener.
+    /// The number of accepted sockets that are not closed. A closed one leaves this count before it leaves the
+    /// listener's `connections`.
     places_taken: usize,
     networks: Option<Networks>,
     bucket: Option<TokenBucket>,
     pub(super) refusal: Refusal,
     /// Invariant: at least 1.
     pub(super) accepts_per_turn: u32,
-    /// The number of the turn to which `left_in_turn` belongs.
+    /// The turn to which `left_in_turn` belongs.
     turn: u64,
-    /// The accepts that the turn still allows.
     left_in_turn: u32,
 }
 
 impl Admission {
-    /// The admission to a server with `options`, on a loop with the limits `of_loop`.
+    /// The admission to a server on a loop with the limits `of_loop`.
     pub(crate) fn new(options: &ListenOptions, of_loop: &Limits) -> Self {
         let limits = options.limits.as_ref().unwrap_or(of_loop);
         let own = options.limits.as_ref();
@@ -47,7 +45,6 @@ impl Admission {
         }
     }
 
-    /// Whether the server may accept once more in the turn with the number `turn`.
     pub(super) fn may_accept_in(&mut self, turn: u64) -> bool {
         if self.turn != turn {
             self.turn = turn;
@@ -61,13 +58,11 @@ impl Admission {
         self.left_in_turn -= 1;
     }
 
-    /// Whether the server limits neither the number of its connections nor their rate.
     pub(super) fn is_unlimited(&self) -> bool {
         self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
-    /// Returns the limit on open connections that one more of `peer` would pass: the limit of the server, or of the
-    /// peer's network. `None` if there is a place.
+    /// Returns the limit on open connections that one more of `peer` would pass.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self
             .max_connections
@@ -78,10 +73,8 @@ impl Admission {
         self.is_network_full(peer).then_some(AcceptLimit::Network)
     }
 
-    /// Whether the network of `peer` has as many connections as it may have.
     pub(super) fn is_network_full(&self, peer: Option<IpAddr>) -> bool {
-        // No network counts a connection without an address, such as one of a Unix socket, or one whose PROXY header
-        // may still come.
+        // No network counts a connection of a Unix socket, or one whose PROXY header may still come.
         let network = self.networks.as_ref().zip(peer);
         network.is_some_and(|(networks, peer)| networks.is_full(peer))
     }
@@ -91,19 +84,16 @@ impl Admission {
         self.bucket.as_mut().is_none_or(|it| it.take(tick))
     }
 
-    /// Ensures that the count of one more connection allocates nothing.
     pub(super) fn reserve_place(&mut self) -> Result<(), TryReserveError> {
         self.networks.as_mut().map_or(Ok(()), Networks::reserve)
     }
 
-    /// Counts a connection of `peer` that has a place now.
     #[inline]
     pub(super) fn take_place(&mut self, peer: Option<SocketAddr>) {
         self.places_taken += 1;
         self.enter_network(peer);
     }
 
-    /// Counts a connection in the network of `peer`.
     #[inline]
     pub(super) fn enter_network(&mut self, peer: Option<SocketAddr>) {
         if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
@@ -111,14 +101,13 @@ impl Admission {
         }
     }
 
-    /// Stops counting a connection in the network of `peer`, which [it has entered](Self::enter_network).
     pub(super) fn leave_network(&mut self, peer: Option<SocketAddr>) {
         if let (Some(networks), Some(peer)) = (&mut self.networks, peer) {
             networks.leave(peer.ip());
         }
     }
 
-    /// Stops counting a connection of `peer`. Calls `peer` for the address only if networks have a limit.
+    /// Stops counting a connection. Calls `peer` for the address only if networks have a limit.
     #[inline]
     pub(super) fn free_place(&mut self, peer: impl FnOnce() -> Option<SocketAddr>) {
         self.places_taken = self.places_taken.saturating_sub(1);
@@ -129,7 +118,6 @@ impl Admission {
         }
     }
 
-    /// Frees the memory that closed connections have left.
     pub(crate) fn shrink(&mut self) {
         if let Some(networks) = &mut self.networks {
             networks.shrink();

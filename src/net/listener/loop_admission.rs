@@ -2,22 +2,19 @@
 
 use crate::system::{Acceptor, Reserve, System};
 
-/// The state by which a loop decides on new connections: its places, the number of the turn, and the reserve
-/// descriptor. [`Admission`](super::admission::Admission) is the state of one server.
+/// The places of a loop, the number of its turn, and its reserve descriptor.
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage). The
-    /// server of that accept began to back off then.
+    /// Whether an accept has failed for lack of a descriptor, and its server backs off, since
+    /// [`take_shortage`](Self::take_shortage).
     has_met_shortage: bool,
     /// The number of accepts that have failed for lack of a descriptor.
     shortages: u64,
-    /// The number of turns that were begun. In each turn, a server accepts a limited number of times.
     turns: u64,
-    /// The number of sockets that are not closed, and of closed ones whose place was not given back yet. UDP sockets
-    /// are not counted.
+    /// The number of sockets that are not closed, or whose place was not given back yet. UDP sockets do not count.
     open_sockets: usize,
-    /// The limit of the loop on `open_sockets`; `usize::MAX` means no limit.
+    /// `usize::MAX` means no limit.
     max_connections: usize,
 }
 
@@ -33,19 +30,16 @@ impl LoopAdmission {
         }
     }
 
-    /// Whether the loop may take a further connection.
     #[inline]
     pub(crate) fn has_place(&self) -> bool {
         self.open_sockets < self.max_connections
     }
 
-    /// Counts a socket that has a place now.
     #[inline]
     pub(crate) fn take_place(&mut self) {
         self.open_sockets += 1;
     }
 
-    /// Stops counting a socket that is closed.
     #[inline]
     pub(crate) fn free_place(&mut self) {
         self.open_sockets = self.open_sockets.saturating_sub(1);
@@ -55,8 +49,7 @@ impl LoopAdmission {
         self.open_sockets
     }
 
-    /// Refuses one peer that waits at `acceptor`: gives up the reserve descriptor, accepts the peer in its place, and
-    /// resets the peer. Refuses no peer if the loop has no reserve descriptor.
+    /// Refuses one waiting peer: gives up the reserve descriptor, accepts the peer in its place, and resets it.
     pub(crate) fn meet_shortage(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.has_met_shortage = true;
@@ -75,8 +68,7 @@ impl LoopAdmission {
         self.shortages
     }
 
-    /// Whether an accept has failed for lack of a descriptor since the last call. The caller then wakes the servers
-    /// that back off.
+    /// Takes the news of a shortage. The caller then wakes the servers that back off.
     #[inline]
     pub(crate) fn take_shortage(&mut self) -> bool {
         std::mem::take(&mut self.has_met_shortage)

@@ -4,15 +4,14 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, TryReserveError};
 use std::net::IpAddr;
 
-/// The number of connections that a server has from each network, and the limit on this number.
 #[derive(Debug)]
 pub(super) struct Networks {
     most: usize,
-    /// The lengths of the prefixes that make a network, in IPv4 and in IPv6. The lengths never change, so that a
-    /// connection leaves the network that it has entered. Invariant: at most 32 and 128.
+    /// The lengths of the prefixes that make a network, in IPv4 and IPv6. Fixed, so that a connection leaves the
+    /// network that it has entered. Invariant: at most 32 and 128.
     prefixes: (u8, u8),
-    /// The number of connections of each network. Invariant: no number is zero. The keys of the hash function are
-    /// random: peers could otherwise choose addresses that collide.
+    /// Invariant: no number is zero. The hash function's keys are random: peers could otherwise choose addresses that
+    /// collide.
     connections: HashMap<u128, usize>,
 }
 
@@ -25,23 +24,19 @@ impl Networks {
         }
     }
 
-    /// Whether the network of `peer` has as many connections as it may have.
     pub(super) fn is_full(&self, peer: IpAddr) -> bool {
         let connections = self.connections.get(&self.network_of(peer));
         connections.copied().unwrap_or(0) >= self.most
     }
 
-    /// Ensures that the count of one more network allocates nothing.
     pub(super) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.connections.try_reserve(1)
     }
 
-    /// Counts a connection of `peer`.
     pub(super) fn enter(&mut self, peer: IpAddr) {
         *self.connections.entry(self.network_of(peer)).or_insert(0) += 1;
     }
 
-    /// Stops counting a connection of `peer` that was [counted](Self::enter).
     pub(super) fn leave(&mut self, peer: IpAddr) {
         match self.connections.entry(self.network_of(peer)) {
             Entry::Occupied(mut connections) if *connections.get() > 1 => {
@@ -54,14 +49,12 @@ impl Networks {
         }
     }
 
-    /// Frees the memory of networks that have no connection any more.
     pub(super) fn shrink(&mut self) {
         self.connections.shrink_to_fit();
     }
 
-    /// Returns the network of `peer`: its address in IPv6, with zeroes after the prefix. IPv4 addresses are mapped to
-    /// `::ffff:0:0/96`. The network of any other IPv6 address lies outside that range, so an IPv4 and an IPv6 network
-    /// never share a key.
+    /// Returns the network of `peer` as an IPv6 address, with zeroes after the prefix. IPv4 addresses are mapped to
+    /// `::ffff:0:0/96`, outside of which all other networks lie: an IPv4 and an IPv6 network never share a key.
     fn network_of(&self, peer: IpAddr) -> u128 {
         let (ipv4_bits, ipv6_bits) = self.prefixes;
         let (address, bits) = match peer.to_canonical() {

@@ -2,23 +2,21 @@
 
 use crate::net::values::AcceptRate;
 
-/// The credit that one accept costs. Each tick (one millisecond) adds `per_second` to the credit, so that 1,000 ticks
-/// add the credit of `per_second` accepts, and no fraction is lost.
+/// The credit that one accept costs. Each tick (one millisecond) adds `per_second`, so that 1,000 ticks add the credit
+/// of `per_second` accepts, and no fraction is lost.
 const ACCEPT: u64 = 1_000;
 
-/// The credit for further accepts. The credit grows with time, up to the credit that a burst costs.
+/// The credit for further accepts, which grows with time up to that of a burst.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     per_second: u64,
     most: u64,
     /// Invariant: at most `most`.
     credit: u64,
-    /// The tick up to which `credit` has grown.
     credited_to: u64,
 }
 
 impl TokenBucket {
-    /// A bucket with the credit of a whole burst.
     pub(super) fn new(rate: AcceptRate) -> Self {
         let most = u64::from(rate.burst) * ACCEPT;
         Self {
@@ -29,8 +27,8 @@ impl TokenBucket {
         }
     }
 
-    /// Takes the credit of one accept. `tick` is the present, in milliseconds. Returns `false`, and takes nothing, if
-    /// there is too little.
+    /// Takes the credit of one accept at `tick` (milliseconds). Takes nothing, and returns `false`, if it is too
+    /// little.
     pub(super) fn take(&mut self, tick: u64) -> bool {
         let passed = tick.saturating_sub(self.credited_to);
         self.credited_to += passed;
@@ -52,8 +50,8 @@ mod tests {
 
     use super::*;
 
-    /// The naive model of the rate. A window begins at an earlier accept or now, and ends now. Each window may have as
-    /// many accepts as a burst, plus the rate times its length.
+    /// The naive model of the rate. Each window, from an earlier accept or now until now, may have as many accepts as a
+    /// burst, plus the rate times its length.
     struct Model {
         rate: AcceptRate,
         taken: Vec<u64>,
