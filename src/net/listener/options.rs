@@ -58,31 +58,25 @@ impl ListenOptions {
         }
     }
 
-    /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node.
-    ///
-    /// The kernel caps the number (`net.core.somaxconn` on Linux). If the queue is full, a new peer waits or is
-    /// refused.
+    /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node. The
+    /// kernel caps the number (`net.core.somaxconn` on Linux). Beyond, a new peer waits or is refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
     }
 
-    /// Whether a server on an IPv6 address accepts IPv6 peers only. Default: `false`, so that `[::]` also accepts IPv4
-    /// peers, whose addresses appear as `::ffff:a.b.c.d`.
-    ///
-    /// On an IPv4 address `true` makes `listen` fail with EINVAL. The option has no effect on a path, or on a listener that
-    /// is bound already.
+    /// Whether a server on an IPv6 address accepts IPv6 peers only. Default: `false`: `[::]` also accepts IPv4 peers,
+    /// as `::ffff:a.b.c.d`. On an IPv4 address, `true` makes `listen` fail with EINVAL. No effect on a path, or a
+    /// listener that is bound already.
     #[doc(alias = "ipv6Only")]
     pub fn ipv6_only(mut self, only: bool) -> Self {
         self.ipv6_only = only;
         self
     }
 
-    /// Whether several sockets, of this process or of others, may listen on the same address (SO_REUSEPORT). The kernel
-    /// distributes the connections among them. Default: `false`.
-    ///
-    /// `listen` fails with ENOTSUP on systems whose kernel does not distribute the connections. The option has no effect
-    /// on a path, or on a listener that is bound already.
+    /// Whether several sockets, of any process, may listen on one address (SO_REUSEPORT), among which the kernel
+    /// distributes the connections. Default: `false`. Where the kernel does not, `listen` fails with ENOTSUP. No effect
+    /// on a path, or a listener that is bound already.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
@@ -90,11 +84,9 @@ impl ListenOptions {
         self
     }
 
-    /// Limits the number of connections that the server holds at a time. Default: [`Limits::max_connections`] of the
-    /// server's own [limits](Self::limits), if there are any. `None` lifts the limit, and with 0 the server refuses
-    /// each connection. The limit of the loop holds as well.
-    ///
-    /// A connection over the limit is accepted, closed at once, and reported to
+    /// Limits the connections that the server holds at a time. Default: [`Limits::max_connections`] of its own
+    /// [limits](Self::limits), if any. `None` lifts the limit, and with 0 the server refuses each connection. The limit
+    /// of the loop holds as well. A connection over the limit is accepted, closed at once, and told to
     /// [`on_over_limit`](crate::ServerHandler::on_over_limit).
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
@@ -126,23 +118,22 @@ impl ListenOptions {
     /// bytes after the header. [`peer_address`](crate::Socket::peer_address) and
     /// [`Accepted::peer_address`](crate::Accepted::peer_address) are then the client's. If the header names no IP
     /// address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the specification requires.
-    /// [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's whichever header came, and
+    /// [`Socket::proxy_address`](crate::Socket::proxy_address) is always the proxy's, and
     /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
     /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
-    /// The header must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and
-    /// 4,096 in version 2. A connection without a valid header, or of an address that is not trusted, is closed, unless
-    /// [`optional`](ProxyProtocol::optional) or [`admit_others`](ProxyProtocol::admit_others) allows it. For a
-    /// connection that is closed in this way, [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) gets
+    /// It must be complete within [`Limits::handshake_timeout`], and has at most 107 bytes in version 1 and 4,096 in
+    /// version 2. A connection without a valid header, or of an address that is not trusted, is closed, unless
+    /// [`optional`](ProxyProtocol::optional) or [`admit_others`](ProxyProtocol::admit_others) allows it.
+    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed) then gets
     /// [`ERR_PROXY_HEADER`](crate::Error::PROXY_HEADER), or ETIMEDOUT.
     ///
     /// # Addresses in block lists and limits
     ///
     /// The [block list](Self::block_list) is asked twice: at the accept for the proxy's address, if it has one, and
-    /// after the header for the client's. [`Limits::max_connections_per_network`] counts a connection by the client's
-    /// address, from the header on. Until its header is complete, a connection of a trusted proxy counts in no network.
-    /// If the header names no IP address, the connection counts in the network of the proxy. All other limits count a
-    /// connection from the accept on.
+    /// after the header for the client's. [`Limits::max_connections_per_network`] counts a connection of a trusted
+    /// proxy from its header on, by the client's address. If the header names no IP address, the proxy's counts. All
+    /// other limits count a connection from the accept on.
     #[doc(alias = "haproxy")]
     #[doc(alias = "accept-proxy")]
     pub fn proxy_protocol(mut self, proxies: impl Into<Option<ProxyProtocol>>) -> Self {
@@ -150,14 +141,14 @@ impl ListenOptions {
         self
     }
 
-    /// Adds TLS to each accepted socket, as a [filter](Self::filter) after those that were added before. The server is told
-    /// of a connection when its handshake is done, and of a failure by
-    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed). [`Socket::tls`](crate::Socket::tls) tells what
-    /// was negotiated.
+    /// Adds TLS to each accepted socket, as a [filter](Self::filter) after those that were added before. The server is
+    /// told of a connection when its handshake is done, and of a failure by
+    /// [`on_handshake_failed`](crate::ServerHandler::on_handshake_failed). [`Socket::tls`](crate::Socket::tls) tells
+    /// the result.
     ///
-    /// ALPN, the choice of a certificate by name, certificates of clients, and the resumption of sessions are set in the
-    /// configuration. A server is refused with [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) if its configuration
-    /// accepts early data, or rustls refuses it.
+    /// The configuration sets ALPN, the choice of a certificate by name, certificates of clients, and the resumption of
+    /// sessions. If it accepts early data, or rustls refuses it, the server is refused with
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[doc(alias = "createSecureContext")]
@@ -168,8 +159,8 @@ impl ListenOptions {
     }
 
     /// Whether every user of the machine may read the path of a Unix socket (mode `o+r`). Default: `false`; the umask
-    /// decides. A server on anything but a path is refused with
-    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT); an abstract name has no mode.
+    /// decides. An abstract name has no mode. A server on anything but a path is refused with
+    /// [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT).
     #[doc(alias = "readableAll")]
     pub fn readable_all(mut self, readable: bool) -> Self {
         self.readable_all = readable;
@@ -177,8 +168,7 @@ impl ListenOptions {
     }
 
     /// Whether every user of the machine may write to the path of a Unix socket (mode `o+w`), which a connect requires.
-    /// Default: `false`; the umask decides. A server that is refused with [`readable_all`](Self::readable_all) is
-    /// refused with this option, too.
+    /// Default: `false`; the umask decides. A server is refused as with [`readable_all`](Self::readable_all).
     #[doc(alias = "writableAll")]
     pub fn writable_all(mut self, writable: bool) -> Self {
         self.writable_all = writable;
@@ -186,7 +176,7 @@ impl ListenOptions {
     }
 
     /// Sets a list of blocked addresses. The server closes an accepted peer with such an address without an event.
-    /// Default: none. An address that a [PROXY header](Self::proxy_protocol) or another [`Filter`] tells is checked, too.
+    /// Default: none. An address from a [PROXY header](Self::proxy_protocol) or another [`Filter`] is checked, too.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();
@@ -214,7 +204,6 @@ impl Default for ListenOptions {
     }
 }
 
-/// Makes options for a listener with every default, whose accepted sockets get `options`.
 impl From<SocketOptions> for ListenOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

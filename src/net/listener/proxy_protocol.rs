@@ -1,4 +1,4 @@
-//! The proxies in front of a server. A proxy names its client to the server by the PROXY protocol.
+//! The proxies in front of a server.
 
 use std::net::SocketAddr;
 
@@ -6,9 +6,8 @@ use crate::net::address::BlockList;
 use crate::net::error::{Error, Result};
 use crate::net::filter::{AnyFilter, ProxyFilter};
 
-/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. Such a proxy sends a header of the
-/// PROXY protocol at the beginning of each connection, in version 1 or 2. The header says from where the client of the
-/// connection comes.
+/// The proxies in front of a server, such as HAProxy, nginx or a load balancer. Each sends a header of the PROXY
+/// protocol (version 1 or 2) at the beginning of a connection, which says from where its client comes.
 ///
 /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol) describes the effect. Only the addresses
 /// that are [trusted](Self::trust) may send headers, because the server believes a header. Peers of a Unix socket have
@@ -30,7 +29,6 @@ pub struct ProxyProtocol {
     admits_others: bool,
 }
 
-/// The treatment of an accepted connection, by the address of its peer.
 enum Role {
     Proxy,
     Client,
@@ -57,19 +55,18 @@ impl ProxyProtocol {
     }
 
     /// Whether a connection of a trusted proxy may begin without a header, as a simple health check does. Default:
-    /// `false`, and a connection without a header then fails.
+    /// `false`, and such a connection fails.
     ///
     /// The first bytes decide, so the server hears of a connection only once the client has sent some. **If a trusted
-    /// proxy sends no header, its client can then send one itself**, with any content. For this reason the
-    /// specification forbids a server to guess. So set this option only if each trusted proxy sends its own header
-    /// before it passes on bytes of a client.
+    /// proxy sends no header, its client can then send one itself**, with any content. So the specification forbids a
+    /// server to guess. Set this option only if each trusted proxy sends its own header before bytes of a client.
     pub fn optional(mut self, optional: bool) -> Self {
         self.is_optional = optional;
         self
     }
 
-    /// Whether the server takes peers of other addresses, as clients without a proxy. Bytes of such peers that look
-    /// like a header are ordinary data. Default: `false`, and their connections fail at once.
+    /// Whether the server takes peers of other addresses, as clients without a proxy, whose bytes are never a header.
+    /// Default: `false`, and their connections fail at once.
     pub fn admit_others(mut self, admit: bool) -> Self {
         self.admits_others = admit;
         self
@@ -85,17 +82,11 @@ impl ProxyProtocol {
         }
     }
 
-    /// Whether `peer` is a trusted proxy, whose connection may begin with a header. Every peer of a Unix socket is
-    /// trusted.
     pub(super) fn expects_header(&self, peer: Option<SocketAddr>) -> bool {
         matches!(self.role(peer), Role::Proxy)
     }
 
-    /// Makes the filter that removes the header of the connection of `peer`. `None` if `peer` is a client.
-    ///
-    /// # Errors
-    ///
-    /// `ERR_PROXY_HEADER` if the peer is refused.
+    /// Makes the filter that removes the header; `None` if `peer` is a client, and `ERR_PROXY_HEADER` if it is refused.
     pub(super) fn filter(&self, peer: Option<SocketAddr>) -> Result<Option<Box<dyn AnyFilter>>> {
         match self.role(peer) {
             Role::Proxy => Ok(Some(Box::new(ProxyFilter::new(peer, self.is_optional)))),
