@@ -103,10 +103,9 @@ impl DatagramOptions {
         }
     }
 
-    /// Whether other sockets that set this option too may bind the same address (SO_REUSEADDR). Default: `false`.
-    ///
-    /// So several programs on a machine can receive from one multicast group. Of the sockets at one address, one gets
-    /// each unicast datagram. On Windows, any program may then bind the address.
+    /// Whether other sockets that set this option too may bind the same address (SO_REUSEADDR). Default: `false`. So
+    /// several programs can receive from one multicast group. Of the sockets at one address, one gets each unicast
+    /// datagram. On Windows, any program may then bind the address.
     #[doc(alias = "reuseAddr")]
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.reuse_address = reuse;
@@ -181,10 +180,9 @@ impl DatagramOptions {
     }
 
     /// Sets the length of the longest datagram that is received whole. A longer one is cut, and comes to
-    /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds.
-    ///
-    /// If the loop's [read buffer](crate::EventLoopOptions::read_buffer_bytes) is not longer than `bytes`, a datagram
-    /// is cut at its length less one byte. With `in_batches`, one that fills a buffer below 64 KiB counts as cut.
+    /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds. If the
+    /// loop's [read buffer](crate::EventLoopOptions::read_buffer_bytes) is not longer than `bytes`, a datagram is cut
+    /// at its length less one byte. With `in_batches`, one that fills a buffer below 64 KiB counts as cut.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self
@@ -216,10 +214,8 @@ impl DatagramOptions {
     }
 
     /// Sets the high watermark: a send answers [`DatagramFlow::Full`](crate::DatagramFlow::Full) if at least so many
-    /// bytes are queued. Default: 64 KiB.
-    ///
-    /// Datagrams are queued while the kernel has no space, which is rare, or the socket's name is being looked up. With
-    /// `in_batches`, also until the flush.
+    /// bytes are queued. Default: 64 KiB. Datagrams are queued while the kernel has no space, which is rare, or the
+    /// socket's name is being looked up. With `in_batches`, also until the flush.
     #[doc(alias = "highWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> Self {
         self.high_water_mark = bytes;
