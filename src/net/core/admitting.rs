@@ -39,8 +39,9 @@ impl Net {
         !self.reactor.is_in_burst(id.0) && self.has_refusals(id)
     }
 
-    /// Decides again on an accepted connection: the block list first, then the limit of the peer's network. Returns the
-    /// event of the connection, or of the server if that limit refuses; none for a blocked peer.
+    /// Decides again on an accepted connection, once its filters know the peer: the block list first, then the limit of
+    /// the peer's network. Returns the event of the connection, or of the server if that limit refuses; none for a
+    /// blocked peer.
     pub(super) fn introduce(&mut self, id: SocketId) -> Option<TargetedEvent> {
         let connection = self.connection_mut(id)?;
         let (peer, counted) = (connection.peer(), connection.counted_peer());

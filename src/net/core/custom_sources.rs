@@ -124,11 +124,12 @@ impl Net {
         }
     }
 
+    /// Tries once more to register the `object` of a source anew, after the kernel has refused.
     pub(crate) fn retry_to_rearm(&mut self, id: SourceId, object: &mut dyn event::Source) {
         self.reactor.rearm_lent(id.0, object);
     }
 
-    /// Forgets the readiness of a source, and asks the kernel for that of its `object`.
+    /// Forgets the readiness of a source, and asks the kernel to report that of its `object`.
     pub(crate) fn rearm_source(&mut self, id: SourceId, object: &mut dyn event::Source) {
         if self
             .with_source(id, CustomSource::forget_readiness)

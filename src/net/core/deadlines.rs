@@ -213,7 +213,7 @@ impl Net {
     }
 
     /// Lets a deadline wait for the next try of its service; `false` if memory lacks, so that it decides at once. Only
-    /// timers need a list: the entry of the next try compares the connection's own deadline again.
+    /// timers need a list: the wheel's entry for the next try compares the connection's own deadline again.
     fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;
         let Some(name) = passed.timer else {

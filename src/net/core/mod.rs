@@ -106,16 +106,17 @@ pub(crate) struct Capacities {
 #[derive(Debug)]
 pub(crate) enum TargetedEvent {
     Socket(SocketId, SocketEvent),
-    /// An event or refused connections, which the caller takes by [`take_server_event`](Net::take_server_event) and
+    /// An event or refused connections, which the caller takes with [`take_server_event`](Net::take_server_event) and
     /// [`take_refused`](Net::take_refused).
     Server(ServerId),
-    /// Events, which the caller takes one by one by [`take_datagram_event`](Net::take_datagram_event).
+    /// Events of a UDP socket, which the caller takes one by one with
+    /// [`take_datagram_event`](Net::take_datagram_event).
     Datagram(DatagramId),
-    /// An event whose callback, if any, the caller ends by [`end_source_callback`](Net::end_source_callback).
+    /// An event whose callback, if any, the caller ends with [`end_source_callback`](Net::end_source_callback).
     Source(SourceId, SourceEvent),
 }
 
-/// A source in the close phase, whose handler is to get `on_close`.
+/// A socket, server or other source in the close phase, whose handler is to get `on_close`.
 #[derive(Debug)]
 pub(crate) enum Closing {
     /// A socket whose handler gets only `on_close`.
@@ -222,9 +223,9 @@ impl Net {
 
     /// Keeps `bytes` that a replaced handler did not use. The new handler gets them, in the order of the calls, on a
     /// fresh stack, before the next read and `on_end`. Until then they count as bytes that wait in the kernel: a pause
-    /// holds them back, and without a pause [`poll`](Self::poll) does not wait. But `bytes_read` has counted them
-    /// already. Returns `false`, and keeps nothing, if the socket is not open, its peer has ended, or there is no
-    /// memory (then the socket fails).
+    /// holds them back, and without a pause [`poll`](Self::poll) does not wait. Their delivery is part of the socket's
+    /// burst. But `bytes_read` has counted them already. Returns `false`, and keeps nothing, if the socket is not open,
+    /// its peer has ended, or there is no memory (then the socket fails).
     pub(crate) fn keep_unread(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         let carried = self.reactor.visit(id.0, |source, registration| {
             let connection = source.connection_mut();
@@ -310,8 +311,9 @@ impl Net {
         true
     }
 
-    /// Takes the next source to report as closed. Its id stays valid until its removal, such as
-    /// [`remove_socket`](Self::remove_socket), so that `on_close` can ask for addresses and counts.
+    /// Takes the next source to report as closed. The descriptor of a socket or server is closed, but every id stays
+    /// valid until its removal, such as [`remove_socket`](Self::remove_socket), so that `on_close` can ask for
+    /// addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);

@@ -5,8 +5,8 @@ use crate::net::values::{Flow, SocketId};
 
 use super::Net;
 
-/// A write is long if more than one part in `LONG_WRITE` of the limit is unsent. Only then does it count as its
-/// writer's bytes in `make_space`: an ordinary message does not close a writer whose peer reads.
+/// A write is long if its unsent part exceeds the limit on all unsent bytes divided by this number. Only a long write
+/// counts as unsent bytes of its writer in `make_space`: an ordinary message does not close a writer whose peer reads.
 const LONG_WRITE: usize = 16;
 
 impl Net {
