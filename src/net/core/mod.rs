@@ -311,7 +311,7 @@ impl Net {
         true
     }
 
-    /// Takes the next source to report as closed. The descriptor of a socket or server is closed, but every id stays
+    /// Takes the next source to report as closed. The descriptor of a socket or server is closed. But every id stays
     /// valid until its removal, such as [`remove_socket`](Self::remove_socket), so that `on_close` can ask for
     /// addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {

@@ -181,7 +181,8 @@ impl Handler for Source {
                 CustomSource::keep_error(registration);
                 None
             }
-            // A listener's next `accept` returns its error. For a failed connect, the kernel reports writable as well.
+            // A listener gets its error from its next `accept`, and an attempt in `on_writable`: for a failed connect,
+            // the kernel reports writable as well.
             Self::Listener(_) | Self::Attempt(_) => None,
         }
     }
