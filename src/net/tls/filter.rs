@@ -86,7 +86,7 @@ impl TlsFilter {
         Tls::new(&self.connection)
     }
 
-    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them.
+    /// Returns whether the peer's end has come after the decrypted bytes.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while self.most_plaintext > 0 && !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {
@@ -129,8 +129,7 @@ impl TlsFilter {
         }
     }
 
-    /// Processes records after this side's close_notify. With debug assertions, rustls panics if it has to send an
-    /// alert then.
+    /// Processes records after this side's close_notify. With debug assertions, rustls panics if that needs an alert.
     #[cold]
     fn process_behind_end(&mut self) -> std::result::Result<IoState, rustls::Error> {
         let connection = &mut self.connection;

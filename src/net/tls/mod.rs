@@ -1,5 +1,4 @@
-//! TLS as a [filter](crate::Filter), on rustls. Certificates, versions and cryptography come from the user's
-//! configuration.
+//! TLS as a [filter](crate::Filter), on rustls. Certificates, versions and cryptography come from the configuration.
 
 mod filter;
 mod negotiated;

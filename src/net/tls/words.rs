@@ -9,7 +9,6 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use crate::net::error::Error;
 
-/// An error of rustls (`source`), with a text of this crate.
 #[derive(Debug)]
 struct TlsError {
     text: String,
@@ -144,8 +143,7 @@ fn certificate(error: &CertificateError, name: Option<&str>) -> String {
     }
 }
 
-/// Returns the first names of a certificate. The peer has chosen them, so length and number are limited for a log's
-/// sake.
+/// Returns the first names of a certificate. The peer has chosen them: for a log, length and number are limited.
 fn names(presented: &[String]) -> String {
     const MOST: usize = 3;
     if presented.is_empty() {
@@ -193,7 +191,6 @@ fn words(name: &str) -> String {
         if !words.is_empty() {
             words.push(' ');
         }
-        // An abbreviation stays as it is.
         match word {
             "Tls12" => words += "TLS 1.2",
             "Tls13" => words += "TLS 1.3",
