@@ -5,27 +5,24 @@ use std::time::{Duration, Instant};
 use crate::system::MonotonicClock;
 use crate::wheel::NEVER;
 
-/// Ticks are milliseconds: a finer resolution would be lost without the feature `precise`, because mio rounds the
-/// timeout of epoll up to milliseconds.
+/// A finer resolution would be lost without the feature `precise`: mio rounds the timeout of epoll up to milliseconds.
 const TICKS_PER_SECOND: u64 = 1_000;
 
 const NANOSECONDS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
-/// Keeps a reading of the clock as the reactor's time, until the caller passes in the next one. Here it is called the
-/// turn's reading.
+/// Keeps a reading of the clock as the reactor's time, here the turn's reading, until the caller passes in the next.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// The clock itself, which only `read_tick` reads. The turn's reading then does not change.
     source: MonotonicClock,
     origin: Instant,
     now: Instant,
-    /// Invariant: the nanoseconds from `origin` to `now`. Turns compare and subtract this number: each subtraction of
-    /// two `Instant`s is a call.
+    /// Invariant: the nanoseconds from `origin` to `now`. Each subtraction of two `Instant`s is a call.
     elapsed: u64,
     /// Invariant: the number of whole ticks in `elapsed`.
     tick: u64,
-    /// The tick of the latest reading. A deadline that is set late in a turn is counted from this tick. Timers fall due
-    /// by `now` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
+    /// The tick of the latest reading, from which a deadline that is set late in a turn counts. Timers fall due by
+    /// `now` alone: data that came before their deadlines may still wait in the kernel. Invariant: at least `tick`.
     latest_tick: u64,
     /// Whether the wheel counts in microseconds. Sources count in milliseconds even then.
     #[cfg(all(feature = "precise", target_os = "linux"))]
@@ -58,7 +55,6 @@ impl Clock {
         }
     }
 
-    /// Notes a newer reading for deadlines that are set from now on. The reading of the running turn stays.
     pub(super) fn note(&mut self, now: Instant) {
         let tick = ticks(now.saturating_duration_since(self.origin));
         self.latest_tick = self.latest_tick.max(tick);
@@ -68,13 +64,12 @@ impl Clock {
         self.now
     }
 
-    /// Returns the nanoseconds from the reactor's beginning to the turn's reading.
     #[inline]
     pub(super) fn elapsed(&self) -> u64 {
         self.elapsed
     }
 
-    /// Returns the nanoseconds from the reactor's beginning to `instant`. Zero for an earlier instant.
+    /// Returns `instant` in nanoseconds from the reactor's beginning. Zero for an earlier instant.
     #[inline]
     pub(super) fn elapsed_at(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.origin);
@@ -92,14 +87,11 @@ impl Clock {
         self.latest_tick
     }
 
-    /// Reads the clock, and returns the reading as a tick, but at least `latest_tick`. Changes neither `tick` nor
-    /// `latest_tick`.
     pub(super) fn read_tick(&self) -> u64 {
         let since = self.source.now().saturating_duration_since(self.origin);
         ticks(since).max(self.latest_tick)
     }
 
-    /// Returns the time at which `tick` begins; `None` for a time beyond the range of `Instant`.
     pub(super) fn instant_at(&self, tick: u64) -> Option<Instant> {
         self.origin.checked_add(Duration::from_millis(tick))
     }
@@ -110,7 +102,6 @@ impl Clock {
         ticks_rounded_up(since)
     }
 
-    /// Returns the tick of `now` plus `duration`, rounded up so that no timer is early.
     pub(super) fn tick_after(&self, duration: Duration) -> u64 {
         let since = self.now.duration_since(self.origin);
         since.checked_add(duration).map_or(NEVER, ticks_rounded_up)
@@ -130,7 +121,6 @@ impl Clock {
         false
     }
 
-    /// Returns the turn's reading as a tick of the wheel, rounded down.
     #[inline]
     pub(super) fn wheel_tick(&self) -> u64 {
         match self.is_fine() {
@@ -148,7 +138,6 @@ impl Clock {
         }
     }
 
-    /// Returns `instant` as a tick of the wheel, rounded up so that no timer is early.
     pub(super) fn wheel_tick_at(&self, instant: Instant) -> u64 {
         match self.is_fine() {
             true => fine_ticks(instant.saturating_duration_since(self.origin), 999),
@@ -156,7 +145,6 @@ impl Clock {
         }
     }
 
-    /// Returns the time from the turn's reading to the beginning of a tick of the wheel. `None` for [`NEVER`].
     #[inline]
     pub(super) fn time_to(&self, wheel_tick: u64) -> Option<Duration> {
         if wheel_tick == NEVER {
@@ -169,8 +157,6 @@ impl Clock {
         Some(Duration::from_nanos(begin.saturating_sub(self.elapsed)))
     }
 
-    /// Returns the time at which a tick of the wheel begins; `None` for [`NEVER`], and for a time beyond the range of
-    /// `Instant`.
     pub(super) fn instant_of(&self, wheel_tick: u64) -> Option<Instant> {
         if wheel_tick == NEVER {
             return None;

@@ -4,20 +4,16 @@ use mio::event::Source;
 
 use super::Registration;
 
-/// A source that a [`Reactor`](super::Reactor) serves: an object that the kernel can poll, with its reaction to
-/// readiness.
+/// A source of a [`Reactor`](super::Reactor): an object that the kernel can poll, with its reaction to readiness.
 ///
 /// The reactor turns the kernel's edges into *levels*: it serves a source as long as the source is ready for a
-/// direction that it [wants](Registration::want). A method may therefore do a bounded piece of work and return; it need
-/// not read until a read would block. When a call has returned `WouldBlock`, the method reports that with
-/// [`Registration::would_block`]. A method that neither makes progress nor reports this is called again and again. A
-/// method must not block, and it reaches the reactor through its [`Registration`] alone.
+/// direction that it [wants](Registration::want). A method may therefore do a bounded piece of work, and need not read
+/// until a read would block. It reports a `WouldBlock` with [`Registration::would_block`]: a method that neither makes
+/// progress nor reports this is called again and again. A method must not block, and it reaches the reactor through its
+/// [`Registration`] alone. It returns its event as a value, so that the reactor is not borrowed while its caller acts.
 ///
-/// `Handler` is the interface of a source. The objects that users of the event loop write are
-/// [`SocketHandler`](crate::SocketHandler) and [`ServerHandler`](crate::ServerHandler).
-///
-/// A method returns its event as a value, [`Event`](Self::Event), instead of passing it to a callback. So the reactor
-/// is not borrowed while its caller acts on the event.
+/// Users of the event loop write a [`SocketHandler`](crate::SocketHandler) or a
+/// [`ServerHandler`](crate::ServerHandler).
 ///
 /// ```
 /// use netloop::reactor::{Handler, Registration};
@@ -48,17 +44,14 @@ use super::Registration;
 /// }
 /// ```
 pub trait Handler {
-    /// A report of a source to the caller of [`Reactor::next`](super::Reactor::next) or
-    /// [`Reactor::next_elapsed`](super::Reactor::next_elapsed).
+    /// A report from [`Reactor::next`](super::Reactor::next) or [`next_elapsed`](super::Reactor::next_elapsed).
     type Event;
 
-    /// Resources that the reactor's caller lends to each method with an argument `resources`, such as a read buffer
-    /// that all sources share.
+    /// Resources that the reactor's caller lends to the methods, such as a read buffer that all sources share.
     type Resources<'a>;
 
-    /// Returns the object that the reactor registers with the kernel and later deregisters: the same object in every
-    /// call. Returns `None` if the source has no such object. The reactor then serves the source for its deadlines, for
-    /// its own requests, and for readiness that it [assumes](Registration::assume).
+    /// Returns the object to register with the kernel, the same in every call. A source that returns `None` is served
+    /// for its deadlines, its own requests, and readiness that it [assumes](Registration::assume).
     fn source(&mut self) -> Option<&mut dyn Source>;
 
     /// Reads or accepts, because the kernel may have data, a connection, the end of the data, or an error to return.
@@ -75,20 +68,16 @@ pub trait Handler {
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Handles an error that the kernel has reported. The reactor calls this only while the source does not want to
-    /// read, because no read then returns the error.
-    ///
-    /// The reactor calls this at most once for each report: a write that [would block](Registration::would_block)
-    /// clears the report. While the source wants to read, the reactor calls [`on_readable`](Self::on_readable) instead:
-    /// the data that arrived before the error must be read first.
+    /// Handles an error that the kernel has reported, at most once for each report: a write that [would
+    /// block](Registration::would_block) clears the report. While the source wants to read, the reactor calls
+    /// [`on_readable`](Self::on_readable) instead: the data that arrived before the error must be read first.
     fn on_error(
         &mut self,
         registration: &mut Registration<'_>,
         resources: &mut Self::Resources<'_>,
     ) -> Option<Self::Event>;
 
-    /// Sends the source's queued output. The reactor calls this at the first flush point after the source called
-    /// [`Registration::flush_soon`].
+    /// Sends the source's queued output at the first flush point after a call of [`Registration::flush_soon`].
     fn on_flush(
         &mut self,
         registration: &mut Registration<'_>,
@@ -97,9 +86,8 @@ pub trait Handler {
         let _ = (registration, resources);
     }
 
-    /// Reports an event that did not come from the kernel. The reactor calls this after the source called
-    /// [`Registration::activate`], and before the methods for readiness. A call without that request comes when the
-    /// kernel has refused to register the source anew.
+    /// Reports an event of the source's own, after a call of [`Registration::activate`] and before the methods for
+    /// readiness. A call without that request comes when the kernel has refused to register the source anew.
     fn on_activated(
         &mut self,
         registration: &mut Registration<'_>,
@@ -109,10 +97,9 @@ pub trait Handler {
         None
     }
 
-    /// Handles a deadline that has passed: the deadline of the last [`Registration::set_deadline`], or an earlier
-    /// deadline which that call replaced. The reactor also calls this before it registers the source anew, after the
-    /// kernel has refused to do so ([`Registration::rearm`]). So the source must compare its deadline with the time. If
-    /// the deadline has not passed, the source sets it again.
+    /// Handles a passed deadline: that of the last [`Registration::set_deadline`], or an earlier one which it replaced.
+    /// A call also comes before the source is registered anew, after the kernel has refused ([`Registration::rearm`]).
+    /// So the source must compare its deadline with the time, and set a deadline that has not passed again.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None
@@ -128,14 +115,14 @@ pub trait Handler {
         false
     }
 
-    /// Returns the number of events in a row that the source may give while no other source waits to be served, at
-    /// least 1. A listener accepts in bursts, since each turn costs a poll. The default, 1, is the fairest.
+    /// Returns how many events in a row the source may give while no other source waits, at least 1, which is the
+    /// default and the fairest. A listener accepts in bursts, since each turn costs a poll.
     fn burst(&self) -> u32 {
         1
     }
 
-    /// Returns the number of events in a row that the source may give while other sources wait to be served, at least
-    /// 1. The default is [`burst`](Self::burst).
+    /// Returns how many events in a row the source may give while other sources wait, at least 1. The default is
+    /// [`burst`](Self::burst).
     fn burst_beside_others(&self) -> u32 {
         self.burst()
     }

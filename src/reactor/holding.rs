@@ -4,8 +4,7 @@ use super::source_state::Flags;
 use super::{Handler, Key, Reactor};
 
 impl<T: Handler> Reactor<T> {
-    /// Counts the source under `key` in [`held`](Self::held) again, after a [`release`](Self::release), so that the
-    /// event loop does not end. Does nothing if the source counts already, as every source does from its insertion on.
+    /// Counts the source under `key` in [`held`](Self::held) again. Every source counts from its insertion on.
     pub(crate) fn hold(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if !slot.state.flags.contains(Flags::HELD) {
@@ -15,8 +14,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Stops counting the source under `key` in [`held`](Self::held), as libuv's `uv_unref` does. A second call does
-    /// nothing.
+    /// Stops counting the source in [`held`](Self::held), as libuv's `uv_unref` does. A second call does nothing.
     pub(crate) fn release(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if slot.state.flags.contains(Flags::HELD) {
@@ -26,22 +24,19 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Whether the source under `key` counts in [`held`](Self::held); `false` if the source is gone.
     pub(crate) fn is_held(&self, key: Key) -> bool {
         self.slots
             .get(key)
             .is_some_and(|slot| slot.state.flags.contains(Flags::HELD))
     }
 
-    /// Returns the number of sources for which the event loop goes on: all sources that are not
-    /// [released](Self::release).
+    /// Returns the number of sources for which the event loop goes on: all that are not [released](Self::release).
     pub(crate) fn held(&self) -> usize {
         self.held
     }
 
-    /// Whether `counts` returns `true` for any source. The second argument of `counts` is `true` if the source has
-    /// begun something that the caller must finish even if no source is held. Examples are a connect and a send. Walks
-    /// over the sources, so the caller asks only if nothing is held.
+    /// Whether `counts` returns `true` for any source. Its second argument says whether the source has begun something
+    /// that must be finished, such as a send. Walks over all sources, so the caller asks only if nothing is held.
     pub(crate) fn has_under_way(&self, counts: impl Fn(&T, bool) -> bool) -> bool {
         let mut slots = self.slots.iter();
         slots.any(|(_, slot)| counts(&slot.source, slot.state.is_under_way()))

@@ -12,10 +12,9 @@ use super::source_state::{Flags, Signals, SourceState};
 use super::{Burst, Handler, Interest, Key, Reactor, Readiness, Registration, Slot};
 
 impl<T: Handler> Reactor<T> {
-    /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key.
-    ///
-    /// Without interest in writing, `object` counts as writable and is registered for reading alone, as a socket is. If
-    /// a UDP socket were registered for writing too, the kernel would report the space that each sent datagram frees.
+    /// Inserts `source`, whose [`Handler::source`] returns `None`, and registers `object` under its key. Without
+    /// interest in writing, `object` is registered for reading alone. For a UDP socket the kernel would otherwise
+    /// report the space that each sent datagram frees.
     pub(crate) fn insert_lent(
         &mut self,
         source: T,
@@ -46,8 +45,7 @@ impl<T: Handler> Reactor<T> {
         let rearmed = self.selector.rearm_for(object, key.to_token(), directions);
         match rearmed {
             Ok(()) => return,
-            // No call of the source returns this error. So an entry on the wheel makes the reactor try again, as after
-            // a failure in `close_or_rearm`.
+            // No call of the source returns this error, so an entry on the wheel makes the reactor try again.
             Err(error) if is_out_of_registrations(&error) => {
                 slot.state.signals.insert(Signals::REARM_REFUSED);
                 let mut registration = Registration {
@@ -58,8 +56,7 @@ impl<T: Handler> Reactor<T> {
                 };
                 registration.wake_at(registration.tick() + REARM_RETRY_TICKS);
             }
-            // The kernel reports nothing about the source now. So the source is served, and its read or write returns
-            // the error.
+            // The kernel reports nothing about the source now: its read or write returns the error.
             Err(_) => slot.state.signals |= Signals::READABLE | Signals::WRITABLE,
         }
         update_lists(
@@ -71,26 +68,24 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// Deregisters `object`. An error, which only means that `object` is not registered any more, is ignored.
+    /// Deregisters `object`. An error only means that `object` is not registered any more.
     pub(crate) fn deregister_lent(&self, object: &mut dyn event::Source) {
         let _ = self.selector.deregister(object);
     }
 
-    /// Returns the directions that the source under `key` wants to be called for; none if the source is gone.
     pub(crate) fn interest(&self, key: Key) -> Interest {
         let slot = self.slots.get(key);
         slot.map_or(Interest::empty(), |slot| slot.state.interest)
     }
 
-    /// Returns the readiness of the source under `key`; none if the source is gone.
     pub(crate) fn readiness(&self, key: Key) -> Readiness {
         let slot = self.slots.get(key);
         slot.map_or(Readiness::empty(), |slot| slot.state.readiness())
     }
 
-    /// Ends the callback of the source under `key`: calls `end` as [`visit`](Self::visit) calls its visitor. The `bool`
-    /// that `end` gets is `true` if no other source waits. `end` returns how often in a row the reactor may then serve
-    /// the source, if the source has more work. After 0, the source comes after the other ready sources.
+    /// Ends the callback of the source under `key` with `end`, whose `bool` says whether no other source waits. `end`
+    /// returns how often in a row the reactor may then serve the source. After 0, the source comes after the other
+    /// ready sources.
     pub(crate) fn end_lent_callback(
         &mut self,
         key: Key,

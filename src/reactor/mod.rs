@@ -1,14 +1,13 @@
 //! A level-triggered reactor over mio's edge-triggered selector, for any source that mio can poll.
 //!
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
-//! and calls back only the [`Handler`] methods of its sources and the closures that its caller passes. A source is
-//! registered when it is inserted, and not again when its interest changes. The kernel's reports are kept as
-//! [`Readiness`] bits, and the directions that the source wants as [`Interest`] bits. A source is on the run queue
-//! while it is ready for a direction that it wants. Pausing and resuming only flip bits, and make no system call.
+//! and calls back only the [`Handler`] methods of its sources and the closures of its caller. A source is registered
+//! once, at its insertion: a pause or a resumption only flips bits, without a system call. The kernel's reports are
+//! kept as [`Readiness`] bits, and the wanted directions as [`Interest`] bits. A source that is ready for a wanted
+//! direction is on the run queue.
 //!
-//! The caller of a reactor repeats three steps. The caller [polls](Reactor::poll) the kernel, [begins](Reactor::begin)
-//! a [`Phase`], and takes events until the phase is over. Each phase works through a list of sources, and ends after as
-//! many sources as the list had when the phase began.
+//! The caller repeats three steps: it [polls](Reactor::poll) the kernel, [begins](Reactor::begin) a [`Phase`], and
+//! takes events until the phase is over. A phase ends after as many sources as its list had at its beginning.
 //!
 //! ```
 //! use mio::event::Source;
@@ -100,7 +99,6 @@ pub use registration::Registration;
 pub(crate) use crate::system::{WakeHandle, Waker};
 pub(crate) use crate::wheel::TimerHandle;
 
-/// A source, and the reactor's state of it.
 // The state comes first to share a cache line with the slot's key: a report of the kernel touches only these.
 #[repr(C)]
 struct Slot<T> {
@@ -115,32 +113,27 @@ struct Burst {
     left: u32,
 }
 
-/// A token for the callback of one source, from [`Reactor::begin_callback`] to [`Reactor::end_callback`] or
-/// [`Reactor::end_callback_by`]. These consume it, so a callback ends once, and under the key that it began with.
-///
-/// If the source asks for a flush meanwhile and is not on the flush list, `end_callback` flushes the source. If a panic
-/// drops the scope, no flush is lost: [`Reactor::abandon_callback`] puts the source on the flush list.
+/// A token for the callback of one source. [`Reactor::end_callback`] and [`Reactor::end_callback_by`] consume it, so a
+/// callback ends once, and under the key that it began with. If a panic drops the token, no flush is lost:
+/// [`Reactor::abandon_callback`] puts the source on the flush list.
 #[derive(Debug)]
 #[must_use = "what the source asks to flush leaves when the scope is given to `end_callback`"]
 pub(crate) struct CallbackScope {
     key: Key,
 }
 
-/// An entry of the timer wheel whose deadline has passed, as the reactor's caller gets it.
+/// An entry of the timer wheel whose deadline has passed. The key of a timer is the one that it was armed with.
 #[derive(Debug)]
 pub(crate) enum Elapsed<E> {
     /// The event that a source returned from [`Handler::on_deadline`], if it returned one.
     Source(Key, Option<E>),
-    /// A timer that the reactor's caller armed with [`Reactor::arm`] under this key.
     Timer(Key),
-    /// A timer that the reactor's caller armed with [`Reactor::arm_source_timer`] under this key.
     SourceTimer(Key),
     /// The reactor has [reclaimed](Reactor::reclaim) unused memory, and its caller may do the same.
     Reclaimed,
 }
 
-/// The selector, the sources of one type `T`, their timers and the run queue. The [module](self) shows the order of
-/// calls.
+/// A selector, sources of one type `T`, their timers and the run queue. The [module](self) shows the order of calls.
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Phase, Reactor, Registration};
@@ -182,15 +175,13 @@ pub struct Reactor<T: Handler> {
     wheel: Wheel<WheelEntry>,
     clock: Clock,
     burst: Option<Burst>,
-    /// The source whose callback runs. [`end_callback`](Reactor::end_callback) flushes this source, so a request to
-    /// flush does not put the source on the flush list. After a panic, the key stays until
-    /// [`abandon_callback`](Reactor::abandon_callback).
+    /// The source whose callback runs: a request to flush does not put it on the flush list. After a panic, the key
+    /// stays until [`abandon_callback`](Reactor::abandon_callback).
     in_callback: Option<Key>,
     /// Invariant: the number of sources with the flag [`Flags::HELD`].
     held: usize,
     /// The number of events that the kernel has delivered, without those of the waker and the alarm.
     events: u64,
-    /// The number of polls that the reactor has made.
     polls: u64,
     /// Whether the last [`wait`](Reactor::wait) could sleep: its timeout was not zero.
     could_wait: bool,
@@ -210,7 +201,6 @@ impl<T: Handler> Reactor<T> {
         Ok(Self::with_selector(Selector::new(events_capacity)?))
     }
 
-    /// Makes a reactor that waits with `selector`.
     pub(crate) fn with_selector(selector: Selector) -> Self {
         let clock = Clock::new(selector.now(), selector.clock());
         Self {
@@ -230,8 +220,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Registers `source`. From now on the reactor serves the source while the source is ready for a direction in
-    /// `interest`.
+    /// Registers `source`, and from now on serves the source while it is ready for a direction in `interest`.
     ///
     /// # Errors
     ///
@@ -243,8 +232,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Registers `source` as [`insert`](Self::insert) does, but assumes that the source already has `readiness`. A
-    /// source that is assumed to be writable is registered for reading alone, until a write would block. If the system
-    /// refuses the registration, the source is returned with the error.
+    /// source that is assumed to be writable is registered for reading alone, until a write would block.
     pub(crate) fn insert_ready(
         &mut self,
         source: T,
@@ -254,8 +242,8 @@ impl<T: Handler> Reactor<T> {
         self.insert_begun(source, interest, readiness, |_, _| ())
     }
 
-    /// Registers `source` as [`insert_ready`](Self::insert_ready) does. After a success, calls `begin` as
-    /// [`visit`](Self::visit) calls its visitor.
+    /// Does the same as [`insert_ready`](Self::insert_ready). After a success, calls `begin` as [`visit`](Self::visit)
+    /// calls its visitor.
     pub(crate) fn insert_begun(
         &mut self,
         source: T,
@@ -289,16 +277,14 @@ impl<T: Handler> Reactor<T> {
         Ok(key)
     }
 
-    /// Inserts a source without registering it with the kernel. Either the source only reports a failure and never
-    /// needs the kernel, or the caller calls [`register`](Self::register) later.
+    /// Inserts a source that only reports a failure, or that the caller [registers](Self::register) later.
     pub(crate) fn insert_unregistered(&mut self, source: T, interest: Interest) -> Key {
         let state = SourceState::new(interest, Readiness::empty());
         self.held += 1;
         self.slots.insert(Slot { source, state })
     }
 
-    /// Registers the object that [`Handler::source`] returns now. The caller calls this if the source had no object at
-    /// its insertion, or has replaced its object.
+    /// Registers the object that [`Handler::source`] returns now: a first object, or one that replaces the former.
     pub(crate) fn register(&mut self, key: Key) -> io::Result<()> {
         match self.slots.get_mut(key) {
             Some(slot) => register_with_selector(&self.selector, key, slot),
@@ -306,8 +292,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Deregisters the object that [`Handler::source`] returns, and forgets the kernel's reports about it. The source
-    /// itself stays. An error, which means that the object was not registered, is ignored.
+    /// Deregisters the source's object, and forgets the kernel's reports about it. The source itself stays.
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
@@ -342,14 +327,12 @@ impl<T: Handler> Reactor<T> {
         self.slots.get(key).map(|slot| &slot.source)
     }
 
-    /// Returns the source under `key`, and its readiness.
     #[inline]
     pub(crate) fn get_with_readiness(&self, key: Key) -> Option<(&T, Readiness)> {
         let slot = self.slots.get(key)?;
         Some((&slot.source, slot.state.readiness()))
     }
 
-    /// Whether the source under `key` is ready for `direction`, as far as the reactor knows, and wants it.
     pub(crate) fn serves(&self, key: Key, direction: Interest) -> bool {
         self.slots
             .get(key)
@@ -403,23 +386,19 @@ impl<T: Handler> Reactor<T> {
         self.slots.is_empty()
     }
 
-    /// Returns the number of events that the kernel has delivered, without those of the waker and the alarm.
     pub(crate) fn events(&self) -> u64 {
         self.events
     }
 
-    /// Whether the last [`wait`](Self::wait) could sleep.
     pub(crate) fn could_wait(&self) -> bool {
         self.could_wait
     }
 
-    /// Returns the tick of the reactor's time, in milliseconds.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()
     }
 
-    /// Returns the number of polls since the reactor was made.
     pub(crate) fn polls(&self) -> u64 {
         self.polls
     }

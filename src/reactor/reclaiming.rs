@@ -1,15 +1,12 @@
-//! The memory of the reactor's tables: reserved before a peer gets a slot, and freed when slots are unused.
-//!
-//! A spike of sources or timers leaves tables that are much too large. The tables do not shrink at once, because the
-//! next spike may come soon. They shrink when an entry on the timer wheel falls due.
+//! The memory of the reactor's tables: reserved before a peer gets a slot, and freed some time after a spike of sources
+//! or timers, because the next spike may come soon.
 
 use std::collections::TryReserveError;
 
 use super::source_state::{Flags, WheelEntry};
 use super::{Handler, Key, Phase, Reactor};
 
-/// The time between the first sign of unused memory and its return, in ticks. A table that is no longer much too large
-/// at the end of this time is kept.
+/// The time between the first sign of unused memory and its return, if the table is still much too large then.
 const RECLAIM_TICKS: u64 = 250;
 
 impl<T: Handler> Reactor<T> {
@@ -21,8 +18,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Does the same as [`notice_slack`](Self::notice_slack) just before a source is removed, as if the source were
-    /// gone.
+    /// Calls [`reclaim_soon`](Self::reclaim_soon) if a table will be much too large once a source is removed.
     #[inline]
     pub(super) fn notice_slack_behind_removal(&mut self) {
         let has_slack = |it: &Self| it.slots.has_slack_without_one() || it.wheel.has_slack();
@@ -31,8 +27,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes [`next_due`](Self::next_due) [reclaim](Self::reclaim) unused memory after [`RECLAIM_TICKS`], and tell its
-    /// caller. Does nothing without memory for the entry on the wheel.
+    /// Makes [`next_due`](Self::next_due) [reclaim](Self::reclaim) unused memory after [`RECLAIM_TICKS`].
     #[cold]
     pub(crate) fn reclaim_soon(&mut self) {
         if self.reclaims.is_none() && self.wheel.reserve().is_ok() {
@@ -42,27 +37,18 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Ensures that neither the insertion of a source nor the first deadline of this source allocates memory.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The reactor is unchanged.
+    /// Ensures that neither a source's insertion nor its first deadline allocates memory. An error changes nothing.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         self.slots.reserve()?;
         self.wheel.reserve()
     }
 
-    /// Ensures that the next timer allocates no memory on the wheel.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The reactor is unchanged.
+    /// Ensures that the next timer allocates no memory on the wheel. An error changes nothing.
     pub(crate) fn reserve_timer(&mut self) -> Result<(), TryReserveError> {
         self.wheel.reserve()
     }
 
-    /// Frees memory that removed sources and timers have left, even if only a little of a table is unused. Entries do
-    /// not move, so memory before the last entry of a table stays.
+    /// Frees unused memory, even a little. Entries do not move, so memory before the last entry of a table stays.
     pub(crate) fn shrink(&mut self) {
         self.reclaim();
         self.slots.shrink();
@@ -78,7 +64,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes the list of a phase anew from the state of each source, because the list has lost keys. The order is lost.
+    /// Makes the list of a phase anew from the state of each source. The order is lost.
     fn list_anew(&mut self, phase: Phase) {
         self.schedule.clear(phase);
         let of_burst = self.burst.map(|burst| burst.key);
@@ -101,12 +87,10 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Whether unused memory was noticed, and waits to be reclaimed.
     pub(crate) fn reclaims_soon(&self) -> bool {
         self.reclaims.is_some()
     }
 
-    /// Frees the memory of tables that are much too large, and of lists that are empty.
     #[cold]
     pub(crate) fn reclaim(&mut self) {
         if let Some(handle) = self.reclaims.take() {

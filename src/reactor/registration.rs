@@ -13,10 +13,9 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// The state of one source in a [`Reactor`](super::Reactor), lent to its [`Handler`](super::Handler) methods: its key,
 /// readiness, interest and deadline.
 ///
-/// A method here only changes this state and the timer wheel, and calls nothing back. Three methods may make the
-/// reactor register the source anew, by a system call, once the source's method has returned. They are
-/// [`rearm`](Self::rearm), and, if the source is registered for reading alone, [`would_block`](Self::would_block) and
-/// [`fell_short`](Self::fell_short) for writing.
+/// A method only changes this state and the timer wheel, and calls nothing back. After [`rearm`](Self::rearm) the
+/// reactor registers the source anew, by a system call, once the source's method has returned. So it does if a source
+/// that is registered for reading alone meets a write that [would block](Self::would_block).
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};
@@ -78,7 +77,6 @@ impl Registration<'_> {
         self.state.readiness()
     }
 
-    /// Whether the source is on the run queue, or will be: the source is ready for a direction that it wants.
     pub(crate) fn has_work(&self) -> bool {
         self.state.has_work()
     }
@@ -97,8 +95,7 @@ impl Registration<'_> {
         }
     }
 
-    /// Removes `interest` from the directions that the source wants. The reactor still keeps the kernel's reports, so
-    /// after a later [`want`](Self::want) no report is missing.
+    /// Removes `interest` from the wanted directions. The kernel's reports are kept for a later [`want`](Self::want).
     #[inline]
     pub fn unwant(&mut self, interest: Interest) {
         if self.state.interest.intersects(interest) {
@@ -122,13 +119,12 @@ impl Registration<'_> {
         self.state.signals.remove(gone);
     }
 
-    /// Notes that a read or write in `direction` moved fewer bytes than the caller gave space or bytes for.
+    /// Notes that a read or write of TCP in `direction` moved fewer bytes than the caller gave space or bytes for.
     ///
-    /// Only for TCP: there a short transfer proves on an edge-triggered selector that the kernel has no more for now,
-    /// so this clears the readiness. The readiness stays if the kernel has also reported an end or an error, because
-    /// neither gives a second edge. The readiness for reading also stays if `PRIORITY` is set
-    /// ([`Readiness::PRIORITY`]), and with a selector that does not report `PRIORITY` (kqueue). With AFD of Windows and
-    /// with `poll(2)`, the readiness for writing stays too.
+    /// On an edge-triggered selector a short transfer proves that the kernel has no more for now, so this clears the
+    /// readiness. After a reported end or error the readiness stays, because neither gives a second edge. The readiness
+    /// for reading also stays if [`Readiness::PRIORITY`] is set, and with a selector that does not report `PRIORITY`
+    /// (kqueue). With AFD of Windows and with `poll(2)`, the readiness for writing stays too.
     ///
     /// A source of another kind calls [`would_block`](Self::would_block) after a call that would block. A read of a
     /// Unix socket, for example, ends after a message that carries a descriptor, though more bytes follow.
@@ -155,16 +151,14 @@ impl Registration<'_> {
         self.state.signals.insert(readiness.into());
     }
 
-    /// Removes the readiness that serves `direction`, and returns it. So the source is not served for `direction` until
-    /// its owner has acted and has put the readiness back with [`assume`](Self::assume).
+    /// Removes and returns the readiness that serves `direction`. The owner puts it back with [`assume`](Self::assume).
     pub(crate) fn set_aside(&mut self, direction: Interest) -> Readiness {
         let served = self.readiness().intersection(direction.served_by());
         self.state.signals.remove(served.into());
         served
     }
 
-    /// Clears the kernel's reports, before the kernel is asked to report anew. The source still counts as writable if
-    /// it was assumed to be writable and the kernel does not report that direction.
+    /// Clears the kernel's reports, before the kernel is asked anew. An assumed writability stays unless it is watched.
     pub(crate) fn forget_reports(&mut self) {
         let mut reports =
             Signals::READABLE | Signals::READ_CLOSED | Signals::PRIORITY | Signals::ERROR;
@@ -174,8 +168,7 @@ impl Registration<'_> {
         self.state.signals.remove(reports);
     }
 
-    /// Withdraws the source's request to be registered anew, and returns whether there was one. If so, the owner of the
-    /// source calls [`rearm_lent`](super::Reactor::rearm_lent) instead.
+    /// Takes the request to be registered anew: the owner calls [`rearm_lent`](super::Reactor::rearm_lent) instead.
     pub(crate) fn take_rearm(&mut self) -> bool {
         let is_requested = self.state.flags.contains(Flags::WANTS_REARM);
         if is_requested {
@@ -210,7 +203,6 @@ impl Registration<'_> {
         self.state.flags.insert(Flags::WANTS_CLOSE);
     }
 
-    /// Whether [`close`](Self::close) was called.
     pub(crate) fn is_closing(&self) -> bool {
         self.state
             .flags
@@ -225,42 +217,33 @@ impl Registration<'_> {
     /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) once `deadline` has passed.
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
-    /// deadline off costs nothing. The reactor then calls `on_deadline` at the earlier deadline. The source must
-    /// compare its deadline with the time, and set a deadline that has not passed again: no further call comes
-    /// otherwise.
-    ///
-    /// Without memory for the entry, [closes](Self::close) the source.
+    /// deadline off costs nothing, and `on_deadline` is called at the earlier deadline. The source must compare its
+    /// deadline with the time, and set a deadline that has not passed again: no further call comes otherwise. Without
+    /// memory for the entry, [closes](Self::close) the source.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }
 
-    /// Returns the reactor's time as a tick, rounded down.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()
     }
 
-    /// Returns the tick of the latest reading of the clock: at least [`tick`](Self::tick), and later if the clock was
-    /// read again in this turn. A deadline that is set late in a turn counts from this tick.
     #[inline]
     pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()
     }
 
-    /// Reads the clock, and returns the reading as a tick: at least [`latest_tick`](Self::latest_tick). Called for a
-    /// time that counts from a moment within a long callback.
+    /// Reads the clock, for a time that counts from a moment within a long callback.
     pub(crate) fn read_tick(&self) -> u64 {
         self.clock.read_tick()
     }
 
-    /// Returns the reactor's time plus `duration` as a tick, rounded up so that no timer is early.
     pub(crate) fn tick_after(&self, duration: Duration) -> u64 {
         self.clock.tick_after(duration)
     }
 
-    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at the earlier tick of the entry
-    /// that is armed. Changes the wheel only if the source has no armed entry, or its entry has a later tick. Without
-    /// memory for an entry, [closes](Self::close) the source.
+    /// Asks for [`Handler::on_deadline`](super::Handler::on_deadline) at `tick`, or at an armed entry's earlier tick.
     pub(crate) fn wake_at(&mut self, tick: u64) {
         let tick = self.clock.wheel_tick_of(tick);
         match self.state.timer {
@@ -274,13 +257,11 @@ impl Registration<'_> {
         }
     }
 
-    /// Whether an entry is armed that [`wake_at`](Self::wake_at) has filed.
     #[inline]
     pub(crate) fn is_wake_filed(&self) -> bool {
         self.state.timer.is_some()
     }
 
-    /// Disarms the entry that [`wake_at`](Self::wake_at) has filed, if there is one.
     pub(crate) fn forget_wake(&mut self) {
         if let Some(handle) = self.state.timer.take() {
             self.wheel.cancel(handle);

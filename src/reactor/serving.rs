@@ -19,9 +19,8 @@ impl<T: Handler> Reactor<T> {
         self.next_while(resources, |_, _| true)
     }
 
-    /// Serves ready sources as [`next`](Self::next) does. Calls `goes_on` after each source that gave no event, and
-    /// returns `None` if the result is `false`. A source may do much work without an event. Each source writes before
-    /// it reads, because writing frees memory.
+    /// Serves ready sources as [`next`](Self::next) does, but also ends if `goes_on` returns `false` after a source
+    /// without an event: such a source may do much work. Each source writes before it reads, which frees memory.
     // Always inlined: this is the innermost loop of the event loop.
     #[inline(always)]
     pub fn next_while(
@@ -56,8 +55,7 @@ impl<T: Handler> Reactor<T> {
             } else if registration.state.has_work() {
                 serve_slow_path(source, &mut registration.reborrow(), resources)
             } else {
-                // The reason to serve the source is gone: `serve_ahead` has served it meanwhile, for example, or its
-                // interest was removed.
+                // The reason is gone: `serve_ahead` may have served the source meanwhile, or its interest was removed.
                 self.burst = None;
                 continue;
             };
@@ -70,7 +68,6 @@ impl<T: Handler> Reactor<T> {
                     false => 0,
                 };
                 if left > 0 {
-                    // Fast path: no other source waits, so the burst goes on.
                     self.burst = Some(Burst { key, left });
                     state.flags.insert(Flags::QUEUED);
                 } else if is_exhausted {
@@ -88,9 +85,8 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Serves the source under `key` now, ahead of the sources that are queued, and returns its event. A flush that the
-    /// source has asked for comes first. The source keeps its places on the lists. Does nothing if the source is
-    /// closing, or neither asks for a flush nor must be served.
+    /// Serves the source under `key` ahead of the sources that are queued, after the flush that the source may have
+    /// asked for. The source keeps its places on the lists.
     pub(crate) fn serve_ahead(
         &mut self,
         key: Key,
@@ -125,9 +121,7 @@ impl<T: Handler> Reactor<T> {
         event
     }
 
-    /// Continues the burst of the source that was just served. The source must have given an event, have more work, and
-    /// be allowed a further event in a row. At the end of its burst, puts a source that has more work behind the other
-    /// ready ones. Then puts the source on the further lists that its state requires.
+    /// Continues the burst of the source that was just served, or puts the source behind the other ready ones.
     #[inline(never)]
     fn continue_burst_or_update_lists(&mut self, key: Key, gave_event: bool) {
         let burst = self.burst.take();
@@ -158,9 +152,8 @@ impl<T: Handler> Reactor<T> {
         );
     }
 
-    /// Returns the key of the next source that asked to be closed. Deregisters the source, unless [closing its
-    /// descriptor](Handler::close_deregisters) does that. The source stays until [`remove`](Self::remove), but is not
-    /// served any more.
+    /// Returns the next source that asked to be closed. Deregisters it, unless [closing its
+    /// descriptor](Handler::close_deregisters) does. It stays, but unserved, until [`remove`](Self::remove).
     pub fn next_closing(&mut self) -> Option<Key> {
         loop {
             let key = self.schedule.next(Phase::Close)?;
@@ -169,7 +162,6 @@ impl<T: Handler> Reactor<T> {
                     return Some(key);
                 }
                 if let Some(source) = slot.source.source() {
-                    // An error only means that the object is not registered, or not any more.
                     let _ = self.selector.deregister(source);
                 }
                 return Some(key);
@@ -197,13 +189,10 @@ impl<T: Handler> Reactor<T> {
         true
     }
 
-    /// Returns the source whose callback runs, if one does.
     pub(crate) fn in_callback(&self) -> Option<Key> {
         self.in_callback
     }
 
-    /// Begins the callback of the source under `key`. Until the caller [ends](Self::end_callback) the scope, this
-    /// source does not enter the flush list when it asks for a flush.
     #[inline]
     pub(crate) fn begin_callback(&mut self, key: Key) -> CallbackScope {
         debug_assert_eq!(
@@ -222,7 +211,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Ends a callback, and flushes its source if the source asked for a flush. A source that is on the flush list
-    /// already, because other handlers wrote to it, stays on that list. All its bytes then leave in one call.
+    /// already, because other handlers wrote to it, stays there: all its bytes then leave in one call.
     #[inline]
     pub(crate) fn end_callback(&mut self, scope: CallbackScope, resources: &mut T::Resources<'_>) {
         let key = self.leave(scope);
@@ -232,8 +221,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Ends a callback, and calls `send` in place of [`Handler::on_flush`]. `send` returns whether the registration is
-    /// unchanged. If the registration has changed, puts the source on the lists that its new state requires.
+    /// Ends a callback with `send` for [`Handler::on_flush`]. `send` returns whether the registration is unchanged.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,
@@ -304,8 +292,7 @@ impl<T: Handler> Reactor<T> {
     }
 }
 
-/// Returns the number of events that the source may still give in a row, after the one that it has just given. `most`
-/// is the limit on such a row.
+/// Returns the number of further events that the source may give in a row, of which `most` is the limit.
 #[inline]
 fn left_of(burst: Option<Burst>, most: u32) -> u32 {
     let left = burst.map_or(u32::MAX, |burst| burst.left);
@@ -315,9 +302,7 @@ fn left_of(burst: Option<Burst>, most: u32) -> u32 {
 /// The number of ticks before the next try to register a source anew, after the kernel has refused to do so.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
-/// Calls the methods of one source that its signals require, until one gives an event or asks to be closed. The order
-/// is `on_activated`, `on_writable`, and then `on_readable` or, for an error that no read would return, `on_error`.
-/// `next_while` itself serves a source that must only read, as nearly every source must.
+/// Serves a source that must do more than read. An error goes to `on_error` only if no read would return it.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,
@@ -350,11 +335,9 @@ fn serve_slow_path<T: Handler>(
     None
 }
 
-/// Puts a source on the lists that its state requires: the serve list, the flush list or the close list.
-///
-/// Invariant I7: a source that must be served is on the serve list. So each change of signals, interest or flags that
-/// may give a source work or a request is followed by a call of this function. [`Reactor::next_while`] and
-/// `Reactor::apply_events` compare and enqueue by themselves instead.
+/// Puts a source on the lists that its state requires. Invariant I7: a source that must be served is on the serve list.
+/// So a call of this function follows each change of signals, interest or flags that may give a source work.
+/// [`Reactor::next_while`] and `Reactor::apply_events` enqueue by themselves instead.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(
     key: Key,
@@ -364,7 +347,6 @@ pub(super) fn update_lists<T: Handler>(
     selector: &Selector,
 ) {
     let state = &slot.state;
-    // Fast path: a source that has read everything and has no new request belongs on no further list.
     if state.has_work() || state.has_new_request() {
         enqueue(key, slot, in_callback, schedule, selector);
     }
@@ -396,8 +378,7 @@ fn enqueue<T: Handler>(
     }
 }
 
-/// Grants one of the two rare requests of a source: to be closed, or else to be registered anew. Returns `true` if the
-/// source is closing; it may then enter no other list.
+/// Grants a rare request: to be closed, or else to be registered anew. A closing source (`true`) enters no other list.
 #[cold]
 fn close_or_rearm<T: Handler>(
     key: Key,
@@ -428,8 +409,7 @@ fn close_or_rearm<T: Handler>(
                     .signals
                     .insert(Signals::REARM_REFUSED | Signals::ACTIVATED);
             }
-            // The kernel reports nothing about the source now. So the source is served, and its read or write returns
-            // the error.
+            // The kernel reports nothing about the source now: its read or write returns the error.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

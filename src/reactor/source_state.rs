@@ -6,7 +6,6 @@ use crate::readiness::{Interest, Readiness};
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
 
-/// An entry of the timer wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WheelEntry {
     /// The deadline of a source, or the next try to register it anew.
@@ -20,43 +19,35 @@ pub(super) enum WheelEntry {
 }
 
 bitflags! {
-    /// Facts about a source beside its readiness. The source sets the requests (`WANTS_*`), and the reactor sets the
-    /// other flags. The reactor also sets `WANTS_REARM`, for a request that the kernel has refused.
+    /// Facts about a source beside its readiness. The source sets the requests (`WANTS_*`). The reactor sets the other
+    /// flags, and `WANTS_REARM` for a request that the kernel has refused.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Flags: u8 {
         /// Invariant, while the source is not being served: set exactly if the key is on the serve list, or is the key
         /// of `Reactor::burst`.
         const QUEUED = 1 << 0;
-        /// Request: to flush at the next flush point.
         const WANTS_FLUSH = 1 << 1;
         /// Invariant: set exactly while the key is on the flush list.
         const FLUSH_QUEUED = 1 << 2;
-        /// Request: to be closed in the next close phase.
         const WANTS_CLOSE = 1 << 3;
-        /// Invariant: set from the time when the key enters the close list until its slot is removed. The reactor does
-        /// not serve the source during that time.
+        /// Invariant: set from the time when the key enters the close list until its slot is removed. The source is not
+        /// served during that time.
         const CLOSING = 1 << 4;
-        /// Request: to be registered anew, for both directions. The source requests this if a further read would block
-        /// the thread, or if the kernel must report writability from now on.
+        /// Request: to be registered anew for both directions, since a read may block or writability must be reported.
         const WANTS_REARM = 1 << 5;
         /// The source counts in `Reactor::held`, so that the event loop does not end.
         const HELD = 1 << 6;
-        /// The source is registered for writing too, or will be when it is registered. So the kernel reports when the
-        /// source becomes writable.
-        ///
-        /// Invariant: if this flag is not set, one of four conditions holds. The source is not registered. The source
-        /// was assumed to be writable and no write has blocked since. [`WANTS_REARM`](Self::WANTS_REARM) is set.
-        /// [`Signals::REARM_REFUSED`] is set.
+        /// The kernel reports when the source becomes writable, or will do so once the source is registered. Invariant:
+        /// if not set, the source is not registered, or was assumed to be writable and no write has blocked since, or
+        /// [`WANTS_REARM`](Self::WANTS_REARM) or [`Signals::REARM_REFUSED`] is set.
         const WATCHES_WRITABLE = 1 << 7;
-        /// The requests. The reactor looks for them when the source's method or visitor has returned.
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
 }
 
 bitflags! {
-    /// Reasons to serve a source: the kernel's reports and the source's own request.
-    /// [`REARM_REFUSED`](Self::REARM_REFUSED) alone is no reason. The reactor asks several times for each message
-    /// whether a source must be served. All signals are bits of one byte, so each check is cheap.
+    /// Reasons to serve a source, except [`REARM_REFUSED`](Self::REARM_REFUSED). They are bits of one byte, because the
+    /// reactor compares them several times for each message.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) struct Signals: u8 {
         const READABLE = Readiness::READABLE.bits();
@@ -65,11 +56,9 @@ bitflags! {
         const WRITE_CLOSED = Readiness::WRITE_CLOSED.bits();
         const ERROR = Readiness::ERROR.bits();
         const PRIORITY = Readiness::PRIORITY.bits();
-        /// The kernel has refused to register the source anew. The reactor tries again when the source's entry on the
-        /// timer wheel falls due.
+        /// The kernel has refused to register the source anew. The next try comes when the source's timer entry is due.
         const REARM_REFUSED = 1 << 6;
-        /// The request of the source to report an event of its own
-        /// ([`Handler::on_activated`](super::Handler::on_activated)). The reactor serves this request for any interest.
+        /// The request for [`Handler::on_activated`](super::Handler::on_activated), which is served for any interest.
         const ACTIVATED = 1 << 7;
     }
 }
@@ -81,23 +70,17 @@ impl From<Readiness> for Signals {
     }
 }
 
-/// The reactor's state of one source.
 #[derive(Debug)]
 pub(super) struct SourceState {
-    /// The readiness that was reported or assumed, and that no call of the source has disproved since. Also the two
-    /// signals that are no readiness.
+    /// The readiness that was reported or assumed and not disproved since, and the two signals that are no readiness.
     pub(super) signals: Signals,
-    /// The directions that the source wants to be called for.
     pub(super) interest: Interest,
-    /// The signals for which the source must be served.
-    ///
-    /// Invariant: all signals that serve `interest`, and always [`Signals::ACTIVATED`] and [`Signals::ERROR`]. If the
-    /// source does not want to read, the reactor passes an error to [`Handler::on_error`](super::Handler::on_error).
+    /// Invariant: all signals that serve `interest`, and always [`Signals::ACTIVATED`] and [`Signals::ERROR`], which
+    /// [`Handler::on_error`](super::Handler::on_error) handles if the source does not want to read.
     wanted: Signals,
     pub(super) flags: Flags,
-    /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. The entry may
-    /// be earlier. If the source puts its deadline off, the entry stays, and the source sets the deadline again when
-    /// the entry falls due.
+    /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. A deadline
+    /// that is put off leaves the entry, and the source sets the deadline again when the entry falls due.
     pub(super) timer: Option<TimerHandle>,
 }
 
@@ -107,8 +90,7 @@ impl SourceState {
             signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
-            // A source that is known to be writable is registered for reading alone: the first edge for writing would
-            // be spurious.
+            // The first edge for writing would be spurious for a source that is known to be writable.
             flags: match readiness.contains(Readiness::WRITABLE) {
                 true => Flags::HELD,
                 false => Flags::HELD | Flags::WATCHES_WRITABLE,
@@ -117,7 +99,6 @@ impl SourceState {
         }
     }
 
-    /// Returns the directions that the kernel reports, or will report once the source is registered.
     pub(super) fn watched_directions(&self) -> Interest {
         match self.flags.contains(Flags::WATCHES_WRITABLE) {
             true => Interest::all(),
@@ -125,16 +106,13 @@ impl SourceState {
         }
     }
 
-    /// Whether the source must be served: the source is ready for a wanted direction, has an unread error, or was
-    /// activated.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether the source has begun something that the caller must finish, even if the source is not held. The source
-    /// waits for the kernel to take bytes or to make a connection. Or it waits for a flush, or has an event of its own
-    /// to report.
+    /// Whether the source has begun something that the caller must finish, even if the source is not held: bytes or a
+    /// connect for the kernel, a flush, or an event of its own.
     pub(super) fn is_under_way(&self) -> bool {
         self.interest.contains(Interest::WRITABLE)
             || self.signals.contains(Signals::ACTIVATED)
@@ -143,7 +121,6 @@ impl SourceState {
                 .intersects(Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED)
     }
 
-    /// Whether a request is pending.
     #[inline]
     pub(super) fn has_request(&self) -> bool {
         self.flags.intersects(Flags::REQUESTS)
@@ -157,20 +134,17 @@ impl SourceState {
             && (requests != Flags::WANTS_FLUSH || !self.flags.contains(Flags::FLUSH_QUEUED))
     }
 
-    /// Whether the source asks to flush and is not on the flush list.
     #[inline]
     pub(super) fn needs_flush_entry(&self) -> bool {
         self.flags & (Flags::WANTS_FLUSH | Flags::FLUSH_QUEUED) == Flags::WANTS_FLUSH
     }
 
-    /// Whether the source must be served for reading and for nothing else, which is nearly always the case.
     #[inline]
     pub(super) fn only_reads(&self) -> bool {
         // No check of the interest is needed: `wanted` has `READABLE` only with `Interest::READABLE`.
         self.signals & self.wanted == Signals::READABLE
     }
 
-    /// Returns the signals that are readiness, reported by the kernel or assumed by the source.
     #[inline]
     pub(super) fn readiness(&self) -> Readiness {
         Readiness::from_bits(self.signals.bits())
@@ -182,15 +156,13 @@ impl SourceState {
         self.interest.contains(direction) && self.readiness().serves(direction)
     }
 
-    /// Whether the kernel has reported an error and the source does not want to read. The reactor then calls
-    /// [`Handler::on_error`](super::Handler::on_error).
+    /// Whether an error was reported that no read will return, because the source does not want to read.
     #[inline]
     pub(super) fn has_unread_error(&self) -> bool {
         self.signals.contains(Signals::ERROR) && !self.interest.contains(Interest::READABLE)
     }
 
-    /// Notes that a write found the buffer full. If the kernel does not report writability of the source yet, requests
-    /// to register it anew.
+    /// Notes that a write found the buffer full, and requests reports of writability if the kernel gives none yet.
     #[inline]
     pub(super) fn clear_writable(&mut self) {
         self.signals.remove(Signals::WRITABLE);

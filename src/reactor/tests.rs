@@ -1,5 +1,5 @@
-//! Tests of the reactor alone, mainly with two kinds of sources. Wires are real sockets. Probes have no object in the
-//! kernel: the test sets their readiness, and their time is virtual.
+//! Tests of the reactor with wires, which are real sockets, and with probes: sources without an object in the kernel,
+//! of which the test sets the readiness and the time.
 
 mod asking;
 mod closing;
@@ -26,7 +26,6 @@ use mio::event::Source;
 
 use super::{Handler, Interest, Key, Phase, Reactor, Readiness, Registration};
 
-/// A limit for waits that a defect could make endless. Every correct wait is shorter.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 /// The methods of [`Handler`], for the log and as events. `Closed` stands for `on_error`, `Elapsed` for `on_deadline`.
@@ -40,14 +39,12 @@ enum Call {
     Elapsed,
 }
 
-/// The calls that all probes got, in order. `on_activated` and `on_deadline` are missing: probes do not log the first,
-/// and the second is not lent the log.
+/// The calls of all probes in order, without `on_activated`, and without `on_deadline`, which is not lent the log.
 type Log = Vec<(char, Call)>;
 
 /// The action of a probe on a call. The action returns whether the probe gives the call as an event.
 type Act = Box<dyn FnMut(Call, &mut Registration<'_>) -> bool>;
 
-/// A source without an object in the kernel. The test chooses the probe's action, and the lent [`Log`] records calls.
 struct Probe {
     name: char,
     burst: u32,
@@ -63,13 +60,10 @@ impl Probe {
         }
     }
 
-    /// Makes a probe that stays ready for ever, and gives every call as an event.
     fn tireless(name: char) -> Self {
         Self::new(name, |_, _| true)
     }
 
-    /// Makes a probe that reports after each read and write that the next one would block, and gives every call as an
-    /// event.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {
@@ -135,7 +129,6 @@ fn reactor() -> Reactor<Probe> {
     Reactor::new(16).unwrap()
 }
 
-/// Inserts a probe that is ready for reading and wants to read.
 fn insert_readable(reactor: &mut Reactor<Probe>, probe: Probe) -> Key {
     insert_ready(reactor, probe, Interest::READABLE, Readiness::READABLE)
 }
@@ -150,7 +143,6 @@ fn insert_ready(
     inserted.map_err(|(error, _)| error).unwrap()
 }
 
-/// Runs one whole serve phase, and returns the calls that it made.
 fn serve(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Serve);
@@ -160,7 +152,6 @@ fn serve(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// Runs one whole flush phase, and returns the calls that it made.
 fn flush(reactor: &mut Reactor<Probe>) -> Log {
     let mut log = Log::new();
     reactor.begin(Phase::Flush);
@@ -168,13 +159,11 @@ fn flush(reactor: &mut Reactor<Probe>) -> Log {
     log
 }
 
-/// Runs one whole close phase, and returns the keys that it gave out.
 fn closing<T: Handler>(reactor: &mut Reactor<T>) -> Vec<Key> {
     reactor.begin(Phase::Close);
     std::iter::from_fn(|| reactor.next_closing()).collect()
 }
 
-/// Runs `test`, which waits, and panics if `test` takes longer than [`TOO_LONG`].
 fn in_time(test: impl FnOnce() + Send + 'static) {
     let (end, ended) = channel::<()>();
     let running = thread::spawn(move || {

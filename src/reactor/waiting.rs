@@ -14,7 +14,6 @@ impl<T: Handler> Reactor<T> {
         self.clock.now()
     }
 
-    /// Reads the clock, and leaves the reactor's time as it is.
     pub(crate) fn read_clock(&self) -> Instant {
         self.selector.now()
     }
@@ -25,7 +24,6 @@ impl<T: Handler> Reactor<T> {
         self.clock.elapsed()
     }
 
-    /// Returns the nanoseconds from the reactor's beginning to `instant`. Zero for an earlier instant.
     pub(crate) fn elapsed_at(&self, instant: Instant) -> u64 {
         self.clock.elapsed_at(instant)
     }
@@ -36,27 +34,25 @@ impl<T: Handler> Reactor<T> {
         self.clock.now()
     }
 
-    /// Reads the clock, and keeps the reading for deadlines that are set from now on ([`Registration::latest_tick`]).
-    /// The reactor's time does not change: a timer that the new reading makes due must not fire before the next poll.
+    /// Reads the clock for deadlines that are set from now on ([`Registration::latest_tick`]). The reactor's time
+    /// stays: a timer that the new reading makes due must not fire before the next poll.
     pub(crate) fn note_now(&mut self) {
         self.clock.note(self.selector.now());
     }
 
-    /// Returns the time at which `tick` begins. `tick` counts milliseconds, as all ticks of sources do, even if the
-    /// wheel counts microseconds. `None` for a time beyond the range of `Instant`.
+    /// Returns the time at which `tick` begins. `tick` counts milliseconds, even if the wheel counts microseconds.
+    /// `None` for a time beyond the range of `Instant`.
     pub(crate) fn instant_at(&self, tick: u64) -> Option<Instant> {
         self.clock.instant_at(tick)
     }
 
-    /// Makes `now` the reactor's time. A reading before the last one is ignored.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.clock.set(now);
     }
 
     /// Returns the longest time for which [`poll`](Self::poll) waits: zero while a source is queued, otherwise the time
-    /// to the next deadline on the timer wheel. `None` if there is no deadline. A program that waits on
-    /// [`as_fd`](Self::as_fd) itself must not wait longer, because no queued source and no deadline makes that
-    /// descriptor readable.
+    /// to the next deadline, if there is one. A program that waits on [`as_fd`](Self::as_fd) itself must not wait
+    /// longer: no queued source and no deadline makes that descriptor readable.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if !self.is_idle() {
             return Some(Duration::ZERO);
@@ -64,14 +60,12 @@ impl<T: Handler> Reactor<T> {
         self.clock.time_to(self.wheel.next_deadline()?)
     }
 
-    /// Returns the time of the next deadline on the timer wheel, or an earlier time. That is the time of a timer which
-    /// was cancelled or moved, and which the wheel still counts.
+    /// Returns the next deadline, or the earlier one of a cancelled or moved timer that the wheel still counts.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let tick = self.wheel.next_deadline()?;
         self.clock.instant_of(tick)
     }
 
-    /// Whether nothing is queued to be served, flushed or closed.
     pub(crate) fn is_idle(&self) -> bool {
         self.schedule.is_idle() && self.burst.is_none()
     }
@@ -100,20 +94,16 @@ impl<T: Handler> Reactor<T> {
         self.selector.poll(timeout, self.clock.now())
     }
 
-    /// Applies the events of the last [`wait`](Self::wait). If their batch was full, the kernel may hold further
-    /// events. Fetches and applies these too, until a batch is not full, or each source has had a place in a batch.
-    /// Also stops if `goes_on` returns `false` before a fetch.
-    ///
+    /// Applies the events of the last [`wait`](Self::wait). After a full batch, fetches and applies further events,
+    /// until a batch is not full, each source has had a place in a batch, or `goes_on` returns `false` before a fetch.
     /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller
-    /// serves the source once more, even without a report of the kernel. An exception is a source whose calls may
-    /// block.
+    /// serves the source once more, unless its calls may block.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
         let mut polls = 0;
         loop {
             let applied = self.apply_events();
-            // `applied` does not count the events of the waker and the alarm, which also take places in the batch. So a
-            // count of two less than the capacity may mean a full batch. Only then `is_full` looks at the batch itself.
+            // The waker and the alarm also take places in the batch, and `applied` leaves them out.
             if applied + 2 < capacity || !self.selector.is_full() {
                 return Ok(());
             }
@@ -146,14 +136,12 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Makes every wait begin with `duration` of polling the kernel without sleeping. With zero, the default, a wait
-    /// sleeps at once.
+    /// Makes every wait begin with `duration` of polling without sleep. With zero, the default, a wait sleeps at once.
     pub(crate) fn busy_poll(&mut self, duration: Duration) {
         self.selector.poll_busily(duration);
     }
 
-    /// Adds the kernel's events to the readiness of their sources. Returns the number of events, without those of the
-    /// waker and the alarm.
+    /// Adds the kernel's events to the readiness of their sources, and returns their number.
     fn apply_events(&mut self) -> usize {
         let Self {
             selector,
@@ -189,12 +177,10 @@ impl<T: Handler> Reactor<T> {
         self.wheel.may_have_due()
     }
 
-    /// Returns the number of keys that the running round of the phase still has to give out.
     pub(crate) fn remaining(&self, phase: Phase) -> usize {
         self.schedule.remaining(phase)
     }
 
-    /// Returns the number of keys that wait for the phase, in its running round and the next.
     pub(crate) fn waiting(&self, phase: Phase) -> usize {
         self.schedule.len(phase)
     }
@@ -205,24 +191,20 @@ impl<T: Handler> Reactor<T> {
         keys.filter_map(|key| self.get(key))
     }
 
-    /// Returns the number of sources that are ready and wait to be served, with the one whose burst goes on.
     pub(crate) fn ready(&self) -> usize {
         self.waiting(Phase::Serve) + usize::from(self.burst.is_some())
     }
 
-    /// Whether the source under `key` is served again before any other source.
     #[inline]
     pub(crate) fn is_in_burst(&self, key: Key) -> bool {
         self.burst.is_some_and(|burst| burst.key == key)
     }
 
-    /// Returns the number of entries in the lists of sources that wait to be served, flushed or closed. A source that
-    /// waits for two of these counts twice.
+    /// Returns the length of all lists of sources. A source that waits for two phases counts twice.
     pub(crate) fn queued(&self) -> usize {
         self.ready() + self.waiting(Phase::Flush) + self.waiting(Phase::Close)
     }
 
-    /// Returns the first source that keeps the reactor from waiting.
     pub(crate) fn first_queued(&self) -> Option<Key> {
         let burst = self.burst.map(|burst| burst.key);
         let phases = [Phase::Serve, Phase::Flush, Phase::Close];
@@ -233,13 +215,11 @@ impl<T: Handler> Reactor<T> {
         })
     }
 
-    /// Returns the keys of the sources that have asked to be closed, and wait for the close phase.
     pub(crate) fn closing(&self) -> impl Iterator<Item = Key> + '_ {
         self.schedule.waiting(Phase::Close)
     }
 
-    /// Whether the timer wheel may have an entry that is due by the reactor's time and that the caller has not taken.
-    /// `false` is certain.
+    /// Whether the wheel may have an entry that is due and that the caller has not taken. `false` is certain.
     pub(crate) fn has_elapsed(&self) -> bool {
         let next = self.wheel.next_deadline();
         next.is_some_and(|tick| tick <= self.clock.wheel_tick())
@@ -249,15 +229,13 @@ impl<T: Handler> Reactor<T> {
     /// `None` when all entries of the last [`advance`](Self::advance) are taken.
     pub fn next_elapsed(&mut self) -> Option<(Key, T::Event)> {
         loop {
-            // Skips sources without an event, reclaimed memory, and timers, which only this crate can arm.
             if let Elapsed::Source(key, Some(event)) = self.next_due()? {
                 return Some((key, event));
             }
         }
     }
 
-    /// Takes the next entry that has fallen due. Unlike [`next_elapsed`](Self::next_elapsed), also returns the caller's
-    /// own timers, sources that gave no event, and reclaimed memory.
+    /// Takes the next entry that has fallen due, of any kind.
     pub(crate) fn next_due(&mut self) -> Option<Elapsed<T::Event>> {
         let (handle, due) = self.wheel.next_due()?;
         self.last_due = self.wheel.deadline_of_popped(handle);
@@ -298,19 +276,16 @@ impl<T: Handler> Reactor<T> {
         Some(Elapsed::Source(key, event))
     }
 
-    /// Returns the deadline of the entry that [`next_due`](Self::next_due) has returned last.
     pub(crate) fn last_due(&self) -> Option<Instant> {
         self.clock.instant_of(self.last_due)
     }
 
-    /// Arms a timer of the caller's own. [`next_due`](Self::next_due) returns [`Elapsed::Timer`] with `name` once
-    /// `deadline` has passed. `None` stands for a deadline beyond the range of the clock: such a timer never fires.
+    /// Arms a timer of the caller's own. `None` is a deadline beyond the range of the clock, and never fires.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::Timer(name))
     }
 
-    /// Arms a timer as [`arm`](Self::arm) does, but [`next_due`](Self::next_due) returns [`Elapsed::SourceTimer`]. So a
-    /// caller that keeps timers of sources in a second table knows in which table `name` lies.
+    /// Arms a timer as [`arm`](Self::arm) does, for a caller that keeps the timers of its sources in a second table.
     pub(crate) fn arm_source_timer(&mut self, deadline: Option<Instant>, name: Key) -> TimerHandle {
         self.arm_due(deadline, WheelEntry::SourceTimer(name))
     }
@@ -326,7 +301,6 @@ impl<T: Handler> Reactor<T> {
         self.notice_slack();
     }
 
-    /// Whether a timer is armed: it has neither fired nor was it cancelled.
     pub(crate) fn is_armed(&self, handle: TimerHandle) -> bool {
         self.wheel.deadline(handle).is_some()
     }

@@ -1,5 +1,4 @@
-//! Tests that deadlines on virtual time are rearmed lazily, and come in order, never early, and not for a removed
-//! source.
+//! Deadlines on virtual time: rearmed lazily, in order, never early, and not for a removed source.
 
 use std::time::{Duration, Instant};
 

@@ -25,7 +25,6 @@ use mio::{Registry, Token};
 
 use crate::reactor::{Handler, Interest, Phase, Reactor, Registration};
 
-/// The numbers of calls that a source got from the selector's registry, each of which is a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tellings {
     register: u32,
@@ -76,7 +75,6 @@ impl<S: Source> Source for Counted<S> {
     }
 }
 
-/// The report of a [`Wire`]: the outcome of its read, space to write, or an error that no read has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Report {
     Bytes(usize),
@@ -90,7 +88,6 @@ enum Report {
 struct Wire<S> {
     kernel: Counted<S>,
     receive: fn(&mut S, &mut [u8]) -> io::Result<usize>,
-    /// The largest number of bytes that this test source reads in one call.
     chunk_bytes: usize,
     reads: u32,
     /// Whether the wire calls [`Registration::rearm`] instead of reading until a read would block.
@@ -181,7 +178,6 @@ fn read<S: Read>(stream: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
     stream.read(buffer)
 }
 
-/// Makes a TCP connection whose peer has sent `data` and then a reset.
 fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -193,7 +189,6 @@ fn reset_connection(data: &[u8]) -> Wire<TcpStream> {
     Wire::new(TcpStream::from_std(here), read)
 }
 
-/// Polls without waiting, and returns the number of the kernel's events.
 fn poll<T: Handler>(reactor: &mut Reactor<T>) -> u64 {
     let before = reactor.events();
     reactor.poll(Some(Duration::ZERO)).unwrap();

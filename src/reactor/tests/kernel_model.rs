@@ -1,9 +1,6 @@
-//! Random traffic over real sockets, with the kernel as the model. A second selector, which registers each source anew
-//! before it polls, shows the kernel's present levels. The reactor must have kept the same levels from its edges.
-//!
-//! epoll checks the readiness of a source whenever the source is registered again. So the test keeps a duplicate of
-//! each source in the second selector. Registering the duplicates again before each poll makes that selector
-//! level-triggered.
+//! Random traffic over real sockets, with the kernel as the model. A second selector registers duplicates of the
+//! sources anew before it polls: epoll then checks their readiness, so that selector shows the kernel's present levels.
+//! The reactor must have kept the same levels from its edges.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -25,8 +22,7 @@ const WIRES: usize = 6;
 /// The size of each send buffer: small, to fill the buffer often.
 const SEND_BUFFER_BYTES: usize = 4 << 10;
 
-/// A source that moves a random number of bytes in each call, and reports short transfers with
-/// [`Registration::fell_short`].
+/// A source that moves a random number of bytes in each call, and reports short transfers.
 struct Wire {
     stream: UnixStream,
     random: fastrand::Rng,
@@ -111,7 +107,6 @@ struct Other {
     /// `None` once the peer is closed.
     peer: Option<Peer>,
     sent: u64,
-    /// A duplicate of the wire's socket, in the second selector.
     level: UnixStream,
 }
 
@@ -154,7 +149,6 @@ impl World {
             received: 0,
         };
         let interest = Interest::from_bits(self.random.u8(0..2));
-        // Some wires are inserted as known to be writable, as accepted sockets are.
         let known = match self.random.bool() {
             true => Readiness::WRITABLE,
             false => Readiness::empty(),
@@ -256,8 +250,7 @@ impl World {
         }
     }
 
-    /// Returns the sources that level-triggered polling reports as ready for their interest, each with the call that it
-    /// needs.
+    /// Returns the sources that are ready by level-triggered polling, each with the call that it needs.
     fn called_for(&mut self) -> Vec<(Key, Call)> {
         let keys: Vec<_> = self.others.keys().copied().collect();
         for (token, other) in self.others.values_mut().enumerate() {
@@ -284,7 +277,6 @@ impl World {
         called_for
     }
 
-    /// Makes every wire read, and checks that all sent bytes arrive.
     fn settle(&mut self) {
         for key in self.others.keys().copied().collect::<Vec<_>>() {
             self.resume(key);

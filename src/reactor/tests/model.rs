@@ -1,7 +1,5 @@
-//! Random operations on virtual time, against a [twin](twin::Twin) of the reactor.
-//!
-//! After every operation the test checks that the reactor has made the calls that the twin expects, in the same order.
-//! The test also checks invariant I7: a source that is ready for its interest is on the run queue.
+//! Random operations on virtual time, against a [twin](twin::Twin) of the reactor. After each operation the reactor
+//! must have made the calls that the twin expects, in order, and hold invariant I7: a ready source is on the run queue.
 
 mod actor;
 mod twin;
@@ -24,7 +22,6 @@ const STEPS: u32 = 10_000;
 const MOST_SOURCES: usize = 12;
 const MOST_TIMERS: usize = 4;
 
-/// The reactor and its [twin](Twin), a plain model of it. The test applies every operation to both.
 struct Pair {
     reactor: Reactor<Actor>,
     twin: Twin,
@@ -80,7 +77,6 @@ impl Pair {
         self.random.choice(&self.keys).copied()
     }
 
-    /// Takes the records of the sources' actions during the last call of the reactor.
     fn records(&self) -> Records {
         std::mem::take(&mut self.stage.borrow_mut().records).into_iter()
     }
@@ -151,7 +147,6 @@ impl Pair {
         let again = std::mem::take(&mut self.twin.again);
         self.twin.run_queue.extend(again);
         self.twin.serve_quota = self.twin.run_queue.len();
-        // Half of the time the whole phase runs. Otherwise the phase only begins, and other operations interrupt it.
         if self.random.bool() {
             while self.next().is_some() {}
         }
@@ -251,7 +246,6 @@ impl Pair {
     fn elapse(&mut self) {
         self.reactor.advance();
         self.twin.advance();
-        // Not all deadlines are taken: the others must stay due.
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, call),

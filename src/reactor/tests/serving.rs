@@ -15,7 +15,6 @@ fn readers(log: Log) -> String {
     log.into_iter().map(name).collect()
 }
 
-/// Takes `count` events of the running phase, and returns the calls that were made.
 fn take(reactor: &mut Reactor<Probe>, count: usize) -> Log {
     let mut log = Log::new();
     for _ in 0..count {

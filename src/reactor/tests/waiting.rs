@@ -11,7 +11,7 @@ use crate::reactor::{Elapsed, Handler, Interest, Phase, Reactor, Registration};
 
 use super::{TOO_LONG, in_time};
 
-/// A source that never reads: once ready, this source stays ready.
+/// A source that never reads, and so stays ready.
 struct Listening(UnixStream);
 
 impl Handler for Listening {
@@ -208,11 +208,9 @@ fn a_busy_wait_ends_like_any_other() {
         reactor.poll(None).unwrap();
         for busy in [Duration::from_millis(1), TOO_LONG] {
             reactor.busy_poll(busy);
-            // The timeout ends the wait, with and without busy polling before the sleep.
             let start = reactor.refresh_now();
             reactor.poll(Some(Duration::from_millis(5))).unwrap();
             assert!(reactor.refresh_now() - start >= Duration::from_millis(5));
-            // A deadline on the wheel ends the wait.
             let wait = Duration::from_millis(5);
             let start = reactor.refresh_now();
             reactor.visit(key, |_, registration| {
@@ -222,13 +220,12 @@ fn a_busy_wait_ends_like_any_other() {
             assert!(reactor.refresh_now() - start >= wait);
             reactor.advance();
             assert_eq!(reactor.next_elapsed().map(|(of, _)| of), Some(key));
-            // A wake from another thread ends the wait.
             let waking = waker.handle();
             let thread = std::thread::spawn(move || waking.wake().unwrap());
             reactor.poll(None).unwrap();
             thread.join().unwrap();
         }
-        // Data ends the wait. The data comes last, because this source never reads data.
+        // The data comes last, because this source never reads data.
         peer.write_all(b"data").unwrap();
         reactor.poll(None).unwrap();
         reactor.begin(Phase::Serve);

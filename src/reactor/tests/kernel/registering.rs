@@ -46,8 +46,7 @@ fn a_token_that_outlived_its_source_reaches_no_source() {
     let mut reactor = Reactor::new(16).unwrap();
     let wire = Wire::new(unblocked(here), read);
     let dead = reactor.insert(wire, Interest::READABLE).unwrap();
-    // The reactor cannot deregister a hidden wire, so the removal only closes the socket. The selector keeps the entry
-    // while the duplicate is open (F14 in `tests/kernel.rs`).
+    // The reactor cannot deregister a hidden wire, and the selector keeps its entry while the duplicate is open (F14).
     reactor.visit(dead, |wire, _| wire.is_hidden = true);
     drop(reactor.remove(dead));
     let (wire, _peer_of_newcomer) = stream_pair();
@@ -143,7 +142,6 @@ fn a_source_that_cannot_be_armed_again_finds_out_by_reading() {
     }
 }
 
-// The kernel does not report the end of a lack of memory. A source that was served meanwhile would spin.
 #[test]
 fn a_source_that_cannot_be_armed_for_now_is_armed_later() {
     for kind in [ErrorKind::OutOfMemory, ErrorKind::StorageFull] {
@@ -249,8 +247,7 @@ fn space_freed_before_the_request_is_reported() {
         let sent: usize = std::iter::from_fn(|| stream.write(&[7; 1024]).ok()).sum();
         registration.would_block(Interest::WRITABLE);
         registration.want(Interest::WRITABLE);
-        // Here the send buffer has space again, but the kernel has not reported that, because no source was registered
-        // for writing.
+        // The send buffer has space again, which the kernel did not report: no source was registered for writing.
         peer.read_exact(&mut vec![0; sent]).unwrap();
     });
     assert_eq!(poll(&mut reactor), 1);

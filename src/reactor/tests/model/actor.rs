@@ -8,7 +8,6 @@ use mio::event::Source;
 use crate::reactor::tests::Call;
 use crate::reactor::{Handler, Interest, Key, Readiness, Registration};
 
-/// One action of a source on its registration.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
     Assume(Readiness),
@@ -80,7 +79,6 @@ pub(super) struct Stage {
     pub(super) records: Vec<Record>,
 }
 
-/// A source that acts at random.
 pub(super) struct Actor {
     pub(super) stage: Rc<RefCell<Stage>>,
     pub(super) burst: u32,

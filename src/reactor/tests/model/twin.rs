@@ -9,10 +9,8 @@ use crate::system::{SHORT_READ_EXHAUSTS, SHORT_WRITE_EXHAUSTS};
 
 use super::actor::{Action, Record};
 
-/// The records of the sources' actions, for the twin to replay.
 pub(super) type Records = std::vec::IntoIter<Record>;
 
-/// The twin's state of one source.
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) readable: bool,
@@ -79,7 +77,6 @@ pub(super) struct Twin {
     pub(super) close_quota: usize,
     pub(super) burst: Option<(Key, u32)>,
     pub(super) in_callback: Option<Key>,
-    /// The armed deadlines, in arming order.
     pub(super) filed: Vec<Filed>,
     pub(super) due: Vec<Filed>,
     pub(super) now: u64,
@@ -174,8 +171,7 @@ impl Twin {
         self.withdraw(|waiter| waiter == Waiting::Source(key));
     }
 
-    /// Replays one call of [`Reactor::next`](crate::reactor::Reactor::next), and returns the event that the reactor
-    /// must have returned.
+    /// Replays one call of `Reactor::next`, and returns the event that the reactor must have returned.
     pub(super) fn serve_next(&mut self, records: &mut Records) -> Option<(Key, Call)> {
         loop {
             let (key, left) = match self.burst.take() {
@@ -269,7 +265,6 @@ impl Twin {
         self.due.extend(due);
     }
 
-    /// Replays one call of `Reactor::next_due`, and returns the entry that the reactor must have returned.
     pub(super) fn elapse_next(&mut self, records: &mut Records) -> Option<(Key, Option<Call>)> {
         if self.due.is_empty() {
             return None;
