@@ -1,8 +1,7 @@
 //! A hierarchical timer wheel over `u64` ticks.
 //!
-//! The wheel knows deadlines, their order and one small payload for each. The wheel reads no clock: the current tick is
-//! an argument of [`Wheel::advance`], and the caller decides the length of a tick. The wheel calls no code back: the
-//! caller pops due timers with [`Wheel::next_due`].
+//! The wheel knows deadlines, their order and one small payload for each. It reads no clock and calls no code back: the
+//! caller passes the current tick to [`Wheel::advance`], and pops due timers with [`Wheel::next_due`].
 //!
 //! The tick counter is read as fourteen digits, two of eight bits and above them twelve of four. The *entry* of a timer
 //! lies on the level of the highest digit in which its deadline differs from the current tick. The value of this digit
@@ -17,21 +16,17 @@
 //! |    13 |           2^60 |    16 |          the rest of `u64` |
 //!
 //! So every deadline has a bucket, at any uptime: there is no overflow list. When the current tick enters a bucket, the
-//! entries of the bucket cascade to lower levels, at most thirteen times after each arming. The lowest two levels are
-//! the widest, so that at 1 ms a tick a timeout of up to a minute cascades at most twice. Three facts follow, and the
-//! code relies on all of them:
+//! entries of the bucket cascade to lower levels, at most thirteen times after each arming. Three facts follow:
 //!
-//! 1. All entries of a level are earlier than all entries of the levels above it, and within a level lower buckets are
-//!    earlier. The first set bit of the occupancy bitmap is therefore the nearest bucket.
-//! 2. Entries with the same deadline always lie in the same list, whenever they were armed. A list grows only at its
-//!    end, and when a bucket cascades, the lists of the lower levels are empty. So a list keeps arming order without a
-//!    sequence number in the entry.
+//! 1. All entries of a level are earlier than those of the levels above it, and within a level lower buckets are
+//!    earlier. So the first set bit of the occupancy bitmap is the nearest bucket.
+//! 2. Entries with the same deadline always lie in the same list. A list grows only at its end, and when a bucket
+//!    cascades, the lists of the lower levels are empty. So a list keeps arming order without a sequence number.
 //! 3. An occupied bucket begins after the current tick, so the next deadline never lies in the past.
 //!
 //! With a million timers nearly all the time is spent waiting for memory. So the wheel touches few cache lines, and
-//! reads many entries at a time. `entries` has all entries in one table. `list` and `chains` hold the entries of a
-//! bucket by their numbers, each number in a *cell*. `batch` reads many entries when a bucket is emptied. A timer that
-//! is cancelled or moved leaves its number behind in a *stale* cell. `levels` maps deadlines to buckets.
+//! reads many entries at a time. All entries lie in one table, and the list of a bucket has their numbers, each in a
+//! *cell*. A timer that is cancelled or moved leaves its number behind in a *stale* cell.
 
 mod batch;
 mod chains;
@@ -58,17 +53,15 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The tables grow only when more timers are
-/// armed than at any time since the wheel was made or last [shrunk](Wheel::shrink). The buffer for sorting overdue
-/// timers grows with their number. Timers that fall due in one [`advance`](Wheel::advance) fire in the order of their
-/// deadlines, and for the same deadline in arming order. No timer fires early.
+/// armed than ever since the wheel was made or last [shrunk](Wheel::shrink). Timers that fall due in one
+/// [`advance`](Wheel::advance) fire by deadline, then in arming order. No timer fires early.
 pub struct Wheel<T> {
-    /// The current tick and the occupied buckets. Invariant: each entry in a bucket has a deadline after `levels.now`,
-    /// the tick of the latest `advance`.
+    /// Invariant: each entry in a bucket has a deadline after `levels.now`, the tick of the latest `advance`.
     levels: Levels,
     entries: Entries<T>,
     chains: Chains,
-    /// The lists of the buckets of all levels, then the list of the timers that never fire. Invariant: each entry in
-    /// the list of a bucket has a deadline for which [`Levels::bucket_of`] returns this bucket.
+    /// The lists of the buckets of all levels, then that of the timers that never fire. Invariant: for each deadline in
+    /// the list of a bucket, [`Levels::bucket_of`] returns this bucket.
     lists: Box<[List; LISTS]>,
     /// The entry numbers of the due timers, in the order in which they are popped.
     due: Chain,
@@ -76,14 +69,11 @@ pub struct Wheel<T> {
     popped: u32,
     /// The entry numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
-    /// The number of timers in `due` and `overdue` together. There is one count for both, because a cancel knows only
-    /// the timer's deadline, which has come in either case.
+    /// The timers in `due` and `overdue` together: a cancel knows only the deadline, which has come in either case.
     due_count: u32,
-    /// The buffer for emptying buckets; `None` while it is in use. The buffer is kept because initializing a new buffer
-    /// would cost more than moving the few timers of a tick.
+    /// The buffer for emptying buckets; `None` while in use. A new one would cost more than moving a few timers.
     batch: Option<Box<Batch>>,
-    /// The deadline, the position in `overdue` and the entry number of each overdue timer, while these timers are
-    /// sorted. The vector is kept so that sorting does not allocate.
+    /// The deadline, position and number of each overdue timer, for sorting. Kept so that sorting does not allocate.
     overdue_order: Vec<(u64, usize, u32)>,
 }
 
@@ -123,8 +113,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.fill(number, deadline_tick, payload, cell)
     }
 
-    /// Disarms a timer and returns its payload; `None` if the handle is dead. A timer that is due but not popped can be
-    /// cancelled too.
+    /// Disarms a timer, even one that is due but not popped, and returns its payload; `None` if the handle is dead.
     #[inline]
     pub fn cancel(&mut self, handle: TimerHandle) -> Option<T> {
         let (deadline, payload) = self.entries.release(handle)?;
@@ -132,10 +121,10 @@ impl<T: Copy> Wheel<T> {
         Some(payload)
     }
 
-    /// Moves a timer to another deadline. Returns `false` if the handle is dead.
+    /// Moves a timer to another deadline, with its handle and payload. Returns `false` if the handle is dead.
     ///
-    /// The handle and the payload stay. Among the timers of its new deadline, the timer fires after those that were
-    /// armed before, also if its deadline did not change. A timer that is due and was not popped yet is no longer due.
+    /// Among the timers of its new deadline the timer fires last, even if its deadline did not change. A timer that was
+    /// due and not popped is not due any more.
     pub fn rearm(&mut self, handle: TimerHandle, deadline_tick: u64) -> bool {
         let Some(deadline) = self.entries.unlink(handle) else {
             return false;
@@ -152,8 +141,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.deadline(handle)
     }
 
-    /// Returns the number of armed timers. Timers that are due but not popped, and timers that never fire, are
-    /// included.
+    /// Returns the number of armed timers, with those that are due but not popped and those that never fire.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.armed()
@@ -168,10 +156,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
-    /// While a timer is due, this is the current tick. Otherwise it is the earliest deadline, or in one case an earlier
-    /// tick. If the nearest bucket has, or had, more than sixteen timers, the result may be the deadline of a timer
-    /// that was cancelled or rearmed. An exact result would need a search of the whole bucket in each such cancel or
-    /// rearm. Instead one early `advance` cascades the bucket to lower levels.
+    /// While a timer is due, this is the current tick, otherwise the earliest deadline. If the nearest bucket has, or
+    /// had, more than sixteen timers, the result may be the earlier deadline of a timer that was cancelled or rearmed.
+    /// An exact result would need a search of the bucket in each such call, instead of one early `advance`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {
@@ -183,10 +170,9 @@ impl<T: Copy> Wheel<T> {
 
     /// Makes `now_tick` the current tick, and makes every timer with a deadline up to that tick due.
     ///
-    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then by arming order. Timers
-    /// that are due since an earlier `advance` stay in front of them. The cost depends on the number of timers in the
-    /// buckets that are passed, not on the number of ticks. A `now_tick` before the current tick counts as the current
-    /// tick.
+    /// The timers that fall due are queued for [`next_due`](Self::next_due) by deadline, then in arming order, behind
+    /// those that are due already. The cost depends on the number of timers in the buckets that are passed, not on the
+    /// number of ticks. A `now_tick` before the current tick counts as the current tick.
     pub fn advance(&mut self, now_tick: u64) {
         let now_tick = now_tick.max(self.levels.now);
         if !self.overdue.is_empty() {
@@ -197,8 +183,7 @@ impl<T: Copy> Wheel<T> {
             if start > now_tick {
                 break;
             }
-            // The current tick moves to the start of this bucket first. `cascade` compares deadlines with the current
-            // tick to choose the next bucket of each entry.
+            // The current tick moves first: `cascade` compares deadlines with it, to choose each entry's next bucket.
             self.levels.now = start;
             self.cascade(bucket);
         }
@@ -212,9 +197,8 @@ impl<T: Copy> Wheel<T> {
         !self.due.is_empty()
     }
 
-    /// Pops the next due timer. From now on the timer's handle is dead.
-    ///
-    /// A timer that is armed or rearmed between two calls is not returned before the next [`advance`](Self::advance).
+    /// Pops the next due timer, whose handle is dead from now on. A timer that is armed or rearmed between two calls
+    /// comes only after the next [`advance`](Self::advance).
     #[inline]
     pub fn next_due(&mut self) -> Option<(TimerHandle, T)> {
         loop {
@@ -232,7 +216,6 @@ impl<T: Copy> Wheel<T> {
         self.entries.last_deadline(handle.number)
     }
 
-    /// Returns the index of the list for an entry with this deadline; `None` if the deadline has come.
     #[inline]
     fn list_of(&self, deadline: u64) -> Option<u32> {
         if deadline == NEVER {
@@ -244,7 +227,6 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to the list that its deadline selects, and returns the entry's cell in that list.
     #[inline]
     fn append(&mut self, deadline: u64, number: u32) -> u32 {
         match self.list_of(deadline) {
@@ -253,7 +235,6 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to the list with the index `place`, and returns the entry's cell in that list.
     #[inline]
     fn append_to(&mut self, place: u32, deadline: u64, number: u32) -> u32 {
         if self.lists[place as usize].chain.is_full() {
@@ -276,7 +257,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Appends an entry to `overdue`, because its deadline has come before the timer was armed or rearmed.
+    /// Appends an entry whose deadline had come before its timer was armed or rearmed.
     #[cold]
     fn append_overdue(&mut self, number: u32) -> u32 {
         self.due_count += 1;
@@ -286,7 +267,6 @@ impl<T: Copy> Wheel<T> {
         self.chains.append(&mut self.overdue, number)
     }
 
-    /// Appends an entry to `due`, because its deadline has come.
     #[inline]
     fn append_due(&mut self, number: u32) {
         if self.due.is_full() {
@@ -296,8 +276,7 @@ impl<T: Copy> Wheel<T> {
         self.entries.moved(number, cell);
     }
 
-    /// Removes an entry with this deadline from the counts of its list. The list keeps the entry's number in a stale
-    /// cell.
+    /// Removes an entry from the counts of its list. The list keeps the entry's number in a stale cell.
     #[inline]
     fn remove_from_list(&mut self, deadline: u64) {
         let Some(place) = self.list_of(deadline) else {
@@ -317,25 +296,20 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Recomputes the earliest deadline of the nearest bucket, whose earliest entry may have left.
-    ///
-    /// The wheel calls this when a bucket is cleared, because another may then be the nearest. The wheel also calls
-    /// this when the nearest bucket has lost its earliest entry, and has at most [`SEARCH_LIMIT`] entries left. Other
-    /// buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest bucket.
+    /// Recomputes the earliest deadline of the nearest bucket: its earliest entry has left, or a cleared bucket was the
+    /// nearest. Other buckets may keep a deadline that is too early, because `next_deadline` reads only the nearest.
     #[inline(never)]
     fn refresh_nearest(&mut self) {
         // On the lowest level `earliest` is exact, because all entries of a bucket have the same deadline.
         let nearest = self.levels.nearest_bucket();
         if let Some(bucket) = nearest.filter(|bucket| *bucket >= LOWEST) {
             let list = &mut self.lists[bucket as usize];
-            // With more entries the old value of `earliest` stays, which may be too early but is never too late.
             if list.armed <= SEARCH_LIMIT {
                 list.compact(&mut self.chains, &mut self.entries);
             }
         }
     }
 
-    /// Resets a list that all timers have left.
     #[inline(never)]
     fn clear(&mut self, place: u32) {
         let list = &mut self.lists[place as usize];
@@ -347,8 +321,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Empties the bucket that the current tick has just entered: moves its entries to `due`, or to buckets of lower
-    /// levels.
+    /// Moves the entries of the bucket that the current tick has just entered to `due`, or to buckets of lower levels.
     fn cascade(&mut self, bucket: u32) {
         if bucket < LOWEST && self.due.is_empty() {
             // On the lowest level all entries of the bucket are due now, and in arming order: the chain becomes `due`.
@@ -383,7 +356,6 @@ impl<T: Copy> Wheel<T> {
         self.clear(bucket);
     }
 
-    /// Moves the timers of `overdue` to `due`, sorted by deadline and then by arming order.
     fn sort_overdue(&mut self) {
         let mut order = std::mem::take(&mut self.overdue_order);
         // If there is no memory for sorting, the timers of `overdue` fire in the order of arming, not of deadlines.
@@ -411,7 +383,6 @@ impl<T: Copy> Wheel<T> {
         self.overdue_order = order;
     }
 
-    /// Ensures that the next chunk of a chain needs no allocation.
     #[inline]
     fn ensure_chunk(&mut self) {
         if self.chains.is_used_up() {
@@ -419,7 +390,6 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Removes the stale cells, of timers that were cancelled or moved, from all chains.
     #[cold]
     fn compact(&mut self) {
         for list in self.lists.iter_mut() {

@@ -3,10 +3,9 @@
 use super::chains::{CELLS, Chain, Chains, NONE};
 use super::entries::Entries;
 
-/// The deadlines and numbers of entries that were taken off a chain, in the chain's order.
-///
-/// The entries of a bucket are spread over a table that may be larger than the caches. A loop that reads an entry and
-/// then moves it waits for memory at each entry. A loop that only reads has many reads under way at a time.
+/// The deadlines and numbers of entries that were taken off a chain. The entries of a bucket are spread over a table
+/// that may be larger than the caches. A loop that reads an entry and then moves it waits for memory at each entry. A
+/// loop that only reads has many reads under way at a time.
 pub(super) struct Batch {
     entries: [(u64, u32); LENGTH],
     length: usize,
@@ -23,8 +22,7 @@ impl Batch {
         }
     }
 
-    /// Takes the next entries off a chain, and forgets the entries of the last call. Skips stale cells, whose timers
-    /// have left the chain. So the result may be empty although the chain was not empty.
+    /// Takes the next entries off a chain, without stale cells. So the result may be empty although the chain was not.
     pub(super) fn take<T: Copy>(
         &mut self,
         chain: &mut Chain,
@@ -40,8 +38,7 @@ impl Batch {
                 let Some((deadline, current_cell)) = entries.location(number) else {
                     break;
                 };
-                // The length grows without a branch: a processor that mispredicts a branch throws away the reads that
-                // it has begun.
+                // No branch: after a misprediction, a processor throws away the reads that it has begun.
                 self.entries[self.length] = (deadline, number);
                 self.length += usize::from(current_cell == cell);
             }

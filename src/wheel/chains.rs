@@ -1,21 +1,17 @@
 //! Lists of entry numbers, in chunks of one table.
 //!
-//! This module knows numbers and the cells in which they stand, but no timers. In a list that is linked through its
-//! entries, each entry holds the place of the next one. So a reader waits for memory at each. In a chain, fifteen
-//! numbers stand in a row, so a processor can fetch their entries at the same time.
-//!
-//! A number is never taken out of the middle of a chain. The caller stores for each number the cell in which it stands.
-//! A cell is *stale* if the caller has stored another cell, or none, for its number. The caller skips stale cells when
-//! it empties a chain.
+//! In a list that is linked through its entries, a reader waits for memory at each entry. In a chain, fifteen numbers
+//! stand in a row, so a processor can fetch their entries at the same time. A number is never taken out of the middle
+//! of a chain. The caller stores for each number the cell in which it stands. A cell is *stale* if the caller has
+//! stored another cell, or none, for its number.
 
 use std::collections::TryReserveError;
 
 use super::growth::MAPPED_BYTES;
 
-/// The chunks of all chains of a wheel.
 pub(super) struct Chains {
-    /// The first word of a chunk is the number of the next chunk, and the other words are the chunk's cells. A cell is
-    /// named by the index of its word in the whole table.
+    /// The first word of a chunk is the number of the next chunk, and the other words are its cells. A cell's name is
+    /// the index of its word in the whole table.
     chunks: Vec<[u32; CHUNK as usize]>,
     /// The first of the chunks that no chain uses. Unused chunks are linked like the chunks of a chain.
     free: u32,
@@ -29,16 +25,13 @@ pub(super) struct Chain {
     end: u32,
 }
 
-/// The number of cells of a chunk.
 pub(super) const CELLS: u32 = CHUNK - 1;
 
 /// The number of words of a chunk, which fills a cache line.
 const CHUNK: u32 = 16;
 
-/// The value that stands for "none": as the link of the last chunk, in an unused cell, and as the cell of a free entry.
-///
-/// Read as a cell, `NONE` is the last cell of a chunk. So an empty chain counts as full, and the first append adds a
-/// chunk.
+/// The value for "none": as the link of the last chunk, in an unused cell, and as the cell of a free entry. Read as a
+/// cell, it is the last of a chunk. So an empty chain counts as full, and the first append adds a chunk.
 pub(super) const NONE: u32 = u32::MAX;
 
 impl Chain {
@@ -53,7 +46,6 @@ impl Chain {
         self.first == NONE
     }
 
-    /// Whether the next append needs another chunk.
     #[inline]
     pub(super) fn is_full(self) -> bool {
         self.end % CHUNK == CELLS
@@ -68,7 +60,6 @@ impl Chains {
         }
     }
 
-    /// Returns the number of chunks that fit without an allocation.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.chunks.capacity()
@@ -79,20 +70,17 @@ impl Chains {
         if count <= self.chunks.capacity() {
             return Ok(());
         }
-        // `count` rises in small steps. A table smaller than `MAPPED_BYTES` would be copied at each step. So its
-        // capacity at least doubles until it has that size.
+        // A table below `MAPPED_BYTES` would be copied at each small step of `count`, so its capacity at least doubles.
         let mapped = MAPPED_BYTES / size_of::<[u32; CHUNK as usize]>() + 1;
         let count = count.max(mapped.min(self.chunks.capacity() * 2));
         self.chunks.try_reserve_exact(count - self.chunks.len())
     }
 
-    /// Whether the table has no unused chunk and no capacity for another chunk.
     #[inline]
     pub(super) fn is_used_up(&self) -> bool {
         self.free == NONE && self.chunks.len() == self.chunks.capacity()
     }
 
-    /// Appends a number to a chain, and returns the cell in which it stands.
     #[inline]
     pub(super) fn append(&mut self, chain: &mut Chain, number: u32) -> u32 {
         if chain.is_full() {
@@ -101,7 +89,7 @@ impl Chains {
         self.put(chain, number)
     }
 
-    /// Appends a number to a chain that is not [full](Chain::is_full), and returns the cell in which it stands.
+    /// Appends a number to a chain that is not [full](Chain::is_full).
     #[inline]
     pub(super) fn put(&mut self, chain: &mut Chain, number: u32) -> u32 {
         chain.end += 1;
@@ -109,8 +97,7 @@ impl Chains {
         chain.end
     }
 
-    /// Takes the first chunk off a chain, and returns the first cell and the numbers of this chunk. The last numbers
-    /// may be [`NONE`]. The next append may reuse the chunk.
+    /// Takes the first chunk off a chain, and returns its first cell and its numbers. The last may be [`NONE`].
     #[inline]
     pub(super) fn take_first(&mut self, chain: &mut Chain) -> Option<(u32, [u32; CELLS as usize])> {
         let chunk = chain.first;
@@ -124,11 +111,8 @@ impl Chains {
         Some((chunk * CHUNK + 1, cells))
     }
 
-    /// Takes the first number off a chain, and returns its cell and the number. The caller checks whether the cell is
-    /// stale.
-    ///
-    /// `taken` is the number of cells of the first chunk that were popped before. The caller keeps this count, and sets
-    /// the count to 0 for a new chain.
+    /// Takes the first number off a chain, and returns its cell, which may be stale, and the number. `taken` counts the
+    /// cells of the first chunk that were popped before. The caller keeps it, and sets it to 0 for a new chain.
     #[inline]
     pub(super) fn pop(&mut self, chain: &mut Chain, taken: &mut u32) -> Option<(u32, u32)> {
         if *taken == CELLS {
@@ -159,7 +143,6 @@ impl Chains {
         }
     }
 
-    /// Appends a chunk to a chain that is full.
     #[inline]
     pub(super) fn extend(&mut self, chain: &mut Chain) {
         let chunk = self.take_chunk();

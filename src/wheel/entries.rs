@@ -1,7 +1,4 @@
-//! The armed timers, in one table.
-//!
-//! This module knows which handles are alive and which entries are free. The module stores the cell of
-//! [`Chains`](super::chains::Chains) in which an entry's number stands, but does not interpret the cell.
+//! The armed timers, in one table. It stores cells of [`Chains`](super::chains::Chains), but does not interpret them.
 
 use std::collections::TryReserveError;
 use std::num::NonZeroU32;
@@ -10,9 +7,8 @@ use super::chains::NONE;
 use super::free_set::FreeSet;
 use super::growth::next_capacity;
 
-/// The name of one armed timer, valid until the timer fires or is cancelled.
-///
-/// A dead handle is harmless: a call with a dead handle does nothing, and never reaches a later timer.
+/// The name of one armed timer, valid until the timer fires or is cancelled. A call with a dead handle does nothing,
+/// and never reaches a later timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerHandle {
     pub(super) number: u32,
@@ -24,9 +20,9 @@ pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
     free_set: FreeSet,
     armed: usize,
-    /// For each block of [`BLOCK`] entries, the generation with which an entry of the block begins when the table
-    /// grows. Invariant: this generation is above those of all handles to entries of the block that
-    /// [`shrink`](Self::shrink) has freed. One number of four bytes for 64 entries is a sixteenth of a byte for each.
+    /// For each block of [`BLOCK`] entries, the generation with which its entries begin when the table grows: a
+    /// sixteenth of a byte for each. Invariant: above the generations of all handles to entries that
+    /// [`shrink`](Self::shrink) freed.
     first_generations: Vec<NonZeroU32>,
 }
 
@@ -34,11 +30,9 @@ pub(super) struct Entries<T> {
 struct Entry<T> {
     /// Invariant: above the generations of all dead handles with this entry's number.
     generation: NonZeroU32,
-    /// The tick for which the timer was armed. The deadline of an entry that is due or overdue may be far in the past.
     deadline: Deadline,
     payload: T,
-    /// The cell in which the entry's number stands; [`NONE`] while the entry is free. All other cells with this number
-    /// are stale.
+    /// The cell of the entry's number; [`NONE`] while the entry is free. All other cells with this number are stale.
     cell: u32,
 }
 
@@ -52,8 +46,7 @@ pub(super) const SMALLEST: usize = 16;
 /// The number of entries that share a generation in `first_generations`.
 const BLOCK: usize = 64;
 
-/// The last generation of an entry. After a timer of this generation the entry is never used again, because a handle
-/// with a repeated generation could name two timers.
+/// The last generation of an entry: a handle with a repeated generation could name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
@@ -66,17 +59,14 @@ impl<T: Copy> Entries<T> {
         }
     }
 
-    /// Returns the number of entries that have a timer.
     pub(super) fn armed(&self) -> usize {
         self.armed
     }
 
-    /// Returns the number of entries that fit without an allocation.
     pub(super) fn capacity(&self) -> usize {
         self.table.capacity()
     }
 
-    /// Returns the bytes of the table, of the first generations and of the set of free entries.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         self.table.capacity() * size_of::<Entry<T>>()
@@ -84,7 +74,6 @@ impl<T: Copy> Entries<T> {
             + self.free_set.held_bytes()
     }
 
-    /// Whether the table must [grow](Self::grow) before the next timer.
     pub(super) fn is_full(&self) -> bool {
         // In this order, because the search for a free entry takes longer.
         self.table.len() == self.table.capacity() && self.free_set.is_empty()
@@ -100,7 +89,6 @@ impl<T: Copy> Entries<T> {
         (number < self.table.capacity()).then(|| u32::try_from(number).unwrap_or(NONE))
     }
 
-    /// Returns the capacity of the table after its next growth.
     pub(super) fn next_capacity(&self) -> usize {
         next_capacity::<Entry<T>>(self.table.len()).max(self.table.len() + SMALLEST)
     }
@@ -121,8 +109,8 @@ impl<T: Copy> Entries<T> {
         used.map_or(0, |last| last + 1)
     }
 
-    /// Frees the entries from the number `used` on, none of which has a timer. Returns `false`, and frees nothing, if
-    /// there is no memory for the smaller table or for `first_generations`.
+    /// Frees the entries from `used` on, none of which has a timer. Returns `false`, and frees nothing, without memory
+    /// for smaller tables.
     pub(super) fn shrink(&mut self, used: usize) -> bool {
         let kept = used.max(SMALLEST);
         let blocks = self.table.len().div_ceil(BLOCK);
@@ -175,14 +163,12 @@ impl<T: Copy> Entries<T> {
         TimerHandle { number, generation }
     }
 
-    /// Returns the deadline of a timer; `None` if the handle is dead.
     pub(super) fn deadline(&self, handle: TimerHandle) -> Option<u64> {
         let entry = self.table.get(handle.number as usize)?;
         (entry.generation == handle.generation).then(|| entry.deadline.tick())
     }
 
-    /// Ends a timer, and returns its deadline and payload; `None` if the handle is dead. From now on the timer's handle
-    /// is dead, its cell is stale and its entry is free.
+    /// Ends a timer. From now on its handle is dead, its cell is stale and its entry is free.
     #[inline]
     pub(super) fn release(&mut self, handle: TimerHandle) -> Option<(u64, T)> {
         let entry = self.table.get_mut(handle.number as usize)?;
@@ -194,7 +180,7 @@ impl<T: Copy> Entries<T> {
         Some(ended)
     }
 
-    /// Makes the cell of a timer stale, and returns the timer's deadline; `None` if the handle is dead.
+    /// Makes the cell of a timer stale, before the timer is [filed](Self::file) again.
     #[inline]
     pub(super) fn unlink(&mut self, handle: TimerHandle) -> Option<u64> {
         let entry = self.table.get_mut(handle.number as usize)?;
@@ -204,7 +190,6 @@ impl<T: Copy> Entries<T> {
         })
     }
 
-    /// Gives a timer that was [unlinked](Self::unlink) a new deadline and a new cell.
     #[inline]
     pub(super) fn file(&mut self, number: u32, deadline: u64, cell: u32) {
         let entry = &mut self.table[number as usize];
@@ -218,16 +203,14 @@ impl<T: Copy> Entries<T> {
         self.table[number as usize].cell = cell;
     }
 
-    /// Returns the deadline of the entry `number`, and the cell in which this number stands. The cell is [`NONE`] for
-    /// an entry in no chain. `None` if `number` is [`NONE`].
+    /// Returns the deadline and the cell of the entry `number`; `None` if `number` is [`NONE`].
     #[inline]
     pub(super) fn location(&self, number: u32) -> Option<(u64, u32)> {
         let entry = self.table.get(number as usize)?;
         Some((entry.deadline.tick(), entry.cell))
     }
 
-    /// Ends the timer whose number stands in `cell`, and returns its former handle and its payload. `None` if the cell
-    /// is stale.
+    /// Ends the timer whose number stands in `cell`. `None` if the cell is stale.
     #[inline]
     pub(super) fn end(&mut self, cell: u32, number: u32) -> Option<(TimerHandle, T)> {
         let entry = self.table.get_mut(number as usize)?;
@@ -247,7 +230,6 @@ impl<T: Copy> Entries<T> {
         entry.map_or(0, |entry| entry.deadline.tick())
     }
 
-    /// Frees the entry of a live timer.
     #[inline]
     fn free(&mut self, handle: TimerHandle) {
         let Some(entry) = self.table.get_mut(handle.number as usize) else {

@@ -2,16 +2,14 @@
 
 use std::collections::TryReserveError;
 
-/// A set of numbers. [`take`](Self::take) takes the number that is found fastest, not the oldest.
-///
-/// The set is a bitmap. A set of a million numbers takes about 128 KiB, which stays in the cache. Numbers that are
-/// taken one after the other name neighbouring entries. A stack of numbers, or a list through the free entries, would
-/// return the numbers in the order in which timers ended. Every arm would then wait for memory.
+/// A set of numbers, as a bitmap: a million numbers take about 128 KiB, which stays in the cache. Numbers that are
+/// taken one after the other name neighbouring entries. A stack, or a list through the free entries, would return the
+/// numbers in the order in which timers ended, and every arm would wait for memory.
 pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.
     rows: [Vec<u64>; ROWS],
-    /// The word of row 0 that `take` empties. The bits of this word were moved here, and are not in row 0 any more.
+    /// The word of row 0 that `take` empties. Its bits were moved here, and are not in row 0 any more.
     word: u64,
     /// The number for which the lowest bit of `word` stands.
     base: u32,
@@ -27,8 +25,7 @@ const fn below(count: usize) -> u64 {
     }
 }
 
-/// The number of rows. A word of the topmost row stands for sixteen million numbers. So this row has few words, and a
-/// search reads them one after the other.
+/// A word of the topmost row stands for sixteen million numbers, so a search reads its few words one by one.
 const ROWS: usize = 4;
 
 impl FreeSet {
@@ -51,8 +48,8 @@ impl FreeSet {
         Ok(())
     }
 
-    /// Removes the numbers from `first` on, and frees their memory. The space for the numbers below `count` stays. If
-    /// there is no memory for shorter rows, the set keeps the longer ones.
+    /// Removes the numbers from `first` on, and frees the space for those from `count` on, if the memory for shorter
+    /// rows can be had.
     pub(super) fn shrink(&mut self, first: usize, count: usize) {
         let base = self.base as usize;
         if base + BITS > first {
@@ -95,18 +92,15 @@ impl FreeSet {
         }
     }
 
-    /// Returns the bytes of all rows.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         self.rows.iter().map(|row| row.capacity() * 8).sum()
     }
 
-    /// Whether the set has no number.
     pub(super) fn is_empty(&self) -> bool {
         self.word == 0 && self.first_word().is_none()
     }
 
-    /// Takes a number out of the set; `None` if the set is empty.
     #[inline]
     pub(super) fn take(&mut self) -> Option<u32> {
         if self.word == 0 {
@@ -147,7 +141,6 @@ impl FreeSet {
         }
     }
 
-    /// Returns the index of the first word of row 0 that is not zero.
     fn first_word(&self) -> Option<usize> {
         let (top, below) = self.rows.split_last()?;
         let mut word = top.iter().position(|word| *word != 0)?;

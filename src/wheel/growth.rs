@@ -8,8 +8,6 @@ pub(super) const MAPPED_BYTES: usize = 128 << 10;
 /// in the heap. So a table above this size takes `MAPPED_BYTES` at once.
 const DOUBLED_BYTES: usize = MAPPED_BYTES / 4;
 
-/// Returns the capacity to which a full table of `length` entries of type `T` grows. A table in mapped pages grows by a
-/// sixteenth.
 pub(super) fn next_capacity<T>(length: usize) -> usize {
     match length * size_of::<T>() {
         0..DOUBLED_BYTES => length * 2,

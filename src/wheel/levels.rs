@@ -1,8 +1,5 @@
 //! The map from deadlines to buckets, and the order of the buckets.
-//!
-//! This module knows the current tick, the arithmetic of the levels, and for each bucket whether it has entries.
 
-/// The current tick, and the buckets that have entries.
 pub(super) struct Levels {
     pub(super) now: u64,
     /// Invariant: bit `bucket % WORD` of word `bucket / WORD` is set if and only if the bucket has entries.
@@ -11,11 +8,9 @@ pub(super) struct Levels {
     words: u32,
 }
 
-/// The number of bits of each digit of a tick, lowest digit first.
-///
-/// At 1 ms a tick, the two lowest digits cover a minute. So an idle timeout of up to a minute cascades at most twice.
-/// The levels above hold few timers and seldom cascade. These levels have few buckets, because each bucket costs
-/// memory.
+/// The number of bits of each digit of a tick, lowest digit first. At 1 ms a tick, the two lowest digits cover a
+/// minute, so an idle timeout of up to a minute cascades at most twice. The levels above seldom cascade, and have few
+/// buckets, because each bucket costs memory.
 const DIGITS: [u32; 14] = [8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4];
 
 /// The number of buckets of all levels together.
@@ -59,7 +54,6 @@ const LEVELS: [Level; DIGITS.len()] = {
     levels
 };
 
-/// For each bit of a tick, the level whose digit contains the bit.
 const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
     let mut of_bit = [LEVELS[0]; u64::BITS as usize];
     let (mut level, mut bit) = (0, 0);
@@ -76,7 +70,6 @@ const LEVEL_OF_BIT: [Level; u64::BITS as usize] = {
 /// The number of buckets of the smallest level. The first bucket of every level is a multiple of this number.
 const GROUP: u32 = 1 << DIGITS[DIGITS.len() - 1];
 
-/// For each group of `GROUP` buckets, the index of their level.
 const LEVEL_OF_GROUP: [usize; (BUCKETS / GROUP) as usize] = {
     let mut of_group = [0; (BUCKETS / GROUP) as usize];
     let (mut level, mut bucket) = (0, 0);
@@ -107,7 +100,6 @@ impl Levels {
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
 
-    /// Returns the first tick that a bucket covers.
     #[inline]
     pub(super) fn start_of(&self, bucket: u32) -> u64 {
         let level = LEVELS[LEVEL_OF_GROUP[(bucket / GROUP) as usize]];
@@ -116,14 +108,12 @@ impl Levels {
         (tick | u64::from(bucket - level.first)) << level.shift
     }
 
-    /// Returns the level below the level of `bucket`. The level below is that of the highest digit in which the
-    /// deadlines of the bucket may differ from each other. For a bucket of the lowest level, returns that level.
+    /// Returns the level of the highest digit in which the deadlines of a bucket may differ, at least the lowest level.
     pub(super) fn level_below(bucket: u32) -> Level {
         let level = LEVEL_OF_GROUP[(bucket / GROUP) as usize];
         LEVELS[level.saturating_sub(1)]
     }
 
-    /// Returns the occupied bucket whose entries are earlier than the entries of all other buckets.
     #[inline]
     pub(super) fn nearest_bucket(&self) -> Option<u32> {
         let word = self.words.trailing_zeros();
@@ -131,7 +121,6 @@ impl Levels {
         Some(word * WORD + bits.trailing_zeros())
     }
 
-    /// Notes that a bucket has entries.
     #[inline]
     pub(super) fn occupy(&mut self, bucket: u32) {
         let word = bucket / WORD;
@@ -139,7 +128,6 @@ impl Levels {
         self.words |= 1 << word;
     }
 
-    /// Notes that a bucket has become empty.
     #[inline]
     pub(super) fn vacate(&mut self, bucket: u32) {
         let word = bucket / WORD;
@@ -150,14 +138,12 @@ impl Levels {
 }
 
 impl Level {
-    /// Returns the bucket for the value that this level's digit has in `deadline`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a digit has a few bits")]
     pub(super) fn bucket_of(self, deadline: u64) -> u32 {
         self.first + ((deadline >> self.shift) as u32 & self.highest)
     }
 
-    /// Whether `bucket` is this level's bucket for the digit value zero, which stays empty.
     #[inline]
     pub(super) fn begins_with(self, bucket: u32) -> bool {
         bucket == self.first

@@ -5,8 +5,7 @@ use super::batch::Batch;
 use super::chains::{Chain, Chains};
 use super::entries::Entries;
 
-/// The entry numbers of a bucket in arming order, the counts of armed timers and stale cells, and a lower bound of the
-/// deadlines.
+/// The entry numbers of a bucket, in arming order.
 #[derive(Clone, Copy)]
 pub(super) struct List {
     /// A lower bound of the deadlines in the list. Invariant: at least the bucket's first tick.
@@ -18,9 +17,8 @@ pub(super) struct List {
     pub(super) stale: u32,
 }
 
-/// The limit on the number of entries that are searched for the earliest deadline of a bucket. The limit bounds the
-/// cost of a cancel when timers leave in the order in which they came, as request timeouts do. The price is an
-/// occasional early wake-up of the loop.
+/// The most entries that are searched for the earliest deadline of a bucket. The limit bounds the cost of a cancel when
+/// timers leave in the order in which they came. The price is an occasional early wake-up of the loop.
 pub(super) const SEARCH_LIMIT: u32 = 16;
 
 impl List {
@@ -31,7 +29,7 @@ impl List {
         stale: 0,
     };
 
-    /// Appends an entry, and returns the cell in which its number stands. The chain must not be [full](Chain::is_full).
+    /// Appends an entry to a list whose chain is not [full](Chain::is_full).
     #[inline]
     pub(super) fn put(&mut self, deadline: u64, number: u32, chains: &mut Chains) -> u32 {
         self.earliest = self.earliest.min(deadline);
@@ -39,8 +37,7 @@ impl List {
         chains.put(&mut self.chain, number)
     }
 
-    /// Removes the stale cells (those of timers that have left the list) and recomputes `earliest`, because the
-    /// earliest timer may have left. Does nothing if no cell is stale.
+    /// Removes the stale cells, and recomputes `earliest`, because the earliest timer may have left.
     pub(super) fn compact<T: Copy>(&mut self, chains: &mut Chains, entries: &mut Entries<T>) {
         if self.stale > 0 {
             self.earliest = compact(&mut self.chain, chains, entries);
@@ -49,8 +46,8 @@ impl List {
     }
 }
 
-/// Removes the stale cells from a chain, and returns the earliest deadline that is left; [`NEVER`] if none is.
-/// Allocates nothing, because the emptied chunks serve for the new chain.
+/// Removes the stale cells from a chain, and returns the earliest deadline that is left. Allocates nothing, because the
+/// emptied chunks serve for the new chain.
 pub(super) fn compact<T: Copy>(
     chain: &mut Chain,
     chains: &mut Chains,

@@ -8,11 +8,7 @@ use super::list::transfer;
 use super::{LISTS, Wheel};
 
 impl<T: Copy> Wheel<T> {
-    /// Ensures that the next [`arm`](Self::arm) allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The timers are unchanged.
+    /// Ensures that the next [`arm`](Self::arm) allocates nothing. An error changes no timer.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         match self.entries.is_full() {
             true => self.grow(),
@@ -29,11 +25,9 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Frees the memory that a spike of timers has left: unneeded chunks, and the entries after the armed timer with
-    /// the highest number. The time grows with the capacity. If there is no memory for smaller tables, the wheel keeps
-    /// the larger ones.
-    ///
-    /// A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do not call this
-    /// between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
+    /// the highest number. The time grows with the capacity. Without memory for smaller tables, the wheel keeps the
+    /// larger ones. A sixteenth of a byte stays for each entry that was ever used, because no handle may come back. Do
+    /// not call this between [`next_due`](Self::next_due) and [`deadline_of_popped`](Self::deadline_of_popped).
     pub fn shrink(&mut self) {
         self.compact();
         if self.overdue_order.is_empty() {
@@ -54,7 +48,6 @@ impl<T: Copy> Wheel<T> {
         self.chains = chains;
     }
 
-    /// Grows, and returns the number of a free entry.
     #[cold]
     pub(super) fn next_free_of_more(&mut self) -> u32 {
         self.grow().expect("memory for a timer");
@@ -71,7 +64,6 @@ impl<T: Copy> Wheel<T> {
     }
 }
 
-/// Returns the number of chunks for the numbers of `count` timers.
 fn chunks_for(count: usize) -> usize {
     // There are two cells for each timer. So `compact` runs when at least half of the cells are stale, and moves at
     // most one entry for each stale cell. Each list may also end in a chunk that is not full.

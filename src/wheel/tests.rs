@@ -5,7 +5,6 @@ mod model;
 use self::model::STARTS;
 use super::*;
 
-/// Pops every due timer.
 fn drain<T: Copy>(wheel: &mut Wheel<T>) -> Vec<T> {
     std::iter::from_fn(|| wheel.next_due())
         .map(|(_, payload)| payload)
@@ -155,7 +154,6 @@ fn a_dead_handle_never_reaches_a_later_timer() {
 #[test]
 fn sleeping_to_the_next_deadline_wakes_only_to_fire() {
     let mut wheel = Wheel::new(0);
-    // Deadlines on five levels, of which two levels have two deadlines each.
     let deadlines = [3, 100, 5_000, 300_000, 400_000, 20_000_000, 1 << 40];
     for deadline in deadlines {
         wheel.arm(deadline, deadline);
@@ -250,11 +248,9 @@ fn a_bucket_compacted_before_its_turn_names_its_earliest() {
     wheel.arm(700, 2);
     let mover = wheel.arm(5_000, 3);
     wheel.arm(5_060, 4);
-    // The bucket that loses its earliest timer is not the nearest bucket, so the wheel does not look for the new
-    // earliest deadline yet.
+    // This bucket is not the nearest, so the wheel does not look for its new earliest deadline yet.
     wheel.cancel(first);
-    // Each step leaves one stale cell. In fewer than 600 steps the chunks are used up, and the wheel compacts all
-    // lists.
+    // Each step leaves one stale cell. In fewer than 600 steps the chunks are used up, and all lists are compacted.
     for step in 0..600 {
         wheel.rearm(mover, 5_000 + step % 50);
     }
@@ -275,7 +271,6 @@ fn a_timer_takes_45_bytes_among_10000_and_39_among_a_million() {
     }
 }
 
-/// The bytes of the tables that grow with the number of timers.
 fn held_bytes<T: Copy>(wheel: &Wheel<T>) -> usize {
     wheel.entries.held_bytes()
         + wheel.chains.capacity() * 64
@@ -329,9 +324,8 @@ fn survivors_at_random_places_keep_the_entries_before_them() {
         }
     }
     wheel.shrink();
-    // An entry cannot move, because its number is in the handle. So `shrink` frees only the entries after the survivor
-    // with the highest number, and the table's unused capacity. Here the former are few, and the latter is at most a
-    // sixteenth of the table (`next_capacity` in growth.rs).
+    // An entry cannot move, because its number is in the handle: only the entries after the last survivor are freed,
+    // and unused capacity, which is at most a sixteenth of the table.
     let after = held_bytes(&wheel);
     assert!(after < before, "{after} of {before} bytes are left");
     assert!(wheel.len() > 800);

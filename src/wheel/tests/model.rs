@@ -92,10 +92,8 @@ fn random_gap(random: &mut fastrand::Rng) -> u64 {
     }
 }
 
-/// Applies random operations to the wheel and to the model, and compares every result.
-///
-/// `target` is the limit on the number of armed timers. If it is at most sixteen, `next_deadline` must be exact,
-/// whatever was cancelled. If it is far larger, buckets hold several timers.
+/// Applies random operations to the wheel and to the model. With a `target` of at most sixteen armed timers,
+/// `next_deadline` must be exact, whatever was cancelled. If it is far larger, buckets hold several timers.
 fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut model = Model::new(start);
@@ -153,7 +151,6 @@ fn compare_with_model(seed: u64, start: u64, operations: usize, target: usize) {
                 assert!(!wheel.rearm(handle, start), "{at}");
                 assert_eq!(wheel.deadline(handle), None, "{at}");
             }
-            // Shrinks rarely, because a shrink takes time for each timer.
             20 if random.u8(0..16) > 0 => {}
             20 => {
                 wheel.shrink();
