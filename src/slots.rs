@@ -2,9 +2,7 @@
 //! keys.
 //!
 //! A key carries the index of its slot and the generation of its entry. Indexes are reused, so a table with few entries
-//! at a time stays small. Keys are never reused, so a dead key reaches no later entry of the same slot. This module
-//! knows neither the values in the slots nor the poll: a token is only a key packed into a `usize`. This file is long
-//! because the safety of every other table rests on the invariants that stand beside its few operations.
+//! at a time stays small. Keys are never reused, so a dead key reaches no later entry of the same slot.
 
 mod side_table;
 
@@ -20,30 +18,25 @@ pub use side_table::SideTable;
 /// The number of bits of the index within a token of 32 bits: enough for about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;
 
-/// The last generation that a slot may have. This limit is one less than the type allows, so the next generation never
+/// The last generation that a slot may have: one less than the type allows, so that the next generation never
 /// overflows, and no token of 64 bits has all bits set.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
-/// The name of one entry of a table, such as a source in a reactor. The key is valid until that entry is removed, and
-/// never again.
+/// The name of one entry of a table, such as a source in a reactor, valid until that entry is removed.
 ///
-/// A key is small (8 bytes, also as `Option<Key>`) and is copied freely. A key may outlive its entry: a lookup by a
-/// dead key gives `None`. Keys are ordered by index, then by generation. A key does not name its table: wrap it in a
-/// type of its own for each table.
-///
-/// A key prints as index and generation: `3v7` has generation 7 in slot 3.
+/// A key takes 8 bytes, also as `Option<Key>`. A lookup by a dead key gives `None`. Keys are ordered by index, then by
+/// generation. A key does not name its table: wrap it in a type of its own for each table. A key prints as index and
+/// generation: `3v7` has generation 7 in slot 3.
 ///
 /// ```
 /// fn is_dead<T: netloop::reactor::Handler>(reactor: &netloop::reactor::Reactor<T>, key: netloop::reactor::Key) -> bool {
 ///     reactor.get(key).is_none()
 /// }
 /// ```
-// The key is one 64-bit number and not two halves, so that one instruction loads, stores or compares it. The service of
-// one message does each of these a dozen times.
+// One 64-bit number, which one instruction loads, stores or compares. One message needs each a dozen times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
-    /// The index in the upper 32 bits, and the generation in the lower 32 bits. Invariant: the generation is at least 1
-    /// and at most [`LAST_GENERATION`].
+    /// The index in the upper 32 bits, and the generation in the lower. Invariant: 1 to [`LAST_GENERATION`].
     NonZeroU64,
 );
 
@@ -56,16 +49,14 @@ impl Key {
         Self(NonZeroU64::new(key).expect("a generation is not zero"))
     }
 
-    /// Returns the index of the slot, counted from zero, by which a side table can be indexed. All entries that the
-    /// slot ever has share the index.
+    /// Returns the index of the slot, counted from zero, which all entries of the slot share.
     #[inline]
     #[must_use]
     pub(crate) const fn index(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
-    /// Returns the generation, which rises with each entry of the slot. The first generation of a slot is 1, or a later
-    /// one after a [`shrink`](Slots::shrink).
+    /// Returns the generation, which rises with each entry of the slot.
     #[inline]
     #[must_use]
     #[expect(
@@ -76,14 +67,11 @@ impl Key {
         self.0.get() as u32
     }
 
-    /// Returns the key as the token under which a source is registered with the poll. [`Slots::find`] turns a token
-    /// back into a key.
-    ///
-    /// On 64 bit machines the token holds the whole key. On 32 bit machines it holds 20 bits of index and 12 bits of
-    /// generation. On such a machine, a token counts as the token of the present entry if its slot has had 4095 further
-    /// entries. The same holds for a multiple of 4095. This costs a spurious wake-up. Sources from index 1,048,576 on
-    /// would share tokens with lower indexes, but memory does not suffice for so many. No key has the token
-    /// `usize::MAX`, which is free for other uses.
+    /// Returns the key as the token under which a source is registered with the poll. On 64 bit machines the token
+    /// holds the whole key, on 32 bit machines 20 bits of index and 12 bits of generation. There, after 4095 further
+    /// entries of its slot, or a multiple, a token counts as that of the present entry, which costs a spurious wake-up.
+    /// Sources from index 1,048,576 on would share tokens, but memory does not suffice for so many. No key has the
+    /// token `usize::MAX`, which is free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -98,7 +86,6 @@ impl Key {
         }
     }
 
-    /// Returns the generation as the type that tables store.
     fn nonzero_generation(self) -> NonZeroU32 {
         NonZeroU32::new(self.generation()).expect("no key has generation zero")
     }
@@ -118,40 +105,34 @@ impl fmt::Debug for Key {
 
 /// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
-/// Inserting, looking up and removing take constant time, apart from growth. A table whose number of entries does not
-/// exceed its former maximum does not allocate. Exceptions are a call of [`shrink`](Self::shrink) meanwhile, and a slot
-/// that has used up its generations.
+/// Inserting, looking up and removing take constant time, apart from growth. A table up to its former maximum of
+/// entries does not allocate, except after a [`shrink`](Self::shrink), and for a slot that has used up its generations.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
-    /// The generation of the next entry of each index. This table is apart from the slots because the slab forgets the
-    /// content of a vacant slot, and because lookups never read it.
-    ///
-    /// Invariant: has an element for each slot that the slab has or had since the last [`shrink`](Self::shrink). Each
-    /// number is above the generations of all keys that were given out for its index.
+    /// The generation of the next entry of each index, kept here because the slab forgets the content of a vacant slot.
+    /// Invariant: has a number for each slot that the slab has or had since the last [`shrink`](Self::shrink), above
+    /// the generations of all keys that were given out for its index.
     next_generations: Vec<u32>,
-    /// For each block of [`BLOCK`] slots, the generation with which a slot of the block begins when the table grows.
-    /// Invariant: above the generations of all keys of the block whose slots [`shrink`](Self::shrink) has freed. So a
-    /// freed slot costs a sixteenth of a byte, and no key comes back.
+    /// For each block of [`BLOCK`] slots, the generation with which its slots begin when the table grows: a sixteenth
+    /// of a byte for each. Invariant: above the generations of all keys whose slots [`shrink`](Self::shrink) has freed.
     first_generations: Vec<u32>,
     /// Invariant: the number of [`Slot::Retired`] in `slab`.
     retired: usize,
 }
 
-// `repr(u32)` gives the enum a tag of its own, beside the generation. A tag in a niche of `T` would take more
-// instructions and another cache line.
+// A tag of its own, beside the generation: in a niche of `T` it would take more instructions and a cache line.
 #[repr(u32)]
 enum Slot<T> {
-    /// A slot that has no generation left. The slot stays occupied for ever: if it were vacant, the slab would reuse
-    /// the slot, and an old key could name the new entry.
+    /// A slot that has no generation left. It stays occupied for ever: if it were vacant, the slab would reuse it, and
+    /// an old key could name the new entry.
     // Keep this variant before `Live`. The compiler merges this enum's tag with the tag of the slab's entry. In this
     // order, `Retired` and a vacant entry have even tags, so one bit test tells whether the slot has an entry.
     Retired,
-    /// A slot with an entry, which the key of this index and `generation` names.
+    /// The entry that the key of this index and `generation` names.
     Live { generation: NonZeroU32, value: T },
 }
 
-/// A type at least as large as the private entry type of the slab. That type holds a slot, or the link of a vacant
-/// entry.
+/// A type at least as large as the slab's private entry type, which holds a slot or the link of a vacant entry.
 type SlabEntry<T> = (usize, Slot<T>);
 
 /// The number of slots that share one generation in `first_generations`.
@@ -177,9 +158,8 @@ impl<T> Slots<T> {
         self.insert_with(|_| value)
     }
 
-    /// Inserts the value that `make` returns for the key of the new entry, for a value that knows its own key.
-    ///
-    /// If `make` panics, nothing is inserted, and the key that was passed to `make` stays dead.
+    /// Inserts the value that `make` returns for the key of the new entry, for a value that knows its own key. If
+    /// `make` panics, nothing is inserted, and the key that was passed to `make` stays dead.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let key = self.reserve_key();
         let value = make(key);
@@ -187,19 +167,13 @@ impl<T> Slots<T> {
         key
     }
 
-    /// Inserts `value` as [`insert`](Self::insert) does, and returns its key and the entry.
     pub(crate) fn insert_entry(&mut self, value: T) -> (Key, &mut T) {
         let key = self.reserve_key();
         (key, self.fill(key, value))
     }
 
-    /// Ensures that the next insertion allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The entries are unchanged.
-    // A slab that gets no memory aborts the process. So `ask_for_memory` first allocates as much and frees it again,
-    // and the slab then takes the freed memory.
+    /// Ensures that the next insertion allocates nothing. An error changes no entry.
+    // A slab without memory aborts the process. So `ask_for_memory` allocates as much first, and frees it again.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         let index = self.slab.vacant_key();
         if index == self.next_generations.len() && index == self.next_generations.capacity() {
@@ -245,10 +219,8 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the key whose [`Key::to_token`] is `token`, if the table still has the entry of this key.
-    ///
-    /// Any number may be passed. The token of a removed entry, and a number that is no key's token, give `None` (for 32
-    /// bits see [`Key::to_token`]).
+    /// Returns the key whose [`Key::to_token`] is `token`, if the table still has the entry of this key. Any number may
+    /// be passed: one that is no key's token gives `None` (for 32 bits see [`Key::to_token`]).
     #[must_use]
     pub fn find(&self, token: usize) -> Option<Key> {
         let index = index_in(token);
@@ -261,8 +233,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Returns the key whose token is `token`, and the entry of this key mutably: [`find`](Self::find) and
-    /// [`get_mut`](Self::get_mut) in one call.
+    /// Returns the key whose token is `token`, and its entry: [`find`](Self::find) and [`get_mut`](Self::get_mut).
     #[inline]
     pub fn find_mut(&mut self, token: usize) -> Option<(Key, &mut T)> {
         if usize::BITS < 64 {
@@ -313,7 +284,6 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Returns all entries mutably, as [`iter`](Self::iter) does.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
         self.slab.iter_mut().filter_map(|(index, slot)| match slot {
             Slot::Live { generation, value } => Some((key_at(index, *generation), value)),
@@ -321,26 +291,22 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Whether the table is not small, and has memory for at least four times as many entries as it has. A
-    /// [`shrink`](Self::shrink) then frees much, unless an entry lies far after the others.
+    /// Whether the table is not small, and has memory for at least four times as many entries as it has.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity()
     }
 
-    /// Whether the table [has slack](Self::has_slack) once an entry is removed.
     #[inline]
     pub(crate) fn has_slack_without_one(&self) -> bool {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity() + 4
     }
 
     /// Frees the memory of the vacant slots after the last entry, which a spike may have left. Takes time for each
-    /// slot. If slots were freed, later entries fill the other vacant slots from the front, so that a later call frees
-    /// more.
-    ///
-    /// Four bytes for each 64 slots that were ever used stay, because no key may be given out twice. If there is no
-    /// memory for the smaller table, the table keeps the larger one.
+    /// slot. Later entries then fill the other vacant slots from the front, so that a later call frees more. Four bytes
+    /// for each 64 slots that were ever used stay, because no key may be given out twice. Without memory for the
+    /// smaller table, the table keeps the larger one.
     pub fn shrink(&mut self) {
         let used = self.slab.iter().next_back();
         let used = used.map_or(0, |(last, _)| last + 1);
@@ -354,8 +320,7 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Notes in `first_generations`, for each block, the highest generation of its slots from the index `first` on.
-    /// These slots are vacant and about to be freed.
+    /// Notes for each block the highest generation of its slots from `first` on, which are about to be freed.
     fn note_generations(&mut self, first: usize) -> Result<(), TryReserveError> {
         let blocks = self.next_generations.len().div_ceil(BLOCK);
         let blocks = blocks.max(self.first_generations.len());
@@ -369,8 +334,7 @@ impl<T> Slots<T> {
         Ok(())
     }
 
-    /// Returns a new key for the slot that the slab will fill next. The key is never given out again, whether the slot
-    /// is filled or not.
+    /// Returns a new key for the slot that the slab will fill next. The key is dead if the slot is not filled.
     fn reserve_key(&mut self) -> Key {
         loop {
             let index = self.slab.vacant_key();
@@ -412,18 +376,16 @@ impl<T> fmt::Debug for Slots<T> {
     }
 }
 
-/// The size from which on an allocator such as glibc's gives a table pages that hold nothing else. Such a table grows
-/// without a copy (`mremap(2)`), and its pages take no memory before they are used.
+/// The size from which on an allocator such as glibc's maps pages for a table. Such a table grows without a copy
+/// (`mremap(2)`), and its pages take no memory before they are used.
 const MAPPED_BYTES: usize = 128 << 10;
 
 /// The size up to which a table doubles. Below `MAPPED_BYTES`, a table that grows is copied elsewhere and leaves a hole
 /// in the heap. So a table above this size takes `MAPPED_BYTES` at once.
 const DOUBLED_BYTES: usize = MAPPED_BYTES / 4;
 
-/// Returns the number of entries by which a full table of `length` entries of type `T` grows.
-///
-/// A table in mapped pages grows by a sixteenth. If it doubled, a table of a hundred thousand connections could waste as
-/// much memory as it uses.
+/// Returns the number of entries by which a full table of `length` entries grows. A table in mapped pages grows by a
+/// sixteenth: a doubled table of a hundred thousand connections could waste as much memory as it uses.
 fn growth<T>(length: usize) -> usize {
     match length * size_of::<T>() {
         0..DOUBLED_BYTES => length.max(SMALLEST),
@@ -432,10 +394,9 @@ fn growth<T>(length: usize) -> usize {
     }
 }
 
-/// Allocates memory for `length` entries of type `T`, and frees it again. Fails if the allocator has none.
-///
-/// For a long table, allocates several small blocks. A freed block of mapped pages makes glibc take blocks of its size
-/// from the heap from then on (M_MMAP_THRESHOLD in mallopt(3)). There no table grows without a copy.
+/// Allocates memory for `length` entries of type `T`, and frees it again. For a long table, allocates several small
+/// blocks. A freed block of mapped pages makes glibc take blocks of its size from the heap from then on
+/// (M_MMAP_THRESHOLD in mallopt(3)). There no table grows without a copy.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
     if length <= entries {

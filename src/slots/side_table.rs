@@ -1,4 +1,4 @@
-//! A side table under the keys of a `Slots`. The table knows only the keys, not the entries that the keys name.
+//! A side table under the keys of a `Slots`.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -6,8 +6,7 @@ use std::num::NonZeroU32;
 
 use super::{Key, SMALLEST, growth};
 
-/// A table of values under the keys of a [`Slots`](super::Slots). Each value belongs to one entry of the `Slots`, but
-/// is borrowed apart from the entry.
+/// A table of values under the keys of a [`Slots`](super::Slots), each borrowed apart from its entry there.
 ///
 /// The table holds at most one value for each index, and only the key that put a value there reaches it. The table has
 /// space for a `T` at each index up to the highest that was used, so box a large `T`.
@@ -27,11 +26,7 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Ensures that the insertion of a value under `key` allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory. The table is unchanged.
+    /// Ensures that the insertion of a value under `key` allocates nothing. An error changes nothing.
     pub(crate) fn reserve(&mut self, key: Key) -> Result<(), TryReserveError> {
         match self.further(key) {
             Some(further) => self.entries.try_reserve_exact(further),
@@ -39,8 +34,7 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Returns the number of entries that the table must reserve beyond its length for a value under `key`; `None` if
-    /// its capacity suffices.
+    /// Returns the number of entries to reserve for a value under `key`; `None` if the capacity suffices.
     fn further(&self, key: Key) -> Option<usize> {
         if key.index() < self.entries.capacity() {
             return None;
@@ -86,8 +80,7 @@ impl<T> SideTable<T> {
     #[inline]
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        // The compiler knows that `own` is not zero. So one comparison rejects both a vacant entry and another
-        // generation.
+        // `own` is not zero, so one comparison rejects both a vacant entry and another generation.
         let own = NonZeroU32::new(key.generation())?;
         match self.entries.get_mut(key.index()) {
             Some(Some((generation, value))) if *generation == own => Some(value),
@@ -95,7 +88,6 @@ impl<T> SideTable<T> {
         }
     }
 
-    /// Returns all values, mutably, in no particular order.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.entries.iter_mut().flatten().map(|(_, value)| value)
     }
@@ -109,13 +101,11 @@ impl<T> SideTable<T> {
         Some(value)
     }
 
-    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// Frees the memory after the last value, which a spike may have left. If there is no memory for the smaller table,
-    /// the table keeps the larger one.
+    /// Frees the memory after the last value, unless there is no memory for the smaller table.
     pub fn shrink(&mut self) {
         let used = self.entries.iter().rposition(Option::is_some);
         let used = used.map_or(0, |last| last + 1);
