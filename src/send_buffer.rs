@@ -1,11 +1,8 @@
 //! The unsent bytes of one socket.
 //!
-//! A [`SendBuffer`] keeps the bytes in order, copies and allocates little, and offers the bytes to the kernel in one
-//! vectored write. The buffer knows no sockets, readiness, watermarks or limits: the write is a closure, and the caller
-//! limits the queue.
-//!
-//! Most writes are small and leave at once, so the usual sequence is: copy 64 bytes, flush, empty. The [`Pool`] spares
-//! the allocations of this sequence, and the buffer of an idle socket is one machine word.
+//! A [`SendBuffer`] keeps the bytes in order, and offers them to the kernel in one vectored write. Most writes are
+//! small and leave at once: copy 64 bytes, flush, empty. The [`Pool`] spares the allocations of this sequence, and the
+//! buffer of an idle socket is one machine word.
 
 mod pool;
 mod queue;
@@ -19,30 +16,28 @@ use std::rc::Rc;
 pub use pool::Pool;
 use queue::{Queue, Segment, offer_one};
 
-/// The length from which on a payload that can be kept by reference is never copied when it is appended. A shorter
-/// payload costs less in a chunk than as an extra slice of the vectored write.
+/// The length from which on a payload that can be kept by reference is never copied. A shorter one costs less in a
+/// chunk than as an extra slice of the vectored write.
 pub(crate) const KEEP_BYTES: usize = 1024;
 
-/// The length below which a payload is always copied. A reference takes about this much memory itself, but the limit of
-/// a queue counts only the payload. If single bytes were kept by reference, the queue could take many times its limit.
+/// The length below which a payload is always copied. A reference takes about this much memory itself, which the limit
+/// of a queue does not count: a queue of single bytes by reference could take many times its limit.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.
 ///
 /// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
-/// [`share_static`](Self::share_static), and leave by [`flush`](Self::flush) or [`flush_with`](Self::flush_with) when
+/// [`share_static`](Self::share_static). They leave by [`flush`](Self::flush) or [`flush_with`](Self::flush_with) when
 /// the kernel has taken them, or by [`take_bytes`](Self::take_bytes) or [`discard`](Self::discard). Storage comes from
-/// a [`Pool`] that all sockets of a loop share, and an empty buffer has returned all of it. Pass the same pool to every
-/// call; with two pools, storage from one pool would be returned to the other.
-///
-/// A buffer has no limit of its own. The caller compares [`len`](Self::len) with its limit before it appends.
+/// a [`Pool`] that all sockets of a loop share: pass the same pool to every call. A buffer has no limit of its own: the
+/// caller compares [`len`](Self::len) with its limit before it appends.
 ///
 /// If there is no memory for appended bytes, all bytes of that call are lost, and the bytes before them stay. So the
-/// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue, whose size is fixed, has to find
-/// memory. Rust has no stable way to make a box that can fail.
+/// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue has to find memory: Rust has no stable
+/// way to make a box that can fail.
 #[derive(Default)]
 pub struct SendBuffer {
-    /// The unsent bytes. Invariant: `Some` exactly while the buffer has unsent bytes.
+    /// Invariant: `Some` exactly while the buffer has unsent bytes.
     queue: Option<Box<Queue>>,
 }
 
@@ -80,7 +75,6 @@ impl SendBuffer {
         }
     }
 
-    /// Notes that there was no memory for `count` bytes.
     #[cold]
     fn lose(&mut self, count: usize, pool: &mut Pool) {
         pool.note_lost(count);
@@ -88,11 +82,8 @@ impl SendBuffer {
         self.consume(0, pool);
     }
 
-    /// Appends `bytes[from..]`, and keeps the vector until the kernel has taken its last byte. If fewer than 1 KiB are
-    /// left to send, copies these bytes and frees the vector at once.
-    ///
-    /// `from` is the number of bytes that the kernel has taken already. If that is the whole length, `own` appends
-    /// nothing.
+    /// Appends `bytes[from..]`, of which the kernel has taken the first `from` bytes, and keeps the vector until the
+    /// last byte is taken. If fewer than 1 KiB are left to send, copies these bytes and frees the vector at once.
     pub fn own(&mut self, bytes: Vec<u8>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if unsent.len() < KEEP_BYTES {
@@ -103,10 +94,8 @@ impl SendBuffer {
     }
 
     /// Appends `bytes[from..]`, and holds the reference `bytes` until the kernel has taken the last byte. So the bytes
-    /// of one broadcast lie in memory once, whatever the number of sockets that still have to send them.
-    ///
-    /// Copies a short remainder instead: always below 64 bytes, and below 1 KiB if the remainder fits into the last
-    /// chunk.
+    /// of one broadcast lie in memory once, whatever the number of sockets. Copies a short remainder instead: always
+    /// below 64 bytes, and below 1 KiB if the remainder fits into the last chunk.
     pub fn share(&mut self, bytes: Rc<[u8]>, from: usize, pool: &mut Pool) {
         let unsent = bytes.get(from..).unwrap_or_default();
         if self.is_better_copied(unsent.len()) {
@@ -130,8 +119,8 @@ impl SendBuffer {
     ///
     /// `write` sees 1 to [`GATHER_SLICES`](queue::GATHER_SLICES) slices, none of them empty, of at most
     /// [`GATHER_BYTES`](queue::GATHER_BYTES) together. If there is nothing to send, `write` is not called, and the
-    /// result is `Ok(0)`. If [`len`](Self::len) is not zero, `Ok(0)` means that the kernel took nothing: treat it like
-    /// `WouldBlock`, or the loop spins.
+    /// result is `Ok(0)`. Otherwise `Ok(0)` means that the kernel took nothing: treat it like `WouldBlock`, or the loop
+    /// spins.
     ///
     /// # Errors
     ///
@@ -152,11 +141,10 @@ impl SendBuffer {
     }
 
     /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, after the queued bytes. So a large
-    /// payload goes straight to the kernel without being queued, and only its rest must be kept.
+    /// payload goes straight to the kernel, and only its rest must be queued.
     ///
-    /// Returns the number of bytes of `tail` that were taken; the caller appends the others to the buffer. The queued
-    /// bytes go first, so this number is zero while a queued byte is left. `write` is not called if the queue and
-    /// `tail` are both empty.
+    /// Returns the number of bytes of `tail` that were taken, which is zero while a queued byte is left. `write` is not
+    /// called if the queue and `tail` are both empty.
     ///
     /// # Errors
     ///
@@ -202,7 +190,6 @@ impl SendBuffer {
         lost
     }
 
-    /// Whether a copy of a payload of this length costs less than a reference to the payload.
     fn is_better_copied(&self, length: usize) -> bool {
         length < TINY_BYTES
             || length < KEEP_BYTES
@@ -221,8 +208,7 @@ impl SendBuffer {
         }
     }
 
-    /// Removes the first `count` bytes, and returns to the pool the storage that has no unsent bytes left. `count` is
-    /// at most [`len`](Self::len).
+    /// Removes the first `count` bytes, at most [`len`](Self::len), and returns emptied storage to the pool.
     #[inline]
     fn consume(&mut self, count: usize, pool: &mut Pool) {
         if let Some(mut queue) = self.queue.take() {

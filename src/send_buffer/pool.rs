@@ -1,7 +1,5 @@
-//! Storage that send buffers return once the bytes in it are sent. Other buffers then use the storage.
-//!
-//! A [`Pool`] limits the storage that it keeps, and does not count the storage in use. A send buffer owns the storage
-//! that it has taken. Dropping a send buffer frees its storage, and does not return the storage to the pool.
+//! Storage that send buffers return once the bytes in it are sent, for other buffers. A [`Pool`] limits the storage
+//! that it keeps, and does not count the storage in use. Dropping a send buffer frees its storage.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -9,35 +7,29 @@ use std::mem;
 
 use super::queue::Queue;
 
-/// The capacity of a pooled chunk, 16 KiB: as large as Redis' reply buffer, and enough for a few messages of usual
-/// size. Smaller chunks would need more slices for each write. Larger chunks would waste memory on a slow peer with few
-/// queued bytes.
+/// The capacity of a pooled chunk, 16 KiB: as large as Redis' reply buffer. Smaller chunks would need more slices for
+/// each write. Larger chunks would waste memory on a slow peer with few queued bytes.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The number of free queues that the pool may keep for each chunk that it may keep: 256 chunks by default, so 1024
-/// queues. The pool may keep more queues than chunks. A queue is far smaller, and a buffer that keeps its bytes by
-/// reference needs no chunk.
+/// The number of free queues for each chunk that the pool may keep. A queue is far smaller, and a buffer that keeps its
+/// bytes by reference needs no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
-/// The greatest capacity of a queue that the pool keeps, in segments. The pool frees a larger queue, because a spike in
-/// the load may have made it large.
+/// The greatest capacity of a queue that the pool keeps, in segments. A queue that a spike has made larger is freed.
 const QUEUE_SEGMENTS: usize = 128;
 
-/// Free chunks and free queues, shared by all send buffers of one loop.
-///
-/// A buffer that has sent its last byte returns its storage here, and the next buffer takes this storage. So a loop in
-/// a steady state allocates nothing. Beyond its limits the pool frees returned storage.
+/// Free chunks and free queues, shared by all send buffers of one loop. A buffer that has sent its last byte returns
+/// its storage here, so a loop in a steady state allocates nothing. Beyond its limits the pool frees returned storage.
 #[expect(
     clippy::vec_box,
     reason = "a send buffer holds the box, and taking a queue must not allocate one"
 )]
 pub struct Pool {
     /// Free chunks. Invariant: each is empty and has the capacity of `CHUNK_BYTES`. `chunks` and `ready` together have
-    /// at most `chunk_limit` chunks, apart from those that [`reserve_chunks`](Self::reserve_chunks) has added for an
-    /// append.
+    /// at most `chunk_limit` chunks, apart from those that [`reserve_chunks`](Self::reserve_chunks) has just added.
     chunks: Vec<Vec<u8>>,
     /// Free queues with a chunk to copy bytes into. Invariant: as for `bare`.
     ready: Vec<Box<Queue>>,
@@ -66,9 +58,9 @@ impl Pool {
         Self::with_limit(DEFAULT_LIMIT_BYTES)
     }
 
-    /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of
-    /// `CHUNK_BYTES`. For each of these chunks it will keep at most four free queues. If `bytes` is less than one
-    /// chunk, the pool keeps nothing, and every empty buffer that queues bytes allocates.
+    /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of 16 KiB, and
+    /// four free queues for each. Below one chunk the pool keeps nothing, and every empty buffer that queues bytes
+    /// allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;
@@ -103,8 +95,7 @@ impl Pool {
         self.lost += count;
     }
 
-    /// Ensures that the next `count` calls of [`take_chunk`](Self::take_chunk) allocate nothing. If there is no memory,
-    /// frees the chunks that were made for this call.
+    /// Ensures that the next `count` calls of [`take_chunk`](Self::take_chunk) allocate nothing.
     pub(super) fn reserve_chunks(&mut self, count: usize) -> Result<(), TryReserveError> {
         let before = self.chunks.len();
         let more = count.saturating_sub(before + self.ready.len());
@@ -122,22 +113,20 @@ impl Pool {
         reserved
     }
 
-    /// Frees all storage that the pool keeps, for a loop that has been idle for a while. The next writes allocate
-    /// again.
+    /// Frees all storage that the pool keeps, for a loop that has been idle for a while.
     pub fn trim(&mut self) {
         self.chunks = Vec::new();
         self.ready = Vec::new();
         self.bare = Vec::new();
     }
 
-    /// Whether more than one chunk or queue is free. Otherwise [`reclaim`](Self::reclaim) would free none.
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.free() > KEPT
     }
 
     /// Frees all but one of the chunks and queues that were not needed since the last call. So a pool in use keeps the
-    /// storage for its load. After two calls without a use in between, at most one free chunk or queue is left.
+    /// storage for its load.
     pub(crate) fn reclaim(&mut self) {
         for _ in KEPT..self.unused {
             let _ = self.chunks.pop().is_some()
@@ -152,7 +141,6 @@ impl Pool {
         self.unused = self.free();
     }
 
-    /// Returns the number of free chunks and queues; a queue with its chunk counts once.
     fn free(&self) -> usize {
         self.chunks.len() + self.ready.len() + self.bare.len()
     }
@@ -162,7 +150,6 @@ impl Pool {
         self.unused = self.unused.min(self.free());
     }
 
-    /// Returns the number of bytes of memory that the free chunks and queues occupy. Storage in use is not counted.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -171,7 +158,6 @@ impl Pool {
         chunks + queues
     }
 
-    /// Returns an empty chunk with the capacity of `CHUNK_BYTES`.
     pub(super) fn take_chunk(&mut self) -> Vec<u8> {
         if let Some(chunk) = self.chunks.pop() {
             self.note_taken();
@@ -191,8 +177,7 @@ impl Pool {
         }
     }
 
-    /// Keeps `chunk` for a later [`take_chunk`](Self::take_chunk), or frees it. A chunk below the full capacity is
-    /// freed.
+    /// Keeps `chunk` for a later [`take_chunk`](Self::take_chunk), or frees it. A shrunk chunk is freed.
     pub(super) fn put_chunk(&mut self, mut chunk: Vec<u8>) {
         if chunk.capacity() >= CHUNK_BYTES && self.can_keep_chunk() {
             chunk.clear();
@@ -224,8 +209,7 @@ impl Pool {
         queue
     }
 
-    /// Keeps a queue without unsent bytes, with its chunk, for the next buffer. Beyond the limits, the pool frees the
-    /// queue, the chunk or both.
+    /// Keeps a queue without unsent bytes for the next buffer. Beyond the limits, frees the queue, its chunk or both.
     #[inline]
     pub(super) fn put_queue(&mut self, mut queue: Box<Queue>) {
         queue.reset();
@@ -236,7 +220,6 @@ impl Pool {
         }
     }
 
-    /// Takes the chunk out of the queue. Keeps each of the two if the limit on its kind allows, and frees it otherwise.
     #[inline(never)]
     fn put_parts(&mut self, mut queue: Box<Queue>) {
         self.put_chunk(queue.take_chunk());
@@ -265,8 +248,7 @@ fn put<T>(storage: T, free: &mut Vec<T>) {
     }
 }
 
-/// Frees the spare capacity of a list of free queues, if that is more than half. If there is no memory for the smaller
-/// list, keeps the larger one.
+/// Frees the spare capacity of a list, if it is more than half and there is memory for the smaller list.
 #[expect(clippy::vec_box, reason = "as in `Pool`")]
 fn fit(queues: &mut Vec<Box<Queue>>) {
     let mut fitting = Vec::new();

@@ -1,6 +1,4 @@
 //! The segments of one socket's unsent bytes, in order, and the vectored write that offers them to the kernel.
-//!
-//! This module knows the four kinds of [`Storage`] for bytes. `SendBuffer` chooses the kind.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -9,24 +7,19 @@ use std::rc::Rc;
 
 use super::pool::{CHUNK_BYTES, Pool};
 
-/// The limit on the number of slices in one write. The kernel's own limit is 1024 on Linux, and at least 16 by POSIX;
-/// libuv and std use the kernel's limit. For 64 slices, the fixed cost of a call is already negligible. The array of
-/// slices on the stack takes 1 KiB.
+/// The limit on the number of slices in one write. The kernel's own limit, which libuv and std use, is 1024 on Linux,
+/// and at least 16 by POSIX. For 64 slices, the fixed cost of a call is already negligible.
 pub(super) const GATHER_SLICES: usize = 64;
 
-/// The limit on the bytes of one write, 1 MiB. During a longer write the other sockets of the loop would wait too long.
-/// The systems' own limits are far above: macOS and the BSDs refuse more than `INT_MAX` with `EINVAL`, and Linux writes
-/// at most 0x7ffff000 bytes.
+/// The limit on the bytes of one write: during a longer write the other sockets of the loop would wait too long. macOS
+/// and the BSDs refuse more than `INT_MAX` with `EINVAL`, and Linux writes at most 0x7ffff000 bytes.
 pub(super) const GATHER_BYTES: usize = 1024 * 1024;
 
-/// The number of segments up to which a write gathers its slices in a small array. So a write of few segments, such as
-/// a head and a body, need not initialize an array of `GATHER_SLICES` entries.
+/// The number of segments up to which a write gathers its slices in a small array, which is initialized faster.
 const FEW_SEGMENTS: usize = 6;
 
-/// The bytes that are not fully sent: the segments, then the open chunk.
-///
-/// The open chunk is not one of the segments, and stays in the queue when the queue returns to the pool. So a small
-/// write that leaves at once changes only two lengths.
+/// The bytes that are not fully sent: the segments, then the open chunk. The open chunk stays in the queue when the
+/// queue returns to the pool. So a small write that leaves at once changes only two lengths.
 #[derive(Default)]
 pub(super) struct Queue {
     /// The segments before the open chunk. Invariant: each segment has unsent bytes.
@@ -41,18 +34,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Returns the number of unsent bytes.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.length
     }
 
-    /// Returns the number of pieces of memory that hold unsent bytes.
     pub(super) fn pieces(&self) -> usize {
         self.segments.len() + usize::from(!self.open_unsent().is_empty())
     }
 
-    /// Returns the memory of the queue and of its chunks, without memory that callers own or share.
     #[cfg(test)]
     pub(super) fn occupied_bytes(&self) -> usize {
         let chunks: usize = self.segments.iter().map(Segment::chunk_bytes).sum();
@@ -62,7 +52,6 @@ impl Queue {
             + chunks
     }
 
-    /// Returns the number of segments that fit without an allocation.
     #[inline]
     pub(super) fn ring_capacity(&self) -> usize {
         self.segments.capacity()
@@ -79,8 +68,7 @@ impl Queue {
         self.open.capacity() > 0
     }
 
-    /// Appends a copy of `bytes`: into the open chunk as far as they fit, and then into further chunks. Returns
-    /// `false`, and appends nothing, if there is no memory.
+    /// Appends a copy of `bytes`. Returns `false`, and appends nothing, if there is no memory.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         if bytes.len() <= self.spare_capacity() {
@@ -103,8 +91,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Offers the unsent bytes, and `tail` after them, in one write of at most [`GATHER_SLICES`] slices and
-    /// [`GATHER_BYTES`] bytes. Returns the number of bytes that `write` took.
+    /// Offers the unsent bytes, and `tail` after them, in one write. Returns the number of bytes that `write` took.
     #[inline]
     pub(super) fn offer(
         &self,
@@ -140,7 +127,6 @@ impl Queue {
         mem::take(&mut self.open)
     }
 
-    /// Checks the invariants, and returns the sum of the unsent bytes.
     #[cfg(test)]
     pub(super) fn check(&self) -> usize {
         for (index, segment) in self.segments.iter().enumerate() {
@@ -163,8 +149,7 @@ impl Queue {
         &self.open[self.open_start..]
     }
 
-    /// Removes the first `count` bytes as far as they lie in segments. Returns the number of bytes to remove from the
-    /// open chunk. Chunks of removed segments return to the pool.
+    /// Removes the first `count` bytes as far as they lie in segments. Returns the number that lies in the open chunk.
     #[inline(never)]
     fn consume_segments(&mut self, mut count: usize, pool: &mut Pool) -> usize {
         while let Some(first) = self.segments.front_mut() {
@@ -185,8 +170,7 @@ impl Queue {
         count
     }
 
-    /// Appends `bytes`, which do not all fit into the open chunk. Returns `false`, and appends nothing, if there is no
-    /// memory. Not inlined: this rare case would make `append` slow.
+    /// Appends `bytes`, which do not all fit into the open chunk. Not inlined: it would make `append` slow.
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         let further = bytes.len() - self.spare_capacity();
@@ -208,16 +192,15 @@ impl Queue {
         true
     }
 
-    /// Makes the open chunk the last segment. Another segment can then follow.
+    /// Makes the open chunk the last segment.
     fn close(&mut self) {
         if self.open.is_empty() {
             return;
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // A queue this long needs several calls to the kernel, so this chunk stays in memory for a while. The limit
-            // of the queue counts bytes and not unused capacity. Without shrinking, nearly empty chunks would take far
-            // more memory than the limit.
+            // So long a queue stays in memory for a while, and its limit does not count unused capacity. Nearly empty
+            // chunks would take far more memory than the limit.
             let mut fitting = Vec::new();
             if fitting.try_reserve_exact(chunk.len()).is_ok() {
                 fitting.append(&mut chunk);
@@ -230,8 +213,7 @@ impl Queue {
         });
     }
 
-    /// Offers slices of all segments, the open chunk and `tail`, within the limits. Not inlined: otherwise every flush
-    /// would need a kibibyte of stack for the array.
+    /// Not inlined: otherwise every flush would need a kibibyte of stack for the array.
     #[inline(never)]
     fn offer_many<const SLICES: usize>(
         &self,
@@ -268,7 +250,6 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment of the caller's own vector, from `start` on.
     pub(super) fn owned(bytes: Vec<u8>, start: usize) -> Self {
         Self {
             storage: Storage::Owned(bytes),
@@ -276,7 +257,6 @@ impl Segment {
         }
     }
 
-    /// Makes a segment that shares `bytes`, from `start` on, with other sockets.
     pub(super) fn shared(bytes: Rc<[u8]>, start: usize) -> Self {
         Self {
             storage: Storage::Shared(bytes),
@@ -284,7 +264,6 @@ impl Segment {
         }
     }
 
-    /// Makes a segment of static bytes.
     pub(super) fn from_static(bytes: &'static [u8]) -> Self {
         Self {
             storage: Storage::Static(bytes),
@@ -292,7 +271,6 @@ impl Segment {
         }
     }
 
-    /// Returns the bytes that the kernel has not taken.
     #[inline]
     pub(super) fn unsent(&self) -> &[u8] {
         let bytes: &[u8] = match &self.storage {
@@ -303,7 +281,6 @@ impl Segment {
         &bytes[self.start..]
     }
 
-    /// Returns the capacity of the chunk; zero for the other kinds of storage.
     #[cfg(test)]
     fn chunk_bytes(&self) -> usize {
         match &self.storage {
@@ -320,7 +297,6 @@ enum Storage {
     Owned(Vec<u8>),
     /// A shared reference: other sockets may refer to the same bytes.
     Shared(Rc<[u8]>),
-    /// Bytes of the program's image, which are never freed.
     Static(&'static [u8]),
 }
 

@@ -20,7 +20,6 @@ fn noise(length: usize) -> &'static [u8] {
     bytes.leak()
 }
 
-/// Joins the slices of one write.
 fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(offered(slices));
     for slice in slices {
@@ -29,12 +28,10 @@ fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the number of bytes in the slices of one write.
 fn offered(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
 
-/// Returns the address of the first unsent byte.
 fn head(unsent: &mut SendBuffer, pool: &mut Pool) -> *const u8 {
     let mut head = std::ptr::null();
     let nothing = unsent.flush(pool, |slices| {

@@ -1,5 +1,4 @@
-//! The send buffer against a plain vector: with random operations, with all short sequences, and with more bytes than
-//! fit into memory.
+//! The send buffer against a plain vector, with random operations, all short sequences, and too many bytes for memory.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
@@ -14,7 +13,6 @@ use super::{QUEUE_BYTES, check_invariants, flush_all, joined, noise};
 struct Pair {
     unsent: SendBuffer,
     model: Vec<u8>,
-    /// The number of bytes of the vector that are sent.
     sent: usize,
 }
 
@@ -31,8 +29,7 @@ impl Pair {
         &self.model[self.sent..]
     }
 
-    /// Flushes the queue and `tail` into a write with a random result. Checks the bytes that are offered, and the
-    /// number of bytes that stay queued.
+    /// Flushes the queue and `tail` into a write with a random result, and checks the offered and the queued bytes.
     fn flush(&mut self, tail: &[u8], pool: &mut Pool, random: &mut fastrand::Rng) {
         let before = self.unsent.len();
         let mut calls = 0;

@@ -7,8 +7,7 @@ use super::super::queue::{Queue, Segment};
 use super::super::{KEEP_BYTES, SendBuffer};
 use super::{QUEUE_BYTES, flush_all, head, noise, occupied_bytes};
 
-/// Pushes and flushes many times, and checks that nothing is allocated or freed. All memory is either in the pool or in
-/// the queue, so the sum of both must stay the same while bytes are queued.
+/// Pushes and flushes many times, and checks that the memory of the pool and the queue together stays the same.
 fn assert_steady(pool: &mut Pool, push: impl Fn(&mut SendBuffer, &mut Pool)) {
     let mut unsent = SendBuffer::new();
     push(&mut unsent, pool);
@@ -114,8 +113,7 @@ fn a_slow_peer_costs_little_more_than_its_unsent_bytes() {
         occupied_bytes(&unsent)
     );
     assert!(flush_all(&mut unsent, &mut pool) == expected);
-    // A nearly empty chunk that becomes a segment is shrunk only if 64 segments, the limit of one write, stand before
-    // it. Each round adds two segments, so the first 32 chunks are not shrunk.
+    // A nearly empty chunk is shrunk only behind 64 segments. Each round adds two, so the first 32 are not shrunk.
     assert_eq!(
         pool.held_bytes(),
         32 * CHUNK_BYTES,
@@ -197,7 +195,6 @@ fn free_queues_with_and_without_a_chunk_share_one_limit() {
     );
 }
 
-/// Returns static bytes that are long enough to be kept by reference.
 fn noise_page() -> &'static [u8] {
     &[7; 4096]
 }
