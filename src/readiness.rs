@@ -1,8 +1,7 @@
 //! The kernel's reports about a source ([`Readiness`]), and the directions that its owner wants ([`Interest`]).
 //!
 //! The kernel reports edges: each change once. [`Readiness`] keeps a report as a level until an operation disproves it.
-//! A change of [`Interest`] only flips bits here. A source is served while it is ready for a direction that it wants
-//! ([`Readiness::serves`]). The module knows no selector: `system` translates the events of a poll.
+//! A source is served while it is ready for a direction that it wants ([`Readiness::serves`]).
 
 use std::fmt;
 use std::ops::BitOr;
@@ -31,12 +30,11 @@ bitflags! {
 
 /// The reports of the kernel about a source, each kept until an operation disproves it: a set of the constants below.
 ///
-/// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. The operation
-/// that disproves a bit clears it: a read that would block clears [`READABLE`](Self::READABLE) and
-/// [`PRIORITY`](Self::PRIORITY), a write that would block clears [`WRITABLE`](Self::WRITABLE). The kernel reports the
-/// closed bits and [`ERROR`](Self::ERROR) only once, and they stay until a call would block. Such a call clears the
-/// closed bit of its direction, and `ERROR`. The call of [`Handler::on_error`](crate::reactor::Handler::on_error)
-/// clears `ERROR` too. A source that has seen the end of a direction drops its interest in that direction.
+/// The bits of several events are joined by *or*: kqueue reports each direction in an event of its own. A read that
+/// would block clears [`READABLE`](Self::READABLE) and [`PRIORITY`](Self::PRIORITY), a write that would block clears
+/// [`WRITABLE`](Self::WRITABLE). Either clears the closed bit of its direction and [`ERROR`](Self::ERROR), each of
+/// which the kernel reports only once. A call of [`Handler::on_error`](crate::reactor::Handler::on_error) clears
+/// `ERROR` too. A source that has seen the end of a direction drops its interest in that direction.
 ///
 /// Each constant names the kernel's flags from which mio derives it. A bit may come alone or with others: only the
 /// result of an operation is certain.
@@ -60,16 +58,14 @@ impl Readiness {
     /// A write may succeed, or a connect has come to its end. epoll: `EPOLLOUT`; kqueue: `EVFILT_WRITE`.
     ///
     /// epoll sets this bit in every event of a socket that has buffer space and is registered for writing, whatever the
-    /// event is about. For an owner with nothing to write the bit is spurious, so it leads to a call only with
-    /// [`Interest::WRITABLE`].
+    /// event is about. So the bit leads to a call only with [`Interest::WRITABLE`].
     pub const WRITABLE: Self = Self(ReadinessBits::WRITABLE);
 
     /// The peer has sent its end. No data will come beyond the bytes that are queued already. epoll: `EPOLLHUP`, or
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a source
-    /// must not stop after a short read. The kernel may have reported data and the end after it in one edge, and no
-    /// further edge would tell of the end.
+    /// must not stop after a short read: after one edge for data and end, no further edge would tell of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`
@@ -77,8 +73,7 @@ impl Readiness {
     pub const WRITE_CLOSED: Self = Self(ReadinessBits::WRITE_CLOSED);
 
     /// The source has failed. epoll: `EPOLLERR`; kqueue: `EV_ERROR`, or `EV_EOF` with a code in `fflags`. On Windows
-    /// mio sets this bit for a refused connect. For a reset on Windows, mio sets both closed bits, and this library
-    /// adds this bit.
+    /// mio sets this bit for a refused connect, and both closed bits for a reset, to which this library adds this bit.
     ///
     /// The data that came before a reset can still be read, and the read after it returns the error: read first, then
     /// close. The refusal of a sent datagram may set this bit without [`READABLE`](Self::READABLE), and a read returns
@@ -88,23 +83,19 @@ impl Readiness {
     /// Urgent data of TCP has arrived, or another exceptional condition. epoll: `EPOLLPRI`; the other selectors never
     /// report it.
     ///
-    /// A read ends at the urgent mark, even if more bytes lie after it. While this bit is set, a short read does not
-    /// mean that nothing is left to read. The bit alone serves no direction: epoll reports
-    /// [`READABLE`](Self::READABLE) with it.
+    /// A read ends at the urgent mark, even if more bytes lie after it. So a short read does not mean that nothing is
+    /// left. The bit alone serves no direction: epoll reports [`READABLE`](Self::READABLE) with it.
     pub const PRIORITY: Self = Self(ReadinessBits::PRIORITY);
 
-    /// Returns the set without bits.
     pub(crate) const fn empty() -> Self {
         Self(ReadinessBits::empty())
     }
 
-    /// Returns the set of all bits.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn all() -> Self {
         Self(ReadinessBits::all())
     }
 
-    /// Whether no bit is set.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
@@ -117,7 +108,6 @@ impl Readiness {
         self.0.contains(other.0)
     }
 
-    /// Whether at least one bit of `other` is set.
     #[inline]
     pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0.intersects(other.0)
@@ -126,8 +116,7 @@ impl Readiness {
     /// Whether a direction of `interest` is ready. The source then belongs on the run queue.
     ///
     /// The end of a direction makes that direction ready, because the next call returns the end. An error makes every
-    /// wanted direction ready, because a read or write returns the error. [`WRITABLE`](Self::WRITABLE) counts only if
-    /// `interest` contains [`Interest::WRITABLE`].
+    /// wanted direction ready, because a read or write returns it.
     #[inline]
     #[must_use]
     pub const fn serves(self, interest: Interest) -> bool {
@@ -138,12 +127,10 @@ impl Readiness {
         Self(self.0.union(other.0))
     }
 
-    /// Returns the bits that `other` does not have.
     pub(crate) const fn difference(self, other: Self) -> Self {
         Self(self.0.difference(other.0))
     }
 
-    /// Returns the bits that `other` has too.
     pub(crate) const fn intersection(self, other: Self) -> Self {
         Self(self.0.intersection(other.0))
     }
@@ -156,15 +143,13 @@ impl Readiness {
         Self(ReadinessBits::from_bits_truncate(bits))
     }
 
-    /// Sets the bits of `other` if `is_set` is true, and otherwise clears them.
     pub(crate) fn set(&mut self, other: Self, is_set: bool) {
         self.0.set(other.0, is_set);
     }
 }
 
-/// The directions that the owner of a source wants to be called for: a set of the constants below.
-///
-/// An interest may be empty: the source stays registered, and the kernel's reports are kept until the owner wants them.
+/// The directions that the owner of a source wants to be called for: a set of the constants below. With an empty
+/// interest the source stays registered, and the kernel's reports are kept until the owner wants them.
 ///
 /// ```
 /// use netloop::Interest;
@@ -177,8 +162,7 @@ impl Readiness {
 pub struct Interest(InterestBits);
 
 impl Interest {
-    /// The owner wants to read, to receive or to accept. The owner drops this interest while it pauses reading, and
-    /// after it has read the end.
+    /// The owner wants to read, to receive or to accept. The owner drops this while reading is paused or has ended.
     pub const READABLE: Self = Self(InterestBits::READABLE);
 
     /// The owner has something to write, or waits for a connect.
@@ -190,12 +174,10 @@ impl Interest {
         Self(InterestBits::empty())
     }
 
-    /// Returns the interest in both directions.
     pub(crate) const fn all() -> Self {
         Self(InterestBits::all())
     }
 
-    /// Whether no direction is wanted.
     #[inline]
     pub(crate) const fn is_empty(self) -> bool {
         self.0.is_empty()
@@ -208,7 +190,6 @@ impl Interest {
         self.0.contains(other.0)
     }
 
-    /// Whether at least one direction of `other` is wanted.
     #[inline]
     pub(crate) const fn intersects(self, other: Self) -> bool {
         self.0.intersects(other.0)
@@ -240,8 +221,7 @@ impl Interest {
     }
 }
 
-/// Defines the operators of a set by hand, because the interface that `bitflags` generates for a public type is far
-/// longer.
+/// Defines the operators of a set. The interface that `bitflags` generates for a public type is far longer.
 macro_rules! set_traits {
     ($set:ident, $bits:ident) => {
         impl BitOr for $set {
@@ -253,8 +233,7 @@ macro_rules! set_traits {
             }
         }
 
-        // Prints the flags without the name of this private type, which the derived `Debug` of the set would show
-        // beside the name of the set.
+        // Prints the flags without the name of this private type, which the derived `Debug` would show.
         impl fmt::Debug for $bits {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 bitflags::parser::to_writer(self, formatter)

@@ -1,8 +1,6 @@
-//! The order in which sources are served, in rounds. The caller limits the work for one source in a round.
-//!
-//! Each [`Phase`] has a list of keys and a quota: the length of the list when its round began. A key that is pushed
-//! while a phase runs waits for the next round of that phase. So one busy source cannot delay the others, or the poll,
-//! for long. This module knows neither the meaning of a key nor the reason for a push.
+//! The order in which sources are served, in rounds. Each [`Phase`] has a list of keys and a quota: the length of the
+//! list when its round began. A key that is pushed while a phase runs waits for the next round of that phase. So one
+//! busy source cannot delay the others, or the poll, for long.
 
 /// The phases of a turn in which a reactor works through a list of sources. Each phase has a list of its own.
 ///
@@ -26,8 +24,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// [`Reactor::next`](crate::reactor::Reactor::next) and [`next_while`](crate::reactor::Reactor::next_while) serve
-    /// the sources that are ready for a direction that they want, have an error, or were
-    /// [activated](crate::reactor::Registration::activate).
+    /// the sources that are ready, have an error, or were [activated](crate::reactor::Registration::activate).
     Serve,
     /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources that have
     /// [asked](crate::reactor::Registration::flush_soon) for it, such as those with queued output.
@@ -38,10 +35,9 @@ pub enum Phase {
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// The schedule does not search for duplicates: a key that is pushed twice is returned twice. So the caller has a flag
-/// for each phase in the key's slot. The caller sets the flag with `push`, and clears it when `next` returns the key.
-/// An entry cannot be withdrawn: when `next` returns a key whose slot is gone, the caller skips the key. That costs
-/// less than a search of the list.
+/// A key that is pushed twice is returned twice. So the caller has a flag for each phase in the key's slot, sets the
+/// flag with `push`, and clears it when `next` returns the key. An entry cannot be withdrawn: the caller skips a key
+/// whose slot is gone, which costs less than a search of the list.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list,
 /// keys are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes
@@ -77,8 +73,7 @@ impl<K: Copy> Schedule<K> {
         waiting.push(key);
     }
 
-    /// Pushes a key for which the list must grow. Without memory, `key` and the last waiting key are lost, and the gap
-    /// takes their place.
+    /// Pushes a key for which the list must grow. Without memory, the gap replaces `key` and the last waiting key.
     #[cold]
     fn push_in_longer(&mut self, phase: Phase, key: K) {
         let gap = self.gap;
@@ -91,8 +86,8 @@ impl<K: Copy> Schedule<K> {
     }
 
     /// Puts `key` at the back of the list of `phase`, because its source was served in this round and has more to do.
-    /// In the next round, such keys come after all keys that were [pushed](Self::push): a short task does not wait
-    /// behind long ones. Without memory for the list of such keys, `key` is [pushed](Self::push).
+    /// In the next round, `key` comes after all keys that were [pushed](Self::push): a short task does not wait behind
+    /// long ones. Without memory, `key` is [pushed](Self::push).
     #[inline]
     pub fn push_again(&mut self, phase: Phase, key: K) {
         let again = &mut self.lane_mut(phase).again;
@@ -111,17 +106,14 @@ impl<K: Copy> Schedule<K> {
         }
     }
 
-    /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now.
-    ///
-    /// The round before may be unfinished, because its time was up or a handler panicked. The remaining keys of that
-    /// round then stay in front, in order, and belong to the new round.
+    /// Begins a round of `phase`: [`next`](Self::next) will return the keys that are in the list now. The remaining
+    /// keys of an unfinished round, whose time was up or whose handler panicked, stay in front, in order.
     #[inline]
     pub fn begin(&mut self, phase: Phase) {
         self.lane_mut(phase).begin();
     }
 
-    /// Takes the next key of the round off the list; `None` when the round is over. There is no round before the first
-    /// [`begin`](Self::begin).
+    /// Takes the next key of the round off the list; `None` when the round is over, and before the first round.
     #[inline]
     pub fn next(&mut self, phase: Phase) -> Option<K> {
         let lane = self.lane_mut(phase);
@@ -142,8 +134,7 @@ impl<K: Copy> Schedule<K> {
         self.lane(phase).len()
     }
 
-    /// Returns the keys that wait for `phase`, in order, without those that were [pushed again](Self::push_again) since
-    /// the round began.
+    /// Returns the keys that wait for `phase`, in order, without those that were [pushed again](Self::push_again).
     pub(crate) fn waiting(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
         let lane = self.lane(phase);
         lane.round[lane.given..]
@@ -152,13 +143,11 @@ impl<K: Copy> Schedule<K> {
             .copied()
     }
 
-    /// Returns all keys that wait for `phase`, in order.
     pub(crate) fn all(&self, phase: Phase) -> impl Iterator<Item = K> + '_ {
         self.waiting(phase)
             .chain(self.lane(phase).again.iter().copied())
     }
 
-    /// Returns the first key that waits for `phase`.
     pub(crate) fn first(&self, phase: Phase) -> Option<K> {
         self.all(phase).next()
     }
@@ -169,8 +158,7 @@ impl<K: Copy> Schedule<K> {
         self.serve.len() + self.flush.len() + self.close.len() == 0
     }
 
-    /// Frees the memory of empty arrays, which may be large after a spike in the number of keys. An array with a key
-    /// keeps its memory.
+    /// Frees the memory of empty arrays, which may be large after a spike in the number of keys.
     pub fn shrink(&mut self) {
         for lane in [&mut self.serve, &mut self.flush, &mut self.close] {
             lane.shrink();
@@ -197,13 +185,11 @@ impl<K: Copy> Schedule<K> {
 /// The largest capacity of an array of keys that is not worth freeing.
 const SMALLEST: usize = 16;
 
-/// The capacity of `round` and `waiting` before their first growth. So these arrays can store the gap, even if there is
-/// no memory for more keys.
+/// The first capacity of `round` and `waiting`, which can then store the gap without memory for more keys.
 const FIRST: usize = 4;
 
-/// The list of one phase. No key enters a running round: new keys go to `waiting` or `again`. If the last round is
-/// finished, `begin` exchanges the arrays `round` and `waiting`. A ring buffer would need a single array, but a few
-/// more instructions for each entry.
+/// The list of one phase. No key enters a running round. After a finished round, `begin` exchanges the arrays `round`
+/// and `waiting`. A ring buffer would take a few more instructions for each entry.
 #[derive(Debug)]
 struct Lane<K> {
     /// The keys of the running round, or of the last one if none runs. Invariant: never without capacity, because the
@@ -211,10 +197,8 @@ struct Lane<K> {
     round: Vec<K>,
     /// The number of keys of `round` that `next` has returned. Invariant: at most the length of `round`.
     given: usize,
-    /// The keys that were pushed since the round began.
     waiting: Vec<K>,
-    /// The keys that were pushed again since the round began. In the next round, these keys come after those of
-    /// `waiting`.
+    /// The keys that were pushed again since the round began, which come after those of `waiting` in the next round.
     again: Vec<K>,
 }
 
@@ -244,8 +228,8 @@ impl<K: Copy> Lane<K> {
             append(&mut self.round, &mut self.again);
             return;
         }
-        // A small budget may end each round after a few of many keys. To move all remaining keys in each round would
-        // cost too much. So the remaining keys move to the front only once they are the smaller part of the array.
+        // A small budget may end each round after a few of many keys. To move all the others each time would cost too
+        // much, so they move to the front only once they are the smaller part of the array.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;

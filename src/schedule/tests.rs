@@ -150,8 +150,7 @@ fn a_steady_load_does_not_allocate() {
             let lane = schedule.lane(phase);
             lane.round.capacity() + lane.waiting.capacity()
         });
-        // The two arrays change places in each round. So one allocates in turn 0 and the other in turn 1, and the
-        // capacities stay the same from the end of turn 1 on.
+        // The two arrays change places in each round, so one allocates in turn 0, and the other in turn 1.
         if turn > 0 {
             let first = *capacities.get_or_insert(now);
             assert_eq!(now, first, "in turn {turn}");
@@ -198,7 +197,6 @@ fn random_operations_agree_with_plain_queues() {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut schedule = Schedule::new(GAP);
         let mut models = [Model::default(), Model::default(), Model::default()];
-        // The list grows in some runs. In others it stays nearly empty, which tests the edge cases.
         let pushes = random.u32(30..=55);
         for step in 0..5_000 {
             let which = random.usize(0..PHASES.len());
