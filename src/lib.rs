@@ -89,8 +89,7 @@ pub mod performance {}
 mod event_loop;
 mod net;
 mod readiness;
-// Without `internals`, other crates reach only two of the `pub` items of `schedule`, `send_buffer`, `slots` and
-// `wheel`: `Phase` and `Key`, which `reactor` shows.
+// Without `internals`, only `Phase` and `Key` of the modules with this attribute are public, through `reactor`.
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
 mod schedule;
 #[cfg_attr(not(feature = "internals"), expect(unreachable_pub))]
@@ -149,8 +148,7 @@ pub use net::{Ecn, PacketInfo};
 #[cfg(feature = "tls")]
 pub use net::{Tls, TlsFilter, TlsSide};
 pub use reactor::{Interest, Readiness};
-/// The crate rustls, in the version that the feature `tls` uses. The TLS configurations of a program must have the
-/// types of this version.
+/// The crate rustls, in the version of the feature `tls`: the TLS configurations of a program must have its types.
 #[cfg(feature = "tls")]
 pub use rustls;
 pub use ticker::{CatchUp, Steps, Ticker};

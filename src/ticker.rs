@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// The limit on the period. A longer period is shortened to it, so that the time of the next step stays within the
-/// range of the clock.
+/// A longer period is shortened to it, so that the time of the next step stays within the range of the clock.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The steps that a [`Ticker`] makes after a delay, when several are due at once.
@@ -57,12 +56,12 @@ pub struct Steps {
     pub late: Duration,
 }
 
-/// A schedule of fixed steps: step `n` is due `n` periods after the start, however late the earlier steps were made.
-/// The first step is step 0. Only [`CatchUp::Delay`] moves the schedule.
+/// A schedule of fixed steps: step `n`, from 0 on, is due `n` periods after the start, however late the earlier steps
+/// were made. Only [`CatchUp::Delay`] moves the schedule.
 ///
 /// [`every`](crate::EventLoop::every) counts each period from the call before it, so that delays add up. The steps of a
-/// ticker stay on their schedule: 60 steps a second are 60.00, for hours. A ticker reads no clock and arms no timer. The
-/// program waits until [`next_step`](Self::next_step), and asks [`due`](Self::due) for the steps to make.
+/// ticker stay on their schedule, for hours. A ticker reads no clock and arms no timer: the program waits until
+/// [`next_step`](Self::next_step), and asks [`due`](Self::due) for the steps to make.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -105,7 +104,7 @@ pub struct Steps {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticker {
-    /// The time from which steps are counted: step `n` from here is due `n` periods later.
+    /// The time from which steps are counted.
     anchor: Instant,
     /// The number of the next step, counted from `anchor`. Invariant: at most `steps`. When all steps of a span are
     /// made, the anchor moves by this span, and `next` is 0 again.
@@ -176,7 +175,6 @@ impl Ticker {
         let skipped = u64::try_from(due - u128::from(count)).unwrap_or(u64::MAX);
         match self.catch_up {
             CatchUp::Delay => {
-                // The step is made now, and the next one a period later.
                 self.anchor = now;
                 self.next = 1;
             }
@@ -192,7 +190,6 @@ impl Ticker {
         }
     }
 
-    /// Returns the number of the last step that is due at `now`, counted from the anchor.
     fn passed(&self, now: Instant) -> u128 {
         let since = now.saturating_duration_since(self.anchor).as_nanos();
         since * u128::from(self.steps) / u128::from(self.span)
@@ -238,8 +235,7 @@ mod tests {
     }
 
     impl Model {
-        /// A schedule with `steps` steps in every `span` nanoseconds. The schedule ends two spans after `length`
-        /// nanoseconds, so that the test always finds a next step in it.
+        /// A schedule that ends two spans after `length` nanoseconds, so that there is always a next step.
         fn new(steps: u128, span: u128, length: u128, catch_up: CatchUp) -> Self {
             let due = (0..).map(|step: u128| (step * span).div_ceil(steps));
             Self {
@@ -341,7 +337,6 @@ mod tests {
     #[test]
     fn each_way_to_catch_up_does_as_it_says() {
         let start = Instant::now();
-        // Ten periods and a half after the start, eleven steps are due.
         let late = start + MILLISECOND * 105;
         let cases = [
             (CatchUp::Burst(u32::MAX), 11, 0, 110),

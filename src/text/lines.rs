@@ -3,16 +3,14 @@
 use std::fmt;
 use std::io::BufRead;
 
-/// The number of leading bytes in which the end of a line is searched eight bytes at a time. In the bytes after them,
-/// `skip_until` searches.
+/// The number of leading bytes that are searched for LF eight at a time. After them, `skip_until` searches.
 const NEAR_BYTES: usize = 64;
 
-/// A splitter of a stream into lines. The splitter keeps the beginning of a line until the rest has arrived.
+/// A splitter of a stream into lines, which keeps the beginning of a line until the rest has arrived.
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
-/// chunk is borrowed from the chunk, without a copy. A line that exceeds the limit is reported as an error in its
-/// place, as soon as the line is too long. The rest of that line is skipped, and the lines after it follow as usual.
-/// So no peer can make the memory grow.
+/// chunk is borrowed from the chunk. A line that exceeds the limit is reported as an error in its place, as soon as the
+/// line is too long, and its rest is skipped. So no peer can make the memory grow.
 ///
 /// An example within a handler, whose fields are borrowed separately:
 ///
@@ -52,10 +50,8 @@ const NEAR_BYTES: usize = 64;
 #[doc(alias = "readline")]
 pub struct Lines {
     max_line_bytes: usize,
-    /// The beginning of a line whose end has not arrived.
-    ///
-    /// Invariant: at most `max_line_bytes` long, or one byte longer if the last byte is a CR, which may be half of CR
-    /// LF.
+    /// The beginning of a line whose end has not arrived. Invariant: at most `max_line_bytes` long, or one byte longer
+    /// if the last byte is a CR, which may be half of CR LF.
     partial: Vec<u8>,
     /// The line that `push` has joined from several chunks, or that `finish` has returned. The line is apart from
     /// `partial`, which already has the beginning of the next line while this line is lent out.
@@ -66,7 +62,7 @@ pub struct Lines {
 
 impl Lines {
     /// Makes a splitter for lines of at most `max_line_bytes` bytes, their ends not counted. The splitter keeps at most
-    /// two lines of this length in memory.
+    /// two such lines in memory.
     #[must_use]
     pub fn new(max_line_bytes: usize) -> Self {
         Self {
@@ -77,9 +73,8 @@ impl Lines {
         }
     }
 
-    /// Returns the lines that `bytes` completes.
-    ///
-    /// The call consumes all of `bytes` at once. Dropping the iterator loses the lines that are left in it.
+    /// Returns the lines that `bytes` completes. The call consumes all of `bytes` at once: dropping the iterator loses
+    /// the lines that are left in it.
     ///
     /// ```
     /// use netloop::text::Lines;
@@ -119,9 +114,8 @@ impl Lines {
         }
     }
 
-    /// Returns the last line of the stream, if this line has no end. A CR as its last byte counts as half of CR LF, and
-    /// is removed. `None` also if this line was too long, which [`push`](Self::push) has reported. The next push begins
-    /// a new stream.
+    /// Returns the last line of the stream, if it has no end. A CR as its last byte is removed, as half of CR LF.
+    /// `None` also if the line was too long, which [`push`](Self::push) has reported. The next push begins a new stream.
     ///
     /// ```
     /// use netloop::text::Lines;
@@ -165,11 +159,9 @@ impl Lines {
         (earlier, rest)
     }
 
-    /// Appends `bytes` to the line that has no end yet, and returns whether the line still fits. Otherwise drops the
-    /// line, and skips the rest of the line.
+    /// Appends `bytes` to the line that has no end yet. Returns `false`, and skips the line, if it is too long.
     fn keep(&mut self, bytes: &[u8]) -> bool {
-        // Allows one byte more than `max_line_bytes` if this byte is a CR. Only the next byte shows whether the CR
-        // belongs to the line or to its end.
+        // One byte more may be a CR: only the next byte shows whether it belongs to the line or to its end.
         let fits = bytes.len() <= self.max_line_bytes.saturating_add(1) - self.partial.len() && {
             self.partial.extend_from_slice(bytes);
             without_return(&self.partial).len() <= self.max_line_bytes
@@ -204,9 +196,8 @@ impl Default for Lines {
 #[derive(Debug)]
 #[must_use = "the lines in it are gone when it is dropped"]
 pub struct CompletedLines<'a> {
-    /// The bytes of the chunk after the line that was returned last. There are whole lines, each with its end, and then
-    /// the beginning of a further line. Before the first line is returned, this is the whole chunk if `first` is
-    /// `Some`, and otherwise the same as `behind_first`.
+    /// The bytes of the chunk after the line that was returned last. Before the first line, this is the whole chunk if
+    /// `first` is `Some`, and otherwise the same as `behind_first`.
     remainder: &'a [u8],
     /// The line that began in an earlier chunk, until it is returned.
     first: Option<Result<&'a [u8], LineTooLong>>,
@@ -221,13 +212,13 @@ pub struct CompletedLines<'a> {
 
 impl<'a> CompletedLines<'a> {
     /// Returns the bytes of the chunk after the line that the iterator returned last: whole lines, and then the
-    /// beginning of a line. Before the first line, the remainder is the whole chunk, without bytes that only continue
-    /// the line of an earlier chunk. Such bytes do not end that line, or the line was reported as too long before.
-    /// After the error for a line that has no end in the chunk, the remainder is empty.
+    /// beginning of a line. Before the first line, this is the whole chunk, without bytes that only continue an earlier
+    /// line: one that does not end here, or that was reported as too long before. After the error for a line without an
+    /// end in the chunk, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
-    /// a copy of the incomplete line at the end of the remainder. To read lines from the remainder, use another
-    /// `Lines`, or the same after a [`finish`](Lines::finish).
+    /// a copy of the incomplete line at its end. To read lines from the remainder, use another `Lines`, or the same
+    /// after a [`finish`](Lines::finish).
     ///
     /// ```
     /// use netloop::text::Lines;
@@ -330,15 +321,14 @@ fn end_of_line(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Searches as [`end_of_line`] does, eight bytes at a time. For a short line this takes half of the instructions that
-/// `skip_until` takes before its first byte (D46 in `benches/DECISIONS.md`).
+/// Searches eight bytes at a time. For a short line this takes half of the instructions that `skip_until` takes before
+/// its first byte (D46 in `benches/DECISIONS.md`).
 #[inline]
 fn end_of_near_line(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     let mut rest = bytes;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        // `ends` has the highest bit of each byte that is LF. The bit may also be set for other bytes after the first
-        // LF, but these do not count.
+        // The highest bit of each byte that is LF. Other bytes after the first LF may have the bit, and do not count.
         let differences = u64::from_le_bytes(*word) ^ (ONES * 0x0A);
         let ends = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
         if ends != 0 {

@@ -64,9 +64,8 @@ fn every_chunking_of_every_short_stream_gives_its_lines() {
     }
 }
 
-/// Reads a stream in pieces up to its first `count` items. Another `Lines` reads the rest, from the remainder on.
-/// `None` if the stream has fewer items, or if one of these is a line that is too long. The error for such a line may come
-/// before its end, and the other `Lines` would take the rest of it for a new line.
+/// Reads a stream in pieces up to its first `count` items, and the rest from the remainder by another `Lines`. `None`
+/// if one of these items is missing or too long: the other `Lines` would take the rest of a long line for a new one.
 fn in_two_parts(
     pieces: &[&[u8]],
     max_line_bytes: usize,
@@ -226,7 +225,6 @@ fn the_end_of_a_line_is_found_at_every_place_among_all_bytes() {
             }
         }
     }
-    // A second end after the first one.
     for first in 0..80 {
         for second in first + 1..81 {
             let mut bytes = [0x0B; 81];

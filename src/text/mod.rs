@@ -1,7 +1,7 @@
 //! Text and lines from the bytes of a stream, which a network cuts anywhere.
 //!
-//! A socket delivers bytes, and knows neither characters nor lines. Two small adapters take the place of Node's
-//! `setEncoding`: [`Utf8Decoder`] and [`Lines`]. A handler owns its adapters, and they know no sockets.
+//! A socket delivers bytes. Two adapters, which a handler owns, take the place of Node's `setEncoding`:
+//! [`Utf8Decoder`] and [`Lines`].
 //!
 //! ```
 //! use netloop::text::Lines;

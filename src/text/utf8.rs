@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str;
 
-/// A decoder of a stream into text. The decoder keeps the beginning of a character until the rest has arrived.
+/// A decoder of a stream into text, which keeps the beginning of a character until the rest has arrived.
 ///
-/// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once. Node's
-/// `setEncoding('utf8')` and [`String::from_utf8_lossy`] give the same text. So does the `TextDecoder` of browsers,
-/// except that it drops a byte order mark by default. The text of a chunk is borrowed from the chunk, unless the text
-/// begins with a character that was cut before, or has a replacement.
+/// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once, as by
+/// Node's `setEncoding('utf8')` and [`String::from_utf8_lossy`]. The `TextDecoder` of browsers gives it too, but drops
+/// a byte order mark by default. The text of a chunk is borrowed from it, unless the text begins with a character that
+/// was cut before, or has a replacement.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
@@ -22,9 +22,8 @@ use std::str;
 #[derive(Clone, Debug, Default)]
 #[doc(alias("setEncoding", "StringDecoder"))]
 pub struct Utf8Decoder {
-    /// The beginning of a character that was cut, in the first `pending_bytes` bytes.
-    ///
-    /// Invariant: these bytes are not a whole character, and further bytes could complete the character.
+    /// The beginning of a character that was cut, in the first `pending_bytes` bytes. Invariant: not a whole character,
+    /// and further bytes could complete it.
     pending: [u8; LONGEST_CHARACTER],
     pending_bytes: usize,
 }
@@ -115,8 +114,7 @@ impl Utf8Decoder {
         (Cow::Owned(text), is_replaced)
     }
 
-    /// Continues the character that was cut. Returns the bytes after the character, and whether the character is
-    /// invalid.
+    /// Continues the character that was cut. Returns the bytes after it, and whether it is invalid.
     fn complete<'a>(&mut self, bytes: &'a [u8], text: &mut String) -> (&'a [u8], bool) {
         let mut rest = bytes;
         while self.pending_bytes > 0 {
@@ -168,10 +166,8 @@ impl fmt::Display for InvalidUtf8 {
 
 impl std::error::Error for InvalidUtf8 {}
 
-/// The length of the longest character, in bytes.
 const LONGEST_CHARACTER: usize = 4;
 
-/// The text that replaces an invalid sequence.
 const REPLACEMENT: &str = "\u{FFFD}";
 
 /// Whether further bytes could complete `bytes` to a character.
@@ -183,8 +179,7 @@ fn is_beginning(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The bytes on both sides of each boundary in the rules of UTF-8, so short sequences of these bytes cover all
-    /// rules.
+    /// The bytes on both sides of each boundary in the rules of UTF-8.
     const EDGES: [u8; 24] = [
         0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xac, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
         0xe2, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xfe, 0xff,
@@ -219,7 +214,6 @@ mod tests {
 
     #[test]
     fn every_chunking_decodes_as_the_whole_does() {
-        // Every sequence of up to three edge bytes, with every chunking of it.
         for length in 1..=3 {
             for number in 0..EDGES.len().pow(length) {
                 let bytes: Vec<u8> = (0..length)
