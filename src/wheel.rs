@@ -390,6 +390,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
+    /// Removes the stale cells, of timers that were cancelled or moved, from all chains.
     #[cold]
     fn compact(&mut self) {
         for list in self.lists.iter_mut() {

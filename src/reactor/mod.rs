@@ -394,6 +394,7 @@ impl<T: Handler> Reactor<T> {
         self.could_wait
     }
 
+    /// Returns the reactor's time in whole milliseconds.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
         self.clock.tick()

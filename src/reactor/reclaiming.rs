@@ -91,6 +91,7 @@ impl<T: Handler> Reactor<T> {
         self.reclaims.is_some()
     }
 
+    /// Frees the memory of tables that are much too large, and of lists that are empty.
     #[cold]
     pub(crate) fn reclaim(&mut self) {
         if let Some(handle) = self.reclaims.take() {

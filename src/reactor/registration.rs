@@ -229,6 +229,7 @@ impl Registration<'_> {
         self.clock.tick()
     }
 
+    /// Returns the tick of the latest reading of the clock, from which a deadline that is set late in a turn counts.
     #[inline]
     pub(crate) fn latest_tick(&self) -> u64 {
         self.clock.latest_tick()

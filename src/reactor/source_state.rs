@@ -106,6 +106,7 @@ impl SourceState {
         }
     }
 
+    /// Whether the source must be served: it is ready for a wanted direction, has an unread error, or was activated.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.signals.intersects(self.wanted)

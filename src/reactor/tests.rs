@@ -60,10 +60,12 @@ impl Probe {
         }
     }
 
+    /// Makes a probe that stays ready for ever, and gives every call as an event.
     fn tireless(name: char) -> Self {
         Self::new(name, |_, _| true)
     }
 
+    /// Makes a probe that would block after each read and write, and gives every call as an event.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {

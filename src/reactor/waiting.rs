@@ -66,6 +66,7 @@ impl<T: Handler> Reactor<T> {
         self.clock.instant_of(tick)
     }
 
+    /// Whether nothing is queued to be served, flushed or closed.
     pub(crate) fn is_idle(&self) -> bool {
         self.schedule.is_idle() && self.burst.is_none()
     }
@@ -195,6 +196,7 @@ impl<T: Handler> Reactor<T> {
         self.waiting(Phase::Serve) + usize::from(self.burst.is_some())
     }
 
+    /// Whether the source under `key` is served again before any other source.
     #[inline]
     pub(crate) fn is_in_burst(&self, key: Key) -> bool {
         self.burst.is_some_and(|burst| burst.key == key)

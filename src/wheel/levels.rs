@@ -100,6 +100,7 @@ impl Levels {
         LEVEL_OF_BIT[highest_difference as usize].bucket_of(deadline)
     }
 
+    /// Returns the first tick that a bucket covers.
     #[inline]
     pub(super) fn start_of(&self, bucket: u32) -> u64 {
         let level = LEVELS[LEVEL_OF_GROUP[(bucket / GROUP) as usize]];
@@ -114,6 +115,7 @@ impl Levels {
         LEVELS[level.saturating_sub(1)]
     }
 
+    /// Returns the occupied bucket whose entries are the earliest of all.
     #[inline]
     pub(super) fn nearest_bucket(&self) -> Option<u32> {
         let word = self.words.trailing_zeros();
@@ -144,6 +146,7 @@ impl Level {
         self.first + ((deadline >> self.shift) as u32 & self.highest)
     }
 
+    /// Whether `bucket` is this level's bucket for the digit zero, which stays empty.
     #[inline]
     pub(super) fn begins_with(self, bucket: u32) -> bool {
         bucket == self.first
