@@ -24,7 +24,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// [`Reactor::next`](crate::reactor::Reactor::next) and [`next_while`](crate::reactor::Reactor::next_while) serve
-    /// the sources that are ready, have an error, or were [activated](crate::reactor::Registration::activate).
+    /// the sources that are ready for a wanted direction, have an error, or were
+    /// [activated](crate::reactor::Registration::activate).
     Serve,
     /// [`Reactor::flush`](crate::reactor::Reactor::flush) flushes the sources that have
     /// [asked](crate::reactor::Registration::flush_soon) for it, such as those with queued output.

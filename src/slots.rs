@@ -36,7 +36,7 @@ const LAST_GENERATION: u32 = u32::MAX - 1;
 // One 64-bit number, which one instruction loads, stores or compares. One message needs each a dozen times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(
-    /// The index in the upper 32 bits, and the generation in the lower. Invariant: 1 to [`LAST_GENERATION`].
+    /// Invariant: the upper 32 bits are the index, the lower ones the generation, from 1 to [`LAST_GENERATION`].
     NonZeroU64,
 );
 
@@ -120,7 +120,7 @@ pub struct Slots<T> {
     retired: usize,
 }
 
-// A tag of its own, beside the generation: in a niche of `T` it would take more instructions and a cache line.
+// A tag of its own, beside the generation: a tag in a niche of `T` takes more instructions and another cache line.
 #[repr(u32)]
 enum Slot<T> {
     /// A slot that has no generation left. It stays occupied for ever: if it were vacant, the slab would reuse it, and

@@ -14,8 +14,8 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// readiness, interest and deadline.
 ///
 /// A method only changes this state and the timer wheel, and calls nothing back. After [`rearm`](Self::rearm) the
-/// reactor registers the source anew, by a system call, once the source's method has returned. So it does if a source
-/// that is registered for reading alone meets a write that [would block](Self::would_block).
+/// reactor registers the source anew, by a system call, once the source's method has returned. So it may if a write
+/// [would block](Self::would_block) or [falls short](Self::fell_short) and the source is registered for reading alone.
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};

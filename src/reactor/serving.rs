@@ -221,7 +221,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Ends a callback with `send` for [`Handler::on_flush`]. `send` returns whether the registration is unchanged.
+    /// Ends a callback with `send` in place of `on_flush`. `send` returns whether the registration is unchanged.
     #[inline(always)]
     pub(crate) fn end_callback_by(
         &mut self,

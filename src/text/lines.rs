@@ -115,7 +115,7 @@ impl Lines {
     }
 
     /// Returns the last line of the stream, if it has no end. A CR as its last byte is removed, as half of CR LF.
-    /// `None` also if the line was too long, which [`push`](Self::push) has reported. The next push begins a new stream.
+    /// `None` also if it was too long, which [`push`](Self::push) has reported. The next push begins a new stream.
     ///
     /// ```
     /// use netloop::text::Lines;

@@ -1,4 +1,4 @@
-//! The armed timers, in one table. It stores cells of [`Chains`](super::chains::Chains), but does not interpret them.
+//! The armed timers, in one table, which stores cells of [`Chains`](super::chains::Chains) without a look at them.
 
 use std::collections::TryReserveError;
 use std::num::NonZeroU32;
@@ -46,7 +46,7 @@ pub(super) const SMALLEST: usize = 16;
 /// The number of entries that share a generation in `first_generations`.
 const BLOCK: usize = 64;
 
-/// The last generation of an entry: a handle with a repeated generation could name two timers.
+/// The last generation of an entry, which is then retired: a handle with a repeated generation could name two timers.
 const LAST_GENERATION: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).expect("not zero");
 
 impl<T: Copy> Entries<T> {
