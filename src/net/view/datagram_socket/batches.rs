@@ -7,15 +7,12 @@ use crate::system::PacketInfo;
 
 use super::DatagramSocket;
 
-/// Batches and packet info, on a socket with [`in_batches`](crate::DatagramOptions::in_batches). Available with the feature
-/// `udp-batch`.
+/// Batches and packet info, on a socket with [`in_batches`](crate::DatagramOptions::in_batches) (feature `udp-batch`).
 #[cfg_attr(docsrs, doc(cfg(feature = "udp-batch")))]
 impl DatagramSocket<'_> {
     /// Returns the number of datagrams of the running batch that the handler has still to get. A batch is the datagrams
-    /// that one system call has received. 0 without `in_batches`, and in a simulation. The last datagram of a batch may
-    /// come to [`on_truncated`](crate::DatagramHandler::on_truncated).
-    ///
-    /// So a handler can do some work once for a whole batch, after its last datagram:
+    /// that one system call has received; the last may come to [`on_truncated`](crate::DatagramHandler::on_truncated).
+    /// 0 without `in_batches`, and in a simulation. So a handler can work once for a whole batch:
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -42,8 +39,7 @@ impl DatagramSocket<'_> {
     /// Returns the packet info of the datagram that the handler was given last. Every field is `None` where the system
     /// does not tell, without `in_batches`, and in a simulation.
     ///
-    /// A server that is bound to all addresses of a machine answers from the address that was asked. Otherwise the
-    /// system chooses an address, and the peer ignores the answer if the choice is another one:
+    /// A peer ignores answers from other addresses, so a server bound to all of them answers from the one asked:
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -66,8 +62,7 @@ impl DatagramSocket<'_> {
     /// # }
     /// ```
     ///
-    /// A datagram to a group has the address of the group. No answer can leave from such an address, so `send_with` lets
-    /// the system choose then.
+    /// A datagram to a group has the group's address. No answer can leave from it: `send_with` lets the system choose.
     pub fn packet_info(&self) -> PacketInfo {
         self.datagrams()
             .map(Datagrams::packet_info)
@@ -76,10 +71,9 @@ impl DatagramSocket<'_> {
 
     /// Sends `bytes` to `to`, as [`send_to`](Self::send_to) does, from the address and with the mark of `info`.
     ///
-    /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). The system
-    /// chooses the address if the address of `info` is that of a group or of all hosts. Without `in_batches`, in a
-    /// simulation, and while the socket's name is being looked up, an address makes the send fail with ENOTSUP. A mark
-    /// is not sent then.
+    /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). For the
+    /// address of a group or of all hosts, the system chooses another. Without `in_batches`, in a simulation, and while
+    /// the socket's name is being looked up, an address makes the send fail with ENOTSUP. A mark is not sent then.
     pub fn send_with(
         &mut self,
         to: impl Into<SocketAddr>,

@@ -16,15 +16,12 @@ use crate::net::values::DatagramId;
 
 use super::sockets::Sockets;
 
-/// One UDP socket, borrowed from its loop: [`cx.socket`](crate::DatagramContext) in a callback of its own,
-/// `event_loop.datagram_socket(id)` outside, and [`Sockets::datagram_socket`](crate::Sockets::datagram_socket) in every
-/// other callback.
+/// One UDP socket, borrowed from its loop: [`cx.socket`](crate::DatagramContext) in its own callbacks,
+/// `event_loop.datagram_socket(id)` outside, [`Sockets::datagram_socket`](crate::Sockets::datagram_socket) elsewhere.
 ///
 /// No method calls a handler. A view of a socket that is gone is harmless. Getters answer as for a closed socket, and
-/// the other methods do nothing, or return [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING).
-///
-/// `{:?}` shows the socket as it is:
-/// `DatagramSocket { id: 0v1, local: 127.0.0.1:53, peer: None, queued: 0 }`.
+/// the other methods do nothing, or return [`ERR_SOCKET_DGRAM_NOT_RUNNING`](crate::Error::DATAGRAM_NOT_RUNNING). `{:?}`
+/// shows the socket as it is: `DatagramSocket { id: 0v1, local: 127.0.0.1:53, peer: None, queued: 0 }`.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -83,25 +80,21 @@ impl<'a> DatagramSocket<'a> {
 
 /// Sending.
 impl DatagramSocket<'_> {
-    /// Sends `bytes` to `to`, as one datagram, within this call. With `in_batches`, the datagram waits for the flush of
-    /// the turn instead, or until many bytes are queued. A datagram that the kernel takes within the call costs no
-    /// allocation.
+    /// Sends `bytes` to `to`, as one datagram, within this call. It allocates nothing if the kernel takes the datagram.
+    /// With `in_batches`, the datagram waits for the flush of the turn instead, or until many bytes are queued.
     ///
-    /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or if the datagram waits in the
-    /// socket's queue. [`DatagramFlow::Full`] asks the caller to wait for
-    /// [`on_drain`](crate::DatagramHandler::on_drain), because the queue has reached the [high
-    /// watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means that this datagram is lost.
-    /// Either a limit on queued bytes leaves no space for it, even after the
-    /// [policy](crate::DatagramOptions::drop_policy) has dropped others. Or the send has failed or is refused, and
+    /// The answer is [`DatagramFlow::Open`] if the kernel has taken the datagram, or if it waits in the socket's queue.
+    /// [`DatagramFlow::Full`] asks the caller to wait for [`on_drain`](crate::DatagramHandler::on_drain), because the
+    /// queue has reached the [high watermark](crate::DatagramOptions::high_water_mark). [`DatagramFlow::Dropped`] means
+    /// that this datagram is lost. Either a limit on queued bytes leaves no space, even after the
+    /// [policy](crate::DatagramOptions::drop_policy) has dropped others. Or the send has failed or is refused:
     /// [`on_error`](crate::DatagramHandler::on_error) gets the reason, unless 32 events wait for the handler already.
-    /// [`DatagramFlow::Closed`] means that the socket is closing or closed. An accepted datagram need not arrive: the
-    /// network may lose any datagram.
+    /// [`DatagramFlow::Closed`] means that the socket is closing or closed. The network may lose an accepted datagram.
     ///
-    /// A datagram that is longer than the network allows fails with EMSGSIZE. An empty datagram is sent as such. A
-    /// socket whose name is being looked up queues the datagram. On a connected socket, which has to use
-    /// [`send`](Self::send), the call answers `Dropped`, with
-    /// [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED). A socket of `connect_udp` counts as
-    /// connected from the call on.
+    /// A datagram that is longer than the network allows fails with EMSGSIZE; an empty one is sent as such. A socket
+    /// whose name is being looked up queues the datagram. A connected socket, which has to use [`send`](Self::send),
+    /// answers `Dropped`, with [`ERR_SOCKET_DGRAM_IS_CONNECTED`](crate::Error::DATAGRAM_IS_CONNECTED). A socket of
+    /// `connect_udp` counts as connected from the call on.
     ///
     /// ```
     /// use netloop::{DatagramContext, DatagramHandler, DatagramFlow};
@@ -169,12 +162,10 @@ impl DatagramSocket<'_> {
 
 /// The life of the socket.
 impl DatagramSocket<'_> {
-    /// Connects the socket to `peer`: from now on the socket sends to `peer`, and the kernel accepts datagrams from `peer`
-    /// alone. Datagrams of others that had arrived before still come. No packet is sent, so the result says nothing about
-    /// the peer. [`on_connect`](crate::DatagramHandler::on_connect) follows.
-    ///
-    /// The socket then stays connected until it closes. Node's `disconnect` has no counterpart, because the standard
-    /// library has no safe call for it.
+    /// Connects the socket to `peer` until it closes: the socket sends to `peer`, and the kernel accepts datagrams from
+    /// `peer` alone. Datagrams of others that had arrived before still come. No packet is sent, so the result says
+    /// nothing about the peer. [`on_connect`](crate::DatagramHandler::on_connect) follows. Node's `disconnect` has no
+    /// counterpart, because the standard library has no safe call for it.
     ///
     /// # Errors
     ///
@@ -191,8 +182,7 @@ impl DatagramSocket<'_> {
         connected.unwrap_or_else(|| Err(not_running()))
     }
 
-    /// Stops receiving. The kernel keeps as many datagrams as its buffer holds, and drops the others. The rest of a
-    /// batch that was received before still comes.
+    /// Stops receiving. The kernel drops datagrams beyond its buffer. The rest of a batch received before still comes.
     pub fn pause(&mut self) {
         self.set_paused(true);
     }
@@ -214,16 +204,15 @@ impl DatagramSocket<'_> {
         self.datagrams().is_some_and(Datagrams::is_paused)
     }
 
-    /// Closes the socket at once. Its address is free again, unless the descriptor has a duplicate. The queued
-    /// datagrams are lost; with `in_batches`, they are first offered to the kernel. The only event that still comes is
-    /// [`on_close`](crate::DatagramHandler::on_close), in the next close phase. Closing a socket twice is harmless. In
-    /// a [forked child](crate::EventLoop#forks) this call does nothing.
+    /// Closes the socket at once. Its address is free again, unless the descriptor has a duplicate. Queued datagrams
+    /// are lost; with `in_batches`, they are first offered to the kernel. Only
+    /// [`on_close`](crate::DatagramHandler::on_close) still comes, in the next close phase. A second call, or one in a
+    /// [forked child](crate::EventLoop#forks), does nothing.
     pub fn close(&mut self) {
         self.net.close_datagrams(self.id);
     }
 
-    /// Closes the socket once its queue is sent, which is at once for an empty queue. Until then the socket receives
-    /// nothing, and takes no further datagrams.
+    /// Closes the socket once its queue is sent. Until then it receives nothing, and takes no further datagrams.
     pub fn close_soon(&mut self) {
         self.net.close_datagrams_soon(self.id);
     }
@@ -233,25 +222,22 @@ impl DatagramSocket<'_> {
         self.datagrams().is_none_or(Datagrams::is_closed)
     }
 
-    /// Takes the socket out of the loop. For the loop, the socket is closed from now on. The queued datagrams are lost.
-    /// The standard library, another loop or another process can then use the socket, which is still non-blocking.
-    ///
-    /// Returns `None` if the socket is not bound yet, is closed, or sends in batches, in a simulation, and in a [forked
+    /// Takes the socket out of the loop, for which it is closed from now on. Queued datagrams are lost. The standard
+    /// library, another loop or another process can use the socket, which is still non-blocking. Returns `None` if the
+    /// socket is not bound yet, closed, or in batches, in a simulation, and in a [forked
     /// child](crate::EventLoop#forks).
     #[must_use = "dropping the socket closes it"]
     pub fn detach(&mut self) -> Option<std::net::UdpSocket> {
         self.net.detach_datagrams(self.id)
     }
 
-    /// Makes the socket keep [`run`](crate::EventLoop::run) going. This is the default, until a call of
-    /// [`release`](Self::release).
+    /// Makes the socket keep [`run`](crate::EventLoop::run) going, the default until [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.net.hold(self.id.0);
     }
 
-    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there. Queued datagrams still keep `run`
-    /// going.
+    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there, unless datagrams are queued.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
@@ -280,8 +266,7 @@ impl DatagramSocket<'_> {
 
 /// The addresses and the counters.
 impl DatagramSocket<'_> {
-    /// Returns the address that the socket is bound to, with the port that the system chose. `None` until the socket is
-    /// bound. Known also after the close, within `on_close`.
+    /// Returns the bound address, with the port that the system chose, also within `on_close`. `None` before the bind.
     #[doc(alias = "address")]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.datagrams()?.local()
@@ -297,8 +282,7 @@ impl DatagramSocket<'_> {
         self.datagrams().map(Datagrams::counts).unwrap_or_default()
     }
 
-    /// Returns the number of datagrams that were received for the handler, whole or truncated. A datagram that the
-    /// block list discards is not counted.
+    /// Returns the number of received datagrams, whole or truncated. Those that the block list discards do not count.
     pub fn received_datagrams(&self) -> u64 {
         self.counts().received
     }

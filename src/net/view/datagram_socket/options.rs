@@ -24,8 +24,7 @@ impl DatagramSocket<'_> {
         self.set("broadcast", UdpOption::Broadcast(on))
     }
 
-    /// Sets the number of hops of a sent datagram, from 1 to 255:
-    /// [`DatagramOptions::ttl`](crate::DatagramOptions::ttl).
+    /// Sets the number of hops of a sent datagram, from 1 to 255 ([`ttl`](crate::DatagramOptions::ttl)).
     ///
     /// # Errors
     ///
@@ -34,8 +33,7 @@ impl DatagramSocket<'_> {
         self.set("ttl", UdpOption::Ttl(hops))
     }
 
-    /// Sets the number of hops of a multicast datagram, from 0 to 255:
-    /// [`DatagramOptions::multicast_ttl`](crate::DatagramOptions::multicast_ttl).
+    /// Sets the hops of a multicast datagram, from 0 to 255 ([`multicast_ttl`](crate::DatagramOptions::multicast_ttl)).
     ///
     /// # Errors
     ///
@@ -59,8 +57,7 @@ impl DatagramSocket<'_> {
     ///
     /// # Errors
     ///
-    /// The system's error; ENOTSUP for the number of an interface on an IPv4 socket, and EINVAL for an address of one
-    /// on an IPv6 socket.
+    /// The system's error; ENOTSUP for the number of an interface on IPv4, and EINVAL for the address of one on IPv6.
     #[doc(alias = "setMulticastInterface")]
     pub fn set_multicast_interface(
         &mut self,
@@ -92,8 +89,7 @@ impl DatagramSocket<'_> {
     /// # Errors
     ///
     /// ERR_INVALID_ARGUMENT if `group` is no multicast address. The system's error: EADDRINUSE for a second join,
-    /// ENODEV for an interface that is not there. EINVAL for an IPv6 group with the address of an interface, in place
-    /// of its number.
+    /// ENODEV for a missing interface. EINVAL for an IPv6 group with an interface's address in place of its number.
     #[doc(alias = "addMembership")]
     pub fn join_multicast(
         &mut self,
