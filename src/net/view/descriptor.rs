@@ -12,16 +12,15 @@ use super::socket::Socket;
 impl Socket<'_> {
     /// Returns the socket's descriptor, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Reading from it, writing to it, or making it block contradicts the
-    /// state that the loop keeps for the socket. Returns `None` for a socket that is closed, that has not yet chosen an
-    /// address of its name, or that is simulated.
-    ///
-    /// A connect to an address is made after its `on_connection_attempt` has returned. So an option that is set there,
-    /// or right after the call of `connect`, is set before the first packet leaves.
+    /// The descriptor still belongs to the loop. Reading, writing or blocking mode contradicts the state that the loop
+    /// keeps. Returns `None` for a socket that is closed, that has not yet chosen an address of its name, or that is
+    /// simulated. A connect to an address is made after its `on_connection_attempt` has returned. So an option that is
+    /// set there, or right after the call of `connect`, is set before the first packet leaves.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
     /// each read costs one more system call (`fcntl(2)`), because another holder may make the socket block. The close
-    /// costs up to three more (`epoll_ctl(2)`, `getsockopt(2)`, `shutdown(2)`). The close turns a non-zero SO_LINGER
+    /// costs up to three more (`epoll_ctl(2)`, `getsockopt(2)`, `shutdown(2)`). It turns off a non-zero SO_LINGER,
+    /// which would make the loop wait.
     /// off, because the system would otherwise make the loop wait.
     ///
     /// ```
@@ -47,15 +46,13 @@ impl Socket<'_> {
 
     /// Returns a duplicate of the socket's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// The duplicate refers to the same connection. The end of this side reaches the peer all the same, whether by
-    /// [`end`](Self::end), by [`destroy_soon`](Self::destroy_soon) or in answer to the peer's end. After
-    /// [`destroy`](Self::destroy), a failure or the drop of the loop, the connection lives on in the duplicate. So a
-    /// [`reset`](Self::reset) reaches the peer only when the last duplicate is closed.
+    /// The end of this side still reaches the peer, by [`end`](Self::end), [`destroy_soon`](Self::destroy_soon) or in
+    /// answer to the peer's end. After [`destroy`](Self::destroy), a failure or the drop of the loop, the connection
+    /// lives on in the duplicate. So a [`reset`](Self::reset) reaches the peer only when the last duplicate is closed.
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
-    /// EMFILE.
+    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
@@ -65,12 +62,10 @@ impl Socket<'_> {
 impl Server<'_> {
     /// Returns the descriptor that the server listens with, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Accepting from it or making it block contradicts the state that the
-    /// loop keeps for the server. Returns `None` for a server that does not listen, and in a simulation.
-    ///
-    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
-    /// each accept costs one more system call, and for a TCP connection two. These calls undo what another holder of
-    /// the socket may have set: blocking mode, and SO_LINGER.
+    /// The descriptor still belongs to the loop. Accepting or blocking mode contradicts the state that the loop keeps.
+    /// Returns `None` for a server that does not listen, and in a simulation. The loop notes that the descriptor may be
+    /// duplicated, so this method borrows the view mutably. From then on, each accept costs one more system call, and
+    /// for a TCP connection two. They undo blocking mode and SO_LINGER of another holder of the socket.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
@@ -79,18 +74,14 @@ impl Server<'_> {
 
     /// Returns a duplicate of the server's [`descriptor`](Self::descriptor), which the caller owns.
     ///
-    /// The duplicate refers to the same listening socket. Until the duplicate is closed too, the port stays taken. The
-    /// system queues new peers for the holder of the duplicate, even after the [close](Self::close) of this server. A
-    /// successor can accept from the same backlog with the duplicate, while this server still accepts. To give the
-    /// whole socket away, call [`detach`](Self::detach).
-    ///
-    /// The file of a Unix socket stays from now on when this server closes, because the file is the address of the
-    /// duplicate too.
+    /// The port stays taken until the duplicate is closed too. The system queues new peers for the duplicate's holder,
+    /// even after the [close](Self::close) of this server. A successor can accept from the same backlog with the
+    /// duplicate, while this server still accepts. To give the whole socket away, call [`detach`](Self::detach). The
+    /// file of a Unix socket stays when this server closes, because the file is the address of the duplicate too.
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
-    /// EMFILE.
+    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         let duplicate = duplicate(self.descriptor())?;
         self.net.leave_path(self.id);
@@ -102,12 +93,10 @@ impl Server<'_> {
 impl DatagramSocket<'_> {
     /// Returns the descriptor of the UDP socket, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Receiving from it, or making it block, contradicts the state that the loop
-    /// keeps for the socket. Returns `None` for a socket that is closed or not bound yet, and in a simulation.
-    ///
-    /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
-    /// each receive and send costs one more system call (`fcntl(2)`), or each batch: another holder may make the socket
-    /// block.
+    /// The descriptor still belongs to the loop. Receiving or blocking mode contradicts the state that the loop keeps.
+    /// Returns `None` for a socket that is closed or not bound yet, and in a simulation. The loop notes that the
+    /// descriptor may be duplicated, so this method borrows the view mutably. From then on, each receive, send or batch
+    /// costs one more system call (`fcntl(2)`): another holder may make the socket block.
     ///
     /// ```
     /// use netloop::DatagramSocket;
@@ -126,13 +115,11 @@ impl DatagramSocket<'_> {
         self.net_mut().lend_datagrams(id)
     }
 
-    /// Returns a duplicate of the socket's [`descriptor`](Self::descriptor), which the caller owns. The address stays taken
-    /// until the duplicate is closed too.
+    /// Returns a duplicate of the [`descriptor`](Self::descriptor), for the caller to own. It keeps the address taken.
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
-    /// EMFILE.
+    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
