@@ -13,9 +13,7 @@ use super::socket::Socket;
 /// One server, borrowed from its loop: `event_loop.server(id)` outside, [`Sockets::server`](crate::Sockets::server) and
 /// [`Socket::server`](crate::Socket::server) in a callback.
 ///
-/// A view of a server that is gone is harmless: getters answer as for a closed server, and the other methods do
-/// nothing.
-///
+/// A view of a server that is gone is harmless: getters answer as for a closed one, and other methods do nothing.
 /// `{:?}` shows the server as it is: `Server { id: 0v1, state: Listening, on: 127.0.0.1:7000, connections: 3 }`.
 ///
 /// ```
@@ -65,10 +63,8 @@ impl<'a> Server<'a> {
 /// Listening.
 impl Server<'_> {
     /// Stops listening at once. The system refuses new peers, and the peers in the backlog, unless the descriptor has a
-    /// duplicate.
-    ///
-    /// The server's connections stay usable. The server's `on_close` is called after the `on_close` of its last
-    /// connection. Closing a server twice is harmless. In a [forked child](crate::EventLoop#forks) this does nothing.
+    /// duplicate. The server's connections stay usable; after the last one's `on_close`, the server's own is called.
+    /// Closing a server twice is harmless. In a [forked child](crate::EventLoop#forks) this does nothing.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};
@@ -85,13 +81,11 @@ impl Server<'_> {
         self.net.close_server(self.id);
     }
 
-    /// Takes the listening socket out of the loop and closes the server. The standard library, another loop or another
-    /// process can then use the socket.
-    ///
-    /// The peers in the backlog stay with the socket, and further peers join them: no peer is refused. The socket is
-    /// still non-blocking, and the file of a Unix socket stays. The server's connections stay usable, as after
-    /// [`close`](Self::close). Returns `None` if the server does not listen, in a simulation, and in a
-    /// [forked child](crate::EventLoop#forks).
+    /// Takes the listening socket out of the loop, for the standard library, another loop or another process, and
+    /// closes the server. No peer is refused: the peers in the backlog stay with the socket, and further peers join
+    /// them. The socket is still non-blocking, and the file of a Unix socket stays. The server's connections stay
+    /// usable. Returns `None` if the server does not listen, in a simulation, and in a [forked
+    /// child](crate::EventLoop#forks).
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId, StdListener};
@@ -207,11 +201,10 @@ impl Server<'_> {
     }
 
     /// Returns the sockets that the server accepted and that are not gone, in no particular order. A socket whose
-    /// [filters](crate::Filter) are not ready is left out: the server is told of it later.
-    ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
-    /// are those at the time of the call. The call looks at every socket of the loop, and allocates 8 bytes for each
-    /// socket of the server. A program that needs the sockets for every message should keep a list of its own.
+    /// [filters](crate::Filter) are not ready is left out: the server is told of it later. The iterator owns the ids of
+    /// the time of the call, so the loop body may write to the sockets and close them. The call looks at every socket
+    /// of the loop, and allocates 8 bytes for each of the server. A program that needs the sockets for every message
+    /// should keep its own list.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};
@@ -271,8 +264,7 @@ impl Server<'_> {
         self.net.broadcast(sockets, bytes)
     }
 
-    /// Destroys all connections of the server. Without this call, a server that was closed waits until its connections
-    /// end.
+    /// Destroys all connections of the server. Otherwise, a closed server waits until its connections end.
     #[doc(alias = "closeAllConnections")]
     pub fn destroy_connections(&mut self) {
         let sockets: Vec<_> = self.net.sockets_of(self.id).collect();
@@ -281,15 +273,13 @@ impl Server<'_> {
         }
     }
 
-    /// Returns the largest number of connections that the server holds at once; `None` if the server has no limit of
-    /// its own.
+    /// Returns the largest number of connections that the server holds at once; `None` without a limit of its own.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(&self) -> Option<usize> {
         self.listener().and_then(Listener::max_connections)
     }
 
-    /// Sets the largest number of connections that the server holds at once; `None` for no limit but the loop's. With
-    /// 0, the server closes every new connection.
+    /// Sets the largest number of connections at once; `None` leaves the loop's limit, 0 closes every new connection.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};

@@ -11,10 +11,8 @@ use super::server::Server;
 use super::socket::Socket;
 use super::source::Source;
 
-/// The view of all sockets, servers, UDP sockets and sources of a loop. This view serves mainly the callbacks that have
-/// no socket of their own: those of timers, deferred calls, posts and servers.
-///
-/// `{:?}` shows two numbers: `Sockets { sockets: 3, servers: 1 }`.
+/// The view of all sockets, servers, UDP sockets and sources of a loop, mainly for callbacks without a socket of their
+/// own: timers, deferred calls, posts and servers. `{:?}` shows two numbers: `Sockets { sockets: 3, servers: 1 }`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,11 +97,9 @@ impl<'a> Sockets<'a> {
     }
 
     /// Returns the ids of all sockets but UDP sockets, in no particular order. They include accepted sockets whose
-    /// [filters](crate::Filter) are not ready, which their server was not told of. Bytes that are written to such a socket
-    /// leave before those of its handler.
-    ///
-    /// The iterator owns its ids and borrows nothing, so the loop body may write to the sockets and close them. The ids
-    /// are those at the time of the call. The call allocates 8 bytes for each socket.
+    /// [filters](crate::Filter) are not ready, which their server was not told of. Bytes that are written to such a
+    /// socket leave before those of its handler. The iterator owns the ids of the time of the call, so the loop body
+    /// may write to the sockets and close them. The call allocates 8 bytes for each socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();

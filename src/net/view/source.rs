@@ -9,14 +9,12 @@ use crate::net::values::{Interest, SourceId};
 /// One source of the program, borrowed from its loop: `event_loop.source(id)` outside,
 /// [`Sockets::source`](crate::Sockets::source) in a callback.
 ///
-/// The view does not reach the object itself, which lies beside its handler. A callback of the source gets the object
-/// as [`cx.source`](crate::SourceContext), and [`on_close`](crate::SourceHandler::on_close) or
-/// [`detach_source`](crate::EventLoop::detach_source) returns it.
+/// The object itself lies beside its handler. A callback gets it as [`cx.source`](crate::SourceContext), and
+/// [`on_close`](crate::SourceHandler::on_close) or [`detach_source`](crate::EventLoop::detach_source) returns it.
 ///
-/// A view of a source that is gone is harmless: getters answer as for a closed source, and the other methods do
-/// nothing.
-///
-/// `{:?}` shows the source as it is: `Source { id: 2v1, interest: Interest(READABLE), is_held: true, is_closed: false }`.
+/// A view of a source that is gone is harmless: getters answer as for a closed one, and other methods do nothing.
+/// `{:?}` shows the source as it is: `Source { id: 2v1, interest: Interest(READABLE), is_held: true, is_closed: false
+/// }`.
 ///
 /// ```
 /// use mio::net::UdpSocket;
@@ -67,20 +65,18 @@ impl<'a> Source<'a> {
         self.net.source_interest(self.id)
     }
 
-    /// Adds `interest` to the directions in which the loop calls the handler. No system call is made. Readiness that
-    /// the kernel reported before is not lost.
+    /// Makes the loop call the handler for `interest` too, without a system call. No earlier readiness is lost.
     pub fn want(&mut self, interest: Interest) {
         self.net.want(self.id, interest);
     }
 
-    /// Removes `interest` from the directions in which the loop calls the handler. No system call is made, and the loop
-    /// keeps the kernel's reports for a later [`want`](Self::want).
+    /// Ends the handler's calls for `interest`, without a system call. The loop keeps the kernel's reports for a later
+    /// [`want`](Self::want).
     pub fn unwant(&mut self, interest: Interest) {
         self.net.unwant(self.id, interest);
     }
 
-    /// Makes the source keep [`run`](crate::EventLoop::run) going. This is the default, until a call of
-    /// [`release`](Self::release).
+    /// Makes the source keep [`run`](crate::EventLoop::run) going, the default until [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.net.hold(self.id.0);
