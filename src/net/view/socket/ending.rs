@@ -53,10 +53,8 @@ impl Socket<'_> {
         flow
     }
 
-    /// Ends this side and closes as soon as everything is sent, without waiting for the peer's end.
-    ///
-    /// Bytes that the peer sends before the close may be lost. If received bytes are unread at the close, the system
-    /// sends a reset to the peer.
+    /// Ends this side and closes as soon as everything is sent, without waiting for the peer's end. Bytes that the peer
+    /// sends before the close may be lost. If received bytes are unread at the close, the system sends a reset.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -78,20 +76,18 @@ impl Socket<'_> {
     }
 
     /// Closes the socket now. Bytes that the kernel does not take at once are lost. In the next close phase, `on_sent`
-    /// comes for each token that still waits, and then `on_close`. No other event comes. Destroying a socket twice is
+    /// comes for each token that still waits, then `on_close`, and no other event. Destroying a socket twice is
     /// harmless.
     ///
     /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
     /// one. If received bytes are unread, the system sends a RST instead. [`reset`](Self::reset) tells the peer of the
-    /// loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first.
+    /// loss, and [`destroy_soon`](Self::destroy_soon) sends the bytes first. A duplicate of the descriptor (made before
+    /// [`adopt`](crate::EventLoop::adopt), from a borrowed one or by a fork) keeps the connection open, as in Node.
     ///
-    /// A duplicate of the descriptor keeps the connection open, as in Node. The descriptor may have been duplicated
-    /// before [`adopt`](crate::EventLoop::adopt), by a program that has borrowed it, or by a fork.
-    ///
-    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). The reason is `TimedOut` instead if the idle
-    /// timeout was reported, and neither a byte nor the peer's end has come since. It is `TimedOut` too if the call
-    /// comes from [`on_deadline`](crate::SocketHandler::on_deadline) and the deadline was not changed there. A TCP peer
-    /// then gets a reset if bytes are lost.
+    /// The reason is [`CloseReason::Local`](crate::CloseReason::Local). It is `TimedOut` if the idle timeout was
+    /// reported, and neither a byte nor the peer's end has come since. It is `TimedOut` too in
+    /// [`on_deadline`](crate::SocketHandler::on_deadline), unless the deadline was changed there. A TCP peer then gets
+    /// a reset if bytes are lost.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -110,8 +106,7 @@ impl Socket<'_> {
         self.net.destroy(self.id, None);
     }
 
-    /// Closes the socket now, because of `error`. The handler's `on_error` gets the error before `on_close`. If the
-    /// socket is closed already, the call has no effect.
+    /// Closes the socket now, because of `error`: `on_error` gets it before `on_close`. No effect on a closed socket.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -155,8 +150,7 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_HANDLE_TYPE if the socket is not TCP: it has no reset, and lives on. Otherwise the error of
-    /// `setsockopt(2)`.
+    /// ERR_INVALID_HANDLE_TYPE if the socket is not TCP, and it lives on. Otherwise the error of `setsockopt(2)`.
     #[doc(alias = "resetAndDestroy")]
     pub fn reset(&mut self) -> Result<()> {
         let reset = self.net.begin_close(self.id, Connection::reset);
@@ -168,17 +162,15 @@ impl Socket<'_> {
         })
     }
 
-    /// Takes the connection out of the loop, so that the standard library or another loop can use it. Returns the
-    /// stream, with the bytes that were written and that the kernel has not taken yet.
+    /// Takes the connection out of the loop, for the standard library or another loop. Returns the stream, with the
+    /// written bytes that the kernel has not taken yet. The loop has read nothing ahead, and the stream is still
+    /// non-blocking. The socket closes with [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection
+    /// stays open.
     ///
-    /// The loop has read nothing ahead, and the stream is still non-blocking. The socket closes with
-    /// [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
-    ///
-    /// Returns `None` while the socket is connecting, and after its close or an error. Also returns `None` in a
-    /// simulation, in a [forked child](crate::EventLoop#forks), for an input (`read_input`), and for a socket with
-    /// [filters](crate::Filter), such as TLS. The same holds while received bytes wait in the loop. A handler has given
-    /// them back ([`unread`](Self::unread)), or they came together with a [PROXY
-    /// header](crate::ListenOptions::proxy_protocol).
+    /// Returns `None` while the socket is connecting, and after its close or an error. Also in a simulation, in a
+    /// [forked child](crate::EventLoop#forks), for an input (`read_input`), and with [filters](crate::Filter), such as
+    /// TLS. The same holds while received bytes wait in the loop: a handler gave them back ([`unread`](Self::unread)),
+    /// or they came with a [PROXY header](crate::ListenOptions::proxy_protocol).
     ///
     /// ```
     /// use std::io::Write;

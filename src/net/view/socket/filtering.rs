@@ -12,12 +12,11 @@ impl Socket<'_> {
     /// Puts `filter` between the wire and the handler from here on, as STARTTLS does with TLS. The filters that the
     /// socket has already stay between the wire and this one.
     ///
-    /// Bytes that were written before leave without this filter. Bytes that are written after this call wait until the
-    /// filter is [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes, once more.
-    /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call.
-    ///
-    /// `unread` are the bytes of the handler's `on_data` that the handler has not used. These bytes came without the
-    /// filter, and may be an attacker's. So the call fails if there are any.
+    /// Bytes written before leave without this filter. Bytes written after this call wait until the filter is
+    /// [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes once more.
+    /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call. `unread` are the bytes of
+    /// its `on_data` that the handler has not used. They came without the filter, and may be an attacker's, so the call
+    /// fails if there are any.
     ///
     /// # Errors
     ///
@@ -41,8 +40,7 @@ impl Socket<'_> {
         })
     }
 
-    /// Returns the filter of the type `F`, so that the program can call its methods. If the socket has several of this
-    /// type, returns the nearest to the handler; if it has none, `None`.
+    /// Returns the filter of the type `F`, for calls of its methods: of several, the nearest to the handler.
     pub fn filter<F: Filter + 'static>(&self) -> Option<&F> {
         self.connection()?.find_filter()
     }
@@ -94,15 +92,13 @@ impl Socket<'_> {
             .map(crate::net::tls::TlsFilter::negotiated)
     }
 
-    /// Returns the header of the PROXY protocol with which the connection began. `None` if it began without one: see
-    /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol).
+    /// Returns the [PROXY header](crate::ListenOptions::proxy_protocol) with which the connection began, if any.
     pub fn proxy_header(&self) -> Option<&ProxyHeader> {
         self.filter::<ProxyFilter>()?.header()
     }
 
-    /// Returns the address of the proxy that has sent the [header](Self::proxy_header). If the header has the client's
-    /// address, [`peer_address`](Self::peer_address) returns that instead. `None` without a header, and for a proxy at
-    /// a Unix socket.
+    /// Returns the address of the proxy that sent the [header](Self::proxy_header). The client's, if the header has it,
+    /// is the [`peer_address`](Self::peer_address). `None` without a header, and for a proxy at a Unix socket.
     pub fn proxy_address(&self) -> Option<SocketAddr> {
         self.filter::<ProxyFilter>()?.proxy()
     }

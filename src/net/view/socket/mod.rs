@@ -26,9 +26,8 @@ use super::sockets::Sockets;
 /// One socket, borrowed from its loop: [`cx.socket`](crate::Context) in a callback, `event_loop.socket(id)` outside.
 ///
 /// A method marks the socket, or makes its system calls at once. No method calls a handler. A view of a socket that is
-/// gone is harmless. Getters answer as for a closed socket, and the other methods do nothing or return an error.
-///
-/// `{:?}` shows the socket as it is: `Socket { id: 3v7, state: Open, peer: 127.0.0.1:5000, queued: 1204 }`.
+/// gone is harmless: getters answer as for a closed socket, and the other methods do nothing or return an error. `{:?}`
+/// shows the socket as it is: `Socket { id: 3v7, state: Open, peer: 127.0.0.1:5000, queued: 1204 }`.
 ///
 /// # From one socket to another
 ///
@@ -89,8 +88,7 @@ impl<'a> Socket<'a> {
         self.id
     }
 
-    /// Returns the view of the socket `id` of the same loop. `id` may be this socket's, or that of a socket that is
-    /// gone.
+    /// Returns the view of the socket `id` of the same loop, which may also be this socket, or gone.
     pub fn socket(&mut self, id: SocketId) -> Socket<'_> {
         Socket::new(self.net, id)
     }
@@ -146,7 +144,6 @@ impl<'a> Socket<'a> {
         self.net.answer_deadline(self.id);
     }
 
-    /// Whether the peer's end is known, also after the close.
     pub(crate) fn has_peer_ended(&self) -> bool {
         self.connection().is_some_and(Connection::has_peer_ended)
     }
@@ -155,8 +152,6 @@ impl<'a> Socket<'a> {
         self.net.request(self.id, Connection::pause_for_pipe);
     }
 
-    /// Closes the socket once its queue is sent, because the other socket of its pipe has closed. If the bytes of the
-    /// pipe `are_cut_short`, the close is a RST, unless a FIN was promised.
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
         self.net.request_now(self.id, |connection, registration| {
             connection.close_behind_pipe(are_cut_short, error, registration);

@@ -14,12 +14,10 @@ impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
     /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions.
     ///
-    /// A failure, such as a reset by the peer, is still reported at once if no received bytes are unread. The peer must
-    /// not have ended before it either. Otherwise the socket holds the failure: [`is_peer_gone`](Self::is_peer_gone)
-    /// tells of it. After `resume`, the bytes come first, then `on_end` if the peer had ended before, then `on_error`
-    /// and `on_close`. The [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows itself
-    /// discards the received bytes at a reset.
-    ///
+    /// A failure, such as a reset by the peer, is reported at once if no received bytes are unread and the peer had not
+    /// ended. Otherwise the socket holds the failure, and [`is_peer_gone`](Self::is_peer_gone) tells of it. After
+    /// `resume`, the bytes come first, then `on_end` if the peer had ended before, then `on_error` and `on_close`. The
+    /// [`unread_timeout`](crate::SocketOptions::unread_timeout) limits the wait. Windows discards the bytes at a reset.
     /// If this side has ended, and the peer ends while no bytes are unread, `on_end` comes in spite of the pause. Then
     /// the socket closes.
     ///
@@ -66,17 +64,15 @@ impl Socket<'_> {
         self.net.resume(self.id);
     }
 
-    /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and before
-    /// the end. While the socket is paused, the bytes wait. The handler or the [pipe](crate::LoopContext::pipe_both)
-    /// that the socket has by then gets them.
+    /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and the end,
+    /// but not during a pause. The handler or the [pipe](crate::LoopContext::pipe_both) that the socket has by then
+    /// gets them.
     ///
     /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of these
     /// bytes are delivered, so a peer cannot make them grow. The bytes are counted as read once, and are no activity.
     /// Without a pause, the same bytes come again at once. So a handler that waits for the rest of a message has to
-    /// store the first part itself.
-    ///
-    /// Returns whether the bytes were taken. Returns `false` if the socket cannot have received them: it is not open
-    /// yet, or is closed, or the peer's end was reported already. Without memory for the bytes, the socket fails.
+    /// store the first part itself. Returns `false` if the socket cannot have received the bytes: it is not open yet,
+    /// or is closed, or the peer's end was reported already. Without memory for the bytes, the socket fails.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -111,8 +107,7 @@ impl Socket<'_> {
         self.net.give_back(self.id, bytes)
     }
 
-    /// Makes the socket keep [`run`](crate::EventLoop::run) going while the socket is open. This is the default, until
-    /// a call of [`release`](Self::release).
+    /// Makes the open socket keep [`run`](crate::EventLoop::run) going, the default until [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.net.hold(self.id.0);
@@ -120,16 +115,15 @@ impl Socket<'_> {
 
     /// Allows [`run`](crate::EventLoop::run) to return while the socket is open. A second call has no further effect.
     ///
-    /// As in Node, `run` still goes on while the socket is connecting or exchanges the bytes of a handshake. `run` also
-    /// goes on while the socket has unsent bytes or an unsent end, so that no written byte is dropped. The timeouts on the
-    /// peer limit how long `run` goes on in this way. A peer that never reads could keep `run` going for ever. Each of
-    /// these prevents it: a [`write_stall_timeout`](crate::Limits::write_stall_timeout), a
+    /// As in Node, `run` still goes on while the socket connects or exchanges the bytes of a handshake. It also goes on
+    /// for unsent bytes or an unsent end: no written byte is dropped. A peer that never reads could keep `run` going
+    /// for ever. Each of these prevents it: a [`write_stall_timeout`](crate::Limits::write_stall_timeout), a
     /// [`min_send_rate`](crate::Limits::min_send_rate), an [`idle_timeout`](crate::SocketOptions::idle_timeout), a
     /// [deadline](Self::set_deadline) and, after [`end`](crate::Socket::end), a `close_timeout`.
     ///
-    /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going. If the loop is dropped then,
-    /// these bytes are lost, as at the end of a Node process. Only a call of `uncork` would send these bytes, and no
-    /// event need come in which the program could make this call.
+    /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going, because no event need come in
+    /// which the program could call `uncork`. If the loop is dropped then, they are lost, as at the end of a Node
+    /// process.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -163,12 +157,10 @@ impl Socket<'_> {
     ///
     /// The time counts from this call. `on_timeout` comes once, and again only after the next byte, the peer's end or a
     /// further call. A queued write that the peer does not take is no activity. As in Node, a byte counts from the
-    /// clock reading at the beginning of its turn. A write at the end of a long callback therefore counts from before
-    /// the callback.
-    ///
-    /// Like a byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the
-    /// [half-open timeout](crate::Limits::half_open_timeout). It does not put off the
-    /// [linger timeout](crate::Limits::linger_timeout) or a [deadline](Self::set_deadline).
+    /// beginning of its turn. A write at the end of a long callback therefore counts from before the callback. Like a
+    /// byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the [half-open
+    /// timeout](crate::Limits::half_open_timeout), but not the [linger timeout](crate::Limits::linger_timeout) or a
+    /// [deadline](Self::set_deadline).
     ///
     /// ```
     /// use std::time::Duration;
@@ -201,8 +193,7 @@ impl Socket<'_> {
         self.connection().and_then(Connection::idle_timeout)
     }
 
-    /// Sets TCP_NODELAY, at once or when the socket is connected. The call has no effect on a socket that is not TCP,
-    /// or is gone.
+    /// Sets TCP_NODELAY, at once or when the socket is connected. No effect on a socket that is not TCP, or is gone.
     ///
     /// # Errors
     ///
@@ -293,15 +284,13 @@ impl Socket<'_> {
         self.settings().is_some_and(|it| it.allow_half_open)
     }
 
-    /// Returns the high watermark: a write answers [`Flow::Full`](crate::Flow::Full) if at least so many bytes are
-    /// queued ([`high_water_mark`](crate::SocketOptions::high_water_mark)).
+    /// Returns the [`high_water_mark`](crate::SocketOptions::high_water_mark): the queue at which writes answer `Full`.
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(&self) -> usize {
         self.settings().map_or(0, |it| it.high_water_mark)
     }
 
-    /// Returns the low watermark: `on_drain` comes when the queue has shrunk to this number of bytes
-    /// ([`low_water_mark`](crate::SocketOptions::low_water_mark)).
+    /// Returns the [`low_water_mark`](crate::SocketOptions::low_water_mark): the queue at which `on_drain` comes.
     pub fn low_water_mark(&self) -> usize {
         self.settings()
             .map_or(0, |it| it.low_water_mark.min(it.high_water_mark))
@@ -313,14 +302,12 @@ impl Socket<'_> {
         self.settings().map_or(0, |it| it.limits.max_queued_bytes)
     }
 
-    /// Returns the [`close_timeout`](crate::SocketOptions::close_timeout), which counts once this side has
-    /// [ended](Self::end).
+    /// Returns the [`close_timeout`](crate::SocketOptions::close_timeout), counted from this side's [end](Self::end).
     pub fn close_timeout(&self) -> Option<Duration> {
         self.settings().and_then(|it| it.limits.close_timeout)
     }
 
-    /// Returns the time for which the socket keeps received bytes after a failure while it is [paused](Self::pause)
-    /// ([`unread_timeout`](crate::SocketOptions::unread_timeout)).
+    /// Returns the [`unread_timeout`](crate::SocketOptions::unread_timeout): how long a paused socket holds a failure.
     pub fn unread_timeout(&self) -> Option<Duration> {
         self.settings().and_then(|it| it.unread_timeout)
     }

@@ -53,13 +53,12 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::is_paused)
     }
 
-    /// Whether the connection has failed, for instance by a reset of the peer, and the socket still delivers the bytes
-    /// that were received before.
+    /// Whether the connection has failed, for instance by a reset, and the socket still delivers bytes received before.
     ///
     /// The socket holds the failure as long as it is [paused](Self::pause). Writes answer
     /// [`Flow::Closed`](crate::Flow::Closed), and queued bytes are lost and [counted](Self::queued_bytes). After
-    /// [`resume`](Self::resume) the bytes come, then `on_end` if the peer's end is known to have come before the failure,
-    /// then `on_error` and `on_close`. `false` once the socket is closed.
+    /// [`resume`](Self::resume) the bytes come, then `on_end` if the peer's end is known to have come before the
+    /// failure, then `on_error` and `on_close`. `false` once the socket is closed.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -90,9 +89,8 @@ impl Socket<'_> {
         self.connection().is_some_and(Connection::owes_drain)
     }
 
-    /// Returns the number of bytes that were received, counted after the filters have decoded them. During `on_data`,
-    /// the bytes of this event are counted. So are decoded bytes that came with the last flight of a handshake, from its end
-    /// on. The count stays until after `on_close`.
+    /// Returns the number of received bytes, as the filters decoded them, with those of the running `on_data`. Bytes
+    /// that came with the last flight of a handshake count from its end on. The count stays until after `on_close`.
     ///
     /// ```
     /// use netloop::{CloseReason, Context, SocketHandler};
@@ -186,8 +184,7 @@ impl Socket<'_> {
     }
 
     /// Returns the addresses that were tried, in the order of the attempts. Empty unless the socket connects to a name
-    /// with several addresses. Attempts overlap, so the last address is not always the one that the socket connected
-    /// to.
+    /// with several addresses. Attempts overlap, so the last address is not always the connected one.
     #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
     pub fn attempted_addresses(&self) -> Vec<SocketAddr> {
         self.connection()
@@ -195,13 +192,11 @@ impl Socket<'_> {
             .map_or_else(Vec::new, |race| race.attempted())
     }
 
-    /// Returns the name that the socket connects to or has connected to. `None` if the user gave no name.
     pub(crate) fn host(&self) -> Option<String> {
         Some(self.connection()?.race()?.host().to_owned())
     }
 
-    /// Returns the server that accepted the socket; `None` for every other socket. [`server`](Self::server) gives the
-    /// view of a server.
+    /// Returns the server that accepted the socket, if one did. [`server`](Self::server) gives its view.
     #[doc(alias = "server")]
     pub fn accepted_by(&self) -> Option<ServerId> {
         self.connection().and_then(Connection::server).map(ServerId)

@@ -6,11 +6,9 @@ use super::Socket;
 
 /// The deadline, and the rate of the peer.
 impl Socket<'_> {
-    /// Sets the deadline of the socket: after this time from now, the socket closes. No byte extends it. Each call replaces
-    /// the deadline, and `None` lifts it. At first there is none.
-    ///
-    /// An idle timeout does not protect against a peer that sends a byte now and then. A server sets one
-    /// deadline for each whole request:
+    /// Sets the deadline of the socket: after this time from now, the socket closes. No byte extends it. Each call
+    /// replaces the deadline, and `None` lifts it. At first there is none. An idle timeout does not protect against a
+    /// peer that sends a byte now and then. A server sets one deadline for each whole request:
     ///
     /// ```
     /// use std::time::Duration;
@@ -40,11 +38,9 @@ impl Socket<'_> {
     /// At the deadline, the bytes that have arrived are delivered first, and `on_data` may still set another deadline.
     /// Then [`on_deadline`](crate::SocketHandler::on_deadline) comes, if the socket is open and this side has not
     /// ended. It may send a last answer and end this side, or change the deadline. Otherwise `on_error` gets ETIMEDOUT,
-    /// and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). If this side has not ended,
-    /// a TCP peer gets a RST.
-    ///
-    /// The deadline counts while the socket is connecting or paused too, and stays when the handler is replaced. The
-    /// deadline does not keep [`run`](crate::EventLoop::run) going.
+    /// and the socket closes with [`CloseReason::TimedOut`](crate::CloseReason::TimedOut): with a RST to a TCP peer if
+    /// this side has not ended. The deadline also counts while the socket is connecting or paused, and stays when the
+    /// handler is replaced. It does not keep [`run`](crate::EventLoop::run) going.
     #[doc(alias("requestTimeout", "setTimeout"))]
     pub fn set_deadline(&mut self, after: impl Into<Option<Duration>>) {
         let after = after.into();
@@ -53,19 +49,16 @@ impl Socket<'_> {
         });
     }
 
-    /// Returns the time of the [deadline](Self::set_deadline); `None` if there is none, or if it lies beyond the range of
-    /// the clock.
+    /// Returns the time of the [deadline](Self::set_deadline), if there is one within the range of the clock.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.net.deadline_of(self.id)
     }
 
-    /// Says whether bytes of the peer are expected. While they are, the peer must send them at the
-    /// [least rate](crate::Limits::min_receive_rate). Without such a limit, the call does nothing.
-    ///
-    /// Only the program knows when a message is under way: a server expects bytes from the first byte of a request to its
-    /// last one. The grace of the rate begins with the call. A further `true` changes nothing. The time of a pause
-    /// does not count, nor does the time of connecting.
+    /// Says whether bytes of the peer are expected. While they are, the peer must send them at the [least
+    /// rate](crate::Limits::min_receive_rate). Without such a limit, the call does nothing. Only the program knows when
+    /// a message is under way: a server expects bytes from a request's first byte to its last. The grace of the rate
+    /// begins with the call; a further `true` changes nothing. The times of a pause and of connecting do not count.
     pub fn expect_bytes(&mut self, expects: bool) {
         self.net.request_now(self.id, |connection, registration| {
             connection.expect_bytes(expects, registration);
@@ -78,13 +71,10 @@ impl Socket<'_> {
     /// Arms a timer: [`on_timer`](crate::SocketHandler::on_timer) comes with `token`, once, when at least `after` has
     /// passed. If `token` is armed already, its timer is moved: it counts from this call.
     ///
-    /// The loop drops the timers of a socket as soon as the socket closes or its handler is replaced. No timer of a
-    /// socket keeps [`run`](crate::EventLoop::run) going. Without memory for a timer, the socket fails with ENOMEM. The
-    /// process aborts if there is none for the map from tokens to timers. The process may abort if there is none for a
-    /// timer that is moved.
-    ///
-    /// To notice a silent peer, no timer is needed: the [idle timeout](Self::set_idle_timeout) counts from the last
-    /// byte.
+    /// The loop drops the timers of a socket as soon as it closes or its handler is replaced. None of them keeps
+    /// [`run`](crate::EventLoop::run) going. Without memory for a timer, the socket fails with ENOMEM. The process
+    /// aborts if there is none for the map of the tokens, and may abort if there is none for a moved timer. To notice a
+    /// silent peer, no timer is needed: the [idle timeout](Self::set_idle_timeout) counts from the last byte.
     ///
     /// ```
     /// use std::time::Duration;

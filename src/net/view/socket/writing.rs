@@ -13,13 +13,11 @@ use super::Socket;
 impl Socket<'_> {
     /// Sends `bytes`, after everything that was written before.
     ///
-    /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when the
-    /// callback returns, and writes to other sockets leave in the next flush phase. A write of 16 KiB or more is
-    /// offered to the kernel at once, and only the rest is copied. While the socket is connecting, all bytes are
-    /// queued.
-    ///
-    /// The answer tells how full the queue is. A producer that can wait [pauses](Self::pause) at [`Flow::Full`] until
-    /// `on_drain`; other producers [ignore](Flow::ignore) the answer. An empty write changes nothing.
+    /// Small writes are gathered and leave in one system call: those of a socket's own callback when it returns, those
+    /// to other sockets in the next flush phase. A write of 16 KiB or more is offered to the kernel at once, and only
+    /// the rest is copied. A connecting socket queues all bytes. The answer tells how full the queue is. A producer
+    /// that can wait [pauses](Self::pause) at [`Flow::Full`] until `on_drain`; others [ignore](Flow::ignore) the
+    /// answer. An empty write changes nothing.
     ///
     /// ```
     /// use netloop::{Context, Flow, SocketHandler};
@@ -45,9 +43,8 @@ impl Socket<'_> {
 
     /// Sends formatted text: the method behind `write!(cx.socket, ..)` and `writeln!`.
     ///
-    /// The text is formatted completely before any of it is written, so a write that is refused sends nothing. The loop
-    /// formats the text in a buffer that it reuses; a literal needs no formatting and is not copied there. The answer
-    /// may be left unused, because most text is a short reply.
+    /// The text is formatted before any of it is written, so a refused write sends nothing. The loop formats in a
+    /// buffer that it reuses, except a literal. The answer may be left unused: most text is a short reply.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -69,8 +66,7 @@ impl Socket<'_> {
         self.net.write_formatted(self.id, arguments)
     }
 
-    /// Sends `bytes` without copying them: the part that the kernel does not take at once is kept as it is. Short
-    /// writes are copied instead, because that costs less.
+    /// Sends `bytes` without copying what the kernel does not take at once. Copies short bytes, which costs less.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -135,11 +131,10 @@ impl Socket<'_> {
     }
 
     /// Sets a marker: [`on_sent`](crate::SocketHandler::on_sent) comes with `token` once the kernel has taken every
-    /// byte written until now, or the bytes are lost. A marker replaces the callback of Node's `write`.
-    ///
-    /// If an earlier write was refused, or bytes are lost, [`on_sent`](crate::SocketHandler::on_sent) gets an error.
-    /// Its description says which. `on_sent` does not come for a socket that is gone, nor for a marker that is set in
-    /// the `on_sent` of a close. A socket that never calls this pays nothing for it.
+    /// byte written until now, or the bytes are lost. A marker replaces the callback of Node's `write`. If an earlier
+    /// write was refused, or bytes are lost, [`on_sent`](crate::SocketHandler::on_sent) gets an error. Its description
+    /// says which. `on_sent` does not come for a socket that is gone, nor for a marker that is set in the `on_sent` of
+    /// a close. A socket that never calls this pays nothing for it.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -172,15 +167,13 @@ impl Socket<'_> {
 
     /// Holds back everything that is written from now on, also after the running callback has returned.
     ///
-    /// The cork ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter). When
-    /// the queue reaches the high watermark, the held bytes leave, and later writes are held back again. Bytes that were
-    /// written before the call are sent within it, as in Node, unless the socket still connects. While some of them wait for
-    /// the kernel to have space, the cork holds nothing back. After `end`, a call of `cork` does nothing. Programs rarely
-    /// need a cork: the writes of one callback leave together anyway.
-    ///
-    /// Held bytes are no activity, so the idle timeout may come. [`destroy`](Self::destroy) drops them, and does not
-    /// offer them to the kernel. If the socket was [released](Self::release), held bytes do not keep
-    /// [`run`](crate::EventLoop::run) going.
+    /// The cork ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter); after
+    /// `end`, `cork` does nothing. At the high watermark, the held bytes leave, and later writes are held back again.
+    /// Bytes that were written before the call are sent within it, as in Node, unless the socket still connects. While
+    /// some of them wait for the kernel to have space, the cork holds nothing back. Programs rarely need a cork: the
+    /// writes of one callback leave together anyway. Held bytes are no activity, so the idle timeout may come.
+    /// [`destroy`](Self::destroy) drops them unoffered. They do not keep [`run`](crate::EventLoop::run) going if the
+    /// socket was [released](Self::release).
     ///
     /// ```
     /// use std::time::Duration;
@@ -205,8 +198,7 @@ impl Socket<'_> {
         self.net.cork(self.id);
     }
 
-    /// Sends the bytes that [`cork`](Self::cork) has held back: in the socket's own callback when it returns, and else
-    /// in the next flush phase.
+    /// Sends what [`cork`](Self::cork) held back: when the socket's own callback returns, else in the next flush phase.
     pub fn uncork(&mut self) {
         self.net.request(self.id, Connection::uncork);
     }
