@@ -30,8 +30,7 @@ pub enum AcceptLimit {
     Loop,
     /// The connections of the server: [`max_connections`](crate::Server::set_max_connections) of the server.
     Server,
-    /// The server's connections from one network:
-    /// [`max_connections_per_network`](crate::Limits::max_connections_per_network).
+    /// One network's connections: [`max_connections_per_network`](crate::Limits::max_connections_per_network).
     Network,
     /// The rate at which the server takes connections: [`accept_rate`](crate::Limits::accept_rate).
     Rate,

@@ -1,6 +1,4 @@
-//! The endpoints to listen on or to connect to, and their text form.
-//!
-//! `address::into_endpoint` parses endpoints. This module calls neither a resolver nor the kernel: a name stays a name.
+//! The endpoints to listen on or to connect to, and their text form. No resolver is called: a name stays a name.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,14 +25,12 @@ pub enum Endpoint {
     Socket(SocketAddr),
     /// A name and a port. A resolver turns the name into addresses.
     Name {
-        /// The host's name, or an IPv6 address with a named zone (`fe80::1%eth0`): only the system's resolver knows the
-        /// number of the zone.
+        /// The host's name, or an IPv6 address whose named zone (`fe80::1%eth0`) only the system's resolver knows.
         host: String,
         /// The port.
         port: u16,
     },
-    /// The path of a Unix domain socket. A path that begins with a NUL byte is a name in Linux's abstract namespace,
-    /// without a file.
+    /// The path of a Unix domain socket; behind a NUL byte, a name in Linux's abstract namespace, without a file.
     Path(PathBuf),
 }
 
@@ -100,7 +96,6 @@ impl fmt::Display for Family {
     }
 }
 
-/// The endpoint as [`Endpoint::in_error_text`] displays it.
 struct InErrorText<'a>(&'a Endpoint);
 
 impl fmt::Display for InErrorText<'_> {

@@ -21,8 +21,7 @@ macro_rules! id {
 id! {
     /// The id of a socket, unique during the life of the loop, small and `Copy`.
     ///
-    /// An id contains a generation. So the id of a socket that is gone reaches no socket, even if another socket has
-    /// taken the same slot.
+    /// An id contains a generation: the id of a gone socket reaches no socket, even if another has taken its slot.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};

@@ -80,7 +80,6 @@ pub struct Limits {
     pub(crate) socket: SocketLimits,
 }
 
-/// The limits of a single socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketLimits {
     pub(crate) max_queued_bytes: usize,
@@ -177,10 +176,9 @@ impl Limits {
         }
     }
 
-    /// Limits the connections that are open at a time. The limit of a loop counts all of its sockets but UDP sockets,
-    /// also those that connect and the inputs of [`read_input`](crate::EventLoop::read_input). But only accepted
-    /// connections are refused. The limit of a server counts its accepted sockets. Default: 10,000; with 0, every
-    /// accepted connection is refused.
+    /// Limits the connections that are open at a time. A loop counts all of its sockets but UDP sockets, also those
+    /// that connect and the inputs of [`read_input`](crate::EventLoop::read_input), but refuses only accepted
+    /// connections. A server counts its accepted sockets. Default: 10,000; 0 refuses every accepted connection.
     #[doc(alias = "maxConnections")]
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections = connections.into();
@@ -188,9 +186,8 @@ impl Limits {
     }
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default:
-    /// `None`; with `internet()` 100. Peers without an IP address, such as those of Unix sockets, are not counted. If a
-    /// [PROXY header](crate::ListenOptions::proxy_protocol) names the client, the client's network counts, also on a
-    /// Unix socket.
+    /// `None`; with `internet()` 100. Peers without an IP address (Unix sockets) are not counted. If a [PROXY
+    /// header](crate::ListenOptions::proxy_protocol) names the client, its network counts, also on a Unix socket.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
         self
@@ -198,9 +195,7 @@ impl Limits {
 
     /// Sets the lengths of the prefixes that make a network: the bits of an address that its neighbours share. Default:
     /// 32 for IPv4, which is one address, and 64 for IPv6, which is what a provider gives one customer. More than 32 or
-    /// 128 bits count as 32 or 128.
-    ///
-    /// An IPv4 address that is mapped into IPv6 (`::ffff:a.b.c.d`) counts as the IPv4 address.
+    /// 128 bits count as 32 or 128. An IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
     pub fn network_prefixes(mut self, ipv4_bits: u8, ipv6_bits: u8) -> Self {
         self.network_prefixes = (ipv4_bits.min(32), ipv6_bits.min(128));
         self
@@ -252,19 +247,17 @@ impl Limits {
         self
     }
 
-    /// Sets the [probes on a silent connection](crate::SocketOptions::keep_alive). Default: `None`, with `internet()` after
-    /// 300 s.
+    /// Sets the [keep-alive](crate::SocketOptions::keep_alive). Default: `None`, with `internet()` after 300 s.
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
         self.socket.keep_alive = keep_alive.into();
         self
     }
 
-    /// Limits the time from the accept to the first byte or the end of the peer. Default: `None`, with `internet()` 10 s.
-    /// Sockets that connect or are adopted have no such limit, nor has a socket whose own side has
-    /// [ended](crate::Socket::end).
-    ///
-    /// A paused socket is not exempt. But a byte that has arrived, and waits for the program, is enough. After
-    /// [filters](crate::Filter), such as TLS, the time counts from the end of the handshake to the first decoded byte.
+    /// Limits the time from the accept to the first byte or the end of the peer. Default: `None`, with `internet()`
+    /// 10 s. Not for sockets that connect or are adopted, nor for a socket whose own side has
+    /// [ended](crate::Socket::end). A paused socket is not exempt, but a byte that has arrived and waits for the
+    /// program is enough. After [filters](crate::Filter), such as TLS, the time counts from the end of the handshake to
+    /// the first decoded byte.
     pub fn first_byte_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.first_byte_timeout = timeout.into();
         self
@@ -282,11 +275,9 @@ impl Limits {
         self
     }
 
-    /// Sets the rate at which a peer has to send while its socket [expects bytes](crate::Socket::expect_bytes). Default:
-    /// `None`; with `internet()` 240 bytes a second after 5 s.
-    ///
-    /// Only the program knows when a message is under way, and so it says when the rate counts. The time of a pause does
-    /// not count.
+    /// Sets the rate at which a peer has to send while its socket [expects bytes](crate::Socket::expect_bytes). Only
+    /// the program knows when a message is under way. The time of a pause does not count. Default: `None`; with
+    /// `internet()` 240 bytes a second after 5 s.
     pub fn min_receive_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.socket.min_receive_rate = rate.into();
         self
@@ -306,11 +297,9 @@ impl Limits {
     }
 
     /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; with
-    /// `internet()` 10 s. The time does not run while the socket is paused. Like the [close timeout](Self::close_timeout),
-    /// this one closes the socket without an error.
-    ///
-    /// A program that ends its side and then receives a long answer must not set this limit. A peer that goes on
-    /// sending puts off the close timeout, but not this one.
+    /// `internet()` 10 s. The time does not run while the socket is paused. Like the [close
+    /// timeout](Self::close_timeout), this one closes the socket without an error. A peer that goes on sending puts off
+    /// only the close timeout. So a program that then receives a long answer must not set this limit.
     pub fn linger_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.linger_timeout = timeout.into();
         self
@@ -337,9 +326,8 @@ impl Limits {
     /// when a lookup would have to wait for one. Default: 4, as in libuv; 0 counts as 1. A server has no such limit of
     /// its own.
     ///
-    /// A lookup that hangs keeps its thread. Once the sockets that waited for the lookup have timed out or closed, the
-    /// loop replaces this thread. The thread ends after its lookup unless it is needed again. At most four times
-    /// `threads` stuck threads remain: 16 by default.
+    /// A lookup that hangs keeps its thread. Once the sockets that waited for it have timed out or closed, the loop
+    /// replaces the thread, which ends after its lookup unless needed again. At most four times `threads` are stuck.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

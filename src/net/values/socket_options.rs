@@ -54,28 +54,24 @@ impl SocketOptions {
         }
     }
 
-    /// Whether this side stays open after the peer's end, until the program ends this side. Default: `false`.
-    ///
-    /// With `false`, the loop ends this side after [`on_end`](crate::SocketHandler::on_end): queued bytes are sent,
-    /// then a FIN, and the socket closes.
+    /// Whether this side stays open after the peer's end, until the program ends this side. With `false`, the default,
+    /// the loop ends this side after [`on_end`](crate::SocketHandler::on_end): queued bytes are sent, then a FIN, and
+    /// the socket closes.
     #[doc(alias = "allowHalfOpen")]
     pub fn allow_half_open(mut self, allow: bool) -> Self {
         self.allow_half_open = allow;
         self
     }
 
-    /// Whether the socket begins paused: no byte is read for the handler until
-    /// [`Socket::resume`](crate::Socket::resume). Default: `false`.
+    /// Whether the socket begins paused, until [`Socket::resume`](crate::Socket::resume). Default: `false`.
     #[doc(alias = "pauseOnConnect")]
     pub fn pause_on_connect(mut self, pause: bool) -> Self {
         self.pause_on_connect = pause;
         self
     }
 
-    /// Whether small packets are sent at once (TCP_NODELAY). Default: `true`, unlike in Node.
-    ///
-    /// The writes of one callback leave together anyway, so Nagle's algorithm could only delay them. The option has no
-    /// effect on sockets that are not TCP.
+    /// Whether small packets are sent at once (TCP_NODELAY, on TCP alone). Default: `true`, unlike in Node. The writes
+    /// of one callback leave together anyway, so Nagle's algorithm could only delay them.
     #[doc(alias = "setNoDelay")]
     #[doc(alias = "noDelay")]
     #[doc(alias = "TCP_NODELAY")]
@@ -94,9 +90,8 @@ impl SocketOptions {
         self
     }
 
-    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: the system's.
-    ///
-    /// The two lowest bits belong to congestion control, and the system may leave them unchanged.
+    /// Sets the type of service (IP_TOS) or traffic class (IPV6_TCLASS) of sent packets. Default: the system's. The two
+    /// lowest bits belong to congestion control, and the system may leave them unchanged.
     #[doc(alias("setTypeOfService", "typeOfService"))]
     #[doc(alias = "IP_TOS")]
     pub fn type_of_service(mut self, value: impl Into<Option<u8>>) -> Self {
@@ -115,9 +110,7 @@ impl SocketOptions {
 
     /// Sets the low watermark. Once a write has answered [`Flow::Full`](crate::Flow::Full),
     /// [`on_drain`](crate::SocketHandler::on_drain) comes when the queued bytes have fallen to this number. Default: 0,
-    /// as in Node.
-    ///
-    /// A low watermark above the high watermark counts as the high watermark.
+    /// as in Node. A low watermark above the high watermark counts as the high watermark.
     pub fn low_water_mark(mut self, bytes: usize) -> Self {
         self.low_water_mark = bytes;
         self
@@ -139,8 +132,7 @@ impl SocketOptions {
     /// Sets the idle timeout: the time without a byte in either direction after which
     /// [`on_timeout`](crate::SocketHandler::on_timeout) comes. With `None` or zero it never comes, as in Node. Default:
     /// as the [limit](crate::Limits::idle_timeout) says, which is `None`.
-    ///
-    /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes the timeout of an existing socket.
+    /// [`Socket::set_idle_timeout`](crate::Socket::set_idle_timeout) changes it later.
     #[doc(alias = "setTimeout")]
     #[doc(alias = "timeout")]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -160,23 +152,19 @@ impl SocketOptions {
     /// [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
-    /// the peer's bytes nor its end. In two cases the timeout runs during the pause too, because only the peer causes
-    /// the delay. Either bytes are queued and none are unread, or the program has called `destroy_soon`. If queued
-    /// bytes are lost, a TCP peer gets a RST.
-    ///
-    /// With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
+    /// the peer's bytes nor its end. It runs in two cases in which only the peer causes the delay: bytes are queued and
+    /// none are unread, or the program has called `destroy_soon`. If queued bytes are lost, a TCP peer gets a RST. With
+    /// `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = Some(timeout.into());
         self
     }
 
     /// Sets the unread timeout. If the connection of a paused socket fails, the socket keeps its received bytes for
-    /// this time, so that [`resume`](crate::Socket::resume) can still deliver them. Default: 60 s.
-    ///
-    /// The time counts from the failure, and has an effect only while the socket is paused. When it has passed,
-    /// `on_error` and `on_close` come, and the bytes are lost. With `None` the socket waits for ever: the failure costs
-    /// a descriptor until the program resumes or destroys the socket.
-    /// [`Socket::is_peer_gone`](crate::Socket::is_peer_gone) tells of such a failure.
+    /// this time, so that [`resume`](crate::Socket::resume) can still deliver them. Default: 60 s. After this time from
+    /// the failure, `on_error` and `on_close` come, and the bytes are lost. With `None` the failure costs a descriptor
+    /// until the program resumes or destroys the socket. [`Socket::is_peer_gone`](crate::Socket::is_peer_gone) tells of
+    /// such a failure.
     pub fn unread_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.unread_timeout = timeout.into();
         self

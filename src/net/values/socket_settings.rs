@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::limits::SocketLimits;
 use super::socket_options::SocketOptions;
 
-/// The settings of a socket. Sockets that are made alike share one value. A socket whose settings change gets a copy of
-/// its own.
+/// The settings of a socket. Sockets that are made alike share one value; if one's settings change, it gets a copy.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketSettings {
     pub(crate) allow_half_open: bool,
@@ -20,8 +19,7 @@ pub(crate) struct SocketSettings {
 }
 
 impl SocketSettings {
-    /// Joins the `options` of a socket with the `limits` of its loop or its server. An option that is set counts in
-    /// place of the limit of the same name.
+    /// An option that is set counts in place of the limit of the same name.
     pub(crate) fn new(options: &SocketOptions, limits: &SocketLimits) -> Self {
         Self {
             allow_half_open: options.allow_half_open,

@@ -42,8 +42,7 @@ pub enum Flow {
     /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Writes before that are accepted too,
     /// up to [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
-    /// The bytes were refused, because this side has ended, for instance by [`Socket::end`](crate::Socket::end). The
-    /// queued bytes are still sent, and the refusal does not change the close.
+    /// The bytes were refused, because this side has ended. The queued bytes are still sent, and the close is the same.
     Ended,
     /// The bytes were refused: the socket is closed or gone, or its connection has failed. If this very write has
     /// failed, the kernel may have taken a part of its bytes.
@@ -111,8 +110,7 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "readyState")]
 pub enum State {
-    /// The socket is connecting, its name is being looked up, or its [filters](crate::Filter) are not ready. Writes are
-    /// queued.
+    /// The socket connects or looks its name up, or its [filters](crate::Filter) are not ready. Writes are queued.
     Opening,
     /// Both directions are open.
     Open,
@@ -125,7 +123,6 @@ pub enum State {
 }
 
 impl std::fmt::Display for State {
-    /// Writes Node's spelling: `opening`, `open`, `readOnly`, `writeOnly`, `closed`.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Opening => "opening",
@@ -175,11 +172,10 @@ pub enum CloseReason {
     Graceful,
     /// The peer has reset the connection, or no longer knows it. The bytes sent last may never have arrived.
     Reset,
-    /// A timeout has passed: that of the lookup or the connect, the idle timeout, the system's (ETIMEDOUT), or the
-    /// close timeout. Or the peer is too slow for another of the [`Limits`](crate::Limits), or the program's
-    /// [deadline](crate::Socket::set_deadline) has passed. In these two cases
-    /// [`on_error`](crate::SocketHandler::on_error) has named the limit before, unless the program has called `destroy`
-    /// in `on_deadline`.
+    /// A timeout has passed: of the lookup, the connect, the close or the system (ETIMEDOUT), or the idle timeout. Or
+    /// the peer is too slow for another of the [`Limits`](crate::Limits), or the program's
+    /// [deadline](crate::Socket::set_deadline) has passed. In the last two cases
+    /// [`on_error`](crate::SocketHandler::on_error) has named the limit, unless `destroy` was called in `on_deadline`.
     TimedOut,
     /// The user has closed the socket, without an error: `destroy`, `destroy_soon` or `reset`.
     Local,
@@ -194,11 +190,9 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the connection has failed. `false` if one side has closed the connection, or has given it up after a
-    /// timeout. Also `false` if the program has taken it out of the loop.
-    ///
-    /// Node's `hadError` has another meaning: whether [`on_error`](crate::SocketHandler::on_error) came just before
-    /// `on_close`.
+    /// Whether the connection has failed. `false` if one side has closed it or given it up after a timeout, or if the
+    /// program has taken it out of the loop. Node's `hadError` has another meaning: whether
+    /// [`on_error`](crate::SocketHandler::on_error) came just before `on_close`.
     #[doc(alias = "hadError")]
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Reset | Self::Limit | Self::Error)
