@@ -7,8 +7,7 @@ use crate::net::values::Event;
 use crate::reactor::{Interest, Key, Registration};
 use crate::system::Stream;
 
-/// A connect to one address of a name, as a source of its own. `owner` is the key of the connection that waits for the
-/// result.
+/// A connect to one address of a name, as a source of its own. The connection `owner` waits for the result.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) stream: Stream,
@@ -19,7 +18,6 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Asks the kernel for the result of the connect. Returns `AttemptEnded` if there is a result.
     pub(crate) fn on_writable(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.outcome = match self.stream.finish_connecting() {
             Ok(false) => {
@@ -37,11 +35,8 @@ impl Attempt {
     }
 }
 
-/// Whether a stream is connected to itself instead of to a server.
-///
-/// A socket that connects to a port of this machine can become its own peer. This happens if no server listens there,
-/// and the system chooses the same port as the local port (simultaneous open, RFC 9293 3.5). No program has a use for
-/// such a connection.
+/// A socket that connects to a port of this machine can become its own peer, of no use to any program. It happens if no
+/// server listens there, and the system chooses the same local port (simultaneous open, RFC 9293 3.5).
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;

@@ -1,5 +1,4 @@
-//! The lookups that are under way, with the sources that wait for each. A source with an equal query joins a lookup
-//! that is under way.
+//! The lookups that are under way, with the sources that wait for each. Sources with equal queries share a lookup.
 
 use std::collections::HashSet;
 use std::io;
@@ -16,11 +15,9 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
-/// The age at which a lookup counts as slow: it may hang. Most name servers answer sooner. A source that joins a slow
-/// lookup may start another, and then all sources wait for both.
+/// The age at which a lookup may hang: most name servers answer sooner. The next source may then start another.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// A lookup under way, with all sources that wait for its answer.
 struct PendingLookup {
     ticket: Ticket,
     began: Instant,
@@ -29,8 +26,7 @@ struct PendingLookup {
     resolver: SharedResolver,
     /// Invariant: not empty, and the same for all lookups of one query. A lookup that no source waits for is given up.
     askers: Vec<Key>,
-    /// Whether the name was looked up again, because this lookup may hang. Each source of this lookup then waits for a
-    /// further lookup too.
+    /// Whether the sources of this lookup wait for a further one too, because this one may hang.
     is_overdue: bool,
 }
 
@@ -44,7 +40,6 @@ impl PendingLookup {
     }
 }
 
-/// The reason for which a source no longer waits for a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {
     /// The source has closed. This is no sign that the lookup hangs.
@@ -53,7 +48,6 @@ pub(crate) enum Departure {
     TimedOut,
 }
 
-/// The lookups of one loop that are under way.
 pub(crate) struct PendingLookups {
     lookups: Lookups,
     pending: Vec<PendingLookup>,
@@ -61,20 +55,16 @@ pub(crate) struct PendingLookups {
     counts: LookupCounts,
 }
 
-/// The counters of the lookups of a loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LookupCounts {
-    /// The lookups that were started, including those that were given up before a resolver was asked.
+    /// Includes the lookups that were given up before a resolver was asked.
     pub(crate) started: u64,
-    /// The lookups that were not started because too many waited for a thread. A refused second lookup of a slow name
-    /// does not count, because its sources still wait for the first.
+    /// Too many lookups waited for a thread. Second lookups of slow names do not count: their sources have the first.
     pub(crate) refused: u64,
-    /// The sources that waited for a lookup until their timeout.
     pub(crate) timed_out: u64,
 }
 
 impl PendingLookups {
-    /// Makes an empty list of lookups, which keeps `limits`.
     pub(crate) fn new(lookups: Lookups, limits: LookupLimits) -> Self {
         Self {
             lookups,
@@ -88,14 +78,12 @@ impl PendingLookups {
         self.counts
     }
 
-    /// Returns the limit on the lookups of one query that are under way: 2, or the number of threads less one if that
-    /// is more.
+    /// Returns the limit on the lookups of one query that are under way.
     fn most_of_a_query(&self) -> usize {
         self.limits.threads.saturating_sub(1).max(2)
     }
 
-    /// Returns the error for a timeout of the source `asker` if none of its lookups has got a thread. `None` if one has
-    /// got a thread, or if `asker` waits for no lookup.
+    /// Returns the error for a timeout of `asker`, if it waits for lookups and none of them has got a thread.
     pub(crate) fn unasked(&self, asker: Key) -> Option<io::Error> {
         let own = self.pending.iter();
         let mut own = own.filter(|lookup| lookup.askers.contains(&asker));
@@ -110,9 +98,8 @@ impl PendingLookups {
         })
     }
 
-    /// Starts a lookup of `query` by `resolver` for the source `asker`, or adds `asker` to the equal lookups that are
-    /// under way. If the newest of these is slow, starts another for all their sources, unless that would exceed
-    /// [`most_of_a_query`](Self::most_of_a_query).
+    /// Starts a lookup for the source `asker`, or adds it to the equal ones. If the newest of these is slow, starts
+    /// another for all their sources.
     pub(crate) fn ask(
         &mut self,
         query: &HostQuery<'_>,
@@ -172,8 +159,6 @@ impl PendingLookups {
         Ok(())
     }
 
-    /// Returns the error for the only source of a lookup that was not started. Counts the refusal if too many lookups
-    /// wait.
     #[cold]
     fn refuse(&mut self, unasked: Unasked) -> io::Error {
         if let Unasked::NoThread(error) = unasked {
@@ -186,7 +171,7 @@ impl PendingLookups {
         Error::with_code("EAGAIN", text).into()
     }
 
-    /// Returns the sources that wait for a lookup of `query` by `resolver`: each source once for each of its lookups.
+    /// Returns a source once for each of its lookups.
     pub(crate) fn askers_of(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> Vec<Key> {
         let same = |lookup: &&PendingLookup| lookup.is_for(query, resolver);
         let same = self.pending.iter().filter(same);
@@ -194,9 +179,7 @@ impl PendingLookups {
             .collect()
     }
 
-    /// Removes the source `asker` from its lookups, and gives up each lookup that no other source waits for. The
-    /// remaining sources may get a further lookup. If they have one lookup, they get it when `asker` has timed out, or
-    /// when that lookup is slow. If they have several, they get it when the newest is slow.
+    /// Gives up each lookup that only `asker` waits for. The sources of its other lookups may get a further lookup.
     pub(crate) fn depart(&mut self, asker: Key, departure: Departure, now: Instant) {
         let mut waited_for: Vec<Ticket> = Vec::new();
         let mut place = 0;
@@ -217,8 +200,7 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // In these cases, the departure does not show that the newest lookup hangs. So the age of that lookup
-            // decides.
+            // No such departure shows that the newest lookup hangs, so the age of that lookup decides.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
@@ -226,8 +208,6 @@ impl PendingLookups {
         }
     }
 
-    /// Starts another lookup for the sources of the lookup `ticket`, if that lookup is slow, and its query has fewer
-    /// lookups than [`most_of_a_query`](Self::most_of_a_query).
     fn look_up_again_if_slow(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let Some(lookup) = pending.find(|lookup| lookup.ticket == ticket) else {
@@ -241,8 +221,7 @@ impl PendingLookups {
         }
     }
 
-    /// Starts another lookup for the sources of the lookup `ticket`, and marks the lookup `ticket` as overdue. Does
-    /// nothing if it is overdue already, or was given up.
+    /// Does nothing if the lookup `ticket` is overdue already, or was given up.
     fn look_up_again(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);
@@ -259,8 +238,7 @@ impl PendingLookups {
         }
     }
 
-    /// Removes the sources of the lookup `answered` from the other lookups of the same query. Gives up each that has no
-    /// source left.
+    /// Removes the sources that have got the answer from the other lookups of the same query.
     fn release_from_others(&mut self, answered: &PendingLookup) {
         let query = HostQuery::new(&answered.host, answered.family);
         let is_other = |lookup: &PendingLookup| lookup.is_for(&query, &answered.resolver);
@@ -280,19 +258,17 @@ impl PendingLookups {
         }
     }
 
-    /// Forgets the lookup at `place`. If an answer to it comes, the answer is dropped.
+    /// A late answer to the lookup is dropped.
     fn give_up(&mut self, place: usize) {
         let lookup = self.pending.swap_remove(place);
         self.lookups.cancel(lookup.ticket);
     }
 
-    /// Whether a lookup is under way.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// Takes the next answer that has arrived, with the keys of all sources that wait for it. Drops the answers of
-    /// lookups that were given up. A source may be gone when the caller gives it the answer.
+    /// Drops the answers of lookups that were given up. A source may be gone when the caller gives it the answer.
     pub(crate) fn next_answer(&mut self) -> Option<(Vec<Key>, io::Result<Vec<SocketAddr>>)> {
         loop {
             let (ticket, answer) = self.lookups.next_answer()?;

@@ -12,8 +12,7 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// The shortest delay between two attempts, as in Node. With a shorter delay, all addresses would be tried almost at
-/// once.
+/// As in Node: with a shorter delay, all addresses would be tried almost at once.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 /// The options of a connect, and of the socket that it makes.
@@ -27,8 +26,7 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) connect_timeout: Option<Duration>,
-    /// The timeout that the caller has set: `Some(None)` if the caller wants none. `None` if the limit of the loop
-    /// applies.
+    /// `Some(None)` if the caller wants no timeout; `None` if the limit of the loop applies.
     pub(crate) lookup_timeout: Option<Option<Duration>>,
     /// Invariant: at least [`LEAST_ATTEMPT_DELAY`].
     pub(crate) attempt_delay: Duration,
@@ -75,10 +73,9 @@ impl ConnectOptions {
     /// late answer. If no resolver was asked, because the lookup had to wait for a thread, the error says so.
     ///
     /// A timeout suggests that the lookup hangs. If other sockets wait for the same name, the loop may look it up
-    /// again, on another [thread](crate::Limits::lookup_threads). These sockets get the first answer that comes.
-    ///
-    /// Default: the [limit of the loop](crate::Limits::lookup_timeout), which is 30 s. With `None`, only
-    /// [`connect_timeout`](Self::connect_timeout) limits the lookup. Node has no such option.
+    /// again, on another [thread](crate::Limits::lookup_threads), and they get the first answer. Default: the [limit of
+    /// the loop](crate::Limits::lookup_timeout), 30 s. With `None`, only [`connect_timeout`](Self::connect_timeout)
+    /// limits the lookup. Node has no such option.
     pub fn lookup_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.lookup_timeout = Some(timeout.into());
         self
@@ -150,9 +147,8 @@ impl ConnectOptions {
     }
 
     /// Adds a [`Filter`] between the wire and the handler, after those that were added before. Default: none.
-    /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready).
-    ///
-    /// If `make` fails, the connect returns its error.
+    /// [`on_connect`](crate::SocketHandler::on_connect) comes once the filters are [ready](Filter::is_ready). If `make`
+    /// fails, the connect returns its error.
     pub fn filter<F: Filter + 'static>(mut self, make: impl Fn() -> Result<F> + 'static) -> Self {
         self.filters.push(FilterFactory::new(make));
         self
@@ -186,7 +182,6 @@ impl Default for ConnectOptions {
     }
 }
 
-/// Makes options with every default, except that the socket gets `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

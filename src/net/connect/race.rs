@@ -1,6 +1,4 @@
-//! The race of a connect to a name (RFC 8305): the addresses to try, their order, and the result of each attempt.
-//!
-//! The race only decides. `Net` does the lookups and the connects, and reads the clock.
+//! The race of a connect to a name (RFC 8305). The race only decides: `Net` looks up, connects and reads the clock.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -23,12 +21,11 @@ pub(crate) struct ConnectRace {
     pub(crate) options: Rc<ConnectOptions>,
     /// The addresses in the order in which they are tried; `None` until the lookup has answered.
     candidates: Option<Vec<Candidate>>,
-    /// The tick at which the next address is tried while earlier attempts go on. Invariant: `Some` only while an
-    /// address is in the state `Waiting`.
+    /// Invariant: `Some` only while an address is in the state `Waiting`.
     next_attempt_tick: Option<u64>,
 }
 
-/// An address of the name, with its progress. Invariant: no two candidates of a race have the same address.
+/// Invariant: no two candidates of a race have the same address.
 #[derive(Debug)]
 struct Candidate {
     address: SocketAddr,
@@ -38,14 +35,11 @@ struct Candidate {
 /// The progress of one address. Addresses leave `Waiting` in the order of the list.
 #[derive(Debug)]
 enum CandidateState {
-    /// The address is still to be tried.
     Waiting,
     /// The handler is told of the attempt on the address first, and then the attempt begins.
     Announced,
-    /// The attempt with this key, a source of its own, is under way.
     Racing(Key),
-    /// The attempt is over without an error: it succeeded, or was given up because another attempt succeeded or the
-    /// connection closed.
+    /// The attempt succeeded, or was given up because another one succeeded or the connection closed.
     Over,
     /// The attempt has failed: the system could not open its socket, or the connect failed.
     Failed(Error),
@@ -71,7 +65,6 @@ impl CandidateState {
 }
 
 impl ConnectRace {
-    /// Returns a race at its start: the lookup of `host` is under way.
     pub(crate) fn new(host: String, port: u16, options: Rc<ConnectOptions>) -> Self {
         Self {
             host,
@@ -93,9 +86,7 @@ impl ConnectRace {
         }
     }
 
-    /// Takes the addresses that the lookup found: those of the wanted family, without duplicates, at most
-    /// `MOST_ADDRESSES`. Without `auto_select_family`, only the first counts. If both families are wanted, they
-    /// alternate, beginning with that of the first address. Returns whether any address is left.
+    /// Returns whether any address is left to try.
     pub(crate) fn set_addresses(&mut self, found: &[SocketAddr]) -> bool {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for &address in found.iter().filter(|address| self.wants(address)) {
@@ -115,8 +106,7 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses that the handler gets as the result of the lookup. All are of the wanted family. Without
-    /// `auto_select_family`, only the one that is tried is returned. A custom resolver may have found others.
+    /// Returns the addresses for `on_lookup`. A custom resolver may have found some of the other family.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let most = match self.options.auto_select_family {
             true => usize::MAX,
@@ -137,8 +127,7 @@ impl ConnectRace {
         self.candidates.is_none()
     }
 
-    /// Returns the next address to try. Before the next call, the caller reports the new state of the address by
-    /// [`announced`](Self::announced), [`began`](Self::began), [`failed`](Self::failed) or [`refused`](Self::refused).
+    /// Returns the next address to try, whose new state the caller reports before the next call.
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
         self.candidates()
@@ -147,7 +136,7 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// Notes that the handler is told of the attempt on `address`. The attempt begins afterwards.
+    /// The attempt begins after the handler was told.
     pub(crate) fn announced(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Announced);
     }
@@ -157,25 +146,21 @@ impl ConnectRace {
         self.next_attempt_tick = None;
     }
 
-    /// Notes that the attempt `key` on `address` is under way. If another address waits, it is tried at `next_tick` at
-    /// the latest.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
     }
 
-    /// Notes that the attempt on `address` is over. If the attempt failed, the caller calls [`failed`](Self::failed)
-    /// next.
+    /// After an attempt that failed, the caller calls [`failed`](Self::failed) next.
     pub(crate) fn ended(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Over);
     }
 
-    /// Notes that connecting to `address` has failed.
     pub(crate) fn failed(&mut self, address: SocketAddr, error: Error) {
         self.set_state(address, CandidateState::Failed(error));
     }
 
-    /// Notes that the system was not asked to connect to `address`, because of `error`.
+    /// Notes that the system was not asked to connect.
     pub(crate) fn refused(&mut self, address: SocketAddr, error: Error) {
         self.set_state(address, CandidateState::Refused(error));
     }
@@ -184,8 +169,7 @@ impl ConnectRace {
         self.next_attempt_tick
     }
 
-    /// Returns the address of the newest attempt that is under way. The delay of this attempt ends at
-    /// [`next_attempt_tick`](Self::next_attempt_tick).
+    /// The delay of this attempt ends at [`next_attempt_tick`](Self::next_attempt_tick).
     pub(crate) fn newest_attempt(&self) -> Option<SocketAddr> {
         self.candidates()
             .iter()
@@ -194,7 +178,6 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// Whether the lookup has answered, no address waits, and no attempt is announced or under way.
     pub(crate) fn is_exhausted(&self) -> bool {
         let is_done = |candidate: &Candidate| {
             !matches!(
@@ -205,7 +188,6 @@ impl ConnectRace {
         !self.is_looking_up() && self.candidates().iter().all(is_done)
     }
 
-    /// Returns the keys of the attempts that are under way.
     pub(crate) fn attempts(&self) -> Vec<Key> {
         let key_of = |candidate: &Candidate| match candidate.state {
             CandidateState::Racing(key) => Some(key),
@@ -214,8 +196,7 @@ impl ConnectRace {
         self.candidates().iter().filter_map(key_of).collect()
     }
 
-    /// Gives up every attempt that is announced or under way. Returns the keys of the attempts under way; the caller
-    /// removes their sources.
+    /// Returns the keys of the attempts that were under way; the caller removes their sources.
     pub(crate) fn abandon_attempts(&mut self) -> Vec<Key> {
         self.next_attempt_tick = None;
         let mut keys = Vec::new();
@@ -233,8 +214,7 @@ impl ConnectRace {
         keys
     }
 
-    /// Returns the addresses whose attempts the handler was told of, in order. Empty if the name has only one address
-    /// to try.
+    /// Returns the addresses that the handler was told of; none if the name has only one.
     pub(crate) fn attempted(&self) -> Vec<SocketAddr> {
         if !self.has_several() {
             return Vec::new();
@@ -246,7 +226,6 @@ impl ConnectRace {
             .collect()
     }
 
-    /// Returns the error of an exhausted race: the error of its only address, or an error that lists all errors.
     pub(crate) fn failure(&self) -> Error {
         let mut errors: Vec<Error> = self
             .candidates()
@@ -284,7 +263,6 @@ impl ConnectRace {
     }
 }
 
-/// Returns `address`, with `port` if its own port is 0.
 pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 {
         address.set_port(port);
@@ -292,8 +270,7 @@ pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// Alternates IPv4 and IPv6, beginning with the family of the first address. The surplus of the larger family comes
-/// last.
+/// Alternates the families, beginning with that of the first address. The surplus of the larger family comes last.
 fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else {
         return Vec::new();

@@ -35,8 +35,8 @@ use crate::net::values::Family;
 pub trait Resolver: Send + Sync {
     /// Returns the addresses of [`query.host`](HostQuery::host), with the preferred address first.
     ///
-    /// An address with port 0 gets the port that the user asked for; any other port is kept. An IPv6 address keeps its
-    /// zone (`scope_id`). An empty answer counts as ENOTFOUND.
+    /// An address with port 0 gets the port that the user asked for; any other port and an IPv6 zone (`scope_id`) are
+    /// kept. An empty answer counts as ENOTFOUND.
     ///
     /// # Errors
     ///
@@ -137,7 +137,6 @@ pub fn system_resolver(query: &HostQuery<'_>) -> Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-/// Whether `address` belongs to the wanted family.
 pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
     match family {
         Some(Family::IPv4) => address.is_ipv4(),
@@ -146,8 +145,6 @@ pub(crate) fn is_of(family: Option<Family>, address: SocketAddr) -> bool {
     }
 }
 
-/// Returns the error of a lookup by the standard library, with Node's code.
-///
 /// Node distinguishes "no such name" from "try again later". On Unix the standard library drops the number that
 /// `getaddrinfo` returns, and keeps only a text in the language of the process. A text must not decide a code, so both
 /// errors get the commoner code, and [`io`](Error::io) has the text.
@@ -158,7 +155,6 @@ fn failure(error: io::Error) -> Error {
     Error::with_code("ENOTFOUND", error.to_string())
 }
 
-/// A resolver that several loops, threads and lookups share.
 #[derive(Clone)]
 pub(crate) struct SharedResolver(Arc<dyn Resolver>);
 

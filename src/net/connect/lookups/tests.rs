@@ -14,7 +14,6 @@ const LIMITS: LookupLimits = LookupLimits {
 };
 const JUST_BEFORE: Duration = SLOW.saturating_sub(Duration::from_millis(1));
 
-/// Lookups of one name, and the sources that ask.
 struct Lookup {
     lookups: PendingLookups,
     resolver: SharedResolver,
@@ -38,7 +37,6 @@ impl Lookup {
         }
     }
 
-    /// Asks as if the time `after` had passed since the beginning.
     fn ask(&mut self, after: Duration) -> Key {
         let key = self.keys.insert(());
         let query = HostQuery::new("example.invalid", None);
@@ -110,7 +108,6 @@ fn a_source_that_leaves_a_fast_lookup_asks_no_more() {
     assert_eq!(lookup.waiting(), [1, 1]);
 }
 
-// The second lookup is not started, because no lookup may wait for a thread. Its sources go on to wait for the first.
 #[test]
 fn a_second_lookup_that_is_refused_refuses_no_source() {
     let (open, opened) = mpsc::channel::<()>();

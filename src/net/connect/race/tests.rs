@@ -23,7 +23,6 @@ fn error(address: SocketAddr) -> Error {
     Error::other(address.ip().to_string())
 }
 
-/// Returns the order in which the addresses of `found` are tried if each of them fails.
 fn order(options: ConnectOptions, found: &str) -> Vec<String> {
     let mut race = race(options, found);
     let mut order = Vec::new();
