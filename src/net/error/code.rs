@@ -70,7 +70,6 @@ impl Error {
 /// The code of an error without a row in the table of [`Errno`], if it comes from the system or from a failed call.
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
-/// Returns the code of an error that the system, or a resolver of the user, has returned.
 pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static str {
     if syscall == Some(Syscall::Lookup) {
         if let Some(code) = lookup_code(error) {
@@ -84,8 +83,7 @@ pub(super) fn code_of(syscall: Option<Syscall>, error: &io::Error) -> &'static s
     }
 }
 
-/// Returns the code of a failed lookup, from its number on Windows, its kind, or the resolver's own code. `None` for
-/// any other error, such as EMFILE.
+/// Returns the code of a failed lookup; `None` for any other error, such as EMFILE.
 fn lookup_code(error: &io::Error) -> Option<&'static str> {
     if error.raw_os_error().is_some() {
         return winsock_lookup_code(error);
@@ -102,7 +100,6 @@ pub(super) fn is_lookup_code(code: &str) -> bool {
     matches!(code, "ENOTFOUND" | "EAI_AGAIN")
 }
 
-/// Returns the code for an error of Winsock's resolver, which has a number like any other error of Winsock.
 #[cfg(windows)]
 fn winsock_lookup_code(error: &io::Error) -> Option<&'static str> {
     use windows_sys::Win32::Networking::WinSock::{
@@ -120,7 +117,6 @@ fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
     None
 }
 
-/// Returns the [`io::ErrorKind`] for the code of an error that does not come from the system.
 pub(super) fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,

@@ -1,8 +1,7 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The standard library has an [`io::ErrorKind`] for about half of these errors, but not for those that matter most to
-//! `accept` (EMFILE, ENFILE, ENOBUFS). EACCES and EPERM share one kind. So the number identifies an error. If the
-//! number has no row, or the error does not come from the system, the kind identifies it.
+//! The number identifies an error, because no [`io::ErrorKind`] exists for those that matter most to `accept` (EMFILE,
+//! ENFILE, ENOBUFS), and EACCES and EPERM share one. The kind serves where the number has no row.
 
 use std::io::{self, ErrorKind};
 
@@ -11,19 +10,15 @@ use crate::system::errno::number;
 /// One row: the name of a system error, its wording (libuv's), and the number and kind that identify it.
 #[derive(Debug)]
 pub(crate) struct Errno {
-    /// The name, such as `ECONNREFUSED`.
     pub(crate) name: &'static str,
-    /// Node's wording for the error.
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that identifies this row and no other row. `None` if the standard library has no such kind, and for
-    /// EPERM: EACCES and EPERM share a kind, which identifies EACCES.
+    /// The kind that identifies this row and no other. `None` for EPERM, because EACCES has the same kind.
     kind: Option<ErrorKind>,
 }
 
 impl Errno {
-    /// Returns the row for an error: by the error's number, or else by its kind.
     pub(crate) fn of(error: &io::Error) -> Option<&'static Self> {
         let number = error.raw_os_error();
         let has_number = |row: &&Self| number.is_some() && row.number == number;
@@ -31,12 +26,10 @@ impl Errno {
         by_number.or_else(|| ERRORS.iter().find(|row| row.kind == Some(error.kind())))
     }
 
-    /// Returns the row with this name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ERRORS.iter().find(|row| row.name == name)
     }
 
-    /// Returns the error as the system would return it.
     #[cfg(test)]
     pub(crate) fn to_io(&self) -> io::Error {
         match (self.number, self.kind) {
@@ -99,7 +92,6 @@ const ERRORS: &[Errno] = &[
     row("EIO", "i/o error", number!(EIO), None),
 ];
 
-/// The number of ENONET, which only Linux has.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ENONET: Option<i32> = Some(libc::ENONET);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -138,8 +130,7 @@ mod tests {
             }
             match row.kind {
                 Some(expected) => assert_eq!(kind, expected, "{}", row.name),
-                // The kind of such an error must not identify another row. EPERM is the exception: its kind identifies
-                // EACCES.
+                // The kind must not identify another row, except EPERM's, which identifies EACCES.
                 None => assert!(
                     !ERRORS.iter().any(|other| other.kind == Some(kind)) || row.name == "EPERM",
                     "{}",

@@ -1,6 +1,4 @@
-//! Advice for the errors that users ask about most: the second line of `{:#}`.
-//!
-//! The advice is no diagnosis. No system call is made for it, because the process may have no descriptor left.
+//! The second line of `{:#}`: advice, without a system call, because the process may have no descriptor left.
 
 use std::borrow::Cow;
 use std::io;
@@ -85,19 +83,15 @@ pub(super) fn hint(error: &Error) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(hint))
 }
 
-/// The advice for a bind or a listen that finds no free port.
 const NO_LOCAL_PORT: &str = "every port of this address is taken; `sysctl net.ipv4.ip_local_port_range` has the range, \
      and a further address has as many ports again";
 
-/// Whether the error has a text from the resolver. On Unix such an ENOTFOUND may also mean "try again later", because
-/// `system_resolver` cannot tell the two apart.
+/// On Unix, an ENOTFOUND with a text may also mean "try again later": `system_resolver` cannot tell the two apart.
 fn is_undecided(error: &io::Error) -> bool {
     error.get_ref().is_some()
 }
 
-/// Returns advice with a command that shows the process that already has `port`. On Windows, the command shows every
-/// socket of the port. Elsewhere it looks for a TCP socket that listens if `listens` is `true`. Else it looks for a UDP
-/// socket, or a TCP socket in any state.
+/// Returns advice with a command that shows the process that already has `port`.
 fn holder_of(port: u16, listens: bool) -> String {
     let command = if cfg!(windows) {
         format!("netstat -ano | findstr :{port}")

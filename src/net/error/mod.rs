@@ -1,7 +1,4 @@
 //! Errors as in Node: the code, the call that failed, its endpoint, and the system's own error.
-//!
-//! An error refers to no socket and no handler. The table of [`Errno`] holds the names of system errors, and `hint`
-//! holds the advice.
 
 mod code;
 mod errno;
@@ -49,9 +46,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 /// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionReset);
 /// ```
-// An `Error` is one pointer wide, because every `Result` has space for an error and hardly any `Result` holds one. The
-// error is shared, because an attempt's error is reported twice: when the attempt fails, and in the list of all
-// attempts.
+// One pointer wide, because every `Result` has space for an error and hardly any holds one. Shared, because an
+// attempt's error is reported twice: when the attempt fails, and in the list of all attempts.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -197,15 +193,13 @@ impl Error {
         Self::assemble(code, None, io::Error::new(kind_of(code), message))
     }
 
-    /// Returns the error of a system call.
     pub(crate) fn new(syscall: Syscall, source: io::Error) -> Self {
         let source = canonical(source, syscall == Syscall::Write);
         let code = code_of(Some(syscall), &source);
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// Returns the error of a connect to a name whose addresses have all failed. The error has the code of the first
-    /// attempt (as in Node; ENOTFOUND without attempts) and the user's endpoint.
+    /// The error has the user's endpoint, and the code of the first attempt (as in Node; ENOTFOUND without attempts).
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),
@@ -216,7 +210,6 @@ impl Error {
         error.at(endpoint)
     }
 
-    /// Returns the error of a socket whose queue would pass its limit.
     pub(crate) fn queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
         let error = Self::with_code(
             Self::QUEUE_LIMIT,
@@ -228,7 +221,6 @@ impl Error {
         }
     }
 
-    /// Returns the error of a socket that cannot start a filter, because bytes that came before it are unread.
     pub(crate) fn unread_bytes() -> Self {
         Self::with_code(
             Self::UNREAD_BYTES,
@@ -236,12 +228,11 @@ impl Error {
         )
     }
 
-    /// Returns the error of a socket that has broken a limit on slow peers, or whose deadline has passed.
+    /// Returns the error of a limit on slow peers, or of a deadline.
     pub(crate) fn timed_out(text: String) -> Self {
         Self::with_code("ETIMEDOUT", text)
     }
 
-    /// Returns the error of a socket that is closed because the queues of all sockets together would pass their limit.
     pub(crate) fn total_queue_limit(limit: usize, peer: Option<SocketAddr>) -> Self {
         let error = Self::with_code(
             Self::TOTAL_QUEUE_LIMIT,
@@ -255,14 +246,13 @@ impl Error {
         }
     }
 
-    /// Returns the error with the endpoint (address, name or path) of the call. The clones of the error stay unchanged.
+    /// The clones of the error stay unchanged.
     #[must_use]
     pub(crate) fn at(mut self, endpoint: Endpoint) -> Self {
         Arc::make_mut(&mut self.0).endpoint = Some(endpoint);
         self
     }
 
-    /// Returns the error with the local address that the user set for the connect.
     #[must_use]
     pub(crate) fn bound_to(mut self, local: SocketAddr) -> Self {
         Arc::make_mut(&mut self.0).local = Some(local);
@@ -287,8 +277,7 @@ impl StdError for Error {
     }
 }
 
-/// Wraps an error of the standard library, without a call or an endpoint. If the [`io::Error`] contains an [`Error`] of
-/// this crate, returns that error unchanged.
+/// An [`Error`] of this crate inside of the [`io::Error`] is returned unchanged; others have no call and no endpoint.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
         match source.downcast::<Self>() {
@@ -298,7 +287,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Copies an error, for example because several sources may get the answer of one lookup.
+/// Copies an error, because several sources may get the answer of one lookup.
 pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     if let Some(number) = error.raw_os_error() {
         return io::Error::from_raw_os_error(number);
@@ -309,8 +298,7 @@ pub(crate) fn copy_of_io(error: &io::Error) -> io::Error {
     }
 }
 
-/// Converts to an [`io::Error`]. A system error keeps only its number; every other error is kept whole, inside the
-/// [`io::Error`].
+/// A system error keeps only its number; every other error is kept whole, inside the [`io::Error`].
 pub(crate) fn to_io(error: Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -318,7 +306,6 @@ pub(crate) fn to_io(error: Error) -> io::Error {
     }
 }
 
-/// Returns the error of this crate inside of an [`io::Error`], if there is one.
 fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -19,7 +19,6 @@ fn path(path: &str) -> Endpoint {
     Endpoint::Path(path.into())
 }
 
-/// Returns the system error with this name.
 fn system(errno: &str) -> io::Error {
     Errno::named(errno).expect("it is in the table").to_io()
 }
@@ -295,7 +294,6 @@ fn a_resolver_fails_with_a_code_or_a_kind_that_stands_for_one() {
         "getaddrinfo ESERVFAIL: the resolver's words a.name"
     );
     assert_eq!(lookup(to_io(Error::other("no"))).code(), Error::OTHER);
-    // The text of an error never decides its code.
     let words = io::Error::other("Temporary failure in name resolution");
     assert_eq!(lookup(words).code(), "UNKNOWN");
     let system = to_io(Error::from(system("EMFILE")));

@@ -27,8 +27,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// `{:?}` writes the text of [`Display`](fmt::Display) with `{:#}`, because `main` prints a returned error with `{:?}`.
-/// `{:#?}` shows the fields.
+/// `{:?}` writes the text of `{:#}`, because `main` prints a returned error with `{:?}`. `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !formatter.alternate() {
@@ -47,9 +46,7 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// Writes the call, the code and the endpoint, such as `connect ECONNREFUSED 127.0.0.1:1`. Some errors also get
-    /// their wording: `listen EADDRINUSE: address already in use ::1:1`. For an error without a call, writes the code
-    /// and the wording if the error comes from the system, and else only its own text.
+    /// Writes, for example, `connect ECONNREFUSED 127.0.0.1:1` or `listen EADDRINUSE: address already in use ::1:1`.
     fn write_call_and_code(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(syscall) = self.0.syscall else {
             return match self.raw_os_error() {
@@ -68,9 +65,7 @@ impl Error {
         }
     }
 
-    /// Whether the text has the wording after the code. As in Node, it has the wording for `listen`, and for calls such
-    /// as `poll` whose name says little. For calls such as `read` there is none. The text also has it if the code is
-    /// unknown, or if the error has a text of its own. A lookup with ENOTFOUND or EAI_AGAIN never has it.
+    /// As in Node, the wording follows the code of `listen`, and of calls such as `poll` whose name says little.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {
@@ -93,8 +88,7 @@ impl Error {
         }
     }
 
-    /// Returns Node's wording if the table of [`Errno`] has the code, and the error has no text of its own. For any
-    /// other error, returns the text of that error.
+    /// Returns Node's wording, unless the error has a text of its own.
     fn wording(&self) -> String {
         match Errno::named(self.0.code) {
             Some(errno) if self.0.source.get_ref().is_none() => errno.wording.to_owned(),
