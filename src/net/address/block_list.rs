@@ -9,14 +9,13 @@ use crate::net::error::{Error, Result};
 /// A set of IP addresses, given as addresses, ranges and subnets: Node's `net.BlockList`.
 ///
 /// An IPv4 address and its IPv4-mapped IPv6 form count as one address, in rules and in queries. (A listener of both
-/// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` contains every address of both families.
+/// families shows its IPv4 peers as `::ffff:1.2.3.4`.) So `::/0` contains every address of both families. A set does
+/// not look at zones: an IPv6 address is blocked on all links or on none.
 ///
 /// Node keeps a list of rules, and walks it for every query. This type is a set: overlapping and adjacent ranges become
 /// one, and a query among n ranges takes O(log n). Removing an address takes it out of the set, whichever rule had
 /// added it. So the set can also serve as an allow-list: begin with [`everything`](Self::everything), and remove the
 /// allowed addresses.
-///
-/// A set does not look at zones: an IPv6 address is blocked on all links or on none.
 ///
 /// ```
 /// use netloop::BlockList;
@@ -33,11 +32,9 @@ use crate::net::error::{Error, Result};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BlockList {
-    /// The ranges: a map from the first address of each range to its last. IPv4 addresses are in their IPv4-mapped IPv6
-    /// form (`::ffff:0:0/96`).
-    ///
-    /// Invariant: no range overlaps or touches another, and no range ends before it begins. The ranges lie in a map and
-    /// not in a sorted vector, so that adding one rule to a million stays cheap.
+    /// The first address of each range, and its last; IPv4 in its IPv4-mapped IPv6 form (`::ffff:0:0/96`). Invariant:
+    /// no range overlaps or touches another, and no range ends before it begins. A map and not a sorted vector, so that
+    /// adding one rule to a million stays cheap.
     ranges: BTreeMap<u128, u128>,
 }
 
@@ -58,12 +55,10 @@ impl BlockList {
     }
 
     /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. Private,
-    /// shared, link-local, loopback, documentation, multicast and reserved addresses are on it. The list includes the
-    /// IPv6 ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), because blocked IPv4 addresses could be
-    /// reached through them.
-    ///
-    /// The list protects a service that connects to hosts which its users choose: no user can make the service connect
-    /// into a private network. Most ranges come from the IANA special-purpose registries (RFC 6890).
+    /// shared, link-local, loopback, documentation, multicast and reserved addresses are on it. It includes the IPv6
+    /// ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`): blocked IPv4 addresses could be reached
+    /// through them. Most ranges come from the IANA special-purpose registries (RFC 6890). The list protects a service
+    /// that connects to hosts which its users choose: no user can make the service connect into a private network.
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
@@ -94,8 +89,7 @@ impl BlockList {
         Ok(())
     }
 
-    /// Blocks every address whose first `prefix` bits equal those of `network`. The other bits of `network` are
-    /// ignored.
+    /// Blocks every address whose first `prefix` bits equal those of `network`, whose other bits are ignored.
     ///
     /// # Errors
     ///
@@ -208,7 +202,6 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
-    /// Removes the addresses from `first` to `last`. A range that reaches beyond them keeps its outer parts.
     fn cut(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -269,12 +262,10 @@ const SPECIAL_PURPOSE: &[([u16; 8], u8)] = &[
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
 
-/// Returns an IPv4 network in its IPv4-mapped IPv6 form.
 const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
     [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
 }
 
-/// Returns the position of an address in the map: its IPv6 form as a number.
 fn position(address: IpAddr) -> u128 {
     u128::from(match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -317,7 +308,6 @@ fn subnet(network: IpAddr, prefix: u8) -> Result<(u128, u128)> {
     Ok((first, first | host_bits))
 }
 
-/// Returns the range of one line of a configuration.
 fn parse(rule: &str) -> Result<(u128, u128)> {
     let malformed = || {
         invalid(format!(

@@ -1,7 +1,4 @@
-//! The forms in which users may give an endpoint, and the checks whether a text is an IP address.
-//!
-//! This module does all parsing of endpoints, and never panics, whatever the text is. Before any system call, it
-//! refuses an endpoint that this system could never use.
+//! The forms of an endpoint that users may give. The parser never panics, and refuses what this system could never use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::{Path, PathBuf};
@@ -21,8 +18,7 @@ use crate::net::values::{Endpoint, Family};
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
 /// A literal address is never looked up, unless it has a named zone (`[fe80::1%eth0]:80`), whose number only the system
-/// knows. A port alone is no endpoint: listen on `[::]:80` for every address, and connect to `localhost:80` for this
-/// machine.
+/// knows. A port alone is no endpoint: `[::]:80` listens on every address, and `localhost:80` is this machine.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -133,7 +129,6 @@ impl IntoEndpoint for Endpoint {
     }
 }
 
-/// Makes the endpoint from a reference to any of the forms, by cloning the form.
 impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
     fn into_endpoint(self) -> Result<Endpoint> {
         self.clone().into_endpoint()
@@ -143,8 +138,7 @@ impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
         if let Some(path) = self.strip_prefix("unix:") {
-            // `@` stands for the NUL byte in front of an abstract name, as in `ss` and systemd: a configuration file
-            // cannot hold a NUL byte.
+            // `@` stands for an abstract name's NUL byte, as in `ss` and systemd: configuration files cannot hold it.
             return match path.strip_prefix('@') {
                 Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
                 None => path_endpoint(PathBuf::from(path)),
@@ -211,7 +205,6 @@ impl IntoEndpoint for PathBuf {
     }
 }
 
-/// Implements the trait for forms that are an address already.
 macro_rules! address_into_endpoint {
     ($($form:ty),+) => {$(
         impl IntoEndpoint for $form {
@@ -232,8 +225,7 @@ const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "androi
     103
 };
 
-/// Returns the endpoint for a path, or for an abstract name behind a NUL byte. Refuses one that the kernel would
-/// truncate or refuse.
+/// Refuses a path, or an abstract name behind a NUL byte, that the kernel would truncate or refuse.
 fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     let bytes = path.as_os_str().as_encoded_bytes();
     let problem = if bytes.is_empty() {
@@ -265,8 +257,7 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// Returns the endpoint for a host without brackets: an address if the host is an IP address without a named zone,
-/// otherwise a name. Refuses a name that no resolver could know.
+/// Refuses a name that no resolver could know. An IPv6 address with a named zone is a name.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));
@@ -288,7 +279,7 @@ fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     Err(invalid(format!("Invalid host {host:?}: {problem}")))
 }
 
-/// Parses a literal address. `None` for any other text, and for an IPv6 address with a named zone.
+/// `None` also for an IPv6 address with a named zone.
 fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Some(SocketAddr::from((address, port)));
@@ -298,8 +289,7 @@ fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address, port, 0, scope_id).into())
 }
 
-/// Splits an IPv6 address from its zone, if there is a zone. `None` for any other text. As in Node, a zone may have
-/// letters, digits, `-`, `.` and `:`.
+/// As in Node, a zone may have letters, digits, `-`, `.` and `:`.
 fn split_zone(text: &str) -> Option<(Ipv6Addr, Option<&str>)> {
     let Some((address, zone)) = text.split_once('%') else {
         return text.parse().ok().map(|address| (address, None));

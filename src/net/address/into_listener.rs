@@ -35,8 +35,7 @@ use super::into_endpoint::IntoEndpoint;
 )]
 #[doc(alias = "BoundSocket")]
 pub trait IntoListener {
-    /// Converts this form into an endpoint to bind to, or a socket to adopt. The type of the result has no public name,
-    /// so no other crate can implement the trait.
+    /// The type of the result has no public name, so no other crate can implement the trait.
     #[doc(hidden)]
     fn into_listener(self) -> Result<ListenOn>;
 }
@@ -56,7 +55,6 @@ impl<E: IntoEndpoint> IntoListener for E {
     }
 }
 
-/// Adopts a socket that exists already.
 impl IntoListener for StdListener {
     fn into_listener(self) -> Result<ListenOn> {
         Ok(ListenOn::Adopted(self))

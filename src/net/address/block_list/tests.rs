@@ -11,8 +11,7 @@ fn rules(block_list: &BlockList) -> Vec<String> {
         .collect()
 }
 
-/// The naive model of a block list: all rules in order, each with whether it blocks. A check walks the rules from the
-/// newest.
+/// The naive model of a block list: all rules in order, each with whether it blocks; the newest rule decides.
 #[derive(Default)]
 struct LinearScan(Vec<(u128, u128, bool)>);
 
@@ -25,8 +24,7 @@ impl LinearScan {
     }
 }
 
-/// A random address out of only 256, so that rules overlap. The 256 addresses lie at both ends of the address space,
-/// and at both ends of the mapped addresses.
+/// One of 256 addresses, so that rules overlap, at both ends of the address space and of the mapped addresses.
 fn crowded_position(random: &mut fastrand::Rng) -> u128 {
     let near = random.u128(0..64);
     match random.u8(0..4) {
