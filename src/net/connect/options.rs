@@ -116,10 +116,9 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets a list of addresses that this connect never tries. Default: none.
-    ///
-    /// An attempt on a listed address fails with [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED), and no packet is sent. The
-    /// list is checked after the lookup, so that a name cannot lead past it.
+    /// Sets a list of addresses that this connect never tries. Default: none. An attempt on a listed address fails with
+    /// [ERR_IP_BLOCKED](crate::Error::IP_BLOCKED), and no packet is sent. The list is checked after the lookup, so that
+    /// a name cannot lead past it.
     #[doc(alias = "blockList")]
     pub fn block_list(mut self, list: impl Into<Option<Rc<BlockList>>>) -> Self {
         self.block_list = list.into();

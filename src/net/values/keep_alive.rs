@@ -7,11 +7,9 @@ use crate::system::KeepAliveTimes;
 /// TCP keep-alive: probes on a silent connection, which detect that the peer has vanished.
 ///
 /// The system counts in whole seconds. `KeepAlive` rounds a fraction up. Node drops the fraction, so half a second
-/// becomes 0, and the system's setting stays.
-///
-/// Each time is at most 32,767 s, and there are at most 127 probes, because Linux accepts no more. The constructor of
-/// the loop, `listen`, `connect`, `adopt` and [`set_keep_alive`](crate::Socket::set_keep_alive) refuse larger values
-/// with `ERR_INVALID_ARGUMENT`.
+/// becomes 0, and the system's setting stays. Each time is at most 32,767 s, and there are at most 127 probes, because
+/// Linux accepts no more. The constructor of the loop, `listen`, `connect`, `adopt` and
+/// [`set_keep_alive`](crate::Socket::set_keep_alive) refuse larger values with `ERR_INVALID_ARGUMENT`.
 ///
 /// ```
 /// use std::time::Duration;

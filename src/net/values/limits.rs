@@ -222,8 +222,7 @@ impl Limits {
         self
     }
 
-    /// Limits the queued bytes of all sockets of a loop together, UDP sockets included. Default: 256 MiB. A server has
-    /// no such limit of its own.
+    /// Limits the queued bytes of all sockets of a loop (not of a server), UDP sockets included. Default: 256 MiB.
     ///
     /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. Before a write
     /// passes the limit, the loop closes sockets with [`CloseReason::Limit`](crate::CloseReason::Limit) until there is
@@ -267,9 +266,8 @@ impl Limits {
     /// Default: 60 s, with `internet()` 30 s.
     ///
     /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes.
-    /// Bytes that the peer sends do not put the timeout off, and a [pause](crate::Socket::pause) does not stop the
-    /// time. Bytes that a [cork](crate::Socket::cork) holds back, or that wait for the connection to open, do not
-    /// count.
+    /// Bytes that the peer sends do not put the timeout off, and a [pause](crate::Socket::pause) does not stop it.
+    /// Bytes that a [cork](crate::Socket::cork) holds back, or that wait for the connection, do not count.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();
         self

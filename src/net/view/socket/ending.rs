@@ -76,8 +76,7 @@ impl Socket<'_> {
     }
 
     /// Closes the socket now. Bytes that the kernel does not take at once are lost. In the next close phase, `on_sent`
-    /// comes for each token that still waits, then `on_close`, and no other event. Destroying a socket twice is
-    /// harmless.
+    /// comes for each token that still waits, then `on_close`, and no other event. Destroying twice is harmless.
     ///
     /// The peer gets a FIN, as in Node, even if bytes are lost. So the peer may mistake a cut stream for a complete
     /// one. If received bytes are unread, the system sends a RST instead. [`reset`](Self::reset) tells the peer of the
@@ -163,9 +162,8 @@ impl Socket<'_> {
     }
 
     /// Takes the connection out of the loop, for the standard library or another loop. Returns the stream, with the
-    /// written bytes that the kernel has not taken yet. The loop has read nothing ahead, and the stream is still
-    /// non-blocking. The socket closes with [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection
-    /// stays open.
+    /// written bytes that the kernel has not taken. The loop has read nothing ahead, and the stream is non-blocking.
+    /// The socket closes with [`CloseReason::Detached`](crate::CloseReason::Detached), but the connection stays open.
     ///
     /// Returns `None` while the socket is connecting, and after its close or an error. Also in a simulation, in a
     /// [forked child](crate::EventLoop#forks), for an input (`read_input`), and with [filters](crate::Filter), such as

@@ -65,8 +65,7 @@ impl Socket<'_> {
     }
 
     /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and the end,
-    /// but not during a pause. The handler or the [pipe](crate::LoopContext::pipe_both) that the socket has by then
-    /// gets them.
+    /// but not during a pause. The handler or the [pipe](crate::LoopContext::pipe_both) of that time gets them.
     ///
     /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of these
     /// bytes are delivered, so a peer cannot make them grow. The bytes are counted as read once, and are no activity.
@@ -122,8 +121,7 @@ impl Socket<'_> {
     /// [deadline](Self::set_deadline) and, after [`end`](crate::Socket::end), a `close_timeout`.
     ///
     /// Bytes that a [`cork`](crate::Socket::cork) holds back do not keep `run` going, because no event need come in
-    /// which the program could call `uncork`. If the loop is dropped then, they are lost, as at the end of a Node
-    /// process.
+    /// which the program could call `uncork`. If the loop is dropped then, they are lost, as when a Node process ends.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -157,8 +155,8 @@ impl Socket<'_> {
     ///
     /// The time counts from this call. `on_timeout` comes once, and again only after the next byte, the peer's end or a
     /// further call. A queued write that the peer does not take is no activity. As in Node, a byte counts from the
-    /// beginning of its turn. A write at the end of a long callback therefore counts from before the callback. Like a
-    /// byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the [half-open
+    /// beginning of its turn, and a write at the end of a long callback from before it. Like a byte, a call also puts
+    /// off the [close timeout](crate::Limits::close_timeout) and the [half-open
     /// timeout](crate::Limits::half_open_timeout), but not the [linger timeout](crate::Limits::linger_timeout) or a
     /// [deadline](Self::set_deadline).
     ///

@@ -44,7 +44,7 @@ impl Socket<'_> {
     /// Sends formatted text: the method behind `write!(cx.socket, ..)` and `writeln!`.
     ///
     /// The text is formatted before any of it is written, so a refused write sends nothing. The loop formats in a
-    /// buffer that it reuses, except a literal. The answer may be left unused: most text is a short reply.
+    /// buffer that it reuses; a literal is not copied there. The answer may stay unused: most text is a short reply.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -172,8 +172,7 @@ impl Socket<'_> {
     /// Bytes that were written before the call are sent within it, as in Node, unless the socket still connects. While
     /// some of them wait for the kernel to have space, the cork holds nothing back. Programs rarely need a cork: the
     /// writes of one callback leave together anyway. Held bytes are no activity, so the idle timeout may come.
-    /// [`destroy`](Self::destroy) drops them unoffered. They do not keep [`run`](crate::EventLoop::run) going if the
-    /// socket was [released](Self::release).
+    /// [`destroy`](Self::destroy) drops them, and does not offer them to the kernel.
     ///
     /// ```
     /// use std::time::Duration;
