@@ -202,6 +202,7 @@ impl BlockList {
         self.ranges.insert(first, last);
     }
 
+    /// Removes the addresses from `first` to `last`. A range that reaches beyond them keeps its outer parts.
     fn cut(&mut self, first: u128, last: u128) {
         while let Some((&start, &end)) = self.ranges.range(..=last).next_back() {
             if end < first {
@@ -266,6 +267,7 @@ const fn mapped(first: u16, second: u16, third: u16) -> [u16; 8] {
     [0, 0, 0, 0, 0, 0xffff, first << 8 | second, third << 8]
 }
 
+/// Returns the key of an address in the map: its IPv6 form as a number.
 fn position(address: IpAddr) -> u128 {
     u128::from(match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),

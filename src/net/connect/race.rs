@@ -146,6 +146,7 @@ impl ConnectRace {
         self.next_attempt_tick = None;
     }
 
+    /// If another address waits, it is tried at `next_tick` at the latest.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
@@ -263,6 +264,7 @@ impl ConnectRace {
     }
 }
 
+/// Returns `address`, with `port` if its own port is 0.
 pub(crate) fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     if address.port() == 0 {
         address.set_port(port);

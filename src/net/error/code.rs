@@ -117,6 +117,7 @@ fn winsock_lookup_code(_: &io::Error) -> Option<&'static str> {
     None
 }
 
+/// Returns the kind for the code of an error that does not come from the system.
 pub(super) fn kind_of(code: &str) -> io::ErrorKind {
     match code {
         Error::INVALID_ARGUMENT | Error::BAD_PORT => io::ErrorKind::InvalidInput,

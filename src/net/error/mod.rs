@@ -306,6 +306,7 @@ pub(crate) fn to_io(error: Error) -> io::Error {
     }
 }
 
+/// Returns the error of this crate inside of an [`io::Error`], if there is one.
 fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

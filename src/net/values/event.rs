@@ -33,6 +33,7 @@ pub(crate) enum SocketEvent {
     Data(usize),
     /// The queue has drained to the low watermark, after a write was answered `Full`.
     Drained,
+    /// The connection has notices for the handler.
     Noticed,
     /// The peer has ended, and every byte that the peer sent was read.
     Ended,
