@@ -1,17 +1,7 @@
-//! The event loop itself: the top floor, and the only floor that calls handlers.
-//!
-//! `handlers` has the traits that users implement, and `contexts` the arguments of their methods. `owner` has the methods
-//! of the loop for the program that owns it. `turns` runs the phases of a turn, and calls the handler of each event.
-//! `mailbox` has what other threads reach, and `watch` the statistics and the hooks for stalls, pressure and panics.
-//! `shutdown` ends servers and sockets in order, and `signals` has the handlers of signals.
-//!
-//! Beside the rooms, `agenda` keeps the requests of the owner and of callbacks, with its `timers` and `hooks`. `call` and
-//! `calling` are the calls of user code.
-//!
-//! The rooms are no floors: a handler names its context, a context names the agenda, and the agenda keeps handlers.
+//! The event loop itself: the top floor, and the only floor that calls handlers. The rooms are no floors: a handler
+//! names its context, a context names the agenda, and the agenda keeps handlers.
 
-// Rustdoc shows the methods of a type in the order of its modules. So `owner` comes first, which has the constructors and
-// the methods that most programs need.
+// Rustdoc shows a type's methods in the order of its modules: `owner` has the constructors, and so comes first.
 mod owner;
 
 mod turns;
@@ -135,9 +125,9 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 ///
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
 /// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) with the time of its next step. A program that waits
-/// for several things waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout). Such a
-/// program then calls `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the
-/// steady state it allocates nothing.
+/// for several things waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout), and
+/// then calls `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state
+/// it allocates nothing.
 ///
 /// # Dropping
 ///
@@ -147,45 +137,36 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 /// # Forks
 ///
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
-/// its parent, and must not use its copy of the loop. If the child closed a socket, the kernel could stop reporting
-/// this socket to the parent. The methods that run the loop refuse with ERR_FORKED
-/// ([`turn`](Self::turn) only in builds with debug assertions). In the child, [`Server::close`](crate::Server::close)
-/// and [`DatagramSocket::close`](crate::DatagramSocket::close) do nothing, and the methods that detach return `None`.
-/// No other method checks the process, so a socket or a server that the child makes enters the parent's poll set.
-///
-/// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
+/// its parent, and must not use its copy of the loop.If the child closed a socket, the kernel could stop reporting it
+/// to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug
+/// assertions). In the child, [`Server::close`](crate::Server::close) and
+/// [`DatagramSocket::close`](crate::DatagramSocket::close) do nothing, and the methods that detach return `None`. No
+/// other method checks the process, so a socket or a server that the child makes enters the parent's poll set. The
+/// child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
 ///
-/// While the child lives, it has a duplicate of each descriptor. So if the loop closes a socket that a server accepted,
-/// the peer hears of the close only after the child's duplicate is closed, too. If the program has called
-/// [`descriptor`](crate::Socket::descriptor) on the socket, the end reaches the peer all the same. `exec` closes the
-/// duplicates.
+/// While the child lives, it has a duplicate of each descriptor. The peer of an accepted socket hears of a close only
+/// after the duplicate is closed, too. If the program has called [`descriptor`](crate::Socket::descriptor) on the
+/// socket, the peer hears at once. `exec` closes the duplicates.
 pub struct EventLoop<S = ()> {
-    /// The first field, so that it is dropped before the handlers. Its drop closes the mailbox, which then refuses a
-    /// post from the drop of a handler.
+    /// First, so that its drop closes the mailbox before a handler is dropped: a post from that drop is refused.
     agenda: Agenda<S>,
     net: Net,
-    /// The handlers lie beside the sockets and not inside them, so that a callback can borrow its handler and the whole
-    /// net at once.
+    /// Beside the sockets and not inside them, so that a callback can borrow its handler and the whole net at once.
     handlers: SideTable<Box<dyn SocketHandler<S>>>,
     server_handlers: SideTable<Box<dyn ServerHandler<S>>>,
     datagram_handlers: SideTable<Box<dyn DatagramHandler<S>>>,
-    /// The sources of the program, each with its handler.
     sources: SideTable<Box<dyn AnySource<S>>>,
     /// The posts that the loop has taken from the mailbox and not called yet.
     posts: VecDeque<Post<S>>,
-    /// The buffer in which handlers get received bytes. `None` while `with_read_buffer` lends it, so that a
-    /// handler can borrow the bytes in it and the whole net at once. After a callback that panicked, the next loan
-    /// makes another buffer.
+    /// `None` while `with_read_buffer` lends it, and after a callback that panicked: the next loan then makes another.
     read_buffer: Option<ReadBuffer>,
     options: EventLoopOptions,
     /// The callback that is running. Invariant: `None` between turns, unless a callback has panicked.
     calling: Option<Calling>,
-    /// A socket whose `on_close` must come even if the callback or hook before it panics. After such a panic,
-    /// `on_close` follows in the next close phase.
+    /// A socket whose `on_close` must come in the next close phase, even if the callback or hook before it panics.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A closed UDP socket whose `on_close` must come even if its `on_error`, or a hook after it, panics. After such a
-    /// panic, `on_close` follows in the next close phase.
+    /// A closed UDP socket likewise: its `on_error`, or a hook after it, may panic.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,
@@ -202,7 +183,6 @@ pub struct EventLoop<S = ()> {
 
 /// Memory, and whether the loop goes on.
 impl<S> EventLoop<S> {
-    /// Returns the simulated machine that the loop runs on; `None` outside of a simulation.
     #[cfg(feature = "simulation")]
     pub(crate) fn simulated_machine(&self) -> Option<&crate::system::simulated::MachineHandle> {
         match self.net.system {
@@ -211,8 +191,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Reads the clock, and returns the net. Without the reading, a deadline that begins now would count from the last
-    /// turn.
+    /// Reads the clock first: a deadline that begins now must not count from the last turn.
     fn net_now(&mut self) -> &mut Net {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
@@ -220,11 +199,10 @@ impl<S> EventLoop<S> {
         &mut self.net
     }
 
-    /// Frees all memory that is only kept for later use: free chunks of queues, and unused slots of sockets, handlers and
-    /// timers. The next sockets and writes allocate again.
-    ///
-    /// The loop frees most of this by itself, a quarter of a second after a spike has ended, or when [`run`](Self::run)
-    /// ends. A table always keeps the slots in front of its last socket or timer.
+    /// Frees all memory that is only kept for later use: free chunks of queues, and unused slots of sockets, handlers
+    /// and timers. The next sockets and writes allocate again. The loop frees most of this by itself, a quarter of a
+    /// second after a spike has ended, or when [`run`](Self::run) ends. A table always keeps the slots in front of its
+    /// last socket or timer.
     pub fn trim(&mut self) {
         self.net.trim();
         self.reclaim_tables();
@@ -232,9 +210,8 @@ impl<S> EventLoop<S> {
         self.agenda.trim();
     }
 
-    /// Makes a socket from a stream that a server has accepted. `None` if the server is gone. `None` also if there is
-    /// no memory for the socket and its handler. The peer gets a RST, or an end on a Unix socket, and no handler is
-    /// told.
+    /// `None` if the server is gone, or if there is no memory for the socket and its handler. The peer then gets a RST,
+    /// or an end on a Unix socket, and no handler is told.
     fn admit(
         &mut self,
         server: ServerId,
@@ -261,7 +238,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Frees the memory that closed sockets, servers and sources and ended timers have left in the tables.
     #[cold]
     fn reclaim_tables(&mut self) {
         self.handlers.shrink();
@@ -271,10 +247,10 @@ impl<S> EventLoop<S> {
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going. A held socket, server, UDP socket, source, hook, timer or
-    /// handler of a signal does, and an `on_close` that is still to come. A deferred call, a post, a [`Hold`] and
-    /// [`set_busy`](Self::set_busy) do so too. A socket that is [released](Socket::release) does so while it connects,
-    /// makes a handshake, or has unsent bytes or an event to report.
+    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
+    /// handler of a signal, or an `on_close` that is still to come.So do a deferred call, a post, a [`Hold`] and
+    /// [`set_busy`](Self::set_busy), and a [released](Socket::release) socket that connects, makes a handshake, or has
+    /// unsent bytes or an event to report.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
@@ -290,7 +266,6 @@ impl<S> EventLoop<S> {
             || self.net.has_under_way()
     }
 
-    /// Whether `on_close` is still to be told, because an earlier callback of the close has panicked.
     fn has_unclosed(&self) -> bool {
         self.unclosed.is_some() || self.unclosed_datagrams.is_some()
     }
@@ -300,8 +275,7 @@ impl<S> EventLoop<S> {
         self.net.has_queued() || self.has_calls()
     }
 
-    /// Whether the loop has work that comes from no socket event. Deferred calls, signals, posts, wakes and stops of
-    /// other threads are such work, and the cleanup after a callback that panicked.
+    /// Whether there is work that comes from no socket event, or a cleanup after a callback that panicked.
     fn has_calls(&self) -> bool {
         self.agenda.deferred() > 0
             || !self.posts.is_empty()
@@ -316,8 +290,7 @@ impl<S> EventLoop<S> {
 /// loop's descriptor both had duplicates elsewhere.
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
-        // A forked child shares the poll set: to deregister the sources here would stop the kernel's reports to its
-        // parent.
+        // In a forked child, which shares the poll set, this would stop the kernel's reports to the parent.
         if self.net.check_owner().is_err() {
             return;
         }
