@@ -137,7 +137,7 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 /// # Forks
 ///
 /// A loop belongs to the process that made it. A child that was forked without `exec` shares the kernel's poll set with
-/// its parent, and must not use its copy of the loop.If the child closed a socket, the kernel could stop reporting it
+/// its parent, and must not use its copy of the loop. If the child closed a socket, the kernel could stop reporting it
 /// to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug
 /// assertions). In the child, [`Server::close`](crate::Server::close) and
 /// [`DatagramSocket::close`](crate::DatagramSocket::close) do nothing, and the methods that detach return `None`. No
@@ -147,7 +147,7 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 ///
 /// While the child lives, it has a duplicate of each descriptor. The peer of an accepted socket hears of a close only
 /// after the duplicate is closed, too. If the program has called [`descriptor`](crate::Socket::descriptor) on the
-/// socket, the peer hears at once. `exec` closes the duplicates.
+/// socket, the end reaches the peer all the same. `exec` closes the duplicates.
 pub struct EventLoop<S = ()> {
     /// First, so that its drop closes the mailbox before a handler is dropped: a post from that drop is refused.
     agenda: Agenda<S>,
@@ -247,10 +247,10 @@ impl<S> EventLoop<S> {
         self.agenda.reclaim();
     }
 
-    /// Whether anything keeps [`run`](Self::run) going: a held socket, server, UDP socket, source, hook, timer or
-    /// handler of a signal, or an `on_close` that is still to come.So do a deferred call, a post, a [`Hold`] and
-    /// [`set_busy`](Self::set_busy), and a [released](Socket::release) socket that connects, makes a handshake, or has
-    /// unsent bytes or an event to report.
+    /// Whether anything keeps [`run`](Self::run) going. A held socket, server, UDP socket, source, hook, timer or
+    /// handler of a signal does, and an `on_close` that is still to come. So do a deferred call, a post, a [`Hold`] and
+    /// [`set_busy`](Self::set_busy). A [released](Socket::release) socket does while it connects, makes a handshake, or
+    /// has unsent bytes or an event to report.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
