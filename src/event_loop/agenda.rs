@@ -1,5 +1,4 @@
-//! The requests of user code that the loop has still to fulfil: handlers to install, deferred calls, timers, hooks,
-//! shutdowns, handlers of signals, a stop.
+//! The requests of user code that the loop has still to fulfil.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,19 +19,14 @@ use super::signals::Signals;
 use super::timers::Timers;
 use super::watch::Meter;
 
-/// The largest capacity that an empty queue of calls keeps; a larger queue is freed. To grow it again costs little beside
-/// its calls, because each call is an allocation too.
+/// The largest capacity that an empty queue of calls keeps. To grow again is cheap: each call is an allocation too.
 pub(super) const KEPT_CALLS: usize = 1024;
 
 /// A handler that waits to be put into its table.
 pub(super) enum NewHandler<S> {
-    /// The handler of a socket.
     Socket(SocketId, Box<dyn SocketHandler<S>>),
-    /// The handler of a server.
     Server(ServerId, Box<dyn ServerHandler<S>>),
-    /// The handler of a UDP socket.
     Datagram(DatagramId, Box<dyn DatagramHandler<S>>),
-    /// A source with its handler.
     Source(SourceId, Box<dyn AnySource<S>>),
     /// One end of a pipe. The function wraps the socket's present handler in this end.
     Pipe(SocketId, pipe::End, pipe::PutBefore<S>),
@@ -42,19 +36,15 @@ bitflags! {
     /// The requests that a turn looks at before its wait, in one comparison.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct Demands: u8 {
-        /// The loop is to be stopped.
         const STOP = 1;
-        /// The loop is not to wait.
         const BUSY = 2;
         /// A hook may have to be called before the wait.
         const PREPARE = 4;
     }
 }
 
-/// The requests of user code that wait for the loop.
 pub(crate) struct Agenda<S> {
-    /// The handlers and sources that wait to be put into their tables. A callback cannot put them there itself, because
-    /// it borrows its own handler from a table.
+    /// A callback cannot put these into their tables itself, because it borrows its own handler from a table.
     pub(super) installs: VecDeque<NewHandler<S>>,
     deferred: VecDeque<Call<S>>,
     pub(super) timers: Timers<S>,
@@ -84,12 +74,10 @@ impl<S> Agenda<S> {
         }
     }
 
-    /// Asks for a stop at the end of the turn.
     pub(super) fn stop(&mut self) {
         self.demands.insert(Demands::STOP);
     }
 
-    /// Returns whether a stop was asked for, and withdraws the request.
     pub(super) fn take_stop(&mut self) -> bool {
         let stops = self.demands.contains(Demands::STOP);
         self.demands.remove(Demands::STOP);
@@ -104,7 +92,6 @@ impl<S> Agenda<S> {
         self.demands.contains(Demands::BUSY)
     }
 
-    /// Whether any demand is set.
     pub(super) fn asks_before_wait(&self) -> bool {
         !self.demands.is_empty()
     }
@@ -146,7 +133,6 @@ impl<S> Agenda<S> {
         call
     }
 
-    /// Frees the unused memory of `installs`, of the timers and of the hooks.
     pub(super) fn reclaim(&mut self) {
         if self.installs.is_empty() {
             self.installs = VecDeque::new();
@@ -155,14 +141,11 @@ impl<S> Agenda<S> {
         self.hooks.trim();
     }
 
-    /// Frees what [`reclaim`](Self::reclaim) frees, and the unused memory of the deferred calls.
     pub(super) fn trim(&mut self) {
         self.reclaim();
         self.deferred.shrink_to_fit();
     }
 
-    /// Whether a timer, a deferred call, a hook, the handler of a signal or [`set_busy`](Self::set_busy) keeps the loop
-    /// going.
     pub(super) fn holds_loop(&self) -> bool {
         #[cfg(all(unix, feature = "signals"))]
         if self.signals.hold_loop() {
@@ -174,13 +157,11 @@ impl<S> Agenda<S> {
             || self.is_busy()
     }
 
-    /// Whether deliveries of signals wait for their handlers.
     #[cfg(all(unix, feature = "signals"))]
     pub(super) fn has_signals(&self) -> bool {
         self.signals.are_due()
     }
 
-    /// Returns `false`: only Unix with the feature `signals` has deliveries of signals.
     #[cfg(not(all(unix, feature = "signals")))]
     pub(super) const fn has_signals(&self) -> bool {
         false

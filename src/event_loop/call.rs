@@ -17,8 +17,7 @@ pub(super) type RepeatedCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>)>;
 pub(super) type Post<S> = Box<dyn FnOnce(&mut LoopContext<'_, S>) + Send>;
 
 impl<S> EventLoop<S> {
-    /// Calls `call`, a closure that the program gave to the method `name`. If the call is slow, the stall hook is told
-    /// this name.
+    /// `name` is the method that took the closure, for the stall hook.
     pub(super) fn call_once(
         &mut self,
         shared: &mut S,
@@ -30,7 +29,6 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, name, Watched::Loop);
     }
 
-    /// Makes one call that has no socket. While the call runs, `self.calling` is `calling`.
     pub(super) fn call(
         &mut self,
         shared: &mut S,

@@ -8,32 +8,24 @@ use super::watch::PanicPolicy;
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// A callback of this socket, or the `on_connection` that is told of it. If the callback panics, the socket is
-    /// destroyed.
+    /// A callback of this socket, or the `on_connection` that is told of it. If it panics, the socket is destroyed.
     Socket(SocketId),
-    /// A callback of a closed socket before `on_close`: a notice, `on_error` or `on_sent`. If it panics, `on_close`
-    /// still follows in the next turn.
+    /// A callback of a closed socket before `on_close`, which follows in the next turn even if this callback panics.
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// A callback of a server other than `on_connection` and `on_close`. If it panics, the policy of the loop decides
-    /// whether the server closes.
+    /// Another callback of a server. If it panics, the policy of the loop decides whether the server closes.
     Server(ServerId),
-    /// `on_close` of a server. If it panics, only the removal of the server is left to do.
     ClosedServer(ServerId),
-    /// A callback of this UDP socket. If the callback panics, the socket is closed.
     Datagram(DatagramId),
-    /// `on_close` of a UDP socket. If it panics, only the removal of the socket is left to do.
     ClosedDatagram(DatagramId),
-    /// A callback of this source. If the callback panics, the source is closed.
     Source(SourceId),
     /// A timer or another call without an owner. If it panics, nothing is closed.
     Loop,
 }
 
 impl<S> EventLoop<S> {
-    /// Cleans up after a callback that has panicked, if there is one: closes only its owner, as [`Calling`] says. Then
-    /// installs the handlers that wait.
+    /// Cleans up after a callback that has panicked, if there is one: closes only its owner, as [`Calling`] says.
     #[inline]
     pub(super) fn recover(&mut self) {
         #[cfg(all(feature = "precise", target_os = "linux"))]

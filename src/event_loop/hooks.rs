@@ -27,7 +27,6 @@ use super::{EventLoop, LoopContext, Turn, Wait};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HookId(Key);
 
-/// The place of a hook in the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HookPlace {
     /// Directly before the wait.
@@ -37,7 +36,6 @@ pub(crate) enum HookPlace {
 }
 
 impl HookPlace {
-    /// Returns the name of the method that adds hooks of this place.
     fn method(self) -> &'static str {
         match self {
             Self::Prepare => "on_prepare",
@@ -53,11 +51,9 @@ struct Entry<S> {
     is_held: bool,
 }
 
-/// All hooks of a loop.
 pub(super) struct Hooks<S> {
     entries: Slots<Entry<S>>,
-    /// The hooks of the place `Prepare`, in calling order; `check` has the others. A removed hook stays in its list until
-    /// the next calls of its place are made, or until `trim`.
+    /// In calling order. A removed hook stays in its list until the hooks of its place are called, or until `trim`.
     prepare: Vec<Key>,
     check: Vec<Key>,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
@@ -74,17 +70,14 @@ impl<S> Hooks<S> {
         }
     }
 
-    /// Whether a hook keeps the loop going.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0
     }
 
-    /// Whether a hook may have to be called before the wait.
     pub(super) fn has_prepare(&self) -> bool {
         !self.prepare.is_empty()
     }
 
-    /// Whether a hook may have to be called after the sockets.
     pub(super) fn has_check(&self) -> bool {
         !self.check.is_empty()
     }
@@ -130,7 +123,6 @@ impl<S> Hooks<S> {
         entry.is_held = held;
     }
 
-    /// Takes out the call of the hook at `index` in the list of `place`.
     fn take(&mut self, place: HookPlace, index: usize) -> Option<(Key, RepeatedCall<S>)> {
         let key = *self.keys(place).get(index)?;
         match self.entries.get_mut(key)?.call.take() {
@@ -159,7 +151,6 @@ impl<S> Hooks<S> {
         keys.retain(|&key| entries.contains(key));
     }
 
-    /// Frees the memory of hooks that are gone.
     pub(super) fn trim(&mut self) {
         self.forget_removed(HookPlace::Prepare);
         self.forget_removed(HookPlace::Check);
@@ -171,13 +162,12 @@ impl<S> Hooks<S> {
 
 /// Hooks before the wait and after the sockets.
 impl<S> EventLoop<S> {
-    /// Calls `call` once a turn, directly before the wait. The bytes that `call` writes leave before the wait, and if it
-    /// defers a call, the turn does not wait. The hooks of one method are called in the order in which they were added.
-    /// A hook that another hook of the same method adds is first called in the next turn.
-    ///
-    /// A hook keeps [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are
-    /// called in every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps. If the
-    /// budget is used up, the bytes that they write wait for a later turn.
+    /// Calls `call` once a turn, directly before the wait. The bytes that `call` writes leave before the wait, and if
+    /// it defers a call, the turn does not wait. Hooks of one method are called in the order in which they were added.
+    /// A hook that another one adds is first called in the next turn. A hook keeps [`run`](Self::run) going until it is
+    /// [released](Hook::release) or [removed](Hook::remove). Hooks are called in every turn, whatever its
+    /// [`Budget`](crate::Budget): their time counts, but they are no steps. If the budget is used up, the bytes that
+    /// they write wait for a later turn.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -201,9 +191,9 @@ impl<S> EventLoop<S> {
         self.verbs().add_hook(HookPlace::Prepare, call)
     }
 
-    /// Calls `call` once a turn, after the sockets and before the timers. The bytes that `call` writes leave in the same
-    /// turn. All else is as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call
-    /// may come at the end of the turn.
+    /// Calls `call` once a turn, after the sockets and before the timers. Its bytes leave in the same turn. All else is
+    /// as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come at the
+    /// end of the turn.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)
@@ -222,8 +212,7 @@ impl<S> EventLoop<S> {
         self.parts().1.set_busy(busy);
     }
 
-    /// Calls the prepare hooks, and sends the bytes that the hooks wrote if `limit` permits. Returns the wait of the
-    /// turn: [`Wait::No`] if the loop is busy or to be stopped, otherwise the result of `wait`.
+    /// Returns the wait of the turn: [`Wait::No`] if the loop is busy or to be stopped, otherwise the result of `wait`.
     #[cold]
     #[inline(never)]
     pub(super) fn prepare(
@@ -245,7 +234,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls the hooks whose place is after the sockets. Then sends the bytes that the hooks wrote, if `limit` permits.
     #[cold]
     #[inline(never)]
     pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
@@ -254,8 +242,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls each hook of `place` once, but none that these calls add. Then sends the bytes that the hooks wrote,
-    /// if `limit` permits.
+    /// Calls each hook of `place` once, but none that these calls add, and sends what they wrote if `limit` permits.
     fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit, turn: &mut Turn) {
         let count = self.agenda.hooks.keys(place).len();
         for index in 0..count {
@@ -308,8 +295,7 @@ impl<'a, S> Hook<'a, S> {
         self.agenda.hooks.remove(self.id.0)
     }
 
-    /// Makes the hook keep [`run`](EventLoop::run) going. This is the default, until a call of
-    /// [`release`](Self::release).
+    /// Makes the hook keep [`run`](EventLoop::run) going, as is the default until [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.agenda.hooks.set_held(self.id.0, true);

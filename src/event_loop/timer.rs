@@ -47,14 +47,12 @@ impl<'a, S> Timer<'a, S> {
         self.agenda.timers.cancel(self.net, self.id)
     }
 
-    /// Returns the time at which the timer fires. `None` if the timer is over, or if the time lies beyond the range of
-    /// the clock.
+    /// Returns the time at which the timer fires; `None` if the timer is over, or the time is beyond the clock's range.
     pub fn due_at(&self) -> Option<Instant> {
         self.agenda.timers.due_at(self.net, self.id)
     }
 
-    /// Makes the timer keep [`run`](crate::EventLoop::run) going. This is the default, until a call of
-    /// [`release`](Self::release).
+    /// Makes the timer keep [`run`](crate::EventLoop::run) going, as is the default until [`release`](Self::release).
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.agenda.timers.set_held(self.id, true);

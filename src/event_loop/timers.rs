@@ -1,5 +1,4 @@
-//! The timers of the loop: the call of each timer, and whether it keeps the loop going. The reactor holds their
-//! deadlines.
+//! The timers of the loop. The reactor holds their deadlines.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,11 +8,9 @@ use crate::slots::Slots;
 
 use super::call::{Call, RepeatedCall};
 
-/// The user closure of a timer, and whether the timer repeats.
 pub(super) enum Action<S> {
-    /// A call after which the timer is over.
     Once(Call<S>),
-    /// A call that the loop makes each period. `None` while the call runs, and after it has panicked.
+    /// `None` while the call runs, and after it has panicked.
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
@@ -23,7 +20,6 @@ struct ArmedTimer<S> {
     is_held: bool,
 }
 
-/// All timers of the loop that are armed.
 pub(super) struct Timers<S> {
     timers: Slots<ArmedTimer<S>>,
     /// The number of timers that keep the loop going. Invariant: the number of timers whose `is_held` is set.
@@ -38,22 +34,18 @@ impl<S> Timers<S> {
         }
     }
 
-    /// Frees the memory of timers that are over.
     pub(super) fn trim(&mut self) {
         self.timers.shrink();
     }
 
-    /// Returns the number of timers that are armed.
     pub(super) fn armed(&self) -> usize {
         self.timers.len()
     }
 
-    /// Whether a timer keeps the loop going.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0
     }
 
-    /// Arms a timer, which keeps the loop going until it is released.
     pub(super) fn arm(&mut self, net: &mut Net, after: Duration, action: Action<S>) -> TimerId {
         let key = self.timers.insert_with(|key| ArmedTimer {
             handle: net.arm_timer(TimerId(key), after),
@@ -97,8 +89,7 @@ impl<S> Timers<S> {
         net.timer_due_at(timer.handle)
     }
 
-    /// Takes out the action of the timer `id`, which has fired. A one-shot timer is removed. A repeating timer is armed
-    /// again at once, so that it exists during its own call, and [`restore`](Self::restore) gives its call back.
+    /// A repeating timer is armed again at once, so that it exists during its own call; `restore` gives the call back.
     pub(super) fn take(&mut self, net: &mut Net, id: TimerId) -> Option<Action<S>> {
         let timer = self.timers.get_mut(id.0)?;
         let again = match &mut timer.action {
