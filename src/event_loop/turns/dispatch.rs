@@ -1,5 +1,4 @@
-//! The dispatch of events: each event is a value, and this module calls the handler of its socket, server or source.
-//! `datagrams` does the same for UDP sockets.
+//! The dispatch of events: each is a value, and this module calls the handler of its socket, server or source.
 
 use crate::event_loop::agenda::NewHandler;
 use crate::event_loop::calling::Calling;
@@ -14,8 +13,7 @@ use crate::net::{
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
 
 impl<S> EventLoop<S> {
-    /// Puts the handlers that a callback has set into their tables. Called after each callback, and so before the next
-    /// event of their sockets, servers or sources.
+    /// Puts the handlers that a callback has set into their tables, before the next event of their owners.
     #[inline]
     pub(crate) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {
@@ -25,8 +23,8 @@ impl<S> EventLoop<S> {
 
     #[inline(never)]
     fn install_all(&mut self) {
-        // Install one handler at a time. Installing one may drop an older handler, whose drop is user code and may
-        // panic. The next call of `install` then installs the rest.
+        // One at a time: an older handler may be dropped here, whose drop is user code and may panic. The next call of
+        // `install` then installs the rest.
         while let Some(install) = self.agenda.installs.pop_front() {
             match install {
                 NewHandler::Socket(id, handler) if self.net.has_socket(id) => {
@@ -45,7 +43,6 @@ impl<S> EventLoop<S> {
                     let piped = put_before(end, self.handlers.remove(id.0));
                     self.handlers.insert(id.0, piped);
                 }
-                // The socket, server, UDP socket or source is gone already, so its new handler is dropped.
                 NewHandler::Socket(..)
                 | NewHandler::Server(..)
                 | NewHandler::Datagram(..)
@@ -65,7 +62,7 @@ impl<S> EventLoop<S> {
         if is_shutting_down {
             self.agenda.end_shutdowns(&mut self.net);
         }
-        // The handler is dropped last. Its drop is user code and may panic, and then nothing is left half done.
+        // Dropped last: the drop is user code and may panic, and then nothing is left half done.
         drop(handler);
     }
 
@@ -73,12 +70,11 @@ impl<S> EventLoop<S> {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
         self.agenda.end_shutdowns(&mut self.net);
-        // The handler is dropped last, as in `forget_socket`.
+        // Dropped last, as above.
         drop(handler);
     }
 
-    /// Delivers `event` to its handler. If the event is of a UDP socket, `buffer` has the bytes of its messages.
-    /// Received bytes of a stream go through [`deliver_data`](Self::deliver_data) instead.
+    /// `buffer` has a UDP socket's messages. The bytes of a stream go through [`deliver_data`](Self::deliver_data).
     #[inline(always)]
     pub(super) fn deliver(&mut self, shared: &mut S, event: TargetedEvent, buffer: &[u8]) {
         match event {
@@ -130,7 +126,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Tells a server of the connections that were refused. Then tells the server its next event, if one waits.
     #[cold]
     #[inline(never)]
     fn deliver_refusals(&mut self, shared: &mut S, server: ServerId) {
@@ -171,7 +166,6 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, call.name(), Watched::Source(id));
     }
 
-    /// Calls a source's `on_timer` with `token`.
     #[inline(never)]
     pub(super) fn deliver_source_timer(&mut self, shared: &mut S, id: SourceId, token: u64) {
         let watched = self.watch();
@@ -212,14 +206,13 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, name, Watched::Socket(id));
     }
 
-    /// Calls a socket's `on_data` with `data`.
     // Always inlined, as `call_socket` is, because it runs for every message.
     #[inline(always)]
     pub(super) fn deliver_data(&mut self, shared: &mut S, id: SocketId, data: &[u8]) {
         self.call_socket(shared, id, |handler, cx| handler.on_data(cx, data));
     }
 
-    /// Calls a socket's `on_timer` with `token`. For the timer of a shutdown, calls `on_shutdown` instead.
+    /// For the timer of a shutdown, calls `on_shutdown` instead of `on_timer`.
     #[inline(never)]
     pub(super) fn deliver_timer(&mut self, shared: &mut S, id: SocketId, token: u64) {
         if token == shutdown::ASK {
@@ -232,7 +225,6 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, "on_timer", Watched::Socket(id));
     }
 
-    /// Asks a socket's handler what the shutdown may do with the socket.
     #[inline(never)]
     fn ask_at_shutdown(&mut self, shared: &mut S, id: SocketId) {
         let Some(question) = self.agenda.shutdowns.question(&self.net, id) else {
@@ -266,8 +258,7 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Calls the server's `on_connection`, installs the handler that it returns, and calls that handler's `on_connect`
-    /// unless the socket is closed already. Destroys the socket if `on_connection` returns no handler.
+    /// `on_connect` follows `on_connection` at once, unless the socket is closed already.
     pub(super) fn deliver_connection(&mut self, shared: &mut S, accepted: Accepted) {
         let id = accepted.id;
         let watched = self.watch();
@@ -289,7 +280,7 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // Called after the handler is in its table, because a pipe that `on_connection` asked for wraps this handler.
+        // After the handler is in its table, because a pipe that `on_connection` asked for wraps this handler.
         self.install();
         self.end_watch(shared, watched, "on_connection", Watched::Accepting(id));
         if is_refused {
@@ -326,8 +317,8 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, name, Watched::Server(id));
     }
 
-    /// Closes a socket whose handler may be told more before `on_close`: notices, the error, and the marks of
-    /// `notify_when_sent` that were not reached.
+    /// The handler may be told more before `on_close`: notices, the error, and the marks of `notify_when_sent` that
+    /// were not reached.
     pub(super) fn close_socket(
         &mut self,
         shared: &mut S,
@@ -357,8 +348,8 @@ impl<S> EventLoop<S> {
                     "on_error"
                 });
             }
-            // The marks are counted before the first call: a mark that `on_sent` sets is not reported. Otherwise a
-            // handler that always sets another mark would keep the close going for ever.
+            // The marks are counted before the first call. Otherwise an `on_sent` that always sets another mark would
+            // keep the close going for ever.
             for _ in 0..cx.socket.missed_marks() {
                 let Some((token, closed)) = cx.socket.next_missed_mark() else {
                     break;
@@ -372,8 +363,8 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket. If the hook panics, `unclosed` makes
-            // `on_close` follow in the next turn.
+            // `end_watch` may call a hook, which is no callback of the socket. If the hook panics, `on_close` still
+            // follows.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));
@@ -382,7 +373,6 @@ impl<S> EventLoop<S> {
         self.close_plain_socket(shared, id, reason);
     }
 
-    /// Calls a socket's `on_close` and forgets the socket.
     pub(super) fn close_plain_socket(&mut self, shared: &mut S, id: SocketId, reason: CloseReason) {
         if reason == CloseReason::Limit {
             self.agenda.meter.closed_over_limit += 1;
@@ -398,15 +388,13 @@ impl<S> EventLoop<S> {
             handler.on_close(&mut cx, reason);
         }
         self.calling = None;
-        // If `on_close` set a new handler for this socket, `install` puts it in the table, and `forget_socket` drops
-        // it.
+        // A new handler that `on_close` has set goes into the table here, and `forget_socket` drops it.
         self.install();
         let peer = watched.and_then(|_| Socket::new(&mut self.net, id).peer_address());
         self.forget_socket(id);
         self.end_watch(shared, watched, "on_close", Watched::Closed(id, peer));
     }
 
-    /// Calls a server's `on_close` and forgets the server.
     pub(crate) fn close_server(&mut self, shared: &mut S, id: ServerId) {
         let watched = self.watch();
         self.calling = Some(Calling::ClosedServer(id));
@@ -423,7 +411,6 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, "on_close", Watched::Server(id));
     }
 
-    /// Removes a closed source, and gives it to its handler's `on_close`.
     pub(crate) fn close_source(&mut self, shared: &mut S, id: SourceId) {
         self.net.remove_source(id);
         let Some(mut source) = self.sources.remove(id.0) else {

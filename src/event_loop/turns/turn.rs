@@ -1,9 +1,6 @@
-//! One turn of the loop, phase by phase.
-//!
-//! `ARCHITECTURE.md` numbers the phases, states the bound of each, and explains their order.
-//!
-//! Unlike libuv, the loop fires timers after the poll in the first turn too, and reports closes after the timers and not
-//! before. The handles `uv_idle_t` are `defer` and `set_busy` here.
+//! One turn of the loop, phase by phase; `ARCHITECTURE.md` numbers the phases, states the bound of each, and explains
+//! their order. Unlike libuv, the loop fires timers after the poll in the first turn too, and reports closes after the
+//! timers and not before. Its `uv_idle_t` is `defer` and `set_busy` here.
 
 use std::time::Duration;
 
@@ -20,12 +17,11 @@ use super::limited_turn::Part;
 use super::read_buffer::ReadBuffer;
 use super::wait::Limit;
 
-/// The limit on the posts of one turn. Further posts wait for the next turn, so that a busy thread cannot starve
-/// sockets.
+/// The limit on the posts of one turn, so that a busy thread cannot starve sockets.
 const POSTS_A_TURN: usize = 1024;
 
-/// The limit on the due timers and deadlines that one turn handles. Further ones wait for the next turn. A lost uplink,
-/// for instance, can make ten thousand idle timeouts due at once: sockets are served between them.
+/// The limit on the due timers and deadlines of one turn. A lost uplink can make ten thousand idle timeouts due at
+/// once: sockets are served between them.
 const TIMERS_A_TURN: u32 = 4096;
 
 /// Being a guest in another loop.
@@ -34,8 +30,7 @@ impl<S> EventLoop<S> {
         self.agenda.take_stop()
     }
 
-    /// Runs one turn. Waits as `wait` says if there is nothing to do yet, works within `budget`, and returns its
-    /// counts.
+    /// Runs one turn: waits as `wait` says if nothing is to do yet, works within `budget`, and returns its counts.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -90,7 +85,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Makes a turn without a budget: each part in order, each within its own bound (`ARCHITECTURE.md`).
     pub(crate) fn make_turn(
         &mut self,
         shared: &mut S,
@@ -182,7 +176,7 @@ impl<S> EventLoop<S> {
         self.net.poll(timeout)
     }
 
-    /// Returns the longest time for which the poll may wait. The reactor ends the wait earlier for its own deadlines.
+    /// The reactor ends the wait earlier for its own deadlines.
     pub(crate) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // Queued sources are not asked for here: the reactor itself does not wait while it has any.
@@ -222,7 +216,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Lends the read buffer to `act`, so that the buffer and the loop can be borrowed at once.
+    /// Lends the read buffer, so that a handler can borrow its bytes and the whole net at once.
     fn with_read_buffer(&mut self, act: impl FnOnce(&mut Self, &mut [u8])) {
         // A callback that panicked within an earlier `act` has dropped the buffer.
         let mut read_buffer = self
@@ -245,8 +239,8 @@ impl<S> EventLoop<S> {
         );
     }
 
-    // A separate function, so that the values that every message needs stay in registers. `WATCHED` is a const
-    // parameter, so that no message has to test whether a hook is set.
+    // A separate function keeps the values that every message needs in registers. `WATCHED` is a const parameter, so
+    // that no message has to test whether a hook is set.
     #[inline(never)]
     fn serve_into<const WATCHED: bool>(
         &mut self,
@@ -309,8 +303,7 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// Fires the timers that are due. A socket whose deadline has passed is served first, up to a limit, and reads
-    /// into `buffer`.
+    /// A socket whose deadline has passed is served first, up to a limit, and reads into `buffer`.
     #[inline(never)]
     fn fire_timers_with(
         &mut self,
@@ -362,8 +355,8 @@ impl<S> EventLoop<S> {
         turn.more |= self.net.has_elapsed() || self.net.has_undecided();
     }
 
-    /// Delivers received bytes on the slow path. It is taken while a hook for stalls or pressure is set, and for a
-    /// socket that was served because its deadline has passed.
+    /// The slow path: while a hook for stalls or pressure is set, and for a socket that was served because its deadline
+    /// has passed.
     #[inline(never)]
     fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
         let watched = self.watch();
