@@ -9,8 +9,7 @@ use crate::event_loop::watch::Watched;
 use crate::net::{DatagramEvent, DatagramId, DatagramSocket, Message};
 
 impl<S> EventLoop<S> {
-    /// Calls the handler of a UDP socket for each event that waits. The serve phase calls this method while the loop
-    /// has no hook for stalls or pressure. The bytes of a message lie in `buffer`.
+    /// The fast path of the serve phase, while the loop has no hook for stalls or pressure.
     #[inline(never)]
     pub(super) fn deliver_datagram(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
         match self.net.take_only_message(id) {
@@ -21,12 +20,10 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls the handler of a UDP socket as [`deliver_datagram`](Self::deliver_datagram) does, and tells the hooks
-    /// after each callback.
+    /// As [`deliver_datagram`](Self::deliver_datagram), and tells the hooks after each callback.
     #[inline(never)]
     pub(super) fn deliver_to_datagrams(&mut self, shared: &mut S, id: DatagramId, buffer: &[u8]) {
-        // In by far the most common case, one message waits, and no other event. An event that the callback causes puts
-        // the socket on the run queue again.
+        // Usually one message waits alone. An event that the callback causes puts the socket on the run queue again.
         let Some(message) = self.net.take_only_message(id) else {
             return self.deliver_datagram_events(shared, id, buffer);
         };
@@ -70,7 +67,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Calls a UDP socket's `on_timer` with `token`. For the timer of a shutdown, calls `on_shutdown` instead.
+    /// For the timer of a shutdown, calls `on_shutdown` instead of `on_timer`.
     #[inline(never)]
     pub(super) fn deliver_datagram_timer(&mut self, shared: &mut S, id: DatagramId, token: u64) {
         let watched = self.watch();
@@ -106,7 +103,6 @@ impl<S> EventLoop<S> {
         self.install();
     }
 
-    /// Tells the handler of a UDP socket the errors that wait, calls its `on_close`, and forgets the socket.
     pub(crate) fn close_datagrams(&mut self, shared: &mut S, id: DatagramId) {
         while let Some(error) = self.net.take_last_datagram_error(id) {
             let watched = self.watch();
@@ -135,7 +131,7 @@ impl<S> EventLoop<S> {
         let handler = self.datagram_handlers.remove(id.0);
         self.net.remove_datagrams(id);
         self.agenda.end_shutdowns(&mut self.net);
-        // The handler is dropped last: its drop is user code and may panic, and then nothing is left half done.
+        // Dropped last: the drop is user code and may panic, and then nothing is left half done.
         drop(handler);
     }
 }

@@ -8,12 +8,10 @@ use super::wait::Limit;
 
 /// Sending before the host goes on.
 impl<S> EventLoop<S> {
-    /// Sends the bytes that were written since the last turn, within `budget`, before the host goes on. The end of a
-    /// game's frame is an example. Returns whether a socket still waits to be flushed, because the budget is used up.
-    /// This calls no handler: handlers learn of failures in the next turn. Nor does it make connects, because a handler
-    /// is told of each connect before it is made.
-    ///
-    /// Each socket is one step of the budget.
+    /// Sends the bytes that were written since the last turn, within `budget`, such as at the end of a game's frame.
+    /// Returns whether a socket still waits because the budget is used up; each socket is one step. Calls no handler:
+    /// handlers learn of failures in the next turn. Nor does this make connects, because a handler is told of each
+    /// before it is made.
     ///
     /// ```
     /// use std::time::Duration;
@@ -35,8 +33,7 @@ impl<S> EventLoop<S> {
         self.net.waiting_to_flush() > 0
     }
 
-    /// Makes the connects that are planned, and sends the bytes that wait for the flush phase. Returns whether any
-    /// socket waited for the phase.
+    /// Returns whether any socket waited for the phase.
     // The net counts a planned connect as waiting for the flush phase. So one check finds both connects and bytes.
     #[inline(always)]
     pub(super) fn flush_phase(
@@ -59,7 +56,6 @@ impl<S> EventLoop<S> {
         self.relieve(shared, Watched::Loop);
     }
 
-    /// Makes the flush phase within `limit`, socket by socket.
     pub(crate) fn flush_within(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         self.dial_planned(shared, limit, turn);
         if !limit.is_reached() {
@@ -68,8 +64,7 @@ impl<S> EventLoop<S> {
         self.relieve(shared, Watched::Loop);
     }
 
-    /// Makes the connects to addresses that are planned now, until `limit` is reached. Tells each handler of its attempt
-    /// first: the handler may forbid the connect.
+    /// Tells each handler of its attempt before the connect, which the handler may forbid.
     fn dial_planned(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.net.planned_dials() {
             let Some(id) = self.net.next_planned_dial() else {

@@ -1,12 +1,10 @@
-//! The delivery of connections with filters, such as TLS. A server is told of such a connection once its filters are
-//! ready, or have failed.
+//! The delivery of connections with filters, such as TLS. The server is told once the filters are ready or have failed.
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::handlers::{Accepted, FailedHandshake};
 use crate::net::{CloseReason, Error, SocketId};
 
 impl<S> EventLoop<S> {
-    /// Tells the server of a connection whose filters are ready.
     pub(super) fn deliver_ready_connection(&mut self, shared: &mut S, id: SocketId) {
         let Some(server) = self.net.server_of(id) else {
             return;
@@ -19,8 +17,7 @@ impl<S> EventLoop<S> {
         self.deliver_connection(shared, accepted);
     }
 
-    /// Closes a socket that its server was not told of, because the socket closed before its filters were ready. The
-    /// server is told of the error, if there is one.
+    /// Closes a socket that its server was not told of. The server is told of the error, if there is one.
     pub(super) fn close_untold_socket(
         &mut self,
         shared: &mut S,

@@ -1,5 +1,4 @@
-//! A turn with a budget: it makes its parts until the budget is used up. The next turn with a budget goes on behind the
-//! part in which this one ended.
+//! A turn with a budget: it makes its parts until the budget is used up.
 
 use std::time::Duration;
 
@@ -8,8 +7,7 @@ use crate::net::Result;
 
 use super::wait::Limit;
 
-/// A part of a turn with work of its own. If the budget is used up within a part, the turn ends. The next turn
-/// with a budget begins with the part after that one.
+/// A part of a turn with work of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Calls,
@@ -38,8 +36,7 @@ impl Part {
 }
 
 impl<S> EventLoop<S> {
-    /// Makes a turn within `budget`. Begins with the part after the one in which the last budget was used up, so that
-    /// no part starves another.
+    /// Begins with the part after the one in which the last budget was used up, so that no part starves another.
     #[inline(never)]
     pub(crate) fn make_limited_turn(
         &mut self,
@@ -76,8 +73,7 @@ impl<S> EventLoop<S> {
                 break;
             }
         }
-        // Every turn calls its hooks. It does so even if the budget was used up before their place, or the part Timers
-        // did not follow the part Serve.
+        // Every turn calls its hooks, even if the budget was used up before, or Timers did not follow Serve.
         if !has_polled {
             self.prepare_within(shared, wait, &mut limit, &mut turn);
         }
@@ -139,8 +135,7 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // The bytes that wait after a part leave before the next part, if the budget permits. After Posts, Serve and
-        // Signals they wait for the part Flush.
+        // Bytes leave after the part that wrote them. After Posts, Serve and Signals they wait for the part Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(shared, limit, turn);
         }

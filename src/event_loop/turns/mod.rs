@@ -1,7 +1,4 @@
 //! The turns of a loop: the phases, the limits on a turn, and the calls of the handlers.
-//!
-//! `turn` runs the phases, and `limited_turn` those of a turn with a budget. `dispatch` calls the handler of each event,
-//! and `datagrams` those of UDP sockets. `wait` has the limits and the result of a turn.
 
 // Rustdoc shows the methods of a type in the order of its modules.
 mod turn;

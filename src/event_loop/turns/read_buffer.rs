@@ -1,26 +1,21 @@
-//! The read buffer of a loop, in which handlers get received bytes. The kernel copies the bytes into it, or the filters
-//! of a connection decode them into it.
+//! The read buffer of a loop, in which handlers get received bytes.
 
 use std::ops::{Deref, DerefMut};
 
 /// The alignment of the first byte: the page size of every system that mio polls on, or a divisor of it.
 const PAGE_BYTES: usize = 4096;
 
-/// A buffer whose first byte lies on a page boundary.
-///
-/// For a buffer of the usual 128 KiB, the allocator maps pages of its own, and puts 16 bytes of bookkeeping before the
-/// first byte. On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes after a page boundary takes
-/// twice as long (D8).
+/// A buffer whose first byte lies on a page boundary. For the usual 128 KiB, the allocator maps pages, and puts 16
+/// bytes of its own before the first byte. On AMD processors with `fsrm`, the kernel's copy to an address 16 bytes
+/// after a page boundary takes twice as long (D8).
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
     /// Invariant: never grows after `new`, so that the bytes keep their address.
     storage: Vec<u8>,
-    /// The index in `storage` of the buffer's first byte. The buffer ends where `storage` ends.
     start: usize,
 }
 
 impl ReadBuffer {
-    /// Makes a buffer of `length` zero bytes.
     pub(crate) fn new(length: usize) -> Self {
         let mut storage = vec![0; length + PAGE_BYTES - 1];
         // `align_offset` may refuse with `usize::MAX`. Then the buffer is not aligned, which only makes it slower.

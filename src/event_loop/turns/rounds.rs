@@ -16,8 +16,8 @@ const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
     /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
-    /// first message wakes the loop before the others have come. A further round reads the others, and all messages
-    /// leave in the same sends. No further round begins once the rounds have taken as long as the sends take.
+    /// first message wakes the loop before the others have come. No round begins once the rounds took as long as the
+    /// sends.
     #[inline]
     pub(super) fn serve_before_many_sends(
         &mut self,
@@ -42,8 +42,7 @@ impl<S> EventLoop<S> {
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // A round whose sources did nothing but send has no event. Each round counts as one event more, so that such
-            // rounds end too.
+            // Each round counts as one event more, so that rounds whose sources do nothing but send end too.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)
@@ -72,11 +71,9 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    /// Whether a source that waits to be served may have more to deliver. `read` are the bytes of the last round.
-    ///
     /// Where a short read does not prove that nothing is left (AFD, kqueue, `poll(2)`, Unix sockets), a connection
     /// waits even if it has delivered everything. So the bytes decide: a full read takes at least half of the read
-    /// buffer. If all reads of the round took less together, none was full.
+    /// buffer. If all reads of the round together took less, none was full.
     fn may_have_more_to_deliver(&self, read: u64) -> bool {
         let least_full_read = (self.options.read_buffer_length() / 2) as u64;
         self.net.waiting_to_be_served() > 0

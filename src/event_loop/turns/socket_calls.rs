@@ -6,8 +6,7 @@ use crate::event_loop::Context;
 use crate::event_loop::handlers::SocketHandler;
 use crate::net::{Notice, SocketEvent};
 
-/// The callback that took longest, of several that are made in a row. While callbacks are not watched, the clock is not
-/// read, and this is the last callback.
+/// The slowest of several callbacks in a row; the last one while callbacks are not watched, and no clock is read.
 #[derive(Default)]
 pub(super) struct Slowest {
     pub(crate) name: &'static str,
@@ -15,8 +14,7 @@ pub(super) struct Slowest {
 }
 
 impl Slowest {
-    /// Makes `call`, which returns the name of its callback. Keeps the name if no callback before took longer,
-    /// or if the clock is not read.
+    /// `call` returns the name of its callback.
     pub(crate) fn time<S>(
         &mut self,
         cx: &mut Context<'_, S>,
@@ -39,7 +37,6 @@ impl Slowest {
     }
 }
 
-/// Calls a handler for an event that is not data. Returns the name of the callback.
 #[inline(never)]
 pub(super) fn call_for_event<S>(
     handler: &mut dyn SocketHandler<S>,
@@ -87,15 +84,13 @@ pub(super) fn call_for_event<S>(
                 };
                 slowest.time(cx, |cx| call_for_notice(handler, cx, notice));
             }
-            // Called after the callbacks: `end_notices` goes on with the connect, unless the handler has closed the
-            // socket.
+            // After the callbacks: this goes on with the connect, unless the handler has closed the socket.
             cx.socket.end_notices();
             slowest.name
         }
     }
 }
 
-/// Calls a handler for a notice of its socket. Returns the name of the callback.
 pub(super) fn call_for_notice<S>(
     handler: &mut dyn SocketHandler<S>,
     cx: &mut Context<'_, S>,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::event_loop::EventLoop;
 use crate::event_loop::watch::Meter;
 
-/// The measure of the steps of one turn or flush.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepMeter {
     clock: fn() -> Duration,
@@ -24,7 +23,6 @@ impl StepMeter {
 }
 
 impl Meter {
-    /// Begins to measure the steps of a turn or flush with a budget, if the host asks for it.
     pub(crate) fn step_meter(&self) -> Option<StepMeter> {
         self.step_clock.map(|clock| StepMeter {
             clock,
@@ -33,7 +31,6 @@ impl Meter {
         })
     }
 
-    /// Notes the longest step of a turn or flush.
     pub(super) fn note_step(&mut self, longest: Duration) {
         self.longest_step = self.longest_step.max(longest);
     }
@@ -41,10 +38,9 @@ impl Meter {
 
 /// The cost of steps.
 impl<S> EventLoop<S> {
-    /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one is
-    /// `longest_step` of the [`Statistics`](crate::Statistics): a turn overruns its budget by this at most.
-    ///
-    /// The clock may count from any point in time, and is read once a step. The wall clock counts the time in which the
+    /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one
+    /// is `longest_step` of the [`Statistics`](crate::Statistics): a turn overruns its budget by this at most. The
+    /// clock may count from any point in time, and is read once a step. The wall clock counts the time in which the
     /// system runs other threads, too. The processor time of the thread (`CLOCK_THREAD_CPUTIME_ID`) leaves it out, but
     /// takes a system call.
     ///

@@ -35,16 +35,14 @@ pub enum Wait {
 /// A limit on the work of one turn, or of one [`flush`](crate::EventLoop::flush): in steps, in time, and in bytes. The
 /// limit that is reached first counts.
 ///
-/// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, every send, and
-/// every close. Only the wait is not, because nothing is done meanwhile. The work is done in *steps*. A step is one
-/// event of a socket, server or source, with the bytes that its callback sends. One deferred call, post, signal, timer
-/// or close is a step too, and so is a system call that causes no callback. The budget is looked at between steps, so a
-/// turn overruns by one step at most.
+/// Everything that a turn does is inside its budget: the fetch of the kernel's events, every callback, send and close.
+/// Only the wait is not. The work is done in *steps*. A step is one event of a socket, server or source, with the bytes
+/// that its callback sends. So is one deferred call, post, signal, timer or close, and a system call that causes no
+/// callback. The budget is looked at between steps, so a turn overruns by one step at most.
 ///
-/// A turn or a flush that has something to do makes at least one step, whatever its budget: a time of zero is no harm.
-/// Work that is left over stays queued, in order, and [`more`](Turn::more) is set. The next turn with a budget begins
-/// with the next kind of work. So each kind makes a step within eight turns, however small the budget, and however much
-/// there is of the other kinds.
+/// A turn or a flush with something to do makes at least one step, even with a time of zero. Work that is left over
+/// stays queued, in order, and [`more`](Turn::more) is set. The next turn with a budget begins with the next kind of
+/// work. So each kind makes a step within eight turns, however much there is of the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,9 +60,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Returns a budget without a limit. [`time`](Self::time), [`steps`](Self::steps) and [`bytes`](Self::bytes) add
-    /// limits. Each phase of the turn has a limit of its own in any case, such as the length of its queue at its
-    /// beginning.
+    /// Returns a budget without a limit; [`time`](Self::time), [`steps`](Self::steps) and [`bytes`](Self::bytes) add
+    /// limits. Each phase has one of its own in any case, such as the length of its queue at its beginning.
     pub const fn new() -> Self {
         Self {
             time: None,
@@ -73,8 +70,8 @@ impl Budget {
         }
     }
 
-    /// Limits the time in which steps may begin. The time of the turn's wait is not counted, and a running callback is
-    /// not interrupted. If the budget has a time limit already, the smaller one counts.
+    /// Limits the time in which steps may begin; the turn's wait is not counted. A running callback is not interrupted.
+    /// Of two such limits the smaller counts.
     #[must_use]
     pub const fn time(mut self, time: Duration) -> Self {
         match self.time {
@@ -84,7 +81,7 @@ impl Budget {
         self
     }
 
-    /// Limits the number of steps. If the budget has such a limit already, the smaller one counts.
+    /// Limits the number of steps. Of two such limits the smaller counts.
     #[must_use]
     pub const fn steps(mut self, steps: u32) -> Self {
         match self.steps {
@@ -94,8 +91,7 @@ impl Budget {
         self
     }
 
-    /// Limits the bytes that sockets read and send, together. A single read or send is not cut short. If the budget has
-    /// such a limit already, the smaller one counts.
+    /// Limits the bytes that sockets read and send together. No call is cut short. Of two limits the smaller counts.
     #[must_use]
     pub const fn bytes(mut self, bytes: u64) -> Self {
         match self.bytes {
@@ -105,7 +101,6 @@ impl Budget {
         self
     }
 
-    /// Whether the budget has no limit.
     pub(super) fn is_unlimited(self) -> bool {
         self == Self::new()
     }
@@ -123,13 +118,11 @@ pub(crate) struct Limit {
     until: Option<Instant>,
     /// The number of bytes after which no step may begin.
     bytes: Option<u64>,
-    /// The number of bytes that were read so far.
     read: u64,
     /// The value of [`Net::moved_bytes`] before the first step.
     sent_before: u64,
-    /// Whether a step was made. Kept up to date only if there is a limit of time or bytes, or if steps are measured.
+    /// Kept up to date only if there is a limit of time or bytes, or if steps are measured.
     has_stepped: bool,
-    /// The measure of the steps, if the host asks for it.
     steps: Option<StepMeter>,
 }
 
@@ -166,13 +159,11 @@ impl Limit {
         }
     }
 
-    /// Counts `bytes` bytes that were read for the step that begins now.
     #[inline(always)]
     pub(crate) fn read(&mut self, bytes: usize) {
         self.read += bytes as u64;
     }
 
-    /// Returns the number of bytes that the turn has read so far.
     pub(super) fn read_bytes(&self) -> u64 {
         self.read
     }
@@ -204,8 +195,7 @@ impl Limit {
         is_over
     }
 
-    /// Looks at the time after work that is no step, such as a deadline that is filed again. Once the time is up, no
-    /// further step may begin, but the first step of a turn is made in any case. Returns whether no step may begin.
+    /// Looks at the time, after work that is no step. The first step of a turn may begin even if the time is up.
     pub(crate) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
             self.credit = 0;
@@ -213,19 +203,17 @@ impl Limit {
         self.is_reached()
     }
 
-    /// Measures the step that ends now, and returns the longest so far. Zero if no step is measured.
+    /// Returns the longest step so far; zero if no step is measured.
     pub(super) fn end_step(&mut self) -> Duration {
         self.steps
             .as_mut()
             .map_or(Duration::ZERO, StepMeter::end_step)
     }
 
-    /// Whether the time limit has passed at `now`. `false` if there is no time limit.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now >= until)
     }
 
-    /// Whether the budget of the turn is used up: its steps, its time or its bytes.
     pub(super) fn is_reached(&self) -> bool {
         self.credit == 0
     }
@@ -280,12 +268,10 @@ pub struct Turn {
     pub calls: u32,
     /// The number of sockets, servers and sources that the turn closed.
     pub closed: u32,
-    /// Whether the next turn will not wait, because something is still queued, or the program is
-    /// [busy](crate::EventLoop::set_busy).
+    /// Whether the next turn will not wait: work is queued, or the program is [busy](crate::EventLoop::set_busy).
     pub more: bool,
     /// Whether anything keeps the loop going.
     pub alive: bool,
-    /// Whether [`stop`](crate::EventLoop::stop) was called, before the turn or in it. `run` returns then; a host that
-    /// calls `turn` itself may go on.
+    /// Whether [`stop`](crate::EventLoop::stop) was called, before the turn or in it. The host may go on all the same.
     pub stopped: bool,
 }
