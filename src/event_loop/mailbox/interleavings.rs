@@ -9,7 +9,6 @@ use super::*;
 /// The number of system calls that one wake tries. If all fail, the wake fails.
 const ONE_WAKE: usize = 8;
 
-/// A mailbox, and the waker on which its loop waits.
 struct Stage {
     mailbox: Mailbox<()>,
     waker: Arc<ModelledWaker>,
@@ -29,8 +28,7 @@ impl Stage {
         self.mailbox.post(|_: &mut LoopContext<'_>| ()).is_ok()
     }
 
-    /// Plays a turn of the loop: waits unless there may be something to take, and then takes at most `most` posts.
-    /// Returns the number of these posts, and whether a stop was asked for.
+    /// Plays a turn of the loop. Returns the number of posts that it has taken, and whether a stop was asked for.
     fn turn(&self, most: usize) -> (usize, bool) {
         if !self.mailbox.is_pending() {
             self.waker.wait();

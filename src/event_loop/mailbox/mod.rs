@@ -22,7 +22,6 @@ pub use remote::{Hold, Remote};
 pub(crate) struct Mailbox<S> {
     inbox: Mutex<Inbox<S>>,
     waker: WakeHandle,
-    /// The host's callback for wakes of the loop, if it has set one.
     listener: WakeListener,
     /// Whether the loop may have something to take. Invariant: set before each wake, so that a woken loop finds the
     /// flag set. The flag does not prove a wake, because a wake that fails has set the flag too.
@@ -35,13 +34,10 @@ pub(crate) struct Mailbox<S> {
     stops: StopRequests,
     /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
     capacity: usize,
-    /// The number of wakes that have succeeded.
     wakes: AtomicUsize,
-    /// The number of [`Hold`]s that are alive.
     holds: AtomicUsize,
 }
 
-/// The part of a mailbox that its lock protects.
 struct Inbox<S> {
     posts: VecDeque<Post<S>>,
     /// Whether the loop is gone, so that every post is refused.
@@ -72,14 +68,11 @@ impl<S> Mailbox<S> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a thread may have posted, woken or stopped the loop since the last [`take`](Self::take), or that call
-    /// has left posts in the queue.
     pub(super) fn is_pending(&self) -> bool {
         self.is_pending.load(SeqCst)
     }
 
-    /// Whether another thread keeps the loop going: by a hold, a post, or a stop that the loop has not taken. A wake alone,
-    /// such as that of a released hold, does not.
+    /// Whether another thread keeps the loop going. A wake alone, such as that of a released hold, does not.
     // `holds` is read first: a thread that posts and then releases its hold is seen in one of the two readings.
     pub(super) fn holds_loop(&self) -> bool {
         self.holds.load(SeqCst) > 0
@@ -91,13 +84,11 @@ impl<S> Mailbox<S> {
         self.wakes.load(SeqCst) as u64
     }
 
-    /// Whether the loop is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.inbox().is_closed
     }
 
-    /// Moves at most `most` posts to `into`, and returns whether a thread has asked for a stop. A later post wakes the
-    /// loop again.
+    /// Returns whether a thread has asked for a stop. A later post wakes the loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
         // The order matters. A wake that reads the new number of takes sets the flag after it was cleared here. A post that
         // reads the old number holds the lock already, so it is in the queue before the queue is read here.
@@ -116,10 +107,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Wakes the loop, and then queues `call` if the wake has succeeded. If the call were queued first, its poster
-    /// could get an error of the wake. The loop would make the call all the same, after a wake by another thread.
-    ///
-    /// A call that is refused is returned as it came, not boxed.
+    /// Queues `call` only after the wake has succeeded. Otherwise its poster could get an error of the wake, and the
+    /// loop make the call after the wake of another thread. A refused call is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>
     where
         F: FnOnce(&mut LoopContext<'_, S>) + Send + 'static,
@@ -142,7 +131,6 @@ impl<S> Mailbox<S> {
         }
     }
 
-    /// Checks that a post may enter `inbox`, and wakes the loop. Returns the result of [`wake_loop`](Self::wake_loop).
     /// The caller holds the lock until the post is in the queue, so that `close` finds every post that was accepted.
     fn admit(&self, inbox: &Inbox<S>) -> Result<bool> {
         if inbox.is_closed {
@@ -157,8 +145,7 @@ impl<S> Mailbox<S> {
         Ok(self.wake_loop()?)
     }
 
-    /// Ends the loop's wait, and tells the host unless an earlier wake does. Takes no lock, and on Linux neither allocates
-    /// nor frees memory, unless the host has a callback for wakes.
+    /// Takes no lock, and on Linux neither allocates nor frees memory, unless the host has a callback for wakes.
     pub(super) fn wake(&self) -> io::Result<()> {
         if self.wake_loop()? {
             self.listener.tell();
@@ -166,8 +153,8 @@ impl<S> Mailbox<S> {
         Ok(())
     }
 
-    /// Ends the loop's wait. Returns whether the caller must tell the host. `false` if an earlier wake has already
-    /// ended the wait: its thread tells the host, or has told it.
+    /// Returns whether the caller must tell the host: `false` if an earlier wake has ended the wait, and tells the
+    /// host.
     fn wake_loop(&self) -> io::Result<bool> {
         let takes = self.takes.load(SeqCst);
         self.is_pending.store(true, SeqCst);
@@ -182,8 +169,7 @@ impl<S> Mailbox<S> {
         Ok(true)
     }
 
-    /// Asks for a stop, and wakes the loop. If the wake fails and the loop has not taken the request, withdraws it and
-    /// returns the error. Takes no lock, as [`wake`](Self::wake).
+    /// If the wake fails and the loop has not taken the request, withdraws it and returns the error. Takes no lock.
     pub(super) fn stop(&self) -> io::Result<()> {
         let asked_in = self.stops.ask();
         self.wake().or_else(|error| {
@@ -196,19 +182,17 @@ impl<S> Mailbox<S> {
         self.holds.fetch_add(1, SeqCst);
     }
 
-    /// Takes one hold back, and wakes the loop, which may end now.
+    /// Wakes the loop, which may end now.
     pub(super) fn release(&self) {
         self.holds.fetch_sub(1, SeqCst);
         // A drop cannot return an error. If the wake fails, the loop notices the release at its next event.
         let _ = self.wake();
     }
 
-    /// Sets the host's callback for wakes.
     pub(super) fn set_listener(&self, callback: impl Fn() + Send + Sync + 'static) {
         self.listener.set(Arc::new(callback));
     }
 
-    /// Closes the mailbox, because the loop is gone: every further post is refused.
     pub(super) fn close(&self) {
         self.listener.clear();
         let mut inbox = self.inbox();
@@ -220,11 +204,9 @@ impl<S> Mailbox<S> {
     }
 }
 
-/// The requests for a stop that the loop has not taken: their number, and the number of the period in which they were
-/// made. A period ends when the loop takes its requests.
-///
-/// Both numbers share one machine word, and so change together. A thread whose wake failed can then withdraw its own
-/// request, and no request of a later period.
+/// The number of requests for a stop that the loop has not taken, and the number of the period in which they were made.
+/// A period ends when the loop takes its requests. Both share one machine word, and so change together. A thread whose
+/// wake failed can then withdraw its own request, and none of a later period.
 #[derive(Debug, Default)]
 struct StopRequests(AtomicUsize);
 
@@ -232,12 +214,10 @@ struct StopRequests(AtomicUsize);
 const PERIOD_SHIFT: u32 = usize::BITS / 2;
 const MOST_REQUESTS: usize = (1 << PERIOD_SHIFT) - 1;
 
-/// The period of a request for a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Period(usize);
 
 impl StopRequests {
-    /// Adds a request, and returns its period.
     fn ask(&self) -> Period {
         // At its limit, the number of requests stays as it is: the loop only asks whether there is one.
         let before = self.update(|word| match word & MOST_REQUESTS {
@@ -253,14 +233,12 @@ impl StopRequests {
         is_current(self.update(|word| is_current(word).then(|| word - 1)))
     }
 
-    /// Takes all requests, and returns whether there was one.
     fn take(&self) -> bool {
         let next_period = |word: usize| (word >> PERIOD_SHIFT).wrapping_add(1) << PERIOD_SHIFT;
         let is_asked = |word: usize| word & MOST_REQUESTS > 0;
         is_asked(self.update(|word| is_asked(word).then(|| next_period(word))))
     }
 
-    /// Whether a stop was asked for since the last [`take`](Self::take).
     fn is_asked(&self) -> bool {
         self.0.load(SeqCst) & MOST_REQUESTS > 0
     }

@@ -43,9 +43,8 @@ impl<S> Remote<S> {
     }
 
     /// Makes the loop's thread call `call` in one of its next turns, which make up to 1,024 posts each. If the loop is
-    /// waiting, this ends the wait. Calls that one thread posts are made in the order of the posts.
-    ///
-    /// This takes a lock, and allocates. A signal handler calls [`wake`](Self::wake) instead.
+    /// waiting, this ends the wait. Calls that one thread posts are made in the order of the posts. This takes a lock,
+    /// and allocates. A signal handler calls [`wake`](Self::wake) instead.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -70,14 +69,13 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
-    /// posts wait already. Also the system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was
-    /// tried a few times. In each case `call` is dropped, and never made; [`try_post`](Self::try_post) gives it back.
+    /// posts wait already. Also the system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried
+    /// a few times. `call` is then dropped; [`try_post`](Self::try_post) gives it back.
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         Ok(self.mailbox.post(call)?)
     }
 
-    /// Posts `call` as [`post`](Self::post) does, but returns a refused call to the caller. The caller can post the
-    /// call later, make it elsewhere, or take its contents out.
+    /// Posts as [`post`](Self::post) does, but returns a refused call, which the caller can post or make elsewhere.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -109,12 +107,10 @@ impl<S> Remote<S> {
     }
 
     /// Ends the loop's wait. If the loop is not waiting, its next wait ends at once. Several wakes act as one. If the
-    /// loop is gone, this does nothing.
-    ///
-    /// On Linux a signal handler may call this, unless the host uses
-    /// [`on_remote_wake`](crate::EventLoop::on_remote_wake). This method neither takes a lock nor allocates or frees
-    /// memory, not even when it fails. It may change `errno`, as every system call does. On other systems, a signal
-    /// handler must not call this method. A handler must not clone, drop or print a `Remote` or [`Hold`] on any system.
+    /// loop is gone, this does nothing. On Linux a signal handler may call this, unless the host uses
+    /// [`on_remote_wake`](crate::EventLoop::on_remote_wake). The call takes no lock, and neither allocates nor frees
+    /// memory, not even when it fails. It may change `errno`, as every system call does. On other systems a signal
+    /// handler must not call this, and on no system clone, drop or print a `Remote` or [`Hold`].
     ///
     /// # Errors
     ///

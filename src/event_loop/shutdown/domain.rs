@@ -2,7 +2,6 @@
 
 use crate::net::{Net, ServerId, SocketId};
 
-/// The sockets and servers that a shutdown concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Domain {
     /// All sockets and servers of the loop, UDP sockets included.

@@ -24,7 +24,6 @@ impl<S> Done<S> {
         Self { call, report }
     }
 
-    /// Returns the call, which reports `report`.
     pub(super) fn into_call(self, report: ShutdownReport) -> Call<S> {
         self.report.set(report);
         self.call

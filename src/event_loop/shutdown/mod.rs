@@ -1,9 +1,6 @@
-//! Shutdowns. A loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
-//! rest at the deadline.
-//!
-//! A shutdown has no phase of its own in the turn. Its steps are calls of one loop timer, so that a loop without a
-//! shutdown pays nothing. A timer of each socket asks the socket's handler. The loop serves a socket before its timer,
-//! so the question comes after the bytes that have arrived.
+//! Shutdowns of a loop or of a server. The steps are calls of one loop timer, so that a loop without a shutdown pays
+//! nothing. A timer of each socket asks its handler. The loop serves a socket before its timer, so the question comes
+//! after the bytes that have arrived.
 
 mod domain;
 mod done;
@@ -24,12 +21,10 @@ pub(super) use domain::Domain;
 
 use done::Done;
 
-/// The token of the timer by which a shutdown asks the handler of a socket or UDP socket. `on_timer` is not called for
-/// this token.
+/// The token of the timer that asks the handler of a socket or UDP socket; `on_timer` is not called for it.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
-/// The time from the beginning of a shutdown for which an accepted socket without a byte is not asked yet. Also the time
-/// in which a peer must end after this side.
+/// The time for which an accepted socket without a byte is not asked, and in which a peer must end after this side.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The time until the next look at sockets whose handlers could not be asked yet, and at servers that still accept.
@@ -38,15 +33,13 @@ const SOON: Duration = Duration::from_millis(5);
 /// The time until the next look at busy sockets, to see whether their handlers have ended them.
 const LATER: Duration = Duration::from_millis(100);
 
-/// The limit on the sockets that one call of `force` closes or begins to close. So a passed deadline with many sockets
-/// does not overrun the budget of a turn.
+/// The limit on the sockets that one call of `force` closes: a passed deadline must not overrun the budget of a turn.
 const FORCED_A_CALL: usize = 256;
 
 /// The progress of a socket in its shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// The handler is still to be asked. `is_busy`: whether the socket counts as busy already, because it had something
-    /// to do at an earlier look, or was accepted during the shutdown.
+    /// `is_busy`: the socket had something to do at an earlier look, or was accepted during the shutdown.
     Unasked { is_busy: bool },
     /// The socket was idle, and ends.
     Idle,
@@ -56,33 +49,25 @@ enum Fate {
     Forced,
 }
 
-/// One shutdown.
 struct Shutdown<S> {
     domain: Domain,
-    /// The time at which the shutdown began.
     began: Instant,
     deadline: Instant,
-    /// The servers that are to close.
     servers: Vec<ServerId>,
-    /// Whether no server of the shutdown accepts any more, and `fates` has every socket that these servers have
-    /// accepted.
+    /// Whether no server of the shutdown accepts any more, and `fates` has every socket that they have accepted.
     has_drained: bool,
     report: ShutdownReport,
     done: Vec<Done<S>>,
 }
 
-/// All shutdowns that are under way.
 pub(super) struct Shutdowns<S> {
     active: Vec<Shutdown<S>>,
-    /// The progress of each socket that was noted so far.
     fates: SideTable<Fate>,
     /// The sockets that the next step looks at, to ask their handlers: new ones, and those that were not ready before.
     unasked: Vec<SocketId>,
-    /// The sockets that the shutdown waits for. The handler of each is still to end its socket, or the socket has ended
-    /// and has bytes left to send.
+    /// The handler of each is still to end its socket, or the socket has ended and has bytes left to send.
     busy: Vec<SocketId>,
-    /// The sockets whose own side was ended, with the time until which each waits for its peer. In the order of these
-    /// times.
+    /// The sockets whose own side was ended, in the order of the times until which they wait for their peers.
     lingering: VecDeque<(SocketId, Instant)>,
     /// The time of the next look at the busy sockets.
     next_look: Option<Instant>,
@@ -108,19 +93,16 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Whether a shutdown is under way.
     #[inline]
     pub(super) fn are_active(&self) -> bool {
         !self.active.is_empty()
     }
 
-    /// Whether a shutdown of the loop is under way.
     pub(super) fn is_of_loop(&self) -> bool {
         self.active.iter().any(|it| it.domain == Domain::Loop)
     }
 
-    /// Returns the question for the handler of the socket `id`, whose timer for `ASK` has fired. `None` if the question
-    /// must wait, because the socket has more to read or no handler yet. Also `None` if the handler is not to be asked.
+    /// `None` if the handler is not to be asked, or not yet: the socket has more to read or no handler.
     pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
         let standing = net.standing(id)?;
         let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
@@ -136,8 +118,7 @@ impl<S> Shutdowns<S> {
         Some(Question { id, is_busy })
     }
 
-    /// Arms the timer of the question for the socket `id` again: `replace_handler` has cancelled all timers of the
-    /// socket.
+    /// `replace_handler` has cancelled all timers of the socket, and with them the question.
     pub(super) fn ask_again(&mut self, net: &mut Net, id: SocketId) {
         if let Some(Fate::Unasked { .. }) = self.fates.get_mut(id.0) {
             if !self.unasked.contains(&id) {
@@ -166,8 +147,7 @@ impl<S> Shutdowns<S> {
             let place = match fate {
                 Some(Fate::Idle) => &mut report.ended,
                 Some(Fate::Forced) => &mut report.forced,
-                // A socket that was not busy, and closed before its handler was asked, counts as idle, unless it lost
-                // bytes.
+                // Not busy, and closed before its handler was asked: it counts as idle, unless it lost bytes.
                 Some(Fate::Unasked { is_busy: false }) if !has_lost => &mut report.ended,
                 _ if has_failed => &mut report.failed,
                 _ => &mut report.finished,
@@ -176,9 +156,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Notes the sockets of `domain` that are not noted yet. At the first call, each is to be asked. A socket that a
-    /// server has accepted later is to be asked too, but is busy, because its peer came to be served. Every other later
-    /// socket was made by a handler at work. Such a socket is busy, and is not asked.
+    /// Notes the sockets of `domain` that are not noted yet. A later one that a server has accepted is asked too, but
+    /// is busy: its peer came to be served. Any other later socket was made by a handler at work, and is not asked.
     fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
         for id in domain.sockets(net) {
             if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {
@@ -195,9 +174,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Arms a timer that asks the handler, for each socket that is ready: it has a handler, and nothing is unread. A
-    /// socket that a server has accepted is ready only after its first byte, after the end of its peer, or when `GRACE`
-    /// is over.
+    /// Asks, by a timer, each socket that has a handler and nothing unread. An accepted one is asked only after its
+    /// first byte, after the end of its peer, or when `GRACE` is over.
     fn ask(&mut self, net: &mut Net, now: Instant) {
         let began = self.active.iter().map(|it| it.began).max();
         for id in std::mem::take(&mut self.unasked) {
@@ -215,8 +193,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets whose peers have not ended within `GRACE` after this side. A socket in `lingering` that still
-    /// has bytes to send moves to `busy`. A busy socket that has ended and sent everything moves to `lingering`.
+    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Those with bytes left to send move
+    /// to `busy`, and back to `lingering` once all is sent.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {
@@ -243,8 +221,7 @@ impl<S> Shutdowns<S> {
         self.next_look = Some(now + LATER);
     }
 
-    /// Closes, or begins to close, up to [`FORCED_A_CALL`] sockets of a shutdown whose deadline has passed. Returns
-    /// whether more are left.
+    /// Returns whether more than [`FORCED_A_CALL`] sockets were left.
     fn force(&mut self, net: &mut Net, domain: Domain) -> bool {
         let mut forced = 0;
         for id in domain.sockets(net) {
@@ -270,7 +247,7 @@ impl<S> Shutdowns<S> {
         false
     }
 
-    /// Takes the next step of every shutdown. Returns the time until the step after it.
+    /// Returns the time until the next step.
     fn step(&mut self, net: &mut Net) -> Duration {
         let now = net.now();
         let mut next = now + LATER;
@@ -312,7 +289,6 @@ impl<S> Shutdowns<S> {
         next.saturating_duration_since(now)
     }
 
-    /// Removes a shutdown that is over from `active`, and returns it.
     fn take_over(&mut self, net: &Net) -> Option<Shutdown<S>> {
         let is_over = |shutdown: &Shutdown<S>| match shutdown.domain {
             Domain::Server(id) => !net.has_server(id),
@@ -335,7 +311,6 @@ impl<S> Shutdowns<S> {
 }
 
 impl Question {
-    /// Carries out the answer of the handler.
     pub(super) fn answer<S>(self, answer: AtShutdown, cx: &mut Context<'_, S>) {
         let now = cx.now();
         let shutdowns = &mut cx.agenda.shutdowns;
@@ -348,8 +323,7 @@ impl Question {
         }
         let socket = &mut cx.socket;
         match socket.standing() {
-            // An input of `read_input` sends nothing. A socket that is still opening, with nothing queued, has no peer
-            // yet.
+            // An input sends nothing, and a socket that is still opening, with nothing queued, has no peer yet.
             Some(standing) if standing.is_input || standing.is_opening && !standing.has_queued => {
                 socket.destroy();
             }
@@ -360,8 +334,7 @@ impl Question {
 }
 
 impl<S> Agenda<S> {
-    /// Begins a shutdown. If one of `domain` is under way, adds `done` to it, and takes the earlier of the two
-    /// deadlines.
+    /// If a shutdown of `domain` is under way, adds `done` to it, and takes the earlier of the two deadlines.
     pub(super) fn begin_shutdown(
         &mut self,
         net: &mut Net,

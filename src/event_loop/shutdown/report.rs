@@ -51,14 +51,13 @@ pub enum AtShutdown {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// The number of idle sockets. They had nothing queued and nothing unread, and their handlers answered
-    /// [`AtShutdown::End`]. Sockets that were not busy and closed before their handlers were asked are counted too.
+    /// The number of idle sockets: they had nothing queued or unread, and their handlers answered [`AtShutdown::End`],
+    /// or they closed before their handlers were asked.
     pub ended: usize,
     /// The number of busy sockets that were closed before the deadline, or had sent everything by then. An accepted
     /// connection that has received and sent nothing yet is busy too: its first request may be on its way.
     pub finished: usize,
-    /// The number of busy sockets that failed before the deadline. Examples are a reset by the peer, and a timeout at
-    /// which bytes were lost.
+    /// The number of busy sockets that failed before the deadline, such as by a reset, or a timeout that lost bytes.
     pub failed: usize,
     /// The number of sockets that still had bytes to send, or had still to end, at the deadline. Of these, open TCP
     /// connections were closed with a RST.
