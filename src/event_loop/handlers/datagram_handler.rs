@@ -64,11 +64,10 @@ pub trait DatagramHandler<S = ()> {
         let _ = cx;
     }
 
-    /// A datagram has arrived, whole. `data` may be empty: an empty datagram is a datagram. `data` lies in the read buffer
-    /// of the loop, until this method returns.
-    ///
-    /// Any host may send a datagram, also with a forged sender's address. The kernel silently drops datagrams when its
-    /// [buffer](crate::DatagramOptions::receive_buffer_size) is full.
+    /// A datagram has arrived, whole. `data` may be empty: an empty datagram is a datagram. `data` lies in the read
+    /// buffer of the loop, until this method returns. Any host may send a datagram, also with a forged sender's
+    /// address. The kernel silently drops datagrams when its [buffer](crate::DatagramOptions::receive_buffer_size) is
+    /// full.
     #[doc(alias = "message")]
     fn on_message(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]);
 
@@ -85,15 +84,12 @@ pub trait DatagramHandler<S = ()> {
         let _ = cx;
     }
 
-    /// A lookup or a system call has failed, or a datagram was refused. The
-    /// [block list](crate::DatagramOptions::send_block_list) refuses a datagram, or the network does (ECONNREFUSED and the
-    /// like). The system reports refusals of the network to connected sockets alone.
-    ///
-    /// The socket goes on, unless it is [closed](crate::DatagramSocket::is_closed). Then `on_close` follows: its name
-    /// was not found or could not be bound, its descriptor is broken, or its handler has panicked.
-    ///
-    /// While 32 events wait for the handler, further errors are only counted, in
-    /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
+    /// A lookup or a system call has failed, or a datagram was refused. The [block
+    /// list](crate::DatagramOptions::send_block_list) refuses a datagram, or the network does (ECONNREFUSED and the
+    /// like). The system reports refusals of the network to connected sockets alone. The socket goes on, unless it is
+    /// [closed](crate::DatagramSocket::is_closed). Then `on_close` follows: its name was not found or could not be
+    /// bound, its descriptor is broken, or its handler has panicked. While 32 events wait for the handler, further
+    /// errors are only counted, in [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut DatagramContext<'_, S>, error: &Error) {
         let _ = (cx, error);

@@ -1,5 +1,4 @@
-//! The handlers: the traits that users implement for their sockets, servers, UDP sockets and sources. The handler of a
-//! pipe stands in front of those of its sockets.
+//! The handlers: the traits that users implement for their sockets, servers, UDP sockets and sources.
 
 mod datagram_handler;
 pub(super) mod pipe;

@@ -1,8 +1,5 @@
-//! Pipes: two joined sockets. One of them, or each, sends the bytes that the other receives. The end and the failure of
-//! one are passed on to the other.
-//!
-//! Each of the two sockets gets a [`Piped`] that wraps its handler. In the directions of the pipe, `Piped` writes received
-//! bytes to the other socket. It passes every other event to the wrapped handler.
+//! Pipes: two joined sockets, of which one, or each, sends the bytes that the other receives. A [`Piped`] wraps each
+//! handler, writes received bytes to the other socket, and passes every other event on to the handler.
 
 use std::net::SocketAddr;
 
@@ -12,7 +9,6 @@ use crate::net::{CloseReason, Error, Flow, Net, Socket, SocketId, State};
 
 use super::socket_handler::SocketHandler;
 
-/// The directions in which bytes go between a socket and the other socket of its pipe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Directions {
     /// Whether the bytes that the socket receives go to the other socket.
@@ -28,14 +24,12 @@ pub(crate) struct End {
     directions: Directions,
 }
 
-/// A function that puts one end of a pipe in front of a handler. The function is passed as a value, because
-/// [`Piped::put_before`] requires `S: 'static`, which only the call of `pipe` guarantees.
+/// Passed as a value, because [`Piped::put_before`] requires `S: 'static`, which only the call of `pipe` guarantees.
 pub(crate) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 
-/// Joins `from` to `to`, in one direction or in `both`. Returns the ends to install, for `from` and for `to`, or a
-/// single end if both are the same socket. `None` if either socket is gone. A socket that has closed, but whose
-/// `on_close` is still to come, is joined. So a connect that failed at once still closes the client of a proxy.
+/// Returns the ends to install, one if both are the same socket; `None` if either is gone. A socket whose `on_close` is
+/// still to come is joined, so that a connect that failed at once still closes the client of a proxy.
 pub(crate) fn join(
     net: &mut Net,
     from: SocketId,
@@ -60,7 +54,6 @@ pub(crate) fn join(
     Some(ends)
 }
 
-/// Sets up one direction of a pipe: from now on, `to` sends the bytes that `from` receives.
 fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     // `to` must end when the peer of `from` ends, and not when its own peer does.
     net.allow_half_open(to);
@@ -77,17 +70,14 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     }
 }
 
-/// The handler of a joined socket.
 pub(crate) struct Piped<S> {
     end: End,
     /// The handler that the socket had; `None` if it had none, because its `on_connection` returned none or panicked.
     handler: Option<Box<dyn SocketHandler<S>>>,
-    /// The error that `on_error` reported for the socket.
     error: Option<Error>,
 }
 
 impl<S: 'static> Piped<S> {
-    /// Returns a handler that has `end` in front of `handler`. `pipe` passes this function on as a [`PutBefore`].
     pub(crate) fn put_before(
         end: End,
         handler: Option<Box<dyn SocketHandler<S>>>,
@@ -110,8 +100,8 @@ impl<S> Piped<S> {
             return;
         }
         if takes {
-            // The bytes that the other socket receives have no destination, but are read all the same. With unread
-            // bytes, the close of the other socket would be a reset, and its peer could lose the last bytes sent.
+            // The bytes that the other socket receives are read although they have no destination. With unread bytes
+            // its close would be a reset, and its peer could lose the last bytes sent.
             other.resume();
         }
         let error = self.error.take();
@@ -167,8 +157,7 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
     }
 
-    /// Answers `Keep`, whatever the handler answers: the handler cannot know what the other socket has still to pass
-    /// on.
+    /// Answers `Keep` in any case: the handler cannot know what the other socket has still to pass on.
     fn on_shutdown(&mut self, cx: &mut Context<'_, S>) -> AtShutdown {
         if let Some(handler) = &mut self.handler {
             handler.on_shutdown(cx);

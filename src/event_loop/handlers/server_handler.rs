@@ -61,16 +61,16 @@ use super::socket_handler::SocketHandler;
 /// ```
 pub trait ServerHandler<S = ()> {
     /// The server listens, and has its address. Comes when the loop next serves its sockets after the call that made
-    /// the server. For a server that listens on a name, the end of the lookup stands in place of the call.
+    /// the server, or after the lookup of its name.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut LoopContext<'_, S>, server: ServerId) {
         let _ = (cx, server);
     }
 
     /// A connection was accepted, and its [filters](crate::Filter), if it has any, are ready. Returns the handler of
-    /// the connection, or `None` to refuse the connection, which closes it at once. The socket already has its id and
-    /// its options, and this method may write to it or destroy it. This comes before every event of the socket.
-    /// `on_connect` follows, unless this method has closed the socket.
+    /// the connection, or `None` to close it at once. The socket already has its id and its options, and may be written
+    /// to or destroyed. This comes before every event of the socket. `on_connect` follows, unless this method has
+    /// closed the socket.
     #[doc(alias = "connection")]
     fn on_connection(
         &mut self,
@@ -79,12 +79,10 @@ pub trait ServerHandler<S = ()> {
     ) -> Option<Box<dyn SocketHandler<S>>>;
 
     /// Connections were refused, because they were over one of the [`Limits`](crate::Limits). They were closed right
-    /// after the accept, and no memory was allocated for them, with one exception below.
+    /// after the accept, and no memory was allocated for them. Refusals in a row within a turn, for the same limit,
+    /// come as one call. It comes before the next `on_connection` and before any callback of another socket.
     ///
-    /// Connections that are accepted in a row within a turn and are over the same limit come as one call. The call
-    /// comes before the next `on_connection`, and before any callback of another socket.
-    ///
-    /// The exception: a [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may
+    /// An exception: a [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may
     /// tell another address of the peer. If the network of that address is full, the connection is refused late, and
     /// memory was allocated for it.
     #[doc(alias = "drop")]
@@ -101,12 +99,11 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, failed);
     }
 
-    /// Accepting failed, or the server could not begin to listen on a name.
-    ///
-    /// After a failure that may be temporary, the server goes on. Examples are a lack of descriptors (EMFILE) or of
-    /// memory (ENOBUFS). Another is a row of single connections that failed (ECONNABORTED, or EPERM from a firewall).
-    /// The server tries again in growing intervals, and after EMFILE also whenever a socket of the loop closes. This
-    /// method then comes once, until accepting works again. A single connection that fails is not reported.
+    /// Accepting failed, or the server could not begin to listen on a name. After a failure that may be temporary, the
+    /// server goes on. Such failures are a lack of descriptors (EMFILE) or of memory (ENOBUFS), and a row of failed
+    /// connections (ECONNABORTED, or EPERM from a firewall). The server tries again in growing intervals, and after
+    /// EMFILE also whenever a socket of the loop closes. This method then comes once, until accepting works again. A
+    /// single connection that fails is not reported.
     ///
     /// If the listening socket itself is broken (EBADF, EINVAL), the server stops listening:
     /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last of
@@ -223,8 +220,7 @@ pub struct OverLimit {
     pub peer_address: Option<SocketAddr>,
 }
 
-/// A closure as the handler of a server. The closure makes the handler of each connection, in the form `M` of
-/// [`IntoHandler`].
+/// A closure as the handler of a server. It makes the handler of each connection, in the form `M` of [`IntoHandler`].
 pub(crate) struct Accept<F, M> {
     accept: F,
     form: PhantomData<fn() -> M>,

@@ -1,5 +1,4 @@
-//! The behaviour of a source of the program, as a trait. A second trait, `AnySource`, lets the loop keep sources of all
-//! types in one table.
+//! The behaviour of a source of the program, as a trait.
 
 use std::any::Any;
 
@@ -18,16 +17,15 @@ use crate::net::{Interest, SourceId};
 /// # Readiness is a level
 ///
 /// The loop calls a method again and again, as long as the source is ready for a direction that it
-/// [wants](SourceContext::want). So a method may do a bounded piece of work, such as one read, and return. The rest
-/// comes in its turn, after the other sockets and sources. A method that has got `WouldBlock` says so, and then is
-/// called when the kernel reports the source anew. [`try_io`](SourceContext::try_io) does that by itself;
-/// [`would_block`](SourceContext::would_block) is for calls that have other forms.
+/// [wants](SourceContext::want). So a method may do one read, and return. The rest comes in its turn, after the other
+/// sockets and sources. A method that has got `WouldBlock` says so, and then is called when the kernel reports the
+/// source anew. [`try_io`](SourceContext::try_io) does that by itself; [`would_block`](SourceContext::would_block) is
+/// for calls that have other forms.
 ///
 /// A method keeps the loop busy if it makes no progress, but neither says that its call would have blocked nor drops
-/// the interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source.
-///
-/// The kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes
-/// would block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
+/// the interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source. The
+/// kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes would
+/// block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
 ///
 /// # When the methods are called
 ///
@@ -87,10 +85,8 @@ pub trait SourceHandler<S = ()> {
 
     /// The source is closed: by [`close`](SourceContext::close), or because a method has panicked. The loop has
     /// deregistered the object, and gives it back together with the handler. Comes exactly once, as the last event. The
-    /// default drops both.
-    ///
-    /// Does not come when [`detach_source`](crate::EventLoop::detach_source) takes the source out, or when the loop is
-    /// dropped.
+    /// default drops both. Does not come when [`detach_source`](crate::EventLoop::detach_source) takes the source out,
+    /// or when the loop is dropped.
     fn on_close(self, cx: &mut LoopContext<'_, S>, source: Self::Source)
     where
         Self: Sized,
@@ -100,10 +96,8 @@ pub trait SourceHandler<S = ()> {
 
     /// Returns how often the loop may call the source in a row while no other source waits; then a poll looks for
     /// others. While others wait, each source is called once in turn. The loop calls `burst` once, when the source is
-    /// added.
-    ///
-    /// The default, 16, suits short calls, such as one that receives a datagram. A handler whose calls are long, such as
-    /// one that turns another loop, returns 1.
+    /// added. The default, 16, suits short calls, such as one that receives a datagram. A handler whose calls are long,
+    /// such as one that turns another loop, returns 1.
     fn burst(&self) -> u32 {
         16
     }
@@ -112,16 +106,12 @@ pub trait SourceHandler<S = ()> {
 /// The reason to call the handler of a source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SourceCall {
-    /// The source is readable.
     Readable,
-    /// The source is writable.
     Writable,
-    /// A timer of the source has fired.
     Timer(u64),
 }
 
 impl SourceCall {
-    /// Returns the name of the handler's method.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Readable => "on_readable",
@@ -131,25 +121,20 @@ impl SourceCall {
     }
 }
 
-/// A source with its handler, whatever their types are.
+/// A source with its handler, so that the loop can keep sources of all types in one table.
 pub(crate) trait AnySource<S> {
-    /// Calls a method of the handler.
     fn call(&mut self, id: SourceId, call: SourceCall, cx: LoopContext<'_, S>);
 
-    /// Returns the object that is registered with the kernel.
     fn object(&mut self) -> &mut dyn event::Source;
 
     /// Gives the source to the handler's `on_close`.
     fn close(self: Box<Self>, cx: &mut LoopContext<'_, S>);
 
-    /// Returns the source as an [`Any`], whose concrete type a caller can check.
     fn as_any(&self) -> &dyn Any;
 
-    /// Converts the source into an [`Any`], which a caller can downcast.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// A handler with the source that belongs to it.
 pub(crate) struct Attached<H, O> {
     pub(crate) handler: H,
     pub(crate) source: O,

@@ -1,26 +1,22 @@
-//! The default action of a signal holds again when no loop of the process handles the signal any more.
-//!
-//! signal-hook never removes its handler from the operating system, so that a signal without actions would be ignored.
-//! As in libuv, the default holds again after the last watcher.
+//! The default action of a signal holds again after the last watcher of the process, as in libuv. signal-hook never
+//! removes its handler from the operating system, so that a signal without actions would be ignored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::flag;
 
-/// A signal that a loop of this process has handled.
 struct Handled {
     signal: i32,
     /// The number of pipes of the process for the signal.
     pipes: usize,
-    /// Whether the signal has its default action, because no pipe for it is left.
     is_default: Arc<AtomicBool>,
 }
 
 /// The signals of this process. The disposition of a signal belongs to the process, and so this is no state of a loop.
 static HANDLED: Mutex<Vec<Handled>> = Mutex::new(Vec::new());
 
-/// Notes that a pipe for `signal` was made. From now on, the default action of the signal does not happen.
+/// From now on, the default action of the signal does not happen.
 pub(super) fn suppress(signal: i32) {
     let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = handled.iter_mut().find(|known| known.signal == signal) {
@@ -39,7 +35,6 @@ pub(super) fn suppress(signal: i32) {
     });
 }
 
-/// Notes that a pipe for `signal` is gone.
 pub(super) fn restore(signal: i32) {
     let mut handled = HANDLED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = handled.iter_mut().find(|known| known.signal == signal) {

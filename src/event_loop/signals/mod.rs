@@ -1,10 +1,6 @@
-//! The handlers of signals, and the pipes through which the signals come.
-//!
-//! A signal handler of the operating system can do hardly more than write to a descriptor. So each signal of a loop has
-//! a pipe, into which signal-hook writes a byte for each delivery. The pipe is a source of the loop. Its handler
-//! `Reading` counts the bytes, and the turn calls the handlers of the user after the ready sockets.
-//!
-//! Not signalfd: it needs a signal to be blocked, and child processes inherit blocked signals.
+//! The handlers of signals. The operating system's signal handler can do hardly more than write to a descriptor. So
+//! each signal of a loop has a pipe, which is a source of the loop: signal-hook writes a byte into it for each
+//! delivery. Not signalfd: it needs a signal to be blocked, and child processes inherit blocked signals.
 
 mod default_actions;
 mod signal;
@@ -32,15 +28,11 @@ use crate::slots::{Key, Slots};
 pub use signal::Signal;
 pub use signal_watch::{SignalId, SignalWatch};
 
-/// The user closure for a signal.
 pub(crate) enum SignalCall<S> {
-    /// A call after which the handler is closed.
     Once(Call<S>),
-    /// A call for each delivery of the signal.
     Each(RepeatedCall<S>),
 }
 
-/// A handler of the user.
 struct Watcher<S> {
     signal: Signal,
     /// `None` while the call runs, and after it has panicked.
@@ -57,13 +49,11 @@ struct Inlet {
     receiver: Rc<Receiver>,
     /// The registration of the pipe's other end with signal-hook, which owns that end.
     action: SigId,
-    /// The number of deliveries so far.
     received: u64,
     /// The handlers, in the order in which they were added. Invariant: not empty, once the first is added.
     watchers: Vec<Key>,
 }
 
-/// All handlers of signals of one loop.
 pub(super) struct Signals<S> {
     watchers: Slots<Watcher<S>>,
     inlets: Vec<Inlet>,
@@ -76,8 +66,7 @@ pub(super) struct Signals<S> {
 /// The handler of the reading end of a pipe, which is a source of the loop.
 pub(super) struct Reading(Signal);
 
-/// The reading end of a pipe, as a source of the loop. Shared with the `Inlet`, because [`Signals::add`] reads the pipe
-/// too.
+/// Shared with the `Inlet`, because [`Signals::add`] reads the pipe too.
 type Inflow = Descriptor<Rc<Receiver>>;
 
 impl<S> Signals<S> {
@@ -90,27 +79,23 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Whether a handler keeps the loop going.
     pub(super) fn hold_loop(&self) -> bool {
         self.held > 0
     }
 
-    /// Whether a handler is to be called.
     pub(super) fn are_due(&self) -> bool {
         self.due > 0
     }
 
-    /// Returns the number of calls that are to be made.
     pub(super) fn due(&self) -> u64 {
         self.due
     }
 
-    /// Whether `signal` has a pipe into the loop.
     pub(super) fn has_inlet(&self, signal: Signal) -> bool {
         self.inlets.iter().any(|inlet| inlet.signal == signal)
     }
 
-    /// Adds a handler. The signal must have a pipe, which [`open_inlet`] makes.
+    /// The signal must have a pipe, which [`open_inlet`] makes.
     pub(super) fn add(&mut self, signal: Signal, call: SignalCall<S>) -> SignalId {
         let place = self.inlets.iter().position(|it| it.signal == signal);
         if let Some(place) = place {
@@ -130,7 +115,6 @@ impl<S> Signals<S> {
         SignalId(key)
     }
 
-    /// Counts the deliveries that are in the pipe.
     fn drain(&mut self, place: usize) {
         let mut buffer = [0; 512];
         loop {
@@ -148,7 +132,7 @@ impl<S> Signals<S> {
         self.due += deliveries as u64 * inlet.watchers.len() as u64;
     }
 
-    /// Takes out the next call that is due, with the id of its handler. Closes a handler that is called only once.
+    /// Closes a handler that is called only once.
     pub(super) fn next_due(&mut self, net: &mut Net) -> Option<(SignalId, SignalCall<S>)> {
         loop {
             let key = self.next_watcher()?;
@@ -170,8 +154,7 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Returns the watcher that is to be called next. Of the watchers of one signal, that is the one that was told of
-    /// the fewest deliveries.
+    /// Of the watchers of one signal, the one that was told of the fewest deliveries is next.
     fn next_watcher(&self) -> Option<Key> {
         let told = |key: &Key| self.watchers.get(*key).map(|watcher| watcher.told);
         self.inlets.iter().find_map(|inlet| {
@@ -187,8 +170,7 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Closes a handler. Also closes the pipe of its signal if no handler of the signal is left in the loop. Returns
-    /// `false` if the handler is closed already.
+    /// Closes the signal's pipe with its last handler in the loop. `false` if the handler is closed already.
     pub(super) fn close(&mut self, net: &mut Net, id: SignalId) -> bool {
         let Some(watcher) = self.watchers.remove(id.0) else {
             return false;
@@ -265,11 +247,6 @@ impl<S> fmt::Debug for Signals<S> {
 }
 
 /// Makes the pipe of a signal that has no handler in this loop, and puts it into the loop as a source.
-///
-/// # Errors
-///
-/// ERR_INVALID_ARGUMENT for a signal that cannot be handled. Otherwise the error of `pipe(2)`, of the source, or of the
-/// registration with signal-hook.
 pub(super) fn open_inlet<S>(verbs: Verbs<'_, S>, signal: Signal) -> Result<()> {
     // signal-hook panics on these.
     if FORBIDDEN.contains(&signal.number()) {
@@ -344,7 +321,6 @@ impl<S> SourceHandler<S> for Reading {
 }
 
 impl<S> EventLoop<S> {
-    /// Calls the handlers of the signals that have arrived.
     pub(super) fn deliver_signals(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         for _ in 0..self.agenda.signals.due() {
             let Some((id, call)) = self.agenda.signals.next_due(&mut self.net) else {

@@ -63,10 +63,9 @@ impl<'a, S> SignalWatch<'a, S> {
     }
 
     /// Closes the handler, and returns whether it was still there. From now on the handler is not called, also not for
-    /// signals that have arrived already. A handler may close itself.
-    ///
-    /// When the last handler of the process for a signal is closed, the signal has its default action again, as in
-    /// Node. The next SIGINT then ends the process, for instance. A real-time signal is ignored instead.
+    /// signals that have arrived already. A handler may close itself. When the last handler of the process for a signal
+    /// is closed, the signal has its default action again, as in Node. The next SIGINT then ends the process, for
+    /// instance. A real-time signal is ignored instead.
     pub fn close(self) -> bool {
         self.agenda.signals.close(self.net, self.id)
     }

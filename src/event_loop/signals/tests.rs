@@ -28,7 +28,6 @@ fn alone() -> MutexGuard<'static, ()> {
 
 type Notes = Vec<String>;
 
-/// A loop with the notes of its handlers.
 struct Stage {
     event_loop: EventLoop<Notes>,
     notes: Notes,
@@ -42,7 +41,6 @@ impl Stage {
         }
     }
 
-    /// Adds a handler that notes `name`.
     fn watch(&mut self, signal: Signal, name: &'static str) -> SignalId {
         let note = move |cx: &mut LoopContext<'_, Notes>| cx.shared.push(name.to_owned());
         self.event_loop.on_signal(signal, note).unwrap()
@@ -62,7 +60,6 @@ impl Stage {
         }
     }
 
-    /// Raises a signal ten times, with turns after each.
     fn raise_ten(&mut self, signal: Signal) {
         for _ in 0..10 {
             raise(signal.number()).unwrap();
@@ -70,7 +67,6 @@ impl Stage {
         }
     }
 
-    /// Waits until the deadline of the loop's timer has passed.
     fn let_the_timer_fall_due(&self) {
         let due = self.event_loop.net.next_deadline().unwrap();
         while Instant::now() < due {
