@@ -53,9 +53,9 @@ use crate::net::{CloseReason, Error};
 ///
 /// # What it costs
 ///
-/// One indirect call for each event. The bytes that a method writes to its own socket are sent together when the method
-/// returns. The bytes to other sockets are sent together later in the turn. The loop makes one system call for each
-/// socket, and no allocation while the kernel takes the bytes.
+/// One indirect call for each event. The bytes that a method writes to its own socket leave together when it returns,
+/// and those to other sockets later in the turn. The loop makes one system call for each socket, and no allocation
+/// while the kernel takes the bytes.
 ///
 /// # What differs by system
 ///
@@ -64,9 +64,9 @@ use crate::net::{CloseReason, Error};
 ///
 /// # Panics
 ///
-/// A panic of a method passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on using the loop, which
-/// destroys this socket in the next turn, and no other. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) the loop goes on
-/// by itself.
+/// A panic of a method passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on with the loop,
+/// which destroys this socket alone in the next turn. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) the loop
+/// goes on by itself.
 ///
 /// # Example
 ///
@@ -94,12 +94,11 @@ use crate::net::{CloseReason, Error};
 )]
 pub trait SocketHandler<S = ()> {
     /// The lookup of the name has found an address, or has failed. Comes once for every address found, with the port to
-    /// connect to, before any attempt. An address of a [family](crate::ConnectOptions::family) that was not asked for is
-    /// left out. Does not come if no lookup is needed.
-    ///
-    /// A handler that closes its socket here forbids the attempts: no server sees a connection, as in Node. The same
-    /// holds in [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) and
-    /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow), for the next attempt.
+    /// connect to, before any attempt. An address of a [family](crate::ConnectOptions::family) that was not asked for
+    /// is left out. Does not come if no lookup is needed. A handler that closes its socket here forbids the attempts:
+    /// no server sees a connection, as in Node. A close in
+    /// [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) or
+    /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow) forbids the next one.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -154,9 +153,9 @@ pub trait SocketHandler<S = ()> {
     }
 
     /// The connection is established. For an accepted socket, this comes directly after
-    /// [`on_connection`](crate::ServerHandler::on_connection). For an [adopted](crate::EventLoop::adopt) socket it does
-    /// not come. On any socket it comes once more when a filter of [`start_filter`](crate::Socket::start_filter) is
-    /// ready. Bytes that were written before are sent ahead of bytes written here.
+    /// [`on_connection`](crate::ServerHandler::on_connection). It does not come for an
+    /// [adopted](crate::EventLoop::adopt) socket. It comes once more when a filter of
+    /// [`start_filter`](crate::Socket::start_filter) is ready. Bytes that were written before are sent first.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -212,9 +211,9 @@ pub trait SocketHandler<S = ()> {
 
     /// The kernel has taken all bytes that were written before the call of
     /// [`notify_when_sent`](crate::Socket::notify_when_sent) with `token`, or never will. In the second case, `sent`
-    /// has the socket's error. If the socket has none, `sent` has ERR_STREAM_WRITE_AFTER_END for a write after the end
-    /// of this side. If no connection was established, `sent` has ERR_SOCKET_CLOSED_BEFORE_CONNECTION, and otherwise
-    /// ERR_SOCKET_CLOSED. Each token comes once, in the order of the calls, before `on_close`.
+    /// has the socket's error. If there is none, it has ERR_STREAM_WRITE_AFTER_END for a write after the end of this
+    /// side, ERR_SOCKET_CLOSED_BEFORE_CONNECTION without a connection, and otherwise ERR_SOCKET_CLOSED. Each token
+    /// comes once, in the order of the calls, before `on_close`.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
@@ -243,11 +242,9 @@ pub trait SocketHandler<S = ()> {
 
     /// The peer has ended, and everything that it sent was delivered. This side may still write here. When this method
     /// returns, the loop ends this side too, unless [`allow_half_open`](crate::SocketOptions::allow_half_open) is set.
-    /// While the socket is paused, this comes only if no byte is unread, and this side has ended or failed.
-    ///
-    /// A reset is no end. But a peer that has ended may answer a later write with a reset. Where the system tells of
-    /// both (Linux), `on_end` comes after the last byte, then `on_error` and `on_close`. Writes in such an `on_end`
-    /// answer [`Flow::Closed`](crate::Flow::Closed).
+    /// While the socket is paused, this comes only if no byte is unread, and this side has ended or failed. A reset is
+    /// no end. If a peer resets after its end, and the system tells of both (Linux), `on_error` and `on_close` follow,
+    /// and writes in `on_end` answer [`Flow::Closed`](crate::Flow::Closed).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -311,15 +308,10 @@ pub trait SocketHandler<S = ()> {
     /// The [deadline](crate::Socket::set_deadline) of the socket has passed, and the socket is about to fail. A last answer
     /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
     ///
-    /// When this method returns, the socket fails with ETIMEDOUT and closes with
-    /// [`CloseReason::TimedOut`], unless the handler has done one of these things:
-    ///
-    /// - It has ended this side. The [`close_timeout`](crate::SocketOptions::close_timeout) and the
-    ///   [`linger_timeout`](crate::Limits::linger_timeout) limit the rest.
-    /// - It has closed the socket.
-    /// - It has set another deadline, or lifted the deadline.
-    ///
-    /// An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
+    /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`]. It goes on
+    /// if the handler has ended this side, or has set another deadline or lifted this one. After the end, the
+    /// [`close_timeout`](crate::SocketOptions::close_timeout) and the [`linger_timeout`](crate::Limits::linger_timeout)
+    /// limit the rest. An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
     ///
     /// Comes only while the connection is open and this side has not ended. Otherwise the socket fails without this
     /// call. So a deadline that is set together with a last answer is final.
@@ -379,11 +371,9 @@ pub trait SocketHandler<S = ()> {
 
     /// The loop or the server of the socket [shuts down](crate::EventLoop::shutdown). Comes at most once, after all
     /// bytes that had arrived when the shutdown began. A paused socket is asked too, once its queue is empty or its
-    /// peer has ended.
-    ///
-    /// The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That suits a protocol
-    /// whose handler writes the whole response within `on_data`. A handler with a request in work answers
-    /// [`AtShutdown::Keep`], and [ends](crate::Socket::end) the socket itself after the response.
+    /// peer has ended. The default answers [`AtShutdown::End`]: queued bytes are sent, and then this side ends. That
+    /// suits a protocol whose handler writes the whole response within `on_data`. A handler with a request in work
+    /// answers [`AtShutdown::Keep`], and [ends](crate::Socket::end) the socket itself after the response.
     ///
     /// ```
     /// use netloop::{AtShutdown, Context, SocketHandler};
