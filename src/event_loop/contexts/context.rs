@@ -13,10 +13,8 @@ use super::loop_context::LoopContext;
 /// The socket, the shared state and the loop, which each callback of a socket borrows.
 ///
 /// `socket` and `shared` are fields, not methods, so that a callback can use both at once:
-/// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`.
-///
-/// This type has the methods that callbacks need most; [`as_loop`](Self::as_loop) leads to all methods of
-/// [`LoopContext`].
+/// `for &id in &cx.shared.members { cx.socket.socket(id).write(..); }`. This type has the methods that callbacks need
+/// most; [`as_loop`](Self::as_loop) leads to all methods of [`LoopContext`].
 ///
 /// ```
 /// use std::time::Duration;

@@ -37,8 +37,7 @@ pub struct DatagramContext<'a, S = ()> {
 }
 
 impl<S> DatagramContext<'_, S> {
-    /// Returns a [`LoopContext`] of this loop, as callbacks without a socket get it:
-    /// [`Context::as_loop`](crate::Context::as_loop) has an example.
+    /// Returns a [`LoopContext`] of this loop: [`Context::as_loop`](crate::Context::as_loop) has an example.
     pub fn as_loop(&mut self) -> LoopContext<'_, S> {
         LoopContext {
             sockets: Sockets::new(self.socket.net_mut()),

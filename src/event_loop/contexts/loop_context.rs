@@ -197,15 +197,14 @@ impl<S> LoopContext<'_, S> {
     /// together count as one, such as several `on_sent`, or `on_error` and `on_close`. The old handler is dropped
     /// without a call, and its [timers](crate::Socket::after) are cancelled.
     ///
-    /// `unread` are the bytes that the old handler received and has not used. The new handler gets these bytes by
-    /// `on_data`, before all bytes that arrive later, once the running callback has returned. While the socket is
-    /// paused, the bytes wait. To give bytes back without another handler, see
-    /// [`Socket::unread`](crate::Socket::unread).
+    /// `unread` are the bytes that the old handler received and has not used. The new one gets them by `on_data`,
+    /// before all later bytes, once the running callback has returned and the socket is not paused.
+    /// [`Socket::unread`](crate::Socket::unread) gives bytes back without another handler.
     ///
-    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone. Also returns `false`
-    /// if its server has still to be told of it, because its [filters](crate::Filter) are not ready. The same holds if
-    /// `unread` is not empty and the socket cannot have received it. The socket is not connected yet then, or its end
-    /// was reported already. Without memory for `unread`, the socket fails, and the result is `false` too.
+    /// Returns `false`, and replaces nothing, if the socket is closed or gone, or was accepted and its
+    /// [filters](crate::Filter) are not ready. So too if the socket cannot have received `unread`: it is not connected
+    /// yet, or its end was reported already. Without memory for `unread`, the socket fails, and the result is `false`
+    /// too.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -241,12 +240,10 @@ impl<S> LoopContext<'_, S> {
 
     /// Sends everything that `from` receives to `to`, as Node's `stream.pipe` does. [`pipe_both`](Self::pipe_both)
     /// joins both directions, and describes the details. Returns `false`, and changes nothing, if one of the two
-    /// sockets is gone, or if its server has still to be told of it.
-    ///
-    /// The opposite direction is not piped: the handler of `to` still gets `on_data`, and the handler of `from` still
-    /// writes. If the peer of `to` has ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the
-    /// bytes of `from` are complete, with the exceptions of `pipe_both`. When `to` closes first, `from` sends its queued
-    /// bytes and a FIN, and closes.
+    /// sockets is gone, or if its server has still to be told of it. The opposite direction is not piped: the handler
+    /// of `to` still gets `on_data`, and the handler of `from` still writes. If the peer of `to` has ended, `to` still
+    /// sends the bytes of `from`. A FIN of `to` proves that the bytes of `from` are complete, with the exceptions of
+    /// `pipe_both`. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -274,11 +271,11 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
-    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run). The same
-    /// holds for an accepted socket whose [filters](crate::Filter) are not ready: its server has still to be told of it.
+    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run), or was
+    /// accepted and its [filters](crate::Filter) are not ready.
     ///
-    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. The idle timeout of the
-    ///   paused socket rests, because its peer cannot send. If the program itself pauses a socket, the timeout goes on.
+    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests,
+    ///   because its peer cannot send, unless the program itself has paused the socket.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes and closes
@@ -286,8 +283,8 @@ impl<S> LoopContext<'_, S> {
     ///   socket has failed, the other closes with the same error. The RST discards the bytes that the kernel still
     ///   holds. A socket that an idle timeout destroys closes with a RST too, unless it has ended before.
     ///
-    /// So a FIN of a joined socket proves that its bytes are complete. The peer of the other socket has ended, and
-    /// every byte before that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
+    /// So a FIN of a joined socket proves that its bytes are complete: the peer of the other socket has ended, and
+    /// every byte before was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
@@ -297,11 +294,12 @@ impl<S> LoopContext<'_, S> {
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
     /// If the peer of one socket has ended, but answers a later byte with a reset, Linux reports both. The bytes and
-    /// the end are then passed on before the failure. Other systems report the reset alone.
+    /// the end are then passed on first. Other systems report the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
-    /// on a timeout. If a handler has received bytes for the other socket before the call, it
-    /// [gives them back](crate::Socket::unread), and the pipe sends them:
+    /// on a timeout. [`replace_handler`](Self::replace_handler) takes a socket out of its pipe. If a handler has
+    /// received bytes for the other socket before the call, it [gives them back](crate::Socket::unread), and the pipe
+    /// sends them:
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -332,8 +330,6 @@ impl<S> LoopContext<'_, S> {
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe.
     #[doc(alias = "stream.pipe")]
     #[doc(alias = "pipeline")]
     pub fn pipe_both(&mut self, a: SocketId, b: SocketId) -> bool

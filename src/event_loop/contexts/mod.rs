@@ -1,5 +1,4 @@
-//! The contexts: the arguments of the callbacks, through which a handler reaches its socket, the state and the loop. The
-//! methods that the contexts and the loop share are in `verbs`.
+//! The contexts: the arguments of the callbacks, through which a handler reaches its socket, the state and the loop.
 
 mod context;
 mod datagram_context;

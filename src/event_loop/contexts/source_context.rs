@@ -38,8 +38,7 @@ use super::loop_context::LoopContext;
 /// }
 /// ```
 pub struct SourceContext<'a, O, S = ()> {
-    /// The source whose handler is called. An object that is put into its place is not registered: to replace the
-    /// object, close the source and add another.
+    /// The source whose handler is called. An object put into its place is not registered: close, and add another.
     pub source: &'a mut O,
     /// All sockets, servers and sources of the loop.
     pub sockets: Sockets<'a>,
@@ -70,8 +69,7 @@ impl<'a, O, S> SourceContext<'a, O, S> {
         self.sockets.source(self.id)
     }
 
-    /// Returns the same loop in the form that callbacks without a socket get:
-    /// [`Context::as_loop`](crate::Context::as_loop) has an example.
+    /// Returns a [`LoopContext`] of this loop: [`Context::as_loop`](crate::Context::as_loop) has an example.
     pub fn as_loop(&mut self) -> LoopContext<'_, S> {
         LoopContext {
             sockets: Sockets::new(self.sockets.net_mut()),
@@ -90,14 +88,12 @@ impl<'a, O, S> SourceContext<'a, O, S> {
         self.view().unwant(interest);
     }
 
-    /// Returns the kernel's reports that no call has disproved since, such as a hang-up
-    /// ([`Readiness::READ_CLOSED`]).
+    /// Returns the kernel's reports that no call has disproved since, such as [`Readiness::READ_CLOSED`].
     pub fn readiness(&self) -> Readiness {
         self.sockets.net().source_readiness(self.id)
     }
 
-    /// Arms a timer of the source, which calls [`on_timer`](crate::SourceHandler::on_timer) with `token`:
-    /// [`Source::after`].
+    /// Arms a timer, which calls [`on_timer`](crate::SourceHandler::on_timer) with `token`: [`Source::after`].
     pub fn after(&mut self, after: Duration, token: u64) {
         self.view().after(after, token);
     }
@@ -138,10 +134,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     }
 
     /// Notes that a call in `direction` would have blocked. The handler is called for this direction when the kernel
-    /// reports the source anew.
-    ///
-    /// The first such call for writing makes a system call if the source was added without interest in writing. The
-    /// kernel is asked to report that direction too.
+    /// reports the source anew. If the source was added without interest in writing, the first such call for writing
+    /// also makes a system call.
     ///
     /// ```
     /// use netloop::{Budget, Descriptor, EventLoop, Interest, SourceContext, SourceHandler, Wait};
@@ -188,9 +182,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
         net.source_would_block(id, direction, self.source);
     }
 
-    /// Forgets the kernel's reports, and asks the kernel to report anew (`epoll_ctl(2)`). Most handlers need no rearm:
-    /// a call that would block tells them that nothing is left. A handler whose calls may block the thread calls this
-    /// method instead.
+    /// Forgets the kernel's reports, and asks the kernel to report anew (`epoll_ctl(2)`), for a handler whose calls may
+    /// block the thread. Other handlers learn from a call that would block that nothing is left.
     pub fn rearm(&mut self) {
         let (net, id) = (self.sockets.net_mut(), self.id);
         net.rearm_source(id, self.source);

@@ -1,5 +1,4 @@
-//! The methods that the loop and its contexts share, implemented once: `EventLoop` and `LoopContext` forward to these,
-//! and the other contexts to `LoopContext`.
+//! The methods that the loop and its contexts share, implemented once.
 
 use std::time::Duration;
 
@@ -22,8 +21,7 @@ use crate::net::{
 
 use super::loop_context::LoopContext;
 
-/// The two parts of a loop that these methods work on. The shared state is missing, because a host that makes a server
-/// has not lent it yet.
+/// The shared state is missing, because a host that makes a server has not lent it yet.
 pub(crate) struct Verbs<'a, S> {
     pub(crate) net: &'a mut Net,
     pub(crate) agenda: &'a mut Agenda<S>,

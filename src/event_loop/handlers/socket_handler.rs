@@ -308,8 +308,8 @@ pub trait SocketHandler<S = ()> {
     /// The [deadline](crate::Socket::set_deadline) of the socket has passed, and the socket is about to fail. A last answer
     /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
     ///
-    /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`]. It goes on
-    /// if the handler has ended this side, or has set another deadline or lifted this one. After the end, the
+    /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`]. The socket
+    /// goes on if the handler has ended this side, or has set another deadline or lifted this one. After the end, the
     /// [`close_timeout`](crate::SocketOptions::close_timeout) and the [`linger_timeout`](crate::Limits::linger_timeout)
     /// limit the rest. An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
     ///
