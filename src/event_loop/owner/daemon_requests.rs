@@ -31,10 +31,9 @@ impl<S> EventLoop<S> {
     ///   side has not ended it. So its peer does not mistake a cut response for a complete one.
     ///
     /// A second call adds its `done`. A nearer deadline of the second call holds; a later one changes nothing. So at a
-    /// second SIGTERM, a call of `shutdown(Duration::ZERO, ..)` ends the wait for the sockets.
-    ///
-    /// The shutdown keeps [`run`](Self::run) going until it is over. Timers and sources of the program are left alone:
-    /// `done` can close them, or call [`stop`](Self::stop).
+    /// second SIGTERM, a call of `shutdown(Duration::ZERO, ..)` ends the wait for the sockets. The shutdown keeps
+    /// [`run`](Self::run) going until it is over. Timers and sources of the program are left alone: `done` can close
+    /// them, or call [`stop`](Self::stop).
     ///
     /// ```
     /// use std::time::Duration;
@@ -88,23 +87,21 @@ impl<S> EventLoop<S> {
 /// Signals.
 #[cfg(all(unix, feature = "signals"))]
 impl<S> EventLoop<S> {
-    /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`.
-    ///
-    /// The calls come in the loop, after the ready sockets of the turn and before its timers. A `call` may therefore do
-    /// everything that other callbacks may. Each delivery waits as a byte in a pipe, and is lost only if the pipe is
-    /// full (64 KiB on Linux). The kernel itself merges signals of one number that arrive before the first of them is
-    /// delivered, except for real-time signals.
+    /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`. The calls come in the
+    /// loop, after the ready sockets of the turn and before its timers, and may do everything that other callbacks may.
+    /// Each delivery waits as a byte in a pipe, and is lost only if the pipe is full (64 KiB on Linux). The kernel
+    /// itself merges signals of one number that arrive before the first of them is delivered, except for real-time
+    /// signals.
     ///
     /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
     /// signals that came before it was added. As in Node, a handler does not keep [`run`](Self::run) going, unless it
     /// is [held](crate::SignalWatch::hold).
     ///
-    /// While a handler is there, the default action of the signal does not happen. When the last handler of the
-    /// process closes, the default holds again; real-time signals and the like are ignored instead. So a program that
-    /// handles the first SIGINT by [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other
-    /// code of the process has set before, without this library, is called too.
-    ///
-    /// A forked child that does not `exec` shares the pipes of the signals: its signals reach the loop of the parent.
+    /// While a handler is there, the default action of the signal does not happen. After the last handler of the
+    /// process, the default holds again; real-time signals and the like are ignored instead. So a program that handles
+    /// the first SIGINT by [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code
+    /// of the process has set before, without this library, is called too. A forked child that does not `exec` shares
+    /// the pipes of the signals: its signals reach the loop of the parent.
     ///
     /// ```no_run
     /// use netloop::{EventLoop, Signal};
@@ -152,8 +149,7 @@ impl<S> EventLoop<S> {
             .on_signal(signal.into(), SignalCall::Once(Box::new(call)))
     }
 
-    /// Returns a view of the handler `id` of a signal. Through the view the caller can close the handler, and set
-    /// whether it keeps `run` going.
+    /// Returns a view of the handler `id` of a signal, to close it, and to set whether it keeps `run` going.
     #[doc(alias = "process.off")]
     #[doc(alias = "uv_signal_stop")]
     pub fn signal(&mut self, id: SignalId) -> SignalWatch<'_, S> {

@@ -64,9 +64,8 @@ impl<S> EventLoop<S> {
 
     /// Opens a UDP socket that is connected to `to`: an address, or a name with a port. The socket sends to this peer,
     /// and receives from this peer alone. The system chooses the local address, unless the options name one. If `to` is
-    /// a name, the socket connects to the first of the name's addresses that the system has a route to.
-    ///
-    /// Datagrams that are [sent](crate::DatagramSocket::send) before the name is found wait in the queue.
+    /// a name, the socket connects to the first of the name's addresses that the system has a route to. Datagrams that
+    /// are [sent](crate::DatagramSocket::send) before the name is found wait in the queue.
     ///
     /// # Errors
     ///
@@ -83,11 +82,10 @@ impl<S> EventLoop<S> {
     }
 
     /// Adds a UDP socket that was made elsewhere to the loop, such as one that systemd has passed. The socket becomes
-    /// non-blocking. If it is connected, `on_connect` comes after `on_listening`.
-    ///
-    /// A duplicate of the socket may stay elsewhere, and another holder may make it blocking again. So each receive and
-    /// send costs one more system call (`fcntl(2)`). Options that only the bind or the connect reads, such as
-    /// `reuse_address`, have no effect, nor has `in_batches`.
+    /// non-blocking. If it is connected, `on_connect` comes after `on_listening`. A duplicate of the socket may stay
+    /// elsewhere, and another holder may make it blocking again. So each receive and send costs one more system call
+    /// (`fcntl(2)`). Options that only the bind or the connect reads, such as `reuse_address`, have no effect, nor has
+    /// `in_batches`.
     ///
     /// # Errors
     ///

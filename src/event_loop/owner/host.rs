@@ -8,11 +8,10 @@ use crate::event_loop::EventLoop;
 impl<S> EventLoop<S> {
     /// Returns the longest time that a host may wait on the loop's descriptor. The time is zero if work is queued, a
     /// stop was asked for, or the program is [busy](Self::set_busy). Otherwise it is the time until the next deadline.
-    /// `None` is no limit. Call this directly before the wait, after the last call that may have changed the loop.
-    ///
-    /// The time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So it may
-    /// be given to `poll(2)` as it is (`as_millis`). A wait that was rounded down would end too early, and the host
-    /// would spin until the deadline.
+    /// `None` is no limit. Call this directly before the wait, after the last call that may have changed the loop. The
+    /// time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So `poll(2)`
+    /// takes it as it is (`as_millis`). Rounded down, a wait would end too early, and the host would spin until the
+    /// deadline.
     ///
     /// ```no_run
     /// # #[cfg(unix)]
@@ -86,10 +85,9 @@ impl<S> EventLoop<S> {
     /// Sets the callback for wakes by other threads: the thread that wakes the loop calls `call`. A wake comes from a
     /// [`Remote`](crate::Remote), from a [`Hold`](crate::Hold) that is dropped, or from the answer of a name lookup. So
     /// a host that cannot wait on a descriptor, such as winit, learns that the loop has something to do. Of several
-    /// wakes between two turns, some may make no call. A second use of this method replaces the first `call`.
-    ///
-    /// The call may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler
-    /// must not wake a loop that has such a call: the call is ordinary code, and a lock guards it.
+    /// wakes between two turns, some may make no call. A second use of this method replaces the first `call`. The call
+    /// may come while the loop turns. It must neither panic nor wait for the loop's thread. A signal handler must not
+    /// wake a loop that has such a call: the call is ordinary code, and a lock guards it.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -114,7 +112,6 @@ impl<S> EventLoop<S> {
         self.agenda.mailbox.set_listener(call);
     }
 
-    /// Whether the next turn does not wait, because work is queued, a stop was asked for, or the program is busy.
     pub(super) fn must_turn(&self) -> bool {
         self.has_queued() || self.agenda.forbids_wait()
     }

@@ -60,7 +60,6 @@ impl<S> EventLoop<S> {
         Self::on(System::Kernel, options)
     }
 
-    /// Makes a loop on `system`: the kernel, or a simulated machine.
     pub(crate) fn on(system: System, options: EventLoopOptions) -> Result<Self> {
         options.check()?;
         let capacities = Capacities {

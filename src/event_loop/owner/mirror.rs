@@ -3,12 +3,11 @@
 use crate::event_loop::{EventLoop, EventLoopOptions};
 use crate::net::Result;
 
-/// The option to show the loop's own work in the descriptor, and the present state of the descriptor.
+/// The loop's own work, as far as the descriptor shows it.
 #[derive(Debug)]
 pub(crate) struct Mirror {
     is_on: bool,
-    /// Whether the loop has made the descriptor readable, at the end of the last turn or since. `false` while a turn
-    /// runs.
+    /// Whether the loop has made the descriptor readable, at the end of the last turn or since. `false` in a turn.
     is_readable: bool,
 }
 
@@ -20,8 +19,7 @@ impl Mirror {
         }
     }
 
-    /// Forgets that the descriptor is readable, because the end of the turn decides that anew. If the turn fails or
-    /// panics before, the next change still makes the descriptor readable.
+    /// The end of the turn decides anew. If the turn fails or panics before, the next change shows all the same.
     pub(crate) fn begin_turn(&mut self) {
         self.is_readable = false;
     }
@@ -32,8 +30,7 @@ impl Mirror {
 }
 
 impl<S> EventLoop<S> {
-    /// Makes the descriptor readable, because the host is about to change the loop. The next turn finds out whether the
-    /// change left work or a deadline. To compare deadlines before and after each call would cost more.
+    /// The host is about to change the loop. To compare deadlines before and after each call would cost more.
     pub(crate) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.

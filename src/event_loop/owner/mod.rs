@@ -1,8 +1,6 @@
-//! The methods of a loop for its owner: to make it and what it serves, to run it, to ask for later calls, and to wait
-//! for it in a main loop of the owner. Also the options of the loop.
+//! The methods of a loop for its owner, and the options of the loop.
 
-// Rustdoc shows the methods of a type in the order of its modules. So the module of the constructors comes first, and
-// the methods that most programs need come before the others.
+// Rustdoc shows the methods of a type in the order of its modules: those that most programs need come first.
 mod making;
 
 mod requests;

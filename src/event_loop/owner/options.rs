@@ -30,23 +30,15 @@ const LEAST_READ_BUFFER_BYTES: usize = 1 << 10;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventLoopOptions {
-    /// The limit on the events that one poll takes from the kernel.
     pub(super) events_per_poll: usize,
-    /// The length of the loop's read buffer.
     read_buffer_bytes: usize,
-    /// The time for which every wait polls the kernel before it sleeps.
     pub(crate) busy_poll: Duration,
-    /// The limit on the waiting posts of other threads.
     pub(crate) posts_capacity: usize,
-    /// The limit on the bytes of free chunks that are kept for the queues of sockets.
     pub(super) pooled_bytes: usize,
-    /// The limits of the loop and of its sockets.
     pub(crate) limits: Limits,
     pub(crate) panic_policy: PanicPolicy,
-    /// Whether waits and deadlines are finer than a millisecond.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(super) is_precise: bool,
-    /// Whether the loop's descriptor shows deadlines and queued work too.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     pub(super) is_descriptor_enough: bool,
 }
@@ -69,7 +61,6 @@ impl EventLoopOptions {
         }
     }
 
-    /// Checks the options that decide how much memory a loop allocates when it is made.
     pub(crate) fn check(&self) -> Result<()> {
         let ranges = [
             (
@@ -99,10 +90,9 @@ impl EventLoopOptions {
     }
 
     /// Sets the length of the loop's read buffer. One read, and so one `on_data`, has at most this number of bytes.
-    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB. The loop is refused with more than 1 GiB.
-    ///
-    /// A smaller buffer suits a program that counts every page of memory. Longer messages then take more system calls
-    /// and more callbacks. A larger buffer gains next to nothing.
+    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB. The loop is refused with more than 1 GiB. A smaller buffer
+    /// suits a program that counts every page of memory. Longer messages then take more system calls and more
+    /// callbacks. A larger buffer gains next to nothing.
     // The default is more than 64 KiB, so that a read of exactly 64 KiB is seen to be short and needs no second call.
     #[doc(alias = "onread")]
     pub fn read_buffer_bytes(mut self, bytes: usize) -> Self {
@@ -111,11 +101,9 @@ impl EventLoopOptions {
     }
 
     /// Makes every wait of the loop poll the kernel without sleeping for up to `duration`, before the thread sleeps.
-    /// Default: zero, and the thread sleeps at once.
-    ///
-    /// Waking a thread takes longer than serving a message, and busy polling avoids the wake-up. 50 microseconds are
-    /// enough for a peer that answers at once. The thread uses its core all that time, so set this only for a loop that
-    /// has a core of its own. Nothing else changes: a wait ends at the same events and at the same deadline.
+    /// Default: zero, and the thread sleeps at once. Waking a thread takes longer than serving a message; 50
+    /// microseconds are enough for a peer that answers at once. The thread uses its core all that time, so set this
+    /// only for a loop that has a core of its own. A wait ends at the same events and at the same deadline as before.
     pub fn busy_poll(mut self, duration: Duration) -> Self {
         self.busy_poll = duration;
         self
@@ -160,10 +148,8 @@ impl EventLoopOptions {
 
     /// Makes waits and the deadlines of timers finer than a millisecond. A timerfd ends each wait, some microseconds
     /// late; epoll alone counts whole milliseconds. Default: no. Idle timeouts and the other deadlines of sockets stay
-    /// in milliseconds.
-    ///
-    /// A wait that must end earlier than the timerfd is set to fire costs one more system call (`timerfd_settime(2)`).
-    /// A loop of a simulation ignores the option.
+    /// in milliseconds. A wait that must end earlier than the timerfd is set to fire costs one more system call
+    /// (`timerfd_settime(2)`). A loop of a simulation ignores the option.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -184,11 +170,9 @@ impl EventLoopOptions {
     }
 
     /// Makes the loop's descriptor readable also when a deadline passes, and while work is queued. Default: no. A host
-    /// that can watch a descriptor, but has no timer, then needs nothing else: whenever the descriptor is readable, it
-    /// calls [`turn`](crate::EventLoop::turn) with [`Wait::No`](crate::Wait::No).
-    ///
-    /// Each call of the host that may change the loop makes the descriptor readable, too. When the host has caught the
-    /// panic of a callback, it calls `turn` without waiting for the descriptor.
+    /// without a timer then only calls [`turn`](crate::EventLoop::turn) with [`Wait::No`](crate::Wait::No) whenever the
+    /// descriptor is readable. Each call of the host that may change the loop makes the descriptor readable, too. When
+    /// the host has caught the panic of a callback, it calls `turn` without waiting for the descriptor.
     #[cfg(all(feature = "precise", target_os = "linux"))]
     #[cfg_attr(docsrs, doc(cfg(all(feature = "precise", target_os = "linux"))))]
     pub fn descriptor_only(mut self, descriptor_only: bool) -> Self {
@@ -196,7 +180,6 @@ impl EventLoopOptions {
         self
     }
 
-    /// Returns the length of the loop's read buffer.
     pub(crate) fn read_buffer_length(&self) -> usize {
         self.read_buffer_bytes.max(LEAST_READ_BUFFER_BYTES)
     }

@@ -1,4 +1,4 @@
-//! The methods with which the owner of a loop makes servers, connections and sources. Most forward to `verbs`.
+//! The methods with which the owner of a loop makes servers, connections and sources.
 
 use crate::event_loop::EventLoop;
 use crate::event_loop::agenda::Agenda;
@@ -14,9 +14,8 @@ use crate::net::{
 
 /// Servers, clients, and sources of the program.
 impl<S> EventLoop<S> {
-    /// Returns the loop in the form that callbacks without a socket get, with `shared` lent to it. A host uses it to
-    /// call helpers that callbacks use too ([`Context::as_loop`](crate::Context::as_loop) has an example). Some methods
-    /// exist on [`LoopContext`] only.
+    /// Returns the loop in the form that callbacks without a socket get, with `shared` lent to it, to call helpers that
+    /// callbacks use too. Some methods exist on [`LoopContext`] only.
     ///
     /// ```
     /// use netloop::{EventLoop, LoopContext};
@@ -43,8 +42,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Reads the clock, and returns the net and the agenda. The host has done other things since the last turn, and a
-    /// deadline that begins now must not count from that turn.
     pub(crate) fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();
@@ -57,7 +54,8 @@ impl<S> EventLoop<S> {
         Verbs { net, agenda }
     }
 
-    /// Listens on `to`, and calls `accept` for the handler of each connection.
+    /// Listens on `to`, and calls `accept` for the handler of each connection. On an address or a path, the server is
+    /// bound when this returns. No callback comes before the next turn.
     ///
     /// `to` is an address, a name, a path (on Unix), or a listener that was made elsewhere: see [`IntoListener`]. Such
     /// a listener becomes non-blocking, and listens with the backlog of the options. The loop does not remove the path
@@ -67,8 +65,6 @@ impl<S> EventLoop<S> {
     /// handler (`None` refuses the connection), or a box if the types of handlers differ: see [`IntoHandler`]. The
     /// closure may use every other socket, connect to another server, and write to the new socket. For the other events
     /// of a server, use [`serve`](Self::serve).
-    ///
-    /// On an address or a path, the server is bound when this returns. No callback comes before the next turn.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler, SocketId};
@@ -146,8 +142,8 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]. Such a handler also gets the other
-    /// events of the server, such as errors, connections beyond the limit, and the close.
+    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]: it also gets errors, refusals and
+    /// the close.
     ///
     /// # Errors
     ///
@@ -164,9 +160,8 @@ impl<S> EventLoop<S> {
 
     /// Connects to `to`: an address, a name with a port, or (on Unix) a path. [`on_connect`](SocketHandler::on_connect)
     /// comes when the connection is established. If the connect fails, `on_error` and `on_close` come instead. The
-    /// program may write to the socket at once: the bytes wait for the connection.
-    ///
-    /// The connect to an address is made in the running turn, or in the next one if none runs. First
+    /// program may write to the socket at once: the bytes wait for the connection. The connect to an address is made in
+    /// the running turn, or in the next one if none runs. First
     /// [`on_connection_attempt`](SocketHandler::on_connection_attempt) comes. If the socket is closed before or in that
     /// call, no server sees a connection. [`flush`](Self::flush) calls no handler, and so makes no connect. A path is
     /// connected to within this call, as in Node.
@@ -191,8 +186,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// Only an error of the arguments: the endpoint, or an option that is out of its range. The handler gets every error
-    /// of the system, later than this call.
+    /// Only an error of the arguments: the endpoint, or an option out of its range. The handler gets all others later.
     #[doc(alias = "createConnection")]
     #[doc(alias = "net.connect")]
     #[doc(alias = "net.Socket")]
@@ -235,8 +229,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Adds a connection that was made elsewhere to the loop: a `TcpStream` or a `UnixStream` of the standard library.
-    /// The stream becomes non-blocking. `on_connect` does not come, because the stream is connected already. If the
-    /// connection is over already, the handler gets the bytes that are unread, and then the end or the error.
+    /// The stream becomes non-blocking. It is connected already, so `on_connect` does not come. If the connection is
+    /// over already, the handler gets the bytes that are unread, and then the end or the error.
     ///
     /// A duplicate of the stream may stay elsewhere, also in another process. The end of this side reaches the peer all
     /// the same. After [`destroy`](crate::Socket::destroy), a failure or the drop of the loop, the connection lives on
@@ -272,8 +266,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Reads `input`, such as [`std::io::stdin`], in the loop: a terminal, a pipe, a stream socket or a file. The
-    /// handler gets `on_data`, `on_end`, `on_error` and `on_close`, and no event of a connect or a write. It cannot
-    /// write.
+    /// handler gets only `on_data`, `on_end`, `on_error` and `on_close`, and cannot write.
     ///
     /// The loop leaves the descriptor as it is, blocking or not, because all programs that share the descriptor share
     /// this setting. Several programs may read the same input: the loop asks the kernel right before each read whether
@@ -328,7 +321,6 @@ impl<S> EventLoop<S> {
     /// Puts a source of your own into the loop: any [`mio::event::Source`], such as the UDP socket of mio, or on Unix
     /// any [`Descriptor`](crate::Descriptor). The loop calls `handler` while the source is ready for a direction of
     /// `interest`, with the same budget and fairness as for sockets. [`SourceHandler`] has the rules and an example.
-    ///
     /// The source keeps [`run`](Self::run) going until it is closed or [released](crate::Source::release). One
     /// descriptor can be in a loop once. A source that both reads and writes is one source with one handler.
     ///
@@ -352,10 +344,9 @@ impl<S> EventLoop<S> {
     }
 
     /// Takes the source `id` out of the loop at once, deregisters its object, and returns the handler with the object.
-    /// No `on_close` comes.
-    ///
-    /// Returns `None`, and changes nothing, if the source is gone or its handler has another type than `H`, and in a
-    /// [forked child](Self#forks). A callback [closes](crate::Source::close) the source instead, and `on_close` gets both.
+    /// No `on_close` comes. Returns `None`, and changes nothing, if the source is gone or its handler has another type
+    /// than `H`, and in a [forked child](Self#forks). A callback [closes](crate::Source::close) the source instead, and
+    /// `on_close` gets both.
     ///
     /// ```
     /// use mio::net::UdpSocket;

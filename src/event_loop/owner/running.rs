@@ -21,10 +21,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Runs as [`run`](Self::run) does, but returns once `limit` has passed: for tests, and for a shutdown that gives
-    /// its peers some time.
-    ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond
-    /// late, plus the work of the last turn. A running callback is not interrupted.
+    /// its peers some time. Without the option `precise`, waits are rounded up to whole milliseconds. So this may
+    /// return a millisecond late, plus the work of the last turn. A running callback is not interrupted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -96,10 +94,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
-    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network.
-    ///
-    /// Without the option `precise`, waits are rounded up to whole milliseconds. So this may return a millisecond
-    /// late, plus the work of the last turn.
+    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network. May return
+    /// late, as [`run_for`](Self::run_for) does.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

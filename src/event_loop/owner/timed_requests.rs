@@ -11,10 +11,8 @@ use crate::net::TimerId;
 /// Timers, calls, and other threads.
 impl<S> EventLoop<S> {
     /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.
-    /// Timers that are due at the same time come in the order in which they were armed.
-    ///
-    /// For a timer that belongs to one socket, [`Socket::after`](crate::Socket::after) is better: such a timer calls
-    /// the socket's handler, and ends with the socket.
+    /// Timers that are due at the same time come in the order in which they were armed. For a timer that ends with a
+    /// socket see [`Socket::after`](crate::Socket::after).
     ///
     /// ```
     /// use std::time::Duration;
@@ -39,10 +37,9 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` again and again, each time at least `period` after the last call, until the timer is
-    /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv.
-    ///
-    /// So calls may come further apart than `period`, by up to two milliseconds even on an idle machine. The delays add
-    /// up: with a sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
+    /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv. So calls may come
+    /// further apart than `period`, by up to two milliseconds even on an idle machine. The delays add up: with a
+    /// sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
     /// [`Ticker`](crate::Ticker), whose steps stay on their schedule. For a period of many milliseconds `every` is as
     /// good:
     ///
@@ -71,8 +68,7 @@ impl<S> EventLoop<S> {
         self.verbs().every(period, call)
     }
 
-    /// Returns a view of the timer `id`. Through the view the caller can cancel the timer, read when it fires, and set
-    /// whether it keeps `run` going.
+    /// Returns a view of the timer `id`, to cancel it, to read when it fires, and to set whether it keeps `run` going.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -92,9 +88,8 @@ impl<S> EventLoop<S> {
         Timer::new(net, agenda, id)
     }
 
-    /// Calls `call` at the beginning of the next turn, on a fresh stack. The loop makes deferred calls in the order in
-    /// which they were deferred. In turns with a [`Budget`](crate::Budget), a call may come later in the turn, or in a
-    /// later turn.
+    /// Calls `call` at the beginning of the next turn, on a fresh stack, in the order of the calls. In turns with a
+    /// [`Budget`](crate::Budget), it may come later in the turn, or in a later one.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -154,11 +149,10 @@ impl<S> EventLoop<S> {
         self.agenda.remote()
     }
 
-    /// Returns the loop's time: the last reading of the clock. A turn reads the clock when it begins, after its wait
-    /// and when it ends. Within a `run`, the reading at the end also begins the next turn. A turn reads the clock once
-    /// more before its wait, if deferred calls, sends or hooks took time. The turn also reads the clock each time it
-    /// polls again before many sends. Methods of [`EventLoop`] that are called between turns, such as `after` or
-    /// `socket`, read it too.
+    /// Returns the loop's time: the last reading of the clock. A turn reads it when it begins, after its wait and when
+    /// it ends; within a `run`, the last reading also begins the next turn. A turn reads it once more before its wait
+    /// if deferred calls, sends or hooks took time, and whenever it polls again before many sends. Methods of
+    /// [`EventLoop`] between turns, such as `after` or `socket`, read it too.
     pub fn now(&self) -> Instant {
         self.net.now()
     }
