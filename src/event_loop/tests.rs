@@ -103,7 +103,6 @@ fn the_drop_in_a_forked_child_resets_no_peer_of_the_parent() {
     assert_ne!(end, Err(ErrorKind::ConnectionReset));
 }
 
-/// A handler that notes when its connection is established.
 #[cfg(unix)]
 struct Guest;
 
@@ -156,7 +155,6 @@ fn the_end_of_a_connect_reaches_the_peer_despite_a_fork() {
     }
 }
 
-/// A handler that logs the error and the close of its socket.
 struct Logged;
 
 impl SocketHandler<Vec<String>> for Logged {
@@ -169,8 +167,7 @@ impl SocketHandler<Vec<String>> for Logged {
     }
 }
 
-/// Makes a loop with a socket and a hook for stalls. The limit of the hook is never exceeded, so that it logs spins and
-/// standstills alone.
+/// The limit of the hook is never exceeded, so that it logs spins and standstills alone.
 fn logging() -> (EventLoop<Vec<String>>, SocketId, std::net::TcpStream) {
     let mut event_loop = EventLoop::new().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,6 @@ use crate::net::{AcceptLimit, Net};
 
 use super::spin::Spin;
 
-/// The counters of a loop's turns, and the times that the turns take.
 #[derive(Debug)]
 pub(crate) struct Meter {
     pub(crate) events: u64,
@@ -24,8 +23,8 @@ pub(crate) struct Meter {
     pub(crate) called: Duration,
     timers: u64,
     timer_lag: Duration,
-    /// The time of the waits, in nanoseconds. `busy`, `longest_turn`, `worst_lag` and `Timing::tail` are in nanoseconds
-    /// too. Each turn adds or compares these figures, and a `Duration` would take several instructions more.
+    /// In nanoseconds, as are `busy`, `longest_turn`, `worst_lag` and `Timing::tail`: each turn adds or compares these,
+    /// and a `Duration` would take several instructions more.
     idle: u64,
     busy: u64,
     longest_turn: u64,
@@ -34,17 +33,14 @@ pub(crate) struct Meter {
     worst_timer_lag: Duration,
     /// Whether a hook is told of stalls. Then the clock is read around each callback.
     watches: bool,
-    /// The clock that measures steps, if the host has set one.
     pub(crate) step_clock: Option<fn() -> Duration>,
-    /// Whether a hook is told of pressure.
     awaits_pressure: bool,
     /// Invariant: `watches || awaits_pressure`. So each callback makes one test for both hooks.
     has_hooks: bool,
     timing: Timing,
 }
 
-/// The readings of the clock in the turn that runs, or in the last one. Each is in nanoseconds since the loop's
-/// beginning.
+/// The readings of the clock in the running or the last turn, in nanoseconds since the loop's beginning.
 #[derive(Clone, Copy, Debug)]
 struct Timing {
     began: u64,
@@ -52,7 +48,7 @@ struct Timing {
     poll: Option<TimedPoll>,
     /// The time from the last poll to the end of the last turn. Zero if the host has worked since.
     tail: u64,
-    /// Whether the next turn begins where the last one has ended, so that its first reading of the clock is made already.
+    /// Whether the next turn begins where the last one has ended, and so needs no first reading of the clock.
     goes_on: bool,
 }
 
@@ -97,7 +93,6 @@ impl Meter {
         }
     }
 
-    /// Whether the clock is read around each callback.
     #[inline]
     pub(crate) fn watches(&self) -> bool {
         self.watches
@@ -108,7 +103,6 @@ impl Meter {
         self.has_hooks = self.watches || self.awaits_pressure;
     }
 
-    /// Whether a hook is told of pressure after the callback that has caused it.
     #[inline]
     pub(crate) fn awaits_pressure(&self) -> bool {
         self.awaits_pressure
@@ -119,13 +113,12 @@ impl Meter {
         self.has_hooks = self.watches || self.awaits_pressure;
     }
 
-    /// Whether a hook is to be told of anything after a callback.
     #[inline]
     pub(crate) fn has_hooks(&self) -> bool {
         self.has_hooks
     }
 
-    /// Notes that the host works before the next turn. The time of that work is neither busy nor idle.
+    /// The time in which the host works before the next turn is neither busy nor idle.
     #[inline]
     pub(crate) fn leave_to_host(&mut self) {
         self.timing.tail = 0;
@@ -137,7 +130,6 @@ impl Meter {
         self.timing.poll = None;
     }
 
-    /// Notes the poll of the turn, and whether it could wait.
     fn note_poll(&mut self, began: u64, ended: u64, may_wait: bool) {
         self.timing.poll = Some(TimedPoll {
             began,
@@ -146,14 +138,13 @@ impl Meter {
         });
     }
 
-    /// Returns the beginning and the end of the poll of this turn, if it could wait, in nanoseconds since the loop's
-    /// beginning.
+    /// `None` if the poll of this turn could not wait.
     pub(crate) fn wait(&self) -> Option<(u64, u64)> {
         let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
         Some((poll.began, poll.ended))
     }
 
-    /// Ends a turn, and returns the time in which it worked, in nanoseconds.
+    /// Returns the time in which the turn worked, in nanoseconds.
     #[inline]
     fn end_turn(&mut self, now: u64) -> u64 {
         let Timing {
@@ -189,7 +180,6 @@ impl Meter {
         worked
     }
 
-    /// Counts a timer whose deadline was `due`.
     fn count_timer(&mut self, due: Option<Instant>, now: Instant) {
         self.timers += 1;
         let lag = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
@@ -204,7 +194,6 @@ impl Meter {
         self.worst_timer_lag = Duration::ZERO;
     }
 
-    /// Returns the statistics, with the counters of `net` and `mailbox`.
     pub(crate) fn read<S>(&self, net: &Net, mailbox: &Mailbox<S>) -> Statistics {
         let net = net.counts();
         let refused = |limit: AcceptLimit| net.refused[limit as usize];
@@ -268,7 +257,7 @@ impl Meter {
 
 /// The measuring of turns.
 impl<S> EventLoop<S> {
-    /// Begins to measure a turn. The clock is read, unless another turn of the same `run` has just ended.
+    /// Reads the clock, unless another turn of the same `run` has just ended.
     #[inline]
     pub(crate) fn begin_timing(&mut self) {
         if !self.agenda.meter.timing.goes_on {
@@ -286,7 +275,7 @@ impl<S> EventLoop<S> {
         self.agenda.meter.note_poll(began, ended, could_wait);
     }
 
-    /// Ends the measuring of a turn. If the turn was long, or the loop stands still or spins, tells the hook for stalls.
+    /// Tells the hook for stalls if the turn was long, or the loop stands still or spins.
     pub(crate) fn end_timing(&mut self, shared: &mut S, turn: &mut Turn) {
         self.net.refresh_now();
         let meter = &mut self.agenda.meter;
@@ -301,8 +290,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Counts the timer that is called now. The clock is read for the first timer of a turn, where `last_call` is
-    /// `None`, and for each one while callbacks are watched. Returns the newest reading.
+    /// Reads the clock for the first timer of a turn (`last_call` is `None`), or for each while callbacks are watched.
     pub(crate) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
         let now = match last_call {
             Some(now) if !self.agenda.meter.watches => now,

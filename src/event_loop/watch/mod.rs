@@ -1,5 +1,4 @@
-//! The watch over the loop and its callbacks: the statistics, and the hooks for stalls, pressure and panics. A spin, many
-//! turns that do nothing, is told as a stall.
+//! The watch over the loop and its callbacks: the statistics, and the hooks for stalls, pressure and panics.
 
 mod meter;
 mod panics;

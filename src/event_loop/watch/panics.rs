@@ -37,9 +37,8 @@ pub enum PanicPolicy {
     /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED). When a server
     /// closes, its connections stay. A panic in `on_connection` closes the new socket, and the server stays. A timer,
     /// hook or handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
-    /// [`EventLoop::on_panic`] is told of each panic.
-    ///
-    /// The state that the program shares between its callbacks must make sense after a panic in the middle of any of them.
+    /// [`EventLoop::on_panic`] is told of each panic. The state that the program shares between its callbacks must make
+    /// sense after a panic in the middle of any of them.
     Close,
 }
 
@@ -77,8 +76,7 @@ impl<'a> CaughtPanic<'a> {
         self.owner
     }
 
-    /// Returns the text of the panic; `None` if the program has panicked with another value
-    /// ([`panic_any`](std::panic::panic_any)).
+    /// Returns the text of the panic; `None` for another value ([`panic_any`](std::panic::panic_any)).
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
         let text = self.payload.downcast_ref::<&'static str>().copied();
@@ -102,7 +100,6 @@ impl fmt::Display for CaughtPanic<'_> {
     }
 }
 
-/// The hook of the user.
 pub(crate) type PanicHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &CaughtPanic<'_>)>;
 
 type Payload = Box<dyn Any + Send>;
@@ -111,10 +108,8 @@ type Payload = Box<dyn Any + Send>;
 impl<S> EventLoop<S> {
     /// Calls `hook` for each panic of a callback that the loop catches. With [`PanicPolicy::Propagate`], the loop
     /// catches none. The hook is called before any other callback. A hook that was set before is replaced; a hook that
-    /// panics is dropped.
-    ///
-    /// Before `hook`, the standard library calls the [panic hook](std::panic::set_hook) of the process. With
-    /// `panic = "abort"`, nothing is caught, and the process ends.
+    /// panics is dropped. Before `hook`, the standard library calls the [panic hook](std::panic::set_hook) of the
+    /// process. With `panic = "abort"`, nothing is caught, and the process ends.
     ///
     /// ```
     /// use netloop::{EventLoop, EventLoopOptions, PanicPolicy};
@@ -135,7 +130,7 @@ impl<S> EventLoop<S> {
         self.panic_hook = Some(Box::new(hook));
     }
 
-    /// Makes a turn. After each panic makes the rest of the turn, until [`CATCHES_A_TURN`] callbacks have panicked.
+    /// After each panic makes the rest of the turn, until [`CATCHES_A_TURN`] callbacks have panicked.
     #[inline(never)]
     pub(crate) fn make_catching_turn(
         &mut self,
@@ -158,7 +153,7 @@ impl<S> EventLoop<S> {
         self.end_catching_turn(shared)
     }
 
-    /// Makes a turn with a budget. A panic ends it, since the budget that was left is unknown.
+    /// A panic ends the turn, since the budget that was left is unknown.
     #[inline(never)]
     pub(crate) fn make_catching_limited_turn(
         &mut self,
@@ -178,7 +173,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Closes the owner of the callback that has panicked, and tells the hook.
     #[cold]
     fn close_panicked(&mut self, shared: &mut S, payload: Payload) {
         let mut next = Some(payload);
@@ -225,7 +219,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Ends a turn that was cut short by panics.
     fn end_catching_turn(&mut self, shared: &mut S) -> Result<Turn> {
         let unfinished = Turn {
             more: true,

@@ -41,7 +41,6 @@ impl fmt::Display for Pressure {
     }
 }
 
-/// The hook of the user.
 pub(crate) type PressureHook<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Pressure)>;
 
 /// The limit on the queued bytes of all sockets.
@@ -50,10 +49,9 @@ impl<S> EventLoop<S> {
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). The next call comes only after they have
     /// fallen below eight tenths. At the limit itself, the loop closes the sockets with the most queued bytes. The hook
     /// may choose others first, or stop the sources of the bytes. A hook that was set before is replaced. If one
-    /// callback makes the bytes rise, fall and rise again, the hook is called once.
-    ///
-    /// The hook is called after the callback that has written the bytes, or in the next turn if the host has written
-    /// them. If `hook` panics, it is dropped. A loop without a hook pays nothing for it.
+    /// callback makes the bytes rise, fall and rise again, the hook is called once. The call comes after the callback
+    /// that has written the bytes, or in the next turn if the host has written them. If `hook` panics, it is dropped. A
+    /// loop without a hook pays nothing for it.
     ///
     /// ```
     /// use netloop::{EventLoop, EventLoopOptions, Limits};

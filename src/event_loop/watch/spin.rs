@@ -11,8 +11,7 @@ use super::stall::{Stall, StallKind, Watched};
 /// moved no byte, and made no callback except for hooks.
 const SPIN_TURNS: u32 = 1000;
 
-/// The limit on the lateness of a wait, and on the time of a turn beside its callbacks. Beyond it, the process is said
-/// to have stood still.
+/// The lateness of a wait, or the time of a turn beside its callbacks, beyond which the process stood still.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// The turns in a row that did nothing although work was queued.
@@ -41,9 +40,8 @@ impl Spin {
 }
 
 impl<S> EventLoop<S> {
-    /// Counts the turn, if it did nothing although work is queued at its end. After [`SPIN_TURNS`] such turns in a row,
-    /// tells the stall hook. Also closes the socket (TCP, Unix or UDP) or server that keeps the loop awake. A source of
-    /// the program stays.
+    /// Counts a turn that did nothing although work is queued. After [`SPIN_TURNS`] in a row, tells the stall hook, and
+    /// closes the socket or server that keeps the loop awake. A source of the program stays.
     #[cold]
     pub(super) fn note_unfinished_turn(&mut self, shared: &mut S, turn: &Turn) {
         if turn.events + turn.calls + turn.timers + turn.closed > 0 {
@@ -67,7 +65,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Returns the number of spins so far, for a simulation.
     #[cfg(feature = "simulation")]
     pub(crate) fn spins(&self) -> u64 {
         self.agenda.meter.spins
@@ -94,8 +91,7 @@ impl<S> EventLoop<S> {
         self.call_stall_hook(shared, &stall);
     }
 
-    /// Calls the stall hook if the wait of this turn ended long after the next deadline: the process stood still. The
-    /// sockets are served afterwards, and before any deadline is decided.
+    /// Tells a standstill if the wait ended long after the next deadline. The sockets are served before any deadline.
     #[cold]
     pub(crate) fn note_wait(&mut self, shared: &mut S) {
         let Some((began, ended)) = self.agenda.meter.wait() else {
@@ -109,7 +105,7 @@ impl<S> EventLoop<S> {
         self.tell_standstill(shared, Duration::from_nanos(late));
     }
 
-    /// Calls the stall hook for a standstill if `duration` exceeds [`STANDSTILL`]. Returns whether the hook was called.
+    /// Returns whether the hook was called.
     pub(super) fn tell_standstill(&mut self, shared: &mut S, duration: Duration) -> bool {
         if duration <= STANDSTILL || !self.agenda.meter.watches() {
             return false;
@@ -125,8 +121,7 @@ impl<S> EventLoop<S> {
         true
     }
 
-    /// Calls the stall hook if the turn that ends has worked for long, or if the process stood still in it. Returns
-    /// whether the hook was called.
+    /// Returns whether the hook was called, for a long turn or for a standstill in it.
     #[cold]
     pub(super) fn tell_turn(&mut self, shared: &mut S, worked: Duration) -> bool {
         let called = std::mem::take(&mut self.agenda.meter.called);

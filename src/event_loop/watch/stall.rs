@@ -65,9 +65,9 @@ pub enum StallKind {
     /// A turn worked for longer than the limit, with all of its callbacks.
     Turn,
     /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop
-    /// would go on so for ever, at the full speed of the processor. A socket or server that keeps the loop awake is
-    /// closed, a socket with [`ERR_INTERNAL`](crate::Error::INTERNAL). A source of the program stays open. A spin is
-    /// reported whatever the limit.
+    /// would go on so for ever. A socket or server that keeps the loop awake is closed, a socket with
+    /// [`ERR_INTERNAL`](crate::Error::INTERNAL). A source of the program stays open. A spin is reported whatever the
+    /// limit.
     Spin {
         /// The number of the turns.
         turns: u32,
@@ -177,14 +177,12 @@ fn write_address(formatter: &mut fmt::Formatter<'_>, address: Option<SocketAddr>
 
 type StallCall<S> = Box<dyn FnMut(&mut LoopContext<'_, S>, &Stall)>;
 
-/// The hook of the user, with its limit.
 pub(crate) struct StallHook<S> {
     limit: Duration,
     call: StallCall<S>,
 }
 
-/// The owner of a callback, without the addresses that [`CallbackOwner`] adds: to find them for each callback costs
-/// time.
+/// Without the addresses of [`CallbackOwner`]: to find them for each callback costs time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Watched {
     Socket(SocketId),
@@ -201,14 +199,11 @@ pub(crate) enum Watched {
 /// Callbacks that take too long.
 impl<S> EventLoop<S> {
     /// Calls `hook` for each callback, and for each turn, that takes longer than `limit`. The hook is called directly
-    /// after the callback, or at the end of the turn. A hook that was set before is replaced.
-    ///
-    /// While a hook is set, the clock is read before and after each callback, about 30 ns each. A callback that panics
-    /// is not reported. With a limit of zero, every callback whose time is not zero is reported. If `hook` panics, it
-    /// is dropped.
-    ///
-    /// The hook is also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process
-    /// [stood still](StallKind::Standstill).
+    /// after the callback, or at the end of the turn. A hook that was set before is replaced. While a hook is set, the
+    /// clock is read before and after each callback, about 30 ns each. A callback that panics is not reported. With a
+    /// limit of zero, every callback whose time is not zero is reported. If `hook` panics, it is dropped. The hook is
+    /// also told, whatever the limit, when the loop [spins](StallKind::Spin), and when the whole process [stood
+    /// still](StallKind::Standstill).
     ///
     /// ```
     /// use std::time::Duration;
@@ -251,7 +246,6 @@ impl<S> EventLoop<S> {
         self.agenda.meter.set_watches(false);
     }
 
-    /// Reads the clock before a callback, if a hook for stalls is set.
     #[inline]
     pub(crate) fn watch(&self) -> Option<Instant> {
         match self.agenda.meter.watches() {
@@ -260,8 +254,6 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Ends the watch of a callback that has returned. Calls the stall hook if the callback took long, and the pressure
-    /// hook if it has caused pressure.
     #[inline]
     pub(crate) fn end_watch(
         &mut self,
@@ -332,7 +324,6 @@ impl<S> EventLoop<S> {
         true
     }
 
-    /// Calls the hook, if there is one, for a stall that no callback has caused.
     pub(super) fn call_stall_hook(&mut self, shared: &mut S, stall: &Stall) {
         self.tell_hook(shared, Watched::Loop, stall);
     }
@@ -348,7 +339,6 @@ impl<S> EventLoop<S> {
         self.agenda.meter.set_watches(true);
     }
 
-    /// Calls a hook after a callback of `owner`.
     pub(super) fn call_hook(
         &mut self,
         shared: &mut S,
