@@ -192,8 +192,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` once a turn, after the sockets and before the timers. Its bytes leave in the same turn. All else is
-    /// as for [`on_prepare`](Self::on_prepare). In a turn with a [`Budget`](crate::Budget), the call may come at the
-    /// end of the turn.
+    /// as for [`on_prepare`](Self::on_prepare). With a [`Budget`](crate::Budget), the call may come last in the turn.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)

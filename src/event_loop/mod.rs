@@ -126,8 +126,8 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 /// [`run`](Self::run) goes on until nothing is left to do. A program with a main loop of its own calls
 /// [`turn`](Self::turn) in it, or [`run_until`](Self::run_until) with the time of its next step. A program that waits
 /// for several things waits on the loop's descriptor (`AsFd`), for at most [`poll_timeout`](Self::poll_timeout), and
-/// then calls `turn` with [`Wait::No`]. The loop starts no thread except for lookups of names, and in the steady state
-/// it allocates nothing.
+/// then calls `turn` with [`Wait::No`]. The loop starts threads only for name lookups, and allocates nothing in the
+/// steady state.
 ///
 /// # Dropping
 ///
@@ -201,8 +201,7 @@ impl<S> EventLoop<S> {
 
     /// Frees all memory that is only kept for later use: free chunks of queues, and unused slots of sockets, handlers
     /// and timers. The next sockets and writes allocate again. The loop frees most of this by itself, a quarter of a
-    /// second after a spike has ended, or when [`run`](Self::run) ends. A table always keeps the slots in front of its
-    /// last socket or timer.
+    /// second after a spike, or when [`run`](Self::run) ends. A table keeps the slots before its last socket or timer.
     pub fn trim(&mut self) {
         self.net.trim();
         self.reclaim_tables();

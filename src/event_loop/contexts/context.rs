@@ -49,8 +49,7 @@ pub struct Context<'a, S = ()> {
 }
 
 impl<S> Context<'_, S> {
-    /// Returns a [`LoopContext`] of this loop, as callbacks without a socket get it. So every callback can call a helper
-    /// that takes a `LoopContext`.
+    /// Returns a [`LoopContext`] of this loop, so that every callback can call a helper that takes one.
     ///
     /// ```
     /// use netloop::{Context, LoopContext, SocketHandler, SocketId};

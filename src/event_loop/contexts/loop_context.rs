@@ -203,8 +203,7 @@ impl<S> LoopContext<'_, S> {
     ///
     /// Returns `false`, and replaces nothing, if the socket is closed or gone, or was accepted and its
     /// [filters](crate::Filter) are not ready. So too if the socket cannot have received `unread`: it is not connected
-    /// yet, or its end was reported already. Without memory for `unread`, the socket fails, and the result is `false`
-    /// too.
+    /// yet, or its end was reported already. Without memory for `unread`, the socket fails (`false` too).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -289,17 +288,15 @@ impl<S> LoopContext<'_, S> {
     /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
     ///   socket first if its bytes are complete.
-    /// - Unix sockets have no RST: they just close. If a descriptor has duplicates, the RST waits until the last of them
-    ///   is closed.
+    /// - Unix sockets have no RST: they just close. If a descriptor has duplicates, the RST waits for the last of them.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
     /// If the peer of one socket has ended, but answers a later byte with a reset, Linux reports both. The bytes and
     /// the end are then passed on first. Other systems report the reset alone.
     ///
-    /// Both sockets keep their handlers, which get every event except `on_data`. So a handler can note the ends, or act
-    /// on a timeout. [`replace_handler`](Self::replace_handler) takes a socket out of its pipe. If a handler has
-    /// received bytes for the other socket before the call, it [gives them back](crate::Socket::unread), and the pipe
-    /// sends them:
+    /// Both sockets keep their handlers, which get every event except `on_data`, to note the ends or act on a timeout.
+    /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe. If a handler has received bytes for
+    /// the other socket before, it [gives them back](crate::Socket::unread), and the pipe sends them:
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};
@@ -377,8 +374,7 @@ impl<S> LoopContext<'_, S> {
             .on_signal(signal.into(), SignalCall::Each(Box::new(call)))
     }
 
-    /// Calls `call` for the next delivery of `signal`:
-    /// [`EventLoop::on_signal_once`](crate::EventLoop::on_signal_once).
+    /// Calls `call` for the next delivery of `signal`: [`EventLoop::on_signal_once`](crate::EventLoop::on_signal_once).
     ///
     /// # Errors
     ///

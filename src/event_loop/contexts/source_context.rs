@@ -14,8 +14,7 @@ use super::loop_context::LoopContext;
 /// The source, the shared state and the loop, which each callback of a [source](crate::SourceHandler) borrows.
 ///
 /// `source` is the object that was added to the loop, with its own type. `sockets` and `shared` are fields beside it,
-/// so that a callback can use all three at once. [`as_loop`](Self::as_loop) leads to all methods of
-/// [`LoopContext`].
+/// so that a callback can use all three at once. [`as_loop`](Self::as_loop) leads to all methods of [`LoopContext`].
 ///
 /// ```
 /// use mio::net::UdpSocket;
@@ -133,9 +132,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
         result
     }
 
-    /// Notes that a call in `direction` would have blocked. The handler is called for this direction when the kernel
-    /// reports the source anew. If the source was added without interest in writing, the first such call for writing
-    /// also makes a system call.
+    /// Notes that a call in `direction` would have blocked: the handler is called for it when the kernel reports the
+    /// source anew. If writing was not of interest before, the first such call for writing makes a system call.
     ///
     /// ```
     /// use netloop::{Budget, Descriptor, EventLoop, Interest, SourceContext, SourceHandler, Wait};

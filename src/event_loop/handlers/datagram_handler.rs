@@ -50,24 +50,22 @@ use crate::net::Error;
 /// ```
 #[doc(alias = "dgram")]
 pub trait DatagramHandler<S = ()> {
-    /// The socket is bound. Comes when the loop next serves its sockets after the call that made the socket, or after
-    /// the lookup of its name.
+    /// The socket is bound. Comes when the loop next serves its sockets after the socket was made, or its name was
+    /// found.
     #[doc(alias = "listening")]
     fn on_listening(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;
     }
 
-    /// The socket is connected: it sends to its peer, and receives from its peer alone. The peer learns nothing of the
-    /// connect.
+    /// The socket is connected: it sends to its peer, and receives from its peer alone. The peer does not learn of it.
     #[doc(alias = "connect")]
     fn on_connect(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;
     }
 
-    /// A datagram has arrived, whole. `data` may be empty: an empty datagram is a datagram. `data` lies in the read
-    /// buffer of the loop, until this method returns. Any host may send a datagram, also with a forged sender's
-    /// address. The kernel silently drops datagrams when its [buffer](crate::DatagramOptions::receive_buffer_size) is
-    /// full.
+    /// A datagram has arrived, whole. `data` may be empty, and is only lent for this call. Any host may send a
+    /// datagram, also with a forged sender's address. The kernel silently drops datagrams when its
+    /// [buffer](crate::DatagramOptions::receive_buffer_size) is full.
     #[doc(alias = "message")]
     fn on_message(&mut self, cx: &mut DatagramContext<'_, S>, from: SocketAddr, data: &[u8]);
 
@@ -77,8 +75,8 @@ pub trait DatagramHandler<S = ()> {
         let _ = (cx, from, data);
     }
 
-    /// The queue is empty again, after a send was answered [`Full`](crate::DatagramFlow::Full), or after a limit on the queue
-    /// dropped a datagram. A send that the [block list](crate::DatagramOptions::send_block_list) or the system refused causes
+    /// The queue is empty again, after a send was answered [`Full`](crate::DatagramFlow::Full), or a full queue dropped
+    /// a datagram. A send that the [block list](crate::DatagramOptions::send_block_list) or the system refused causes
     /// no call.
     fn on_drain(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;

@@ -26,9 +26,8 @@ use super::socket_handler::SocketHandler;
 ///
 /// # What it costs
 ///
-/// An accepted connection costs an `accept` and a registration with the kernel. A connection that is over a limit at
-/// the accept costs no memory. A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections
-/// of a server.
+/// An accepted connection costs an `accept` and a registration with the kernel; over a limit at the accept, it costs no
+/// memory. A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections of a server.
 ///
 /// # Example
 ///
@@ -67,10 +66,9 @@ pub trait ServerHandler<S = ()> {
         let _ = (cx, server);
     }
 
-    /// A connection was accepted, and its [filters](crate::Filter), if it has any, are ready. Returns the handler of
-    /// the connection, or `None` to close it at once. The socket already has its id and its options, and may be written
-    /// to or destroyed. This comes before every event of the socket. `on_connect` follows, unless this method has
-    /// closed the socket.
+    /// A connection was accepted, and its [filters](crate::Filter), if any, are ready. Returns the handler of the
+    /// connection, or `None` to close it at once. The socket already has its id and its options, and may be written to
+    /// or destroyed. Comes before every event of the socket; `on_connect` follows, unless this method has closed it.
     #[doc(alias = "connection")]
     fn on_connection(
         &mut self,
@@ -83,17 +81,16 @@ pub trait ServerHandler<S = ()> {
     /// come as one call. It comes before the next `on_connection` and before any callback of another socket.
     ///
     /// An exception: a [filter](crate::Filter), such as a [PROXY header](crate::ListenOptions::proxy_protocol), may
-    /// tell another address of the peer. If the network of that address is full, the connection is refused late, and
-    /// memory was allocated for it.
+    /// tell another address of the peer. If the network of that address is full, the connection is refused late, after
+    /// its memory was allocated.
     #[doc(alias = "drop")]
     fn on_over_limit(&mut self, cx: &mut LoopContext<'_, S>, refused: &OverLimit) {
         let _ = (cx, refused);
     }
 
     /// The [filters](crate::Filter) of an accepted connection, such as TLS, have failed before the connection was open,
-    /// or have taken longer than [`Limits::handshake_timeout`](crate::Limits::handshake_timeout). No other
-    /// event of this connection comes, not even `on_connection`. The default ignores the failure, which any peer can
-    /// cause.
+    /// or have taken longer than [`Limits::handshake_timeout`](crate::Limits::handshake_timeout). No other event of
+    /// this connection comes, not even `on_connection`. The default ignores the failure, which any peer can cause.
     #[doc(alias = "tlsClientError")]
     fn on_handshake_failed(&mut self, cx: &mut LoopContext<'_, S>, failed: &FailedHandshake) {
         let _ = (cx, failed);
@@ -106,8 +103,7 @@ pub trait ServerHandler<S = ()> {
     /// single connection that fails is not reported.
     ///
     /// If the listening socket itself is broken (EBADF, EINVAL), the server stops listening:
-    /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last of
-    /// them.
+    /// [`is_listening`](crate::Server::is_listening) is false. Its connections stay, and `on_close` follows the last.
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut LoopContext<'_, S>, error: &Error) {
         let _ = (cx, error);
@@ -215,8 +211,7 @@ pub struct OverLimit {
     /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses.
     /// To ask the kernel would cost a system call for each refused connection.
     pub local_address: Option<SocketAddr>,
-    /// The peer's address of the last of these connections; `None` on Unix sockets, unless a [filter](crate::Filter)
-    /// has reported one.
+    /// The peer's address of the last one; `None` on Unix sockets, unless a [filter](crate::Filter) has reported one.
     pub peer_address: Option<SocketAddr>,
 }
 

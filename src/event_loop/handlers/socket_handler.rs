@@ -59,14 +59,12 @@ use crate::net::{CloseReason, Error};
 ///
 /// # What differs by system
 ///
-/// If a peer ends and then resets, Linux tells of both, by `on_end` and `on_error`. Other systems tell of the reset
-/// alone.
+/// If a peer ends and then resets, Linux tells of both, by `on_end` and `on_error`; other systems of the reset alone.
 ///
 /// # Panics
 ///
-/// A panic of a method passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on with the loop,
-/// which destroys this socket alone in the next turn. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) the loop
-/// goes on by itself.
+/// A panic of a method passes through [`turn`](crate::EventLoop::turn) to the host. The host can go on, and the next
+/// turn destroys this socket alone. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) the loop goes on by itself.
 ///
 /// # Example
 ///
@@ -145,8 +143,8 @@ pub trait SocketHandler<S = ()> {
     }
 
     /// An address has not answered within [`attempt_delay`](crate::ConnectOptions::attempt_delay), so the next address
-    /// is tried in parallel. Node gives the slow attempt up (`connectionAttemptTimeout`). Here it goes on, and may
-    /// still become the connection.
+    /// is tried in parallel. Node gives the slow attempt up (`connectionAttemptTimeout`); here it goes on, and may
+    /// still win.
     #[doc(alias = "connectionAttemptTimeout")]
     fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
         let _ = (cx, address);
@@ -454,8 +452,7 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, reason);
     }
 
-    /// Puts the handler into a box, for code that treats handlers of several types alike. A handler that is in a box
-    /// already is not boxed twice.
+    /// Puts the handler into a box, for code that treats handlers of several types alike. A boxed one stays as it is.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};

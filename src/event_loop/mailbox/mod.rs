@@ -153,8 +153,7 @@ impl<S> Mailbox<S> {
         Ok(())
     }
 
-    /// Returns whether the caller must tell the host: `false` if an earlier wake has ended the wait, and tells the
-    /// host.
+    /// Returns whether the caller must tell the host: `false` if an earlier wake has ended the wait, and tells it.
     fn wake_loop(&self) -> io::Result<bool> {
         let takes = self.takes.load(SeqCst);
         self.is_pending.store(true, SeqCst);

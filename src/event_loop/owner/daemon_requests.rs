@@ -23,8 +23,7 @@ impl<S> EventLoop<S> {
     /// - **Every other socket is busy.** With the answer `End` it ends after its queued bytes. With
     ///   [`Keep`](crate::AtShutdown::Keep) the handler ends it. A socket that a server has accepted, and that has
     ///   received and sent nothing yet, is busy: it has a second for its first bytes. Sockets in a
-    ///   [pipe](LoopContext::pipe_both) are busy too. So are sockets that handlers make during the shutdown, which are
-    ///   not asked.
+    ///   [pipe](LoopContext::pipe_both) are busy too. So are sockets that handlers make meanwhile, which are not asked.
     /// - **UDP sockets** are asked by [`on_shutdown`](crate::DatagramHandler::on_shutdown). With the answer `End`, a
     ///   UDP socket closes after its queue.
     /// - **At the deadline** the rest is closed. An open TCP connection gets a RST if it has bytes to send, or if this
@@ -66,8 +65,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Ends one server with the sockets that it has accepted, as [`shutdown`](Self::shutdown) ends all. `done` is
-    /// called after the server's [`on_close`](crate::ServerHandler::on_close), or in the next turn if the server is
-    /// gone.
+    /// called after the server's [`on_close`](crate::ServerHandler::on_close), or in the next turn if it is gone.
     pub fn shutdown_server(
         &mut self,
         server: ServerId,
@@ -90,8 +88,7 @@ impl<S> EventLoop<S> {
     /// Calls `call` for each delivery of `signal` to the process, with the feature `signals`. The calls come in the
     /// loop, after the ready sockets of the turn and before its timers, and may do everything that other callbacks may.
     /// Each delivery waits as a byte in a pipe, and is lost only if the pipe is full (64 KiB on Linux). The kernel
-    /// itself merges signals of one number that arrive before the first of them is delivered, except for real-time
-    /// signals.
+    /// itself merges signals of one number, except for real-time signals, until the first is delivered.
     ///
     /// A signal may have several handlers, in several loops too, and each is called. A handler is not called for
     /// signals that came before it was added. As in Node, a handler does not keep [`run`](Self::run) going, unless it
@@ -119,8 +116,7 @@ impl<S> EventLoop<S> {
     ///
     /// ERR_INVALID_ARGUMENT for a signal that cannot be handled, SIGKILL and SIGSTOP, and for a number without a
     /// signal. The same for SIGSEGV, SIGILL and SIGFPE, after which the thread cannot go on. Otherwise the system's
-    /// error, such as EMFILE, because each signal of a loop takes two descriptors. A simulated loop returns
-    /// `Unsupported`.
+    /// error, such as EMFILE: each signal takes two descriptors. A simulated loop returns `Unsupported`.
     #[doc(alias = "process.on")]
     #[doc(alias = "uv_signal_start")]
     pub fn on_signal(
@@ -132,8 +128,8 @@ impl<S> EventLoop<S> {
             .on_signal(signal.into(), SignalCall::Each(Box::new(call)))
     }
 
-    /// Calls `call` for the next delivery of `signal`, and then closes the handler:
-    /// [`on_signal`](Self::on_signal) has the rules.
+    /// Calls `call` for the next delivery of `signal`, and then closes the handler, by the rules of
+    /// [`on_signal`](Self::on_signal).
     ///
     /// # Errors
     ///

@@ -81,11 +81,10 @@ impl<S> EventLoop<S> {
         self.verbs().connect_udp(to, &options, handler)
     }
 
-    /// Adds a UDP socket that was made elsewhere to the loop, such as one that systemd has passed. The socket becomes
-    /// non-blocking. If it is connected, `on_connect` comes after `on_listening`. A duplicate of the socket may stay
-    /// elsewhere, and another holder may make it blocking again. So each receive and send costs one more system call
-    /// (`fcntl(2)`). Options that only the bind or the connect reads, such as `reuse_address`, have no effect, nor has
-    /// `in_batches`.
+    /// Adds a UDP socket that was made elsewhere, such as one that systemd has passed. The socket becomes non-blocking.
+    /// If it is connected, `on_connect` comes after `on_listening`. A duplicate of the socket may stay elsewhere, and
+    /// another holder may make it blocking again. So each receive and send costs one more system call (`fcntl(2)`).
+    /// Options that only the bind or the connect reads, such as `reuse_address`, have no effect; nor has `in_batches`.
     ///
     /// # Errors
     ///

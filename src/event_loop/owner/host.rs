@@ -10,8 +10,7 @@ impl<S> EventLoop<S> {
     /// stop was asked for, or the program is [busy](Self::set_busy). Otherwise it is the time until the next deadline.
     /// `None` is no limit. Call this directly before the wait, after the last call that may have changed the loop. The
     /// time is in whole milliseconds, rounded up, as the wait of a loop without the option `precise` is. So `poll(2)`
-    /// takes it as it is (`as_millis`). Rounded down, a wait would end too early, and the host would spin until the
-    /// deadline.
+    /// takes it as it is (`as_millis`). Rounded down, a wait would end too early, and the host would spin.
     ///
     /// ```no_run
     /// # #[cfg(unix)]

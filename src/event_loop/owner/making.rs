@@ -19,8 +19,8 @@ use super::options::EventLoopOptions;
 
 /// Making a loop.
 impl<S> EventLoop<S> {
-    /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and
-    /// cannot move to another.
+    /// Makes a loop with all [options](EventLoopOptions) at their defaults. A loop can be made on any thread, and stays
+    /// there.
     ///
     /// ```
     /// use netloop::EventLoop;
@@ -54,8 +54,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of its
-    /// range.
+    /// As [`new`](Self::new), and [ERR_INVALID_ARGUMENT](crate::Error::INVALID_ARGUMENT) for an option out of range.
     pub fn with_options(options: EventLoopOptions) -> Result<Self> {
         Self::on(System::Kernel, options)
     }

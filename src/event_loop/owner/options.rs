@@ -109,8 +109,7 @@ impl EventLoopOptions {
         self
     }
 
-    /// Limits the number of [posts](crate::Remote::post) of other threads that the loop has not taken yet. A further
-    /// post is refused. Default: 65,536.
+    /// Limits the waiting [posts](crate::Remote::post) of other threads. A further post is refused. Default: 65,536.
     pub fn posts_capacity(mut self, posts: usize) -> Self {
         self.posts_capacity = posts;
         self

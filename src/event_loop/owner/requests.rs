@@ -58,8 +58,7 @@ impl<S> EventLoop<S> {
     /// bound when this returns. No callback comes before the next turn.
     ///
     /// `to` is an address, a name, a path (on Unix), or a listener that was made elsewhere: see [`IntoListener`]. Such
-    /// a listener becomes non-blocking, and listens with the backlog of the options. The loop does not remove the path
-    /// of such a Unix listener.
+    /// a listener becomes non-blocking, and listens with the backlog of the options. The loop does not remove its path.
     ///
     /// `accept` gets the loop and the addresses of the connection. The closure returns a handler, an `Option` of a
     /// handler (`None` refuses the connection), or a box if the types of handlers differ: see [`IntoHandler`]. The
@@ -142,8 +141,8 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens on `to` as [`listen`](Self::listen) does, with a [`ServerHandler`]: it also gets errors, refusals and
-    /// the close.
+    /// Listens as [`listen`](Self::listen) does, with a [`ServerHandler`], which also gets errors, refusals and the
+    /// close.
     ///
     /// # Errors
     ///
@@ -343,8 +342,8 @@ impl<S> EventLoop<S> {
         self.verbs().add_source(source, interest, handler)
     }
 
-    /// Takes the source `id` out of the loop at once, deregisters its object, and returns the handler with the object.
-    /// No `on_close` comes. Returns `None`, and changes nothing, if the source is gone or its handler has another type
+    /// Takes the source `id` out of the loop at once, and returns the handler with the deregistered object. No
+    /// `on_close` comes. Returns `None`, and changes nothing, if the source is gone or its handler has another type
     /// than `H`, and in a [forked child](Self#forks). A callback [closes](crate::Source::close) the source instead, and
     /// `on_close` gets both.
     ///

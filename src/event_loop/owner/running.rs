@@ -68,8 +68,8 @@ impl<S> EventLoop<S> {
         }
         let mut is_alive = self.is_alive();
         while is_alive {
-            // `make_turn` calls this closure after the deferred calls. If nothing keeps the loop going after them, the
-            // turn must not wait.
+            // `make_turn` calls this after the deferred calls. If nothing keeps the loop going then, the turn must not
+            // wait.
             let wait = |event_loop: &Self| match deadline {
                 _ if !event_loop.is_alive() => Wait::No,
                 Some(deadline) => Wait::Until(deadline),

@@ -20,8 +20,8 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AtShutdown {
-    /// The loop ends this side after the queued bytes, as by [`Socket::end`](crate::Socket::end). A UDP socket closes
-    /// after its queue.
+    /// After the queued bytes the loop ends this side, as by [`Socket::end`](crate::Socket::end), or closes the UDP
+    /// socket.
     End,
     /// The handler has work for this peer, and ends the socket itself. At the deadline the socket is closed in any case.
     Keep,
@@ -59,8 +59,7 @@ pub struct ShutdownReport {
     pub finished: usize,
     /// The number of busy sockets that failed before the deadline, such as by a reset, or a timeout that lost bytes.
     pub failed: usize,
-    /// The number of sockets that still had bytes to send, or had still to end, at the deadline. Of these, open TCP
-    /// connections were closed with a RST.
+    /// The number of sockets with bytes to send, or still to end, at the deadline: open TCP connections got a RST.
     pub forced: usize,
 }
 

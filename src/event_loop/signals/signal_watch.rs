@@ -8,8 +8,7 @@ use crate::slots::Key;
 
 use super::signal::Signal;
 
-/// The id of a [handler of a signal](crate::EventLoop::on_signal), with the guarantees of
-/// [`SocketId`](crate::SocketId).
+/// The id of a [signal's handler](crate::EventLoop::on_signal), with the guarantees of [`SocketId`](crate::SocketId).
 ///
 /// ```
 /// use netloop::{EventLoop, Signal};
@@ -75,8 +74,7 @@ impl<'a, S> SignalWatch<'a, S> {
         self.agenda.signals.signal_of(self.id)
     }
 
-    /// Makes the handler keep [`run`](crate::EventLoop::run) going, until it is closed or
-    /// [released](Self::release). This is not the default.
+    /// Makes the handler keep [`run`](crate::EventLoop::run) going, which is not the default.
     #[doc(alias = "ref")]
     pub fn hold(&mut self) {
         self.agenda.signals.set_held(self.id, true);

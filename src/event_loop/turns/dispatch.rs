@@ -317,8 +317,7 @@ impl<S> EventLoop<S> {
         self.end_watch(shared, watched, name, Watched::Server(id));
     }
 
-    /// The handler may be told more before `on_close`: notices, the error, and the marks of `notify_when_sent` that
-    /// were not reached.
+    /// Before `on_close` come notices, the error, and the marks of `notify_when_sent` that were not reached.
     pub(super) fn close_socket(
         &mut self,
         shared: &mut S,
@@ -348,8 +347,8 @@ impl<S> EventLoop<S> {
                     "on_error"
                 });
             }
-            // The marks are counted before the first call. Otherwise an `on_sent` that always sets another mark would
-            // keep the close going for ever.
+            // Counted before the first call: an `on_sent` that always sets another mark would keep the close going for
+            // ever.
             for _ in 0..cx.socket.missed_marks() {
                 let Some((token, closed)) = cx.socket.next_missed_mark() else {
                     break;
@@ -363,7 +362,7 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket. If the hook panics, `on_close` still
+            // `end_watch` may call a hook, which is no callback of the socket: if the hook panics, `on_close` still
             // follows.
             self.calling = None;
             self.unclosed = Some((id, reason));

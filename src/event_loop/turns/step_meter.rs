@@ -40,9 +40,8 @@ impl Meter {
 impl<S> EventLoop<S> {
     /// Measures the steps of turns and flushes with a [budget](crate::Budget) from now on, by `clock`. The longest one
     /// is `longest_step` of the [`Statistics`](crate::Statistics): a turn overruns its budget by this at most. The
-    /// clock may count from any point in time, and is read once a step. The wall clock counts the time in which the
-    /// system runs other threads, too. The processor time of the thread (`CLOCK_THREAD_CPUTIME_ID`) leaves it out, but
-    /// takes a system call.
+    /// clock may count from any point in time, and is read once a step. The wall clock counts the time of other
+    /// threads, too; the processor time of the thread (`CLOCK_THREAD_CPUTIME_ID`) does not, but takes a system call.
     ///
     /// ```
     /// use std::sync::LazyLock;

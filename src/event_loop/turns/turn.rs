@@ -355,8 +355,7 @@ impl<S> EventLoop<S> {
         turn.more |= self.net.has_elapsed() || self.net.has_undecided();
     }
 
-    /// The slow path: while a hook for stalls or pressure is set, and for a socket that was served because its deadline
-    /// has passed.
+    /// The slow path: while a hook for stalls or pressure is set, or if the socket was served for a passed deadline.
     #[inline(never)]
     fn deliver_news(&mut self, shared: &mut S, id: SocketId, bytes: &[u8]) {
         let watched = self.watch();

@@ -316,8 +316,7 @@ impl<S> EventLoop<S> {
         self.agenda.statistics(&self.net)
     }
 
-    /// Sets the peaks of the [`Statistics`] back to zero: `longest_turn`, `longest_step`, `worst_lag` and
-    /// `worst_timer_lag`.
+    /// Sets the peaks of the [`Statistics`] to zero: `longest_turn`, `longest_step`, `worst_lag`, `worst_timer_lag`.
     ///
     /// ```
     /// use std::time::Duration;

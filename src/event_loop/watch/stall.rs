@@ -29,15 +29,13 @@ use crate::net::{DatagramId, DatagramSocket, Server, ServerId, Socket, SocketId,
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stall {
-    /// The time that the callback took, that the turn worked without its wait, that the spin lasted, or that the
-    /// process stood still.
+    /// The time that the callback took, the turn worked without its wait, the spin lasted, or the process stood still.
     pub duration: Duration,
     /// The kind of the stall.
     pub kind: StallKind,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
     /// `defer`, `after`, `every`, `post`, `on_signal`, `on_prepare`, `on_check`. A closure of `on_signal_once` counts
-    /// as one of `on_signal`, and one of `shutdown` as one of `defer`. The other kinds are named `turn`, `spin` and
-    /// `process`.
+    /// as one of `on_signal`, and one of `shutdown` as one of `defer`. The others are `turn`, `spin` and `process`.
     pub callback: &'static str,
     /// The owner of the callback, or of the queued work that keeps the loop awake.
     pub owner: CallbackOwner,
@@ -66,8 +64,7 @@ pub enum StallKind {
     Turn,
     /// Turns in a row had work queued and did none: no byte moved, and no callback came except for hooks. The loop
     /// would go on so for ever. A socket or server that keeps the loop awake is closed, a socket with
-    /// [`ERR_INTERNAL`](crate::Error::INTERNAL). A source of the program stays open. A spin is reported whatever the
-    /// limit.
+    /// [`ERR_INTERNAL`](crate::Error::INTERNAL). A source of the program stays open. Reported whatever the limit.
     Spin {
         /// The number of the turns.
         turns: u32,

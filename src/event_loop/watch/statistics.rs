@@ -97,8 +97,7 @@ pub struct Statistics {
     pub descriptor_shortages: u64,
     /// Counter: the sockets that were closed because queued bytes would have passed
     /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or
-    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). `closed_over_total` counts the second case
-    /// alone.
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). `closed_over_total` counts the latter.
     pub closed_over_limit: u64,
     /// Counter: the sockets closed by the [first byte timeout](crate::Limits::first_byte_timeout).
     pub timed_out_first_bytes: u64,
@@ -131,8 +130,8 @@ pub struct Statistics {
     pub lookups_timed_out: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
-    /// Counter: the panics that the loop has caught. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) these are the
-    /// panics of callbacks. With each policy, these are also the sockets one of whose [filters](crate::Filter) has panicked.
+    /// Counter: the panics that the loop has caught. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) these are
+    /// the panics of callbacks. With each policy, these are also sockets whose [filter](crate::Filter) has panicked.
     pub panics: u64,
     /// Counter: the [spins](crate::StallKind::Spin) that the loop has ended, with or without a hook.
     pub spins: u64,
@@ -142,8 +141,8 @@ pub struct Statistics {
     /// The deadline is rounded up to whole milliseconds, or to microseconds with the option `precise`.
     pub timer_lag: Duration,
 
-    /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must not
-    /// wait counts as `busy`.
+    /// Time: the waits of the loop, also while they [poll busily](crate::EventLoopOptions::busy_poll). A poll that must
+    /// not wait counts as `busy`.
     pub idle: Duration,
     /// Time: the turns, without `idle`. The time of a host between two turns is neither busy nor idle.
     pub busy: Duration,
@@ -166,8 +165,7 @@ pub struct Statistics {
     pub servers: usize,
     /// Present state: the UDP sockets. A closed UDP socket counts until its `on_close` has returned.
     pub datagram_sockets: usize,
-    /// Present state: the bytes that wait in the queues of all sockets, UDP sockets included, until the kernel takes
-    /// them.
+    /// Present state: the bytes that wait in the queues of all sockets, UDP sockets included.
     pub queued_bytes: usize,
 }
 
