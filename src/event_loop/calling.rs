@@ -14,7 +14,8 @@ pub(super) enum Calling {
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// Another callback of a server. If it panics, the policy of the loop decides whether the server closes.
+    /// A callback of a server, but not `on_connection` or `on_close`. If it panics, the loop's policy decides on the
+    /// server.
     Server(ServerId),
     ClosedServer(ServerId),
     Datagram(DatagramId),

@@ -141,8 +141,9 @@ pub use watch::{CallbackOwner, CaughtPanic, PanicPolicy, Pressure, Stall, StallK
 /// to the parent. The methods that run the loop refuse with ERR_FORKED ([`turn`](Self::turn) only in builds with debug
 /// assertions). In the child, [`Server::close`](crate::Server::close) and
 /// [`DatagramSocket::close`](crate::DatagramSocket::close) do nothing, and the methods that detach return `None`. No
-/// other method checks the process, so a socket or a server that the child makes enters the parent's poll set. The
-/// child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
+/// other method checks the process, so a socket or a server that the child makes enters the parent's poll set.
+///
+/// The child may drop its copy: the parent's connections, listeners and socket files stay. The drop takes locks, which
 /// another thread may have held at the fork; a child that ends without dropping is safe from that.
 ///
 /// While the child lives, it has a duplicate of each descriptor. The peer of an accepted socket hears of a close only
@@ -166,7 +167,7 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket whose `on_close` must come in the next close phase, even if the callback or hook before it panics.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A closed UDP socket likewise: its `on_error`, or a hook after it, may panic.
+    /// A closed UDP socket whose `on_close` must come next, even if its `on_error` or a hook after it panics.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,
@@ -248,8 +249,8 @@ impl<S> EventLoop<S> {
 
     /// Whether anything keeps [`run`](Self::run) going. A held socket, server, UDP socket, source, hook, timer or
     /// handler of a signal does, and an `on_close` that is still to come. So do a deferred call, a post, a [`Hold`] and
-    /// [`set_busy`](Self::set_busy). A [released](Socket::release) socket does while it connects, makes a handshake, or
-    /// has unsent bytes or an event to report.
+    /// [`set_busy`](Self::set_busy). A [released](Socket::release) socket does so while it connects, makes a handshake,
+    /// or has unsent bytes or an event to report.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()
@@ -289,7 +290,7 @@ impl<S> EventLoop<S> {
 /// loop's descriptor both had duplicates elsewhere.
 impl<S> Drop for EventLoop<S> {
     fn drop(&mut self) {
-        // In a forked child, which shares the poll set, this would stop the kernel's reports to the parent.
+        // In a forked child, which shares the poll set, a deregistration would stop the kernel's reports to the parent.
         if self.net.check_owner().is_err() {
             return;
         }

@@ -10,7 +10,7 @@ use crate::net::Result;
 use super::Mailbox;
 use super::post_error::PostError;
 
-/// A handle to a loop for other threads: cheap to clone, may outlive the loop, and lets it end, unlike a [`Hold`].
+/// A handle to a loop for other threads. Such a handle is cheap to clone, may outlive the loop, and lets it end.
 ///
 /// ```
 /// use netloop::EventLoop;

@@ -3,7 +3,7 @@
 use crate::event_loop::{EventLoop, EventLoopOptions};
 use crate::net::Result;
 
-/// The loop's own work, as far as the descriptor shows it.
+/// The option to show the loop's own work in the descriptor, and the present state of the descriptor.
 #[derive(Debug)]
 pub(crate) struct Mirror {
     is_on: bool,
@@ -30,7 +30,7 @@ impl Mirror {
 }
 
 impl<S> EventLoop<S> {
-    /// The host is about to change the loop. To compare deadlines before and after each call would cost more.
+    /// Called before the host changes the loop. To compare deadlines before and after each call would cost more.
     pub(crate) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.

@@ -132,7 +132,7 @@ impl<S> Signals<S> {
         self.due += deliveries as u64 * inlet.watchers.len() as u64;
     }
 
-    /// Closes a handler that is called only once.
+    /// Also closes a handler that is called only once.
     pub(super) fn next_due(&mut self, net: &mut Net) -> Option<(SignalId, SignalCall<S>)> {
         loop {
             let key = self.next_watcher()?;

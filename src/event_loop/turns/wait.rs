@@ -195,7 +195,7 @@ impl Limit {
         is_over
     }
 
-    /// Looks at the time, after work that is no step. The first step of a turn may begin even if the time is up.
+    /// Returns whether no step may begin, after work that is no step. The first step of a turn is made in any case.
     pub(crate) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
             self.credit = 0;

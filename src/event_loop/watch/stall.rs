@@ -179,7 +179,7 @@ pub(crate) struct StallHook<S> {
     call: StallCall<S>,
 }
 
-/// Without the addresses of [`CallbackOwner`]: to find them for each callback costs time.
+/// The owner of a callback, without the addresses of [`CallbackOwner`]: to find them for each callback costs time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Watched {
     Socket(SocketId),
