@@ -14,8 +14,7 @@ pub(super) enum Calling {
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// A callback of a server, but not `on_connection` or `on_close`. If it panics, the loop's policy decides on the
-    /// server.
+    /// A callback of a server, but not `on_connection` or `on_close`. If it panics, the policy of the loop decides.
     Server(ServerId),
     ClosedServer(ServerId),
     Datagram(DatagramId),

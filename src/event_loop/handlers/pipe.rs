@@ -1,5 +1,6 @@
-//! Pipes: two joined sockets, of which one, or each, sends the bytes that the other receives. A [`Piped`] wraps each
-//! handler, writes received bytes to the other socket, and passes every other event on to the handler.
+//! Pipes: two joined sockets, of which one, or each, sends the bytes that the other receives. The end and the failure
+//! of one are passed on to the other. A [`Piped`] wraps each handler, writes received bytes to the other socket, and
+//! passes every other event on to the handler.
 
 use std::net::SocketAddr;
 
@@ -54,6 +55,7 @@ pub(crate) fn join(
     Some(ends)
 }
 
+/// Sets up one direction of a pipe: from now on, `to` sends the bytes that `from` receives.
 fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     // `to` must end when the peer of `from` ends, and not when its own peer does.
     net.allow_half_open(to);

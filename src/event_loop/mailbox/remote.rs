@@ -69,7 +69,7 @@ impl<S> Remote<S> {
     ///
     /// ERR_LOOP_CLOSED if the loop is gone. ERR_MAILBOX_FULL if [too many](crate::EventLoopOptions::posts_capacity)
     /// posts wait already. Also the system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried
-    /// a few times. `call` is then dropped; [`try_post`](Self::try_post) gives it back.
+    /// a few times. In each case `call` is dropped; [`try_post`](Self::try_post) gives it back.
     pub fn post(&self, call: impl FnOnce(&mut LoopContext<'_, S>) + Send + 'static) -> Result<()> {
         Ok(self.mailbox.post(call)?)
     }

@@ -141,8 +141,7 @@ impl<S> EventLoop<S> {
         self.verbs().listen_with(to, options.into(), accept)
     }
 
-    /// Listens as [`listen`](Self::listen) does, with a [`ServerHandler`], which also gets errors, refusals and the
-    /// close.
+    /// Listens as [`listen`](Self::listen) does, with a [`ServerHandler`] for errors, refusals and the close too.
     ///
     /// # Errors
     ///

@@ -25,8 +25,8 @@ pub(super) fn suppress(signal: i32) {
         return;
     }
     let is_default = Arc::new(AtomicBool::new(false));
-    // Fails for a real-time signal and the like, whose default signal-hook does not know. Such a signal is then
-    // ignored.
+    // Fails for a real-time signal and the like, whose default signal-hook does not know. Without a pipe, such a signal
+    // is ignored.
     let _ = flag::register_conditional_default(signal, Arc::clone(&is_default));
     handled.push(Handled {
         signal,
