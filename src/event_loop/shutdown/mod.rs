@@ -1,7 +1,7 @@
-//! Shutdowns: a loop or a server takes no new peers, ends its idle sockets, lets the busy ones finish, and forces the
-//! rest at the deadline. The steps are calls of one loop timer, so that a loop without a shutdown pays nothing. A timer
-//! of each socket asks its handler. The loop serves a socket before its timer, so the question comes after the bytes
-//! that have arrived.
+//! Shutdowns: a loop or a server takes no new peers, ends idle sockets, lets busy ones finish, and forces the rest at
+//! the deadline. The steps are calls of one loop timer, so that a loop without a shutdown pays nothing. A timer of each
+//! socket asks its handler. The loop serves a socket before its timer, so the question comes after the bytes that have
+//! arrived.
 
 mod domain;
 mod done;

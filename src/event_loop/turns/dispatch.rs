@@ -43,6 +43,7 @@ impl<S> EventLoop<S> {
                     let piped = put_before(end, self.handlers.remove(id.0));
                     self.handlers.insert(id.0, piped);
                 }
+                // The socket, server, UDP socket or source is gone already, so its new handler is dropped.
                 NewHandler::Socket(..)
                 | NewHandler::Server(..)
                 | NewHandler::Datagram(..)
@@ -347,8 +348,7 @@ impl<S> EventLoop<S> {
                     "on_error"
                 });
             }
-            // Counted before the first call: an `on_sent` that always sets another mark would keep the close going for
-            // ever.
+            // Counted first: an `on_sent` that always sets another mark would keep the close going for ever.
             for _ in 0..cx.socket.missed_marks() {
                 let Some((token, closed)) = cx.socket.next_missed_mark() else {
                     break;
@@ -362,8 +362,7 @@ impl<S> EventLoop<S> {
             name = slowest.name;
         }
         if self.agenda.meter.has_hooks() {
-            // `end_watch` may call a hook, which is no callback of the socket: if the hook panics, `on_close` still
-            // follows.
+            // `end_watch` may call a hook, which is no callback of the socket: if it panics, `on_close` still follows.
             self.calling = None;
             self.unclosed = Some((id, reason));
             self.end_watch(shared, watched, name, Watched::Socket(id));

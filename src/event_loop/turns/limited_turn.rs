@@ -135,7 +135,7 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // Bytes leave after the part that wrote them. After Posts, Serve and Signals they wait for the part Flush.
+        // Bytes leave after the part that wrote them, if the budget permits; after Posts, Serve and Signals in Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(shared, limit, turn);
         }
