@@ -94,8 +94,8 @@ impl<S> EventLoop<S> {
     /// signals that came before it was added. As in Node, a handler does not keep [`run`](Self::run) going, unless it
     /// is [held](crate::SignalWatch::hold).
     ///
-    /// While a handler is there, the default action of the signal does not happen. After the last handler of the
-    /// process, the default holds again; real-time signals and the like are ignored instead. So a program that handles
+    /// While a handler is there, the default action of the signal does not happen. When the last handler of the process
+    /// closes, the default holds again; real-time signals and the like are ignored instead. So a program that handles
     /// the first SIGINT by [`on_signal_once`](Self::on_signal_once) is ended by the second. A handler that other code
     /// of the process has set before, without this library, is called too. A forked child that does not `exec` shares
     /// the pipes of the signals: its signals reach the loop of the parent.

@@ -1,6 +1,6 @@
 //! One turn of the loop, phase by phase; `ARCHITECTURE.md` numbers the phases, states the bound of each, and explains
 //! their order. Unlike libuv, the loop fires timers after the poll in the first turn too, and reports closes after the
-//! timers and not before. Its `uv_idle_t` is `defer` and `set_busy` here.
+//! timers and not before. The handles `uv_idle_t` are `defer` and `set_busy` here.
 
 use std::time::Duration;
 

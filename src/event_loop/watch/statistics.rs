@@ -87,7 +87,7 @@ pub struct Statistics {
     pub dropped_over_loop_limit: u64,
     /// Counter: the connections dropped for their server's [`max_connections`](crate::Server::set_max_connections).
     pub dropped_over_server_limit: u64,
-    /// Counter: those dropped for [`max_connections_per_network`](crate::Limits::max_connections_per_network).
+    /// Counter: connections dropped for [`max_connections_per_network`](crate::Limits::max_connections_per_network).
     pub dropped_over_network_limit: u64,
     /// Counter: the connections dropped because of the [`accept_rate`](crate::Limits::accept_rate) of their server.
     pub dropped_over_rate: u64,
