@@ -1,5 +1,5 @@
-//! The default action of a signal holds again after the last watcher of the process, as in libuv. signal-hook never
-//! removes its handler from the operating system, so that a signal without actions would be ignored.
+//! The default action of a signal holds again after the last watcher of the process, as in libuv. The handler of
+//! signal-hook stays in the operating system, so that a signal without actions would be ignored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
