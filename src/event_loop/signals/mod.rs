@@ -132,7 +132,7 @@ impl<S> Signals<S> {
         self.due += deliveries as u64 * inlet.watchers.len() as u64;
     }
 
-    /// Also closes a handler that is called only once.
+    /// Takes out the next call that is due, and closes a handler that is called only once.
     pub(super) fn next_due(&mut self, net: &mut Net) -> Option<(SignalId, SignalCall<S>)> {
         loop {
             let key = self.next_watcher()?;

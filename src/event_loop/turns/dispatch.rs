@@ -71,7 +71,7 @@ impl<S> EventLoop<S> {
         let handler = self.server_handlers.remove(id.0);
         self.net.remove_server(id);
         self.agenda.end_shutdowns(&mut self.net);
-        // Dropped last, as above.
+        // Dropped last, as in `forget_socket`.
         drop(handler);
     }
 
