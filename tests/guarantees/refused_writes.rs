@@ -1,6 +1,8 @@
 //! Notices behind a write that was refused: they fail, as Node's callbacks do (rule C9).
 
-use netloop::{Error, Flow, SocketOptions};
+use std::rc::Rc;
+
+use netloop::{Error, Flow, SocketId, SocketOptions};
 
 use crate::support::{Recorder, Scene};
 
@@ -43,6 +45,33 @@ fn a_token_behind_a_refused_write_waits_for_its_turn() {
     let code = Error::WRITE_AFTER_END;
     let trace = format!("connect sent:1 sent:2:{code}");
     assert_eq!(scene.world.trace("us"), trace);
+}
+
+// The first write is taken whatever its length, and leaves more in the queue than the limit allows.
+#[test]
+fn an_empty_write_is_not_refused_beyond_the_limit() {
+    type Write = fn(&mut Scene, SocketId) -> Flow;
+    let writes: [Write; 6] = [
+        |scene, id| scene.socket(id).write(b""),
+        |scene, id| scene.socket(id).write_owned(Vec::new()),
+        |scene, id| scene.socket(id).write_shared(Rc::new([])),
+        |scene, id| scene.socket(id).write_static(b""),
+        |scene, id| write!(scene.socket(id), "{}", ""),
+        |scene, id| scene.event_loop.sockets().broadcast([id], b"")[0].1,
+    ];
+    let mut scene = Scene::new();
+    let options = SocketOptions::new().max_queued_bytes(1_000);
+    let (id, mut peer) = scene.accepted(options, Recorder::new("us"));
+    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+    for write in writes {
+        assert_eq!(write(&mut scene, id), Flow::Full);
+    }
+    assert_eq!(scene.socket(id).end_with(b""), Flow::Full);
+    assert_eq!(
+        scene.peer_reads_to_end(&mut peer).bytes.len(),
+        8 << 20,
+        "nothing is lost"
+    );
 }
 
 #[test]

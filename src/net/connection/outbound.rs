@@ -150,7 +150,10 @@ impl Outbound {
     #[inline]
     pub(super) fn fits(&self, length: usize, settings: &SocketSettings) -> bool {
         let queued = self.unsent.len();
-        queued == 0 || queued.saturating_add(length) <= settings.limits.max_queued_bytes
+        queued == 0
+            || queued.saturating_add(length) <= settings.limits.max_queued_bytes
+            // An empty write changes nothing, also behind a first write that was longer than the limit.
+            || length == 0
     }
 
     /// Returns the answer to a write whose bytes were accepted.
