@@ -209,7 +209,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection, and asks for a flush if a request of the user waits.
+    /// Begins to read on the open connection. Asks for a flush if a request of the user waits, or if a drain is owed: the
+    /// flush keeps the interest that reports it.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);
@@ -223,13 +224,17 @@ impl Connection {
         }
     }
 
-    /// Whether a reset, a write, a marker or an end of the user waits, from before `on_connect` or from within it.
+    /// Whether a reset, a write, a marker or an end of the user waits, from before `on_connect` or from within it, or a
+    /// drain from before the handshake of a filter.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())
     }
 
     fn has_to_flush(&self) -> bool {
-        !self.outbound.unsent.is_empty() || self.outbound.has_markers() || self.outbound.is_ending()
+        !self.outbound.unsent.is_empty()
+            || self.outbound.has_markers()
+            || self.outbound.is_ending()
+            || self.outbound.owes_drain()
     }
 
     fn resets_when_connected(&self) -> bool {

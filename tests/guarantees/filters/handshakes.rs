@@ -271,6 +271,26 @@ fn a_filter_starts_in_mid_stream() {
     assert_eq!(trace, ["STARTTLS\n", "connected", "echo"]);
 }
 
+/// More than the kernel takes for a peer that does not read.
+const MUCH: usize = 8 << 20;
+
+#[test]
+fn a_drain_owed_from_before_a_filter_comes_behind_it() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("theirs"));
+    scene.world.unheard.insert(id);
+    assert_eq!(scene.socket(id).write(&vec![b'p'; MUCH]), Flow::Full);
+    let mut socket = scene.socket(id);
+    socket.start_filter(Records::default(), b"").unwrap();
+    assert!(socket.needs_drain());
+    let received = scene.peer_reads(&mut peer, MUCH + HELLO.len());
+    assert_eq!(&received[MUCH..], HELLO);
+    peer.write(HELLO);
+    scene.drive_until("theirs", "drain");
+    assert!(!scene.socket(id).needs_drain());
+    assert_eq!(scene.world.trace("theirs"), "connect drain");
+}
+
 // J2: as for a connect, of which it is a part.
 #[test]
 fn a_released_socket_keeps_run_going_within_its_handshake() {
