@@ -261,6 +261,11 @@ impl Connection {
             // The bytes before the markers wait, or will not be sent.
             return;
         }
+        self.pass_sent_markers(registration);
+    }
+
+    /// Does the same as [`pass_markers`](Self::pass_markers) for a connection that has sent bytes without a failure.
+    pub(super) fn pass_sent_markers(&mut self, registration: &mut Registration<'_>) {
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
         let Some(cold) = &mut self.cold else {
             return;

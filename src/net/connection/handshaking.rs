@@ -156,6 +156,10 @@ impl Connection {
             // A short last send only means that later bytes wait for the filters, and not that the kernel is full.
             registration.assume(Readiness::WRITABLE);
         }
+        if self.outbound.has_markers() {
+            // The handshake may fail, and these bytes are sent all the same.
+            self.pass_sent_markers(registration);
+        }
         self.note_queue(taken, registration);
     }
 

@@ -291,6 +291,26 @@ fn a_drain_owed_from_before_a_filter_comes_behind_it() {
     assert_eq!(scene.world.trace("theirs"), "connect drain");
 }
 
+#[test]
+fn bytes_sent_before_a_filter_are_told_within_its_handshake() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("theirs"));
+    let mut socket = scene.socket(id);
+    assert_eq!(socket.write(b"go ahead"), Flow::Open);
+    socket.notify_when_sent(1);
+    socket.start_filter(Records::default(), b"").unwrap();
+    assert_eq!(socket.write(b"inside"), Flow::Open);
+    socket.notify_when_sent(2);
+    assert_eq!(scene.peer_reads(&mut peer, 8), b"go ahead");
+    scene.drive_until("theirs", "sent");
+    peer.write(b"no hello");
+    scene.drive_to_close("theirs");
+    assert_eq!(
+        scene.world.trace("theirs"),
+        "connect sent:1 error:ERR_HELLO sent:2:ERR_HELLO close:Error"
+    );
+}
+
 // J2: as for a connect, of which it is a part.
 #[test]
 fn a_released_socket_keeps_run_going_within_its_handshake() {
