@@ -3,12 +3,13 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use netloop::{
-    Budget, CloseReason, ConnectOptions, ListenOptions, RunEnd, SocketId, SocketOptions, Wait,
+    Budget, CloseReason, ConnectOptions, HostQuery, ListenOptions, RunEnd, SocketId, SocketOptions,
+    Wait,
 };
 use socket2::SockRef;
 
@@ -96,6 +97,29 @@ fn bytes_written_during_a_lookup_leave_before_run_returns() {
     let options = ConnectOptions::new().resolver(answering(&["host1"]));
     let to = ("example.invalid", peer.address.port());
     let id = scene.connect(to, options, Recorder::new("us"));
+    release_and_end(&mut scene, id);
+    run(&mut scene);
+    drop(scene);
+    assert_eq!(peer.bytes(), 14);
+}
+
+// A timer serves the socket, which has no connection to write to yet.
+#[test]
+fn a_timer_within_a_lookup_ends_no_run_of_a_released_socket() {
+    let peer = SlowPeer::new();
+    peer.begin();
+    let (told, is_told) = mpsc::channel();
+    let is_told = Mutex::new(is_told);
+    let resolver = answering(&["host1"]);
+    let late = Arc::new(move |query: &HostQuery<'_>| {
+        is_told.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        resolver.resolve(query)
+    });
+    let mut scene = Scene::new();
+    let us = Recorder::new("us").on("timer", move |_, _| told.send(()).unwrap());
+    let to = ("example.invalid", peer.address.port());
+    let id = scene.connect(to, ConnectOptions::new().resolver(late), us);
+    scene.socket(id).after(Duration::from_millis(1), 0);
     release_and_end(&mut scene, id);
     run(&mut scene);
     drop(scene);

@@ -115,10 +115,6 @@ impl Connection {
         self.filters().is_some()
     }
 
-    pub(crate) fn is_handshaking(&self) -> bool {
-        self.stage.is_handshaking()
-    }
-
     pub(crate) fn is_untold(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.is_untold)
     }

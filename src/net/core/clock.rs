@@ -153,7 +153,7 @@ impl Net {
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source, is_under_way| match source.connection() {
-                Some(connection) => is_under_way || connection.is_handshaking(),
+                Some(connection) => is_under_way || connection.is_opening(),
                 None => is_under_way && source.custom().is_none(),
             })
     }
