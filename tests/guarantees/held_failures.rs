@@ -227,6 +227,25 @@ fn bytes_from_before_a_reported_failure_are_delivered() {
 }
 
 #[test]
+fn bytes_lost_by_a_failure_that_is_held_are_not_queued() {
+    let mut scene = Scene::new();
+    let (recorder, bytes) = (Recorder::new("us"), pattern(UNREAD, 1));
+    let (id, far) = paused(
+        &mut scene,
+        Kind::Tcp,
+        SocketOptions::new(),
+        recorder,
+        &bytes,
+    );
+    assert_eq!(scene.socket(id).write(&[0; 8 << 20]), Flow::Full);
+    far.fail();
+    scene.drive_with("the report", |scene| scene.socket(id).is_peer_gone());
+    scene.settle();
+    assert!(scene.socket(id).queued_bytes() > 0, "they are lost");
+    assert_eq!(scene.event_loop.statistics().queued_bytes, 0);
+}
+
+#[test]
 fn bytes_from_before_a_failed_end_are_delivered() {
     let mut scene = Scene::new();
     let recorder = Recorder::new("us");
