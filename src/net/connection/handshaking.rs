@@ -54,14 +54,7 @@ impl Connection {
         registration: &mut Registration<'_>,
         outbox: &mut Outbox,
     ) -> Result<(), Error> {
-        let is_open = self.stage.is_open()
-            && self.is_writable()
-            && !self.inbound.has_ended()
-            && !self.is_input();
-        if !is_open {
-            let text = "a filter starts on an open socket whose sides have not ended";
-            return Err(Error::with_code(Error::INVALID_STATE, text));
-        }
+        self.check_open_for_filter()?;
         let has_decoded = self.filters().is_some_and(Filters::has_input);
         if self.has_unread() || has_decoded {
             return Err(Error::unread_bytes());
@@ -70,6 +63,8 @@ impl Connection {
         if self.has_filters() {
             // The earlier filters have to encode the unsent bytes before this filter starts.
             self.flush(registration, outbox);
+            // The flush may have failed.
+            self.check_open_for_filter()?;
             if !self.outbound.unsent.is_empty() {
                 let text = "bytes wait for the kernel, and a further filter would encode them";
                 return Err(Error::with_code(Error::INVALID_STATE, text));
@@ -93,6 +88,18 @@ impl Connection {
         self.plan_handshake(registration);
         self.file_deadline(registration);
         Ok(())
+    }
+
+    fn check_open_for_filter(&self) -> Result<(), Error> {
+        let is_open = self.stage.is_open()
+            && self.is_writable()
+            && !self.inbound.has_ended()
+            && !self.is_input();
+        if is_open {
+            return Ok(());
+        }
+        let text = "a filter starts on an open socket whose sides have not ended";
+        Err(Error::with_code(Error::INVALID_STATE, text))
     }
 
     /// Returns the filter of the type `F`, also one that was taken off.

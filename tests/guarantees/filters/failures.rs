@@ -174,3 +174,49 @@ fn a_filter_that_cannot_end_closes_its_socket_with_the_error() {
         }
     }
 }
+
+/// Answers each piece that it decodes. It is ready at once.
+struct Answering;
+
+impl Filter for Answering {
+    fn is_ready(&self) -> bool {
+        true
+    }
+    fn decode(&mut self, input: &mut [u8], output: &mut FilterOutput<'_>) -> Result<Decoded> {
+        output.to_peer().push(b'!');
+        Ok(Decoded::used(input.len()).in_place(0..input.len()))
+    }
+    fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
+        to_peer.extend_from_slice(&bytes[0]);
+        Ok(bytes[0].len())
+    }
+}
+
+// The start of a filter offers the kernel what the earlier filters have to send.
+#[test]
+fn a_filter_does_not_start_on_a_socket_that_fails_meanwhile() {
+    for pauses in [false, true] {
+        let mut scene = Scene::new();
+        let starting = Recorder::new("theirs").on("data", move |cx, _| {
+            if pauses {
+                cx.socket.pause();
+            }
+            let started = cx.socket.start_filter(Records::default(), b"");
+            cx.shared.note(started.unwrap_err().code());
+        });
+        let options = ListenOptions::new().filter(|| Ok(Answering));
+        let mut starting = Some(starting);
+        let (_, address) = scene.listen(options, move |_| starting.take().unwrap());
+        let mut peer = Peer::connect(address);
+        scene.drive_until("theirs", "connect");
+        peer.write(b"x");
+        peer.reset();
+        scene.drive_to_close("theirs");
+        assert_eq!(
+            scene.world.trace("theirs"),
+            "connect data:x error:ECONNRESET close:Reset",
+            "{pauses}"
+        );
+        assert_eq!(scene.world.notes, [Error::INVALID_STATE]);
+    }
+}
