@@ -52,6 +52,7 @@ mod ledger;
 mod limits;
 mod limits_of_time;
 mod offered;
+mod opening_queues;
 mod pattern;
 mod paused;
 mod piping;

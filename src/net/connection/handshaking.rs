@@ -70,6 +70,7 @@ impl Connection {
                 return Err(Error::with_code(Error::INVALID_STATE, text));
             }
         }
+        self.end_queue_wait();
         let plain = self.outbound.unsent.len();
         let received = self.bytes_read;
         let cold = self.cold_mut();

@@ -33,8 +33,9 @@ impl Connection {
             if self.outbound.flags.contains(OutboundFlags::WAITS) {
                 self.end_queue_wait();
             }
-        } else if registration.interest().contains(Interest::WRITABLE) {
-            // Without this interest, the bytes wait for the end of a cork or of a handshake, and not for the peer.
+        } else if self.stage.is_open() && registration.interest().contains(Interest::WRITABLE) {
+            // Otherwise the bytes wait for the connect, a handshake or the end of a cork, and not for the peer. The
+            // flush of the opened connection begins the wait, and files its deadline.
             self.note_waiting_queue(before, registration);
         }
     }
@@ -64,8 +65,9 @@ impl Connection {
         self.file_deadline(registration);
     }
 
+    /// Ends the wait: the queue is empty, or waits for a handshake from now on.
     #[cold]
-    fn end_queue_wait(&mut self) {
+    pub(super) fn end_queue_wait(&mut self) {
         self.outbound.flags.remove(OutboundFlags::WAITS);
         if let Some(cold) = &mut self.cold {
             cold.queue_wait = None;
