@@ -29,8 +29,8 @@ const TINY_BYTES: usize = 64;
 /// Bytes enter by [`copy`](Self::copy), [`own`](Self::own), [`share`](Self::share) or
 /// [`share_static`](Self::share_static). They leave by [`flush`](Self::flush) or [`flush_with`](Self::flush_with) when
 /// the kernel has taken them, or by [`take_bytes`](Self::take_bytes) or [`discard`](Self::discard). Storage comes from
-/// a [`Pool`] that all sockets of a loop share: pass the same pool to every call. A buffer has no limit of its own: the
-/// caller compares [`len`](Self::len) with its limit before it appends.
+/// a [`Pool`] that all sockets of a loop share. Pass the same pool to every call: it counts the bytes of its buffers. A
+/// buffer has no limit of its own: the caller compares [`len`](Self::len) with its limit before it appends.
 ///
 /// If there is no memory for appended bytes, all bytes of that call are lost, and the bytes before them stay. So the
 /// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue has to find memory: Rust has no stable
@@ -141,7 +141,7 @@ impl SendBuffer {
     }
 
     /// Flushes as [`flush`](Self::flush) does, but offers `tail` in the same call, after the queued bytes. So a large
-    /// payload goes straight to the kernel, and only its rest must be queued.
+    /// payload goes straight to the kernel, and the caller appends only its rest.
     ///
     /// Returns the number of bytes of `tail` that were taken, which is zero while a queued byte is left. `write` is not
     /// called if the queue and `tail` are both empty.

@@ -68,8 +68,8 @@ impl Key {
     }
 
     /// Returns the key as the token under which a source is registered with the poll. On 64 bit machines the token
-    /// holds the whole key, on 32 bit machines 20 bits of index and 12 bits of generation. There, after 4095 further
-    /// entries of its slot, or a multiple, a token counts as that of the present entry, which costs a spurious wake-up.
+    /// holds the whole key, on 32 bit machines 20 bits of index and 12 bits of generation. There a token whose slot has
+    /// had 4095 further entries, or a multiple, counts as that of the present entry. This costs a spurious wake-up.
     /// Sources from index 1,048,576 on would share tokens, but memory does not suffice for so many. No key has the
     /// token `usize::MAX`, which is free for other uses.
     #[inline]
@@ -109,9 +109,9 @@ impl fmt::Debug for Key {
 /// entries does not allocate, except after a [`shrink`](Self::shrink), and for a slot that has used up its generations.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
-    /// The generation of the next entry of each index, kept here because the slab forgets the content of a vacant slot.
-    /// Invariant: has a number for each slot that the slab has or had since the last [`shrink`](Self::shrink), above
-    /// the generations of all keys that were given out for its index.
+    /// The generation of the next entry of each index, apart from the slots: the slab forgets the content of a vacant
+    /// slot, and lookups never read it. Invariant: has a number for each slot that the slab has or had since the last
+    /// [`shrink`](Self::shrink), above the generations of all keys that were given out for its index.
     next_generations: Vec<u32>,
     /// For each block of [`BLOCK`] slots, the generation with which its slots begin when the table grows: a sixteenth
     /// of a byte for each. Invariant: above the generations of all keys whose slots [`shrink`](Self::shrink) has freed.
@@ -173,7 +173,8 @@ impl<T> Slots<T> {
     }
 
     /// Ensures that the next insertion allocates nothing. An error changes no entry.
-    // A slab without memory aborts the process. So `ask_for_memory` allocates as much first, and frees it again.
+    // A slab that gets no memory aborts the process. So `ask_for_memory` first allocates as much, and frees it again:
+    // the slab then takes the freed memory.
     pub(crate) fn reserve(&mut self) -> Result<(), TryReserveError> {
         let index = self.slab.vacant_key();
         if index == self.next_generations.len() && index == self.next_generations.capacity() {

@@ -190,6 +190,7 @@ impl Ticker {
         }
     }
 
+    /// Returns the number of the last step that is due at `now`, counted from the anchor.
     fn passed(&self, now: Instant) -> u128 {
         let since = now.saturating_duration_since(self.anchor).as_nanos();
         since * u128::from(self.steps) / u128::from(self.span)

@@ -123,8 +123,8 @@ impl<T: Copy> Wheel<T> {
 
     /// Moves a timer to another deadline, with its handle and payload. Returns `false` if the handle is dead.
     ///
-    /// Among the timers of its new deadline the timer fires last, even if its deadline did not change. A timer that was
-    /// due and not popped is not due any more.
+    /// Among the timers of its new deadline the timer fires after those that were armed before, even if its deadline
+    /// did not change. A timer that was due and not popped is not due any more.
     pub fn rearm(&mut self, handle: TimerHandle, deadline_tick: u64) -> bool {
         let Some(deadline) = self.entries.unlink(handle) else {
             return false;

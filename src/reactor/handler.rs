@@ -99,7 +99,7 @@ pub trait Handler {
 
     /// Handles a passed deadline: that of the last [`Registration::set_deadline`], or an earlier one which it replaced.
     /// A call also comes before the source is registered anew, after the kernel has refused ([`Registration::rearm`]).
-    /// So the source must compare its deadline with the time, and set a deadline that has not passed again.
+    /// So the source must compare its deadline with the time, and set it again if it has not passed.
     fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Self::Event> {
         let _ = registration;
         None

@@ -56,7 +56,7 @@ impl<T: Handler> Reactor<T> {
                 };
                 registration.wake_at(registration.tick() + REARM_RETRY_TICKS);
             }
-            // The kernel reports nothing about the source now: its read or write returns the error.
+            // The kernel reports nothing about the source now, so it is served: its read or write returns the error.
             Err(_) => slot.state.signals |= Signals::READABLE | Signals::WRITABLE,
         }
         update_lists(

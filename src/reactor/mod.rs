@@ -296,6 +296,7 @@ impl<T: Handler> Reactor<T> {
     pub(crate) fn deregister(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             if let Some(source) = slot.source.source() {
+                // An error only means that the object was not registered.
                 let _ = self.selector.deregister(source);
             }
             // `ACTIVATED` is the source's own request, not a report of the kernel.

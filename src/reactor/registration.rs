@@ -14,8 +14,9 @@ use super::source_state::{Flags, Signals, SourceState, WheelEntry};
 /// readiness, interest and deadline.
 ///
 /// A method only changes this state and the timer wheel, and calls nothing back. After [`rearm`](Self::rearm) the
-/// reactor registers the source anew, by a system call, once the source's method has returned. So it may if a write
-/// [would block](Self::would_block) or [falls short](Self::fell_short) and the source is registered for reading alone.
+/// reactor registers the source anew, by a system call, once the source's method has returned. The same follows a write
+/// that [would block](Self::would_block) or [falls short](Self::fell_short), if the source is registered for reading
+/// alone.
 ///
 /// ```
 /// use netloop::reactor::{Handler, Interest, Reactor, Registration};
@@ -218,8 +219,8 @@ impl Registration<'_> {
     ///
     /// A source has one entry on the timer wheel. A later deadline leaves this entry in its place, so putting a
     /// deadline off costs nothing, and `on_deadline` is called at the earlier deadline. The source must compare its
-    /// deadline with the time, and set a deadline that has not passed again: no further call comes otherwise. Without
-    /// memory for the entry, [closes](Self::close) the source.
+    /// deadline with the time, and set it again if it has not passed: no further call comes otherwise. Without memory
+    /// for the entry, [closes](Self::close) the source.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.wake_at(self.clock.tick_at(deadline));
     }

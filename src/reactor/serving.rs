@@ -20,7 +20,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Serves ready sources as [`next`](Self::next) does, but also ends if `goes_on` returns `false` after a source
-    /// without an event: such a source may do much work. Each source writes before it reads, which frees memory.
+    /// without an event: such a source may do much work. Each source writes before it reads: a write frees memory.
     // Always inlined: this is the innermost loop of the event loop.
     #[inline(always)]
     pub fn next_while(
@@ -162,6 +162,7 @@ impl<T: Handler> Reactor<T> {
                     return Some(key);
                 }
                 if let Some(source) = slot.source.source() {
+                    // As in `remove`, an error only means that the object is not registered.
                     let _ = self.selector.deregister(source);
                 }
                 return Some(key);
@@ -336,8 +337,8 @@ fn serve_slow_path<T: Handler>(
 }
 
 /// Puts a source on the lists that its state requires. Invariant I7: a source that must be served is on the serve list.
-/// So a call of this function follows each change of signals, interest or flags that may give a source work.
-/// [`Reactor::next_while`] and `Reactor::apply_events` enqueue by themselves instead.
+/// So a call of this function follows each change of signals, interest or flags that may give a source work or a
+/// request. [`Reactor::next_while`] and `Reactor::apply_events` enqueue by themselves instead.
 #[inline(always)]
 pub(super) fn update_lists<T: Handler>(
     key: Key,
@@ -409,7 +410,7 @@ fn close_or_rearm<T: Handler>(
                     .signals
                     .insert(Signals::REARM_REFUSED | Signals::ACTIVATED);
             }
-            // The kernel reports nothing about the source now: its read or write returns the error.
+            // The kernel reports nothing about the source now, so it is served: its read or write returns the error.
             Err(_) => state.signals.insert(Signals::READABLE | Signals::WRITABLE),
         }
     }

@@ -120,6 +120,7 @@ impl Pool {
         self.bare = Vec::new();
     }
 
+    /// Whether [`reclaim`](Self::reclaim) can free anything.
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.free() > KEPT

@@ -178,7 +178,8 @@ impl Simulation {
     /// Ends with [`heal_one_way`](Self::heal_one_way) or [`end_faults`](Self::end_faults).
     ///
     /// Bytes of `to` arrive at `from`, but their acknowledgements do not come back. A side that sends meanwhile fails
-    /// with ETIMEDOUT after [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
+    /// with ETIMEDOUT, unless the partition ends within
+    /// [`Options::retransmission_timeout`](super::Options::retransmission_timeout).
     ///
     /// ```
     /// use netloop::simulation::{Options, Simulation};

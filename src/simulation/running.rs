@@ -263,7 +263,7 @@ impl Simulation {
         self.network.borrow().elapsed()
     }
 
-    /// Returns the number of turns that the simulation has made, of all its loops together.
+    /// Returns the number of turns of all hosts together. A loop that [runs](EventLoop::run) by itself is not counted.
     pub fn turns(&self) -> u64 {
         self.turns
     }

@@ -8,8 +8,8 @@ use super::factory::System;
 #[cfg(feature = "simulation")]
 use super::simulated;
 
-/// The loop closes the spare for a moment, accepts one connection and resets it at once (libuv's trick). So the
-/// kernel's backlog empties, and each peer learns that the server refused the connection.
+/// Once the process has no descriptor left, the loop closes the spare for a moment, accepts one connection and resets
+/// it at once (libuv's trick). So the kernel's backlog empties, and each peer learns that it was refused.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     system: System,

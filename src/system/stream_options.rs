@@ -54,6 +54,7 @@ impl Stream {
         }
     }
 
+    /// Sets SO_KEEPALIVE. As in Node, the call has no effect on streams other than TCP.
     pub(crate) fn set_keep_alive(&self, times: Option<KeepAliveTimes>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => tcp::set_keep_alive(stream, times),

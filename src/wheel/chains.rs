@@ -89,7 +89,7 @@ impl Chains {
         self.put(chain, number)
     }
 
-    /// Appends a number to a chain that is not [full](Chain::is_full).
+    /// Appends a number to a chain that is not [full](Chain::is_full), and returns its cell.
     #[inline]
     pub(super) fn put(&mut self, chain: &mut Chain, number: u32) -> u32 {
         chain.end += 1;

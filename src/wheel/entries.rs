@@ -1,4 +1,4 @@
-//! The armed timers, in one table, which stores cells of [`Chains`](super::chains::Chains) without a look at them.
+//! The armed timers, in one table. It only stores and compares the cells of [`Chains`](super::chains::Chains).
 
 use std::collections::TryReserveError;
 use std::num::NonZeroU32;

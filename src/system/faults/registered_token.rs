@@ -3,7 +3,7 @@
 use super::injector::Injector;
 use crate::readiness::Readiness;
 
-/// The drop takes the token out of the injector: a close need not deregister the source first.
+/// The drop takes the token out of the injector: the kernel deregisters a source at its close, without a call for it.
 #[derive(Debug)]
 pub(super) struct RegisteredToken {
     injector: Injector,

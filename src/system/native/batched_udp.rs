@@ -93,7 +93,7 @@ impl BatchedUdp {
         Ok(())
     }
 
-    /// The limit on the datagrams of a [`send_run`](Self::send_run); 1 once a send shows that the card cannot split.
+    /// The limit on the datagrams of a [`send_run`](Self::send_run); 1 once the network card has refused to split.
     pub(crate) fn most_segments(&self) -> usize {
         self.state.max_gso_segments().max(1)
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::system::lookup::{self, Answer, Job, LookupLimits, Ticket, Unasked};
 use crate::system::threading::{Builder, Condvar, Mutex, MutexGuard, wait_for};
 
-/// The limit on stuck threads, for each thread of the limit: a hanging name server must not cost ever more stacks.
+/// The limit on stuck threads, as a multiple of the limit on threads. A name server that never answers would otherwise
+/// cost ever more stacks.
 const STUCK_PER_THREAD: usize = 4;
 
 type Wake = Box<dyn Fn() -> io::Result<()> + Send>;

@@ -194,7 +194,7 @@ fn is_of_source(token: Token) -> bool {
     return token != WAKER;
 }
 
-/// The polls in a row that were interrupted at once, as a filter of system calls (seccomp) may do with all of them.
+/// A count of the polls in a row that were interrupted at once. A filter of system calls (seccomp) may interrupt all.
 #[derive(Debug, Default)]
 struct Interruptions {
     count: u32,

@@ -69,8 +69,8 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
 }
 
 /// Checks that `socket` has or had a connection, and else returns the error of `asked`. `asked` is the result of the
-/// question for the peer, which fails once the connection is over. Then also returns the pending error, if no unread
-/// byte precedes it. The kernel does not return that error again.
+/// question for the peer, which fails once the connection is over. For such a connection, also returns the pending
+/// error, if no unread byte precedes it: the kernel does not return that error again.
 pub(super) fn check_connected<T>(
     socket: &SockRef<'_>,
     asked: io::Result<T>,

@@ -100,6 +100,7 @@ fn a_reader_is_not_asked_to_write_when_a_byte_arrives() {
     assert_eq!(serve(&mut reactor), [Report::Space]);
 }
 
+// Not with poll(2), which reports again only after a call that would block.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn a_queued_source_with_another_event_is_served_once() {
