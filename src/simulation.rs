@@ -5,8 +5,8 @@
 //! run repeats it exactly.
 //!
 //! A [`Simulation`] makes event loops of the usual type. Handlers run on these loops unchanged; only their addresses
-//! belong to the simulation. A [`Host`] is a loop with the state that it lends to its handlers. [`Simulation::run`]
-//! turns several hosts until nothing more can happen.
+//! belong to the simulation. Loops of one simulation reach each other. A [`Host`] is a loop with the state that it
+//! lends to its handlers. [`Simulation::run`] turns several hosts until nothing more can happen.
 //!
 //! ```
 //! use netloop::simulation::{Options, Simulation};

@@ -292,13 +292,15 @@ impl<T> Slots<T> {
         })
     }
 
-    /// Whether the table is not small, and has memory for at least four times as many entries as it has.
+    /// Whether the table is not small, and has memory for at least four times as many entries as it has. A
+    /// [`shrink`](Self::shrink) then frees much, unless an entry lies far after the others.
     #[inline]
     #[must_use]
     pub(crate) fn has_slack(&self) -> bool {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity()
     }
 
+    /// Whether the table will [have slack](Self::has_slack) once an entry is removed.
     #[inline]
     pub(crate) fn has_slack_without_one(&self) -> bool {
         self.slab.capacity() > 2 * SMALLEST && self.slab.len() * 4 <= self.slab.capacity() + 4

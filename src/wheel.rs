@@ -53,8 +53,9 @@ pub const NEVER: u64 = u64::MAX;
 /// Timers in the order of their deadlines, which are ticks of a length that the caller defines.
 ///
 /// Arming, cancelling and rearming cost the same for any number of timers. The tables grow only when more timers are
-/// armed than ever since the wheel was made or last [shrunk](Wheel::shrink). Timers that fall due in one
-/// [`advance`](Wheel::advance) fire by deadline, then in arming order. No timer fires early.
+/// armed than ever since the wheel was made or last [shrunk](Wheel::shrink). A buffer for sorting grows with the number
+/// of overdue timers. Timers that fall due in one [`advance`](Wheel::advance) fire by deadline, then in arming order.
+/// No timer fires early.
 pub struct Wheel<T> {
     /// Invariant: each entry in a bucket has a deadline after `levels.now`, the tick of the latest `advance`.
     levels: Levels,

@@ -18,7 +18,7 @@ pub(super) struct Clock {
     source: MonotonicClock,
     origin: Instant,
     now: Instant,
-    /// Invariant: the nanoseconds from `origin` to `now`. Each subtraction of two `Instant`s is a call.
+    /// Invariant: the nanoseconds from `origin` to `now`. Kept because each subtraction of two `Instant`s is a call.
     elapsed: u64,
     /// Invariant: the number of whole ticks in `elapsed`.
     tick: u64,

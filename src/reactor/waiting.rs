@@ -98,7 +98,7 @@ impl<T: Handler> Reactor<T> {
     /// Applies the events of the last [`wait`](Self::wait). After a full batch, fetches and applies further events,
     /// until a batch is not full, each source has had a place in a batch, or `goes_on` returns `false` before a fetch.
     /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller
-    /// serves the source once more, unless its calls may block.
+    /// serves the source once more even without a report, unless its calls may block.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {
         let capacity = self.selector.capacity().max(1);
         let mut polls = 0;

@@ -127,7 +127,7 @@ impl Pool {
     }
 
     /// Frees all but one of the chunks and queues that were not needed since the last call. So a pool in use keeps the
-    /// storage for its load.
+    /// storage for its load. After two calls without a use in between, at most one is left.
     pub(crate) fn reclaim(&mut self) {
         for _ in KEPT..self.unused {
             let _ = self.chunks.pop().is_some()

@@ -175,6 +175,7 @@ fn compare_with_map(seed: u64, steps: u32) -> usize {
     let mut model = BTreeMap::new();
     let mut issued: Vec<Key> = Vec::new();
     let mut distinct = HashSet::new();
+    // A small table reuses its slots most often.
     let limit = random.usize(1..50);
     for step in 0..steps {
         let known = if random.bool() {

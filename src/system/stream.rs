@@ -60,7 +60,8 @@ impl Stream {
     }
 
     /// Starts to connect a stream that is [open](Self::open) for `address` and `local`. A stream of another kind is
-    /// connected or connecting already, and is returned unchanged.
+    /// connected or connecting already, and is returned unchanged. The connection exists once the socket is writable
+    /// and [`finish_connecting`](Self::finish_connecting) returns `true`.
     pub(crate) fn connect(
         self,
         address: SocketAddr,

@@ -10,7 +10,7 @@ const NEAR_BYTES: usize = 64;
 ///
 /// A line ends with LF or CR LF, which are not part of the line. A CR elsewhere is an ordinary byte. A line within one
 /// chunk is borrowed from the chunk. A line that exceeds the limit is reported as an error in its place, as soon as the
-/// line is too long, and its rest is skipped. So no peer can make the memory grow.
+/// line is too long. Its rest is skipped, so no peer can make the memory grow. The lines after it follow as usual.
 ///
 /// An example within a handler, whose fields are borrowed separately:
 ///

@@ -147,6 +147,7 @@ impl Pair {
         let again = std::mem::take(&mut self.twin.again);
         self.twin.run_queue.extend(again);
         self.twin.serve_quota = self.twin.run_queue.len();
+        // In half of the cases the phase only begins, and other operations interrupt it.
         if self.random.bool() {
             while self.next().is_some() {}
         }
@@ -246,6 +247,7 @@ impl Pair {
     fn elapse(&mut self) {
         self.reactor.advance();
         self.twin.advance();
+        // Not all deadlines are taken: the others must stay due.
         for _ in 0..self.random.u8(1..6) {
             let elapsed = self.reactor.next_due().map(|elapsed| match elapsed {
                 Elapsed::Source(key, call) => (key, call),
