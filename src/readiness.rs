@@ -65,7 +65,7 @@ impl Readiness {
     /// `EPOLLIN` with `EPOLLRDHUP`; kqueue: `EVFILT_READ` with `EV_EOF`.
     ///
     /// Data may still lie before the end, and only a read of zero bytes proves the end. While this bit is set, a source
-    /// must not stop after a short read: after one edge for data and end, no further edge would tell of the end.
+    /// must not stop after a short read. If the data and the end came in one edge, no further edge tells of the end.
     pub const READ_CLOSED: Self = Self(ReadinessBits::READ_CLOSED);
 
     /// Nothing more can be sent. epoll: `EPOLLHUP`, or `EPOLLERR` with `EPOLLOUT` or alone; kqueue: `EVFILT_WRITE`

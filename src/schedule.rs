@@ -36,9 +36,9 @@ pub enum Phase {
 
 /// Three queues of keys, one for each [`Phase`], each served in rounds.
 ///
-/// A key that is pushed twice is returned twice. So the caller has a flag for each phase in the key's slot, sets the
-/// flag with `push`, and clears it when `next` returns the key. An entry cannot be withdrawn: the caller skips a key
-/// whose slot is gone, which costs less than a search of the list.
+/// A key that is pushed twice is returned twice. So the caller has a flag for each phase in the key's slot. The caller
+/// sets the flag with `push`, and clears it when `next` returns the key. An entry cannot be withdrawn: the caller skips
+/// a key whose slot is gone, which costs less than a search of the list.
 ///
 /// Nothing allocates once the queues have reached the length that the load needs. Without memory for a longer list,
 /// keys are lost: `next` then returns the *gap* in their place. The caller [clears](Self::clear) the list, and pushes
@@ -230,7 +230,7 @@ impl<K: Copy> Lane<K> {
             return;
         }
         // A small budget may end each round after a few of many keys. To move all the others each time would cost too
-        // much, so they move to the front only once they are the smaller part of the array.
+        // much. So they move to the front only once they are the smaller part of the array.
         if self.given > self.round.len() / 2 {
             self.round.drain(..self.given);
             self.given = 0;

@@ -21,7 +21,7 @@ use queue::{Queue, Segment, offer_one};
 pub(crate) const KEEP_BYTES: usize = 1024;
 
 /// The length below which a payload is always copied. A reference takes about this much memory itself, which the limit
-/// of a queue does not count: a queue of single bytes by reference could take many times its limit.
+/// of a queue does not count. A queue of single bytes by reference could take many times its limit.
 const TINY_BYTES: usize = 64;
 
 /// The unsent bytes of one socket, first in, first out.

@@ -18,8 +18,8 @@ pub use side_table::SideTable;
 /// The number of bits of the index within a token of 32 bits: enough for about a million sources.
 const SHORT_INDEX_BITS: u32 = 20;
 
-/// The last generation that a slot may have: one less than the type allows, so that the next generation never
-/// overflows, and no token of 64 bits has all bits set.
+/// The last generation that a slot may have: one less than the type allows. So the next generation never overflows, and
+/// no token of 64 bits has all bits set.
 const LAST_GENERATION: u32 = u32::MAX - 1;
 
 /// The name of one entry of a table, such as a source in a reactor, valid until that entry is removed.
@@ -106,12 +106,12 @@ impl fmt::Debug for Key {
 /// A table that chooses the keys of its entries: a slab whose keys are never given out twice.
 ///
 /// Inserting, looking up and removing take constant time, apart from growth. A table up to its former maximum of
-/// entries does not allocate, except after a [`shrink`](Self::shrink), and for a slot that has used up its generations.
+/// entries does not allocate, except after a [`shrink`](Self::shrink) and for a slot without a generation left.
 pub struct Slots<T> {
     slab: Slab<Slot<T>>,
-    /// The generation of the next entry of each index, apart from the slots: the slab forgets the content of a vacant
-    /// slot, and lookups never read it. Invariant: has a number for each slot that the slab has or had since the last
-    /// [`shrink`](Self::shrink), above the generations of all keys that were given out for its index.
+    /// The generation of the next entry of each index, apart from the slots. The slab forgets the content of a vacant
+    /// slot, and lookups never read this table. Invariant: has a number for each slot that the slab has or had since
+    /// the last [`shrink`](Self::shrink). Each is above the generations of all keys that were given out for its index.
     next_generations: Vec<u32>,
     /// For each block of [`BLOCK`] slots, the generation with which its slots begin when the table grows: a sixteenth
     /// of a byte for each. Invariant: above the generations of all keys whose slots [`shrink`](Self::shrink) has freed.

@@ -158,8 +158,8 @@ impl<T: Copy> Wheel<T> {
     /// Returns the earliest tick at which [`advance`](Self::advance) has something to do; `None` if no timer will fire.
     ///
     /// While a timer is due, this is the current tick, otherwise the earliest deadline. If the nearest bucket has, or
-    /// had, more than sixteen timers, the result may be the earlier deadline of a timer that was cancelled or rearmed.
-    /// An exact result would need a search of the bucket in each such call, instead of one early `advance`.
+    /// had, more than sixteen timers, the result may be earlier: the deadline of a cancelled or rearmed timer. An exact
+    /// result would need a search of the bucket in each such call, instead of one early `advance`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         if self.due_count > 0 {

@@ -115,8 +115,8 @@ pub trait Handler {
         false
     }
 
-    /// Returns how many events in a row the source may give while no other source waits, at least 1, which is the
-    /// default and the fairest. A listener accepts in bursts, since each turn costs a poll.
+    /// Returns how many events in a row the source may give while no other source waits, at least 1. The default, 1, is
+    /// the fairest. A listener accepts in bursts, since each turn costs a poll.
     fn burst(&self) -> u32 {
         1
     }

@@ -3,7 +3,7 @@
 //! A [`Reactor`] owns the selector, a slab of sources, the timer wheel and the run queue. It knows nothing of sockets,
 //! and calls back only the [`Handler`] methods of its sources and the closures of its caller. A source is registered
 //! when it is inserted, and not again when its interest changes. The kernel's reports are kept as [`Readiness`] bits,
-//! and the wanted directions as [`Interest`] bits: pausing and resuming only flip bits, and make no system call. A
+//! and the wanted directions as [`Interest`] bits. So pausing and resuming only flip bits, and make no system call. A
 //! source that is ready for a wanted direction is on the run queue.
 //!
 //! The caller repeats three steps: it [polls](Reactor::poll) the kernel, [begins](Reactor::begin) a [`Phase`], and

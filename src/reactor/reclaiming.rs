@@ -1,5 +1,5 @@
-//! The memory of the reactor's tables: reserved before a peer gets a slot, and freed some time after a spike of sources
-//! or timers, because the next spike may come soon.
+//! The memory of the reactor's tables: reserved before a peer gets a slot, and freed after a spike of sources or
+//! timers. They are freed some time later, because the next spike may come soon.
 
 use std::collections::TryReserveError;
 

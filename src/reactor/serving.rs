@@ -20,7 +20,7 @@ impl<T: Handler> Reactor<T> {
     }
 
     /// Serves ready sources as [`next`](Self::next) does, but also ends if `goes_on` returns `false` after a source
-    /// without an event: such a source may do much work. Each source writes before it reads: a write frees memory.
+    /// without an event. Such a source may do much work. Each source writes before it reads: a write frees memory.
     // Always inlined: this is the innermost loop of the event loop.
     #[inline(always)]
     pub fn next_while(

@@ -38,8 +38,8 @@ bitflags! {
         /// The source counts in `Reactor::held`, so that the event loop does not end.
         const HELD = 1 << 6;
         /// The kernel reports when the source becomes writable, or will do so once the source is registered. Invariant:
-        /// if not set, the source is not registered, or was assumed to be writable and no write has blocked since, or
-        /// [`WANTS_REARM`](Self::WANTS_REARM) or [`Signals::REARM_REFUSED`] is set.
+        /// if not set, [`WANTS_REARM`](Self::WANTS_REARM) or [`Signals::REARM_REFUSED`] is set, or the source is not
+        /// registered. Or else the source was assumed to be writable, and no write has blocked since.
         const WATCHES_WRITABLE = 1 << 7;
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }
@@ -112,8 +112,8 @@ impl SourceState {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether the source has begun something that the caller must finish, even if the source is not held: bytes or a
-    /// connect for the kernel, a flush, or an event of its own.
+    /// Whether the source has begun something that the caller must finish, even if the source is not held. It waits for
+    /// the kernel to take bytes or to connect, or for a flush, or has an event of its own to report.
     pub(super) fn is_under_way(&self) -> bool {
         self.interest.contains(Interest::WRITABLE)
             || self.signals.contains(Signals::ACTIVATED)

@@ -1,5 +1,5 @@
-//! Tests of the reactor with wires, which are real sockets, and with probes: sources without an object in the kernel,
-//! of which the test sets the readiness and the time.
+//! Tests of the reactor with wires, which are real sockets, and with probes. A probe has no object in the kernel: the
+//! test sets its readiness, and its time is virtual.
 
 mod asking;
 mod closing;

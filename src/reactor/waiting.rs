@@ -95,8 +95,8 @@ impl<T: Handler> Reactor<T> {
         self.selector.poll(timeout, self.clock.now())
     }
 
-    /// Applies the events of the last [`wait`](Self::wait). After a full batch, fetches and applies further events,
-    /// until a batch is not full, each source has had a place in a batch, or `goes_on` returns `false` before a fetch.
+    /// Applies the events of the last [`wait`](Self::wait). After a full batch, fetches and applies further events.
+    /// Stops when a batch is not full, when each source has had a place in a batch, or when `goes_on` returns `false`.
     /// A source whose event was not fetched looks idle. So before a passed deadline of a source counts, the caller
     /// serves the source once more even without a report, unless its calls may block.
     pub(crate) fn fetch(&mut self, mut goes_on: impl FnMut(&Self) -> bool) -> io::Result<()> {

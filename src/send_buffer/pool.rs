@@ -58,9 +58,9 @@ impl Pool {
         Self::with_limit(DEFAULT_LIMIT_BYTES)
     }
 
-    /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of 16 KiB, and
-    /// four free queues for each. Below one chunk the pool keeps nothing, and every empty buffer that queues bytes
-    /// allocates.
+    /// Makes an empty pool that will keep at most `bytes` of free chunks, rounded down to whole chunks of 16 KiB. For
+    /// each of these chunks it will keep at most four free queues. Below one chunk the pool keeps nothing, and every
+    /// empty buffer that queues bytes allocates.
     #[must_use]
     pub const fn with_limit(bytes: usize) -> Self {
         let chunk_limit = bytes / CHUNK_BYTES;

@@ -299,9 +299,9 @@ impl Simulation {
         self.network.borrow().packets()
     }
 
-    /// Returns the number of bytes that have arrived at the socket `local` from `peer`, and that its program has not
-    /// read. 0 if there is no such socket. So a test can check that a paused program leaves the bytes in the kernel, or
-    /// that no timeout is reported while bytes wait there.
+    /// Returns the number of bytes that have arrived at the socket `local` from `peer` and are not read; 0 if there is
+    /// no such socket. So a test can check that a paused program leaves the bytes in the kernel, or that no timeout is
+    /// reported while bytes wait there.
     pub fn unread_bytes(&self, local: SocketAddr, peer: SocketAddr) -> usize {
         self.network.borrow().unread_bytes(local, peer)
     }

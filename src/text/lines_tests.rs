@@ -65,7 +65,7 @@ fn every_chunking_of_every_short_stream_gives_its_lines() {
 }
 
 /// Reads a stream in pieces up to its first `count` items, and the rest from the remainder by another `Lines`. `None`
-/// if one of these items is missing or too long: the other `Lines` would take the rest of a long line for a new one.
+/// if one of these items is missing or too long. The other `Lines` would take the rest of a long line for a new one.
 fn in_two_parts(
     pieces: &[&[u8]],
     max_line_bytes: usize,

@@ -4,7 +4,7 @@ use std::collections::TryReserveError;
 
 /// A set of numbers, as a bitmap: a million numbers take about 128 KiB, which stays in the cache. Numbers that are
 /// taken one after the other name neighbouring entries. A stack, or a list through the free entries, would return the
-/// numbers in the order in which timers ended, and every arm would wait for memory.
+/// numbers in the order in which timers ended. Every arm would then wait for memory.
 pub(super) struct FreeSet {
     /// Row 0 has a bit for each number. Invariant: each bit of the rows above is set if and only if its word of the row
     /// below is not zero.

@@ -324,7 +324,7 @@ fn survivors_at_random_places_keep_the_entries_before_them() {
         }
     }
     wheel.shrink();
-    // An entry cannot move, because its number is in the handle: only the entries after the last survivor are freed,
+    // An entry cannot move, because its number is in the handle. Only the entries after the last survivor are freed,
     // and unused capacity, which is at most a sixteenth of the table.
     let after = held_bytes(&wheel);
     assert!(after < before, "{after} of {before} bytes are left");

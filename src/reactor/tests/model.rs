@@ -1,5 +1,5 @@
 //! Random operations on virtual time, against a [twin](twin::Twin) of the reactor. After each operation the reactor
-//! must have made the calls that the twin expects, in order, and hold invariant I7: a ready source is on the run queue.
+//! must have made the calls that the twin expects, in order. Invariant I7 must hold: a ready source is queued.
 
 mod actor;
 mod twin;

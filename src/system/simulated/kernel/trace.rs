@@ -2,7 +2,7 @@
 //! but not the bytes themselves. Runs whose entries differ have different hashes, except for chance collisions.
 
 /// A running hash, FNV-1a over integers of 64 bits. It covers no value that could differ between two runs of one seed:
-/// no memory address, no order of a hash table and no wall clock.
+/// no memory address, order of a hash table or wall clock.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
     hash: u64,
