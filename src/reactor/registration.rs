@@ -169,7 +169,8 @@ impl Registration<'_> {
         self.state.signals.remove(reports);
     }
 
-    /// Takes the request to be registered anew: the owner calls [`rearm_lent`](super::Reactor::rearm_lent) instead.
+    /// Takes the request to be registered anew, and returns whether there was one. If so, the owner of the object calls
+    /// [`rearm_lent`](super::Reactor::rearm_lent) instead.
     pub(crate) fn take_rearm(&mut self) -> bool {
         let is_requested = self.state.flags.contains(Flags::WANTS_REARM);
         if is_requested {

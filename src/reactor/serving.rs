@@ -55,7 +55,7 @@ impl<T: Handler> Reactor<T> {
             } else if registration.state.has_work() {
                 serve_slow_path(source, &mut registration.reborrow(), resources)
             } else {
-                // The reason is gone: `serve_ahead` may have served the source meanwhile, or its interest was removed.
+                // The source needs no service now: `serve_ahead` has served it meanwhile, or its interest was removed.
                 self.burst = None;
                 continue;
             };
@@ -303,7 +303,8 @@ fn left_of(burst: Option<Burst>, most: u32) -> u32 {
 /// The number of ticks before the next try to register a source anew, after the kernel has refused to do so.
 pub(super) const REARM_RETRY_TICKS: u64 = 10;
 
-/// Serves a source that must do more than read. An error goes to `on_error` only if no read would return it.
+/// Serves a source that must do more than read, until one of its methods gives an event or asks to be closed. An error
+/// goes to `on_error` only if no read would return it.
 #[inline(never)]
 fn serve_slow_path<T: Handler>(
     source: &mut T,

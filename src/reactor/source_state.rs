@@ -75,8 +75,9 @@ pub(super) struct SourceState {
     /// The readiness that was reported or assumed and not disproved since, and the two signals that are no readiness.
     pub(super) signals: Signals,
     pub(super) interest: Interest,
-    /// Invariant: all signals that serve `interest`, and always [`Signals::ACTIVATED`] and [`Signals::ERROR`], which
-    /// [`Handler::on_error`](super::Handler::on_error) handles if the source does not want to read.
+    /// The signals for which the source must be served. Invariant: all that serve `interest`, and always
+    /// [`Signals::ACTIVATED`] and [`Signals::ERROR`]. If the source does not want to read, an error goes to
+    /// [`Handler::on_error`](super::Handler::on_error).
     wanted: Signals,
     pub(super) flags: Flags,
     /// The one entry of the source on the timer wheel. Invariant: never later than the source's deadline. A deadline

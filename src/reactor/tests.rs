@@ -65,7 +65,7 @@ impl Probe {
         Self::new(name, |_, _| true)
     }
 
-    /// Makes a probe that would block after each read and write, and gives every call as an event.
+    /// Makes a probe that has nothing left after each read and write, and gives every call as an event.
     fn quick(name: char) -> Self {
         Self::new(name, |call, registration| {
             match call {

@@ -76,6 +76,7 @@ impl Acceptor {
         match self {
             Self::Tcp(listener) => Self::SharedTcp(Shared::new(listener)),
             Self::Unix(listener) => Self::SharedUnix(Shared::new(listener)),
+            // A simulated or faulty acceptor has no descriptor to lend.
             other => other,
         }
     }

@@ -17,7 +17,7 @@ pub(crate) struct Binding {
     pub(crate) reuse_port: bool,
     /// TCP_NODELAY of accepted connections, on systems where they inherit this option from the listener.
     pub(crate) no_delay: bool,
-    /// SO_KEEPALIVE of accepted connections, likewise.
+    /// SO_KEEPALIVE of accepted connections, on the same systems.
     pub(crate) keep_alive: Option<KeepAliveTimes>,
 }
 

@@ -415,6 +415,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => Self::SharedTcp(Shared::new(stream)),
             Self::Unix(stream) => Self::SharedUnix(Shared::new(stream)),
+            // An input may have duplicates already. A simulated or faulty stream has no descriptor to lend.
             other => other,
         }
     }

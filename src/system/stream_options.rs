@@ -70,7 +70,8 @@ impl Stream {
         }
     }
 
-    /// Sets IP_TOS or IPV6_TCLASS. As in Node, the call has no effect on streams other than TCP.
+    /// Sets IP_TOS or IPV6_TCLASS. The call has no effect on simulated and faulty streams, and, as in Node, on streams
+    /// other than TCP.
     pub(crate) fn set_type_of_service(&self, value: u8) -> io::Result<()> {
         match self {
             Self::Tcp(stream) | Self::FilteredTcp(stream) => {

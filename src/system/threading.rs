@@ -49,7 +49,7 @@ pub(crate) fn wait_for<'a, T>(
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls `model` in every order of its threads, with at most `preemptions` in each. Without a bound it takes hours.
+/// Calls `model` in every order of its threads, with at most `preemptions` in each. Without a bound a run takes hours.
 #[cfg(all(loom, test))]
 pub(crate) fn in_every_order(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let orders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

@@ -130,7 +130,7 @@ impl BatchedUdp {
     }
 }
 
-/// Whether a datagram can come from `address`. A received one may have been sent to a group or a broadcast address.
+/// Whether an answer can come from `address`, to which a datagram was sent: none comes from a group or a broadcast.
 fn can_be_source(address: &IpAddr) -> bool {
     let address = address.to_canonical();
     let is_of_many = match address {

@@ -24,7 +24,7 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Whether `local` leaves the port to a system whose range of ports is known here.
+/// Whether `local` names an address, and leaves the port to a system whose range of ports is known here.
 pub(super) fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0

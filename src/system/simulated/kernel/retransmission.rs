@@ -1,6 +1,7 @@
 //! The time after which a kernel gives up a connection whose peer does not answer. The simulation sends neither
-//! retransmissions nor probes. While a partition or a crash holds packets back, it queues a timer for the moment at
-//! which the kernel gives up. If packets get through before, the timer has no effect.
+//! retransmissions nor probes: packets that get through are acknowledged. While a partition or a crash holds packets
+//! back, it queues a timer for the moment at which the kernel gives up. If packets get through before, the timer has no
+//! effect.
 
 use std::time::Duration;
 
