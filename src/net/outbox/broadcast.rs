@@ -10,7 +10,7 @@ use super::KEPT_BYTES;
 /// The most groups in use at a time. Messages to any further group go to the queues of its sockets.
 const GROUPS: usize = 4;
 
-/// An offset in a [`Span`] has two bytes. Further messages to a member of the group go to the member's queue.
+/// The most bytes of a group: an offset in a [`Span`] has two bytes. Further messages go to the queues of the members.
 const GROUP_BYTES: usize = u16::MAX as usize;
 
 /// The messages of one turn. A single write to another socket is a message to a group of one.
@@ -69,7 +69,8 @@ impl Span {
         self.limit = self.end;
     }
 
-    /// Moves the end as that of another span was moved, if both ended at the same place and the limit allows.
+    /// Moves the end as that of another span was moved. Returns `false` if the two ended at different places, or if the
+    /// message would reach the limit.
     #[inline]
     pub(super) fn follow(&mut self, other: SpanMove) -> bool {
         let follows = self.group == other.group && self.end == other.from && other.to < self.limit;
@@ -91,7 +92,8 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Returns a new span with only `message`, always shorter than `capacity`. If `None`, the socket's queue takes it.
+    /// Returns a new span with only `message`, always shorter than `capacity`, for a socket that has nothing unsent. If
+    /// `None`, the socket's queue takes the message.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
@@ -113,7 +115,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty, unless bytes other than `message` follow it, or a limit is met.
+    /// Appends `message` to `span`, which is not empty. Returns `false` if other bytes follow the span in the group, at
+    /// a limit, or without memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {

@@ -14,7 +14,8 @@ impl Outbox {
         self.received += bytes as u64;
     }
 
-    /// Counts bytes that filters have received without an event: only this count shows that the turn makes progress.
+    /// Counts bytes on the wire that filters have received without an event: the bytes decode to nothing, or the
+    /// connection is paused. Only this count shows that the turn makes progress.
     pub(crate) fn count_received(&mut self, bytes: u64) {
         self.received += bytes;
     }
@@ -24,7 +25,8 @@ impl Outbox {
         self.sent + self.received
     }
 
-    /// Counts the bytes of a datagram that its socket has queued, within the [free capacity](Self::free_capacity).
+    /// Counts the bytes of a datagram that its socket has queued. The caller has checked the [free
+    /// capacity](Self::free_capacity).
     pub(crate) fn keep_datagram(&mut self, bytes: usize) {
         self.datagrams += bytes;
         self.note_rise();

@@ -26,6 +26,7 @@ impl Level {
         self.limit
     }
 
+    /// Notes that the level has risen to `bytes`.
     #[inline]
     pub(super) fn rise(&mut self, bytes: usize) {
         debug_assert!(bytes <= self.limit, "the limit holds at every step");
@@ -49,6 +50,7 @@ impl Level {
         self.is_high
     }
 
+    /// Notes that the level has fallen to `bytes`.
     pub(super) fn fall(&mut self, bytes: usize) {
         if self.is_high && bytes < self.limit - self.limit / 5 {
             self.is_high = false;

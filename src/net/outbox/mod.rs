@@ -99,7 +99,7 @@ impl Outbox {
         self.gathered.is_of(id)
     }
 
-    /// Gathers `bytes` that `id` writes in its callback. If the buffer is too short, `put_own_in_longer` may succeed.
+    /// Gathers `bytes` that `id` writes in its callback. After `false`, the caller tries `put_own_in_longer`.
     #[inline]
     pub(crate) fn put_own(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put(id, bytes)
@@ -111,7 +111,8 @@ impl Outbox {
         self.gathered.put_in_longer(id, bytes)
     }
 
-    /// Appends `bytes` to the connection's span, if there is one: the connection waits for the flush phase already.
+    /// Appends `bytes` to the connection's span, if there is one, and returns whether the span took them. A connection
+    /// with a span waits for the flush phase already.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty()
@@ -136,8 +137,9 @@ impl Outbox {
         SpanMoves::new(self)
     }
 
-    /// Begins a span with `bytes`, always shorter than `capacity`, for a connection that has nothing unsent.
-    /// Connections that are sent the same bytes one after the other share one copy.
+    /// Begins a span with `bytes`, always shorter than `capacity`, for a connection that has nothing unsent. After
+    /// `true`, the caller asks for a flush. Connections that are sent the same bytes one after the other share one
+    /// copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());
@@ -155,7 +157,8 @@ impl Outbox {
         }
     }
 
-    /// Queues `payload` without its first `sent` bytes, which `take` has counted. The others fit into the limit.
+    /// Queues `payload` without its first `sent` bytes, which `take` has counted. The caller has checked that the
+    /// others fit into the limit.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
@@ -314,7 +317,8 @@ impl Outbox {
         (offered, sent)
     }
 
-    /// Returns how many bytes were lost for lack of memory since the last call. Asked after each call that queues.
+    /// Returns how many bytes were lost for lack of memory since the last call. The caller asks after each call that
+    /// may queue, and fails the connection unless it closes anyway.
     #[inline]
     pub(crate) fn take_lost(&mut self) -> usize {
         self.pool.take_lost()
