@@ -197,7 +197,7 @@ impl Connection {
     fn close_sent(&mut self, registration: &mut Registration<'_>) {
         let ended = std::mem::replace(&mut self.outbound.state, OutboundState::Finished);
         if let Some(stream) = &self.stream {
-            // This call fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let resets = ended == OutboundState::EndingToReset && stream.reset_on_close().is_ok();
             if !resets && self.may_have_duplicates(stream) {
                 if let Err(error) = stream.shutdown_write() {
@@ -228,6 +228,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
+    /// Fails an adopted connection with the `error` that had ended it before its adoption.
     pub(crate) fn fail_adopted(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_io(Syscall::Read, error, registration);
     }
@@ -302,7 +303,8 @@ impl Connection {
         if lost > 0 {
             self.note_lost(lost);
         }
-        // With `CloseReason::Limit` a write may have been refused whole: the bytes before it are not everything.
+        // With `CloseReason::Limit` a write may have been refused whole. The peer must not take the bytes before that
+        // write for everything.
         if self.lost_bytes() > 0 || reason == CloseReason::Limit {
             self.reset_if_cut_short();
         }
@@ -342,7 +344,7 @@ impl Connection {
             OutboundState::Open | OutboundState::EndingToReset
         );
         if let (true, true, Some(stream)) = (is_timed_out, is_cut_short, &self.stream) {
-            // This call fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
         }
     }

@@ -248,7 +248,8 @@ impl Connection {
     pub(crate) fn catch_up(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         self.flush(registration, outbox);
         if self.stage.is_open() && self.resets_when_connected() {
-            // The kernel has given the connection up. Without TCP, the request was refused when it was made.
+            // An error means that the kernel has given the connection up: there is no peer to reset. On a stream that
+            // is not TCP, the request was refused when it was made.
             if self.reset(registration).is_err() {
                 self.destroy(None, registration);
             }

@@ -38,7 +38,7 @@ enum Deadline {
     Idle,
 }
 
-/// The time to repeat a service before a deadline decides: a call in it failed for now, and so proved nothing.
+/// The time to repeat a service before a deadline decides: a call failed with a transient error, and proved nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
     AtOnce,
@@ -141,7 +141,8 @@ impl Connection {
         event
     }
 
-    /// Fails with `unasked` a lookup that still waits for a thread, if it has timed out by `at`, or the connect has.
+    /// Fails a lookup that still waits for a thread with `unasked`, if its deadline or that of the connect has passed
+    /// at the tick `at`.
     pub(crate) fn decide_unasked_lookup(
         &mut self,
         at: u64,
@@ -154,7 +155,8 @@ impl Connection {
         }
     }
 
-    /// Returns one of the deadlines that have passed at the tick `now`, not always the earliest.
+    /// Returns one of the deadlines that have passed at the tick `now`: the first in the order below, which need not be
+    /// the earliest.
     fn passed_deadline(&self, now: u64) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         match self.stage {

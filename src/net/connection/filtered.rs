@@ -163,6 +163,7 @@ impl Connection {
     }
 
     /// Lets the filters send their own end, after everything that was written. Returns whether the FIN may follow.
+    /// Otherwise the next flush calls this again, or the connection has failed.
     pub(super) fn end_filters(&mut self, registration: &mut Registration<'_>) -> bool {
         let (Some(stream), Some(cold)) = (&self.stream, &mut self.cold) else {
             return true;

@@ -167,7 +167,8 @@ impl Connection {
         self.note_queue(taken, registration);
     }
 
-    /// A filter may be ready at once, and the handler must not be told of the open connection within this call.
+    /// Leaves the handshake to the next service. A filter may be ready at once, and the handler must not be told of the
+    /// open connection within this call.
     fn plan_handshake(&mut self, registration: &mut Registration<'_>) {
         self.cold_mut().handshake_is_due = true;
         registration.activate();
@@ -295,7 +296,7 @@ impl Connection {
     /// Closes a connection that its server was not told of: the peer is blocked, or no place or memory is left.
     pub(crate) fn refuse(&mut self, resets: bool, registration: &mut Registration<'_>) {
         if let (true, Some(stream)) = (resets, &self.stream) {
-            // This call fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
         }
         self.close(CloseReason::Local, registration);

@@ -256,7 +256,8 @@ impl Connection {
     }
 
     /// Decides on a close timeout that is due. It stops if bytes are unread in a pause: the peer may take no bytes
-    /// because this side does not read. If the kernel cannot say for now, looks again later, but not too often.
+    /// because this side does not read. If the kernel cannot say for now, files another look, and gives up after too
+    /// many such looks in a row.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {
             return Rest::IsOver;

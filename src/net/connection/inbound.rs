@@ -22,7 +22,8 @@ pub(super) enum Pause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InboundState {
     Open,
-    /// A read, or a look during a pause, has met the peer's FIN, or the end that a filter has decoded.
+    /// A read, or a look during a pause, has met the peer's FIN, or the end that a filter has decoded. So every byte of
+    /// the peer was read.
     Ended,
 }
 

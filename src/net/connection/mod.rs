@@ -108,7 +108,8 @@ impl Connection {
         Self::new(stage, stream, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection that is open from the start: `server` accepted it, or the user gave it to `adopt`.
+    /// A connection that is open from the start: `server` accepted it, or the user gave it to `adopt`. With filters,
+    /// the caller puts their handshake first by [`set_accepted_filters`](Self::set_accepted_filters).
     pub(crate) fn established(
         stream: Stream,
         peer: Option<SocketAddr>,

@@ -196,8 +196,8 @@ impl Outbound {
         wire: &mut Wire<'_, '_>,
     ) -> io::Result<bool> {
         // While the connection waits for the kernel, the cork is ignored. Otherwise the reactor would call again and
-        // again, and the drain would never be reported. It is also ignored if nothing is unsent: a long write may have
-        // sent everything, and its drain and markers are still to be reported.
+        // again, and the drain would never be reported. The cork is also ignored if nothing is unsent. A long write may
+        // have sent everything, and its drain and markers are still to be reported.
         let waits_for_kernel = wire.registration.interest().contains(Interest::WRITABLE);
         let holds_back = self.is_corked() && !self.unsent.is_empty() && !waits_for_kernel;
         if holds_back && self.unsent.len() < settings.high_water_mark {

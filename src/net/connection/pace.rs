@@ -14,7 +14,7 @@ const MEASURE: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) struct Pace {
     rate: MinRate,
     time: Time,
-    /// The part of the owner's counter of bytes that was turned into time. The next [`count`](Self::count) adds more.
+    /// The part of the owner's counter of bytes that was turned into time. Bytes beyond it wait for the next `count`.
     counted: u64,
 }
 

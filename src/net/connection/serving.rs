@@ -273,12 +273,14 @@ impl Connection {
     }
 
     /// Puts back the readiness that [`retry_read`](Self::retry_read) has cleared: the kernel reports an end or an error
-    /// only once. Called at the end of the rest, and before a read within it.
+    /// only once. Called at the end of the rest, and before a read within it: a deadline or a spurious report may have
+    /// led to that read.
     pub(super) fn recall_reports(&self, registration: &mut Registration<'_>) {
         let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
         if rests && !self.is_read_once_a_report() {
             let is_clogged = self.filters().is_some_and(Filters::is_clogged);
-            // A paused connection needs the error. A handshake would read for it even if too many answers wait.
+            // A pause may come before the next read, and a paused connection needs the error. A handshake reads for an
+            // error even if too many answers wait.
             let reports = match self.stage.is_handshaking() && is_clogged {
                 true => Readiness::READ_CLOSED,
                 false => Readiness::READ_CLOSED | Readiness::ERROR,

@@ -314,7 +314,7 @@ impl Connection {
             return;
         }
         if let (OutboundState::Open, Some(stream)) = (self.outbound.state, self.open_stream()) {
-            // This call fails for a Unix socket.
+            // This call fails for a Unix socket, which has no RST.
             let _ = stream.reset_on_close();
         }
         let error = self.limit_error(limit);

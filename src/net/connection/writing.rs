@@ -162,7 +162,8 @@ impl Connection {
             self.note_queue(taken, registration);
         }
         if is_direct && self.outbound.has_markers() {
-            // The kernel may have taken just the queue, and the next flush comes only after the peer reads.
+            // The kernel may have taken just the queue before this payload. The next flush, which would pass the
+            // markers, then comes only after the peer reads.
             self.pass_markers(registration);
         }
         if self.outbound.unsent.len() >= self.settings.high_water_mark {
