@@ -118,7 +118,7 @@ impl Net {
     }
 
     /// Frees the places of the sockets that wait for the close phase. Returns whether there were any. A close within a
-    /// service, such as after a failed read, frees no place by itself. So a server calls this before it refuses.
+    /// service, such as after a failed read, frees no place by itself. So this is called before a server refuses.
     fn free_places_of_closing(&mut self) -> bool {
         let before = self.loop_admission.open_sockets();
         loop {

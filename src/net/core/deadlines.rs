@@ -203,7 +203,7 @@ impl Net {
         visited.flatten()
     }
 
-    /// Whether `owner` is a UDP socket that is still readable without an event: a signal interrupted its receive, or
+    /// Whether `owner` is a UDP socket that is still readable without an event. A signal interrupted its receive, or
     /// the receive returned an earlier send's failure.
     fn receives_again(&mut self, owner: Key) -> bool {
         let visited = self.reactor.visit(owner, |source, registration| {
@@ -212,7 +212,7 @@ impl Net {
         visited.unwrap_or(false)
     }
 
-    /// Lets a deadline wait for the next try of its service; `false` if memory lacks, so that it decides at once. Only
+    /// Lets a deadline wait for the next try of its service; `false` without memory, so that it decides at once. Only
     /// timers need a list: the wheel's entry for the next try compares the connection's own deadline again.
     fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;

@@ -134,7 +134,7 @@ impl Net {
     /// [cannot be detached](Connection::can_be_detached), and in a forked child: the parent's socket would be
     /// deregistered.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {
-        // Before the flush, so that a refused detachment keeps the cork; and again after it, as it may fail.
+        // Checked before the flush, so that a refused detachment keeps the cork, and after it, as the flush may fail.
         let can_be_detached = self.connection(id).is_some_and(Connection::can_be_detached);
         if !can_be_detached || self.check_owner().is_err() {
             return None;

@@ -17,7 +17,7 @@ use super::{Due, Net};
 pub(super) struct SocketTimers {
     /// The key of an entry is the name under which the wheel knows the timer.
     armed: Slots<SocketTimer>,
-    /// The name of each timer in `armed`, by owner and token. Sorted, so that one owner's timers are neighbours: a
+    /// The name of each timer in `armed`, by owner and token. Sorted, so that one owner's timers are neighbours. A
     /// search through all would be too slow, because a socket may have one for each request under way. Invariant: one
     /// entry for each timer.
     names: BTreeMap<(Key, u64), Key>,

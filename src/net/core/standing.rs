@@ -91,6 +91,8 @@ impl Net {
         Some(reason.is_failure() || has_lost)
     }
 
+    /// Whether bytes were lost at the close. The caller asks only for a closed socket: an open one may still send its
+    /// queue.
     pub(crate) fn has_lost_bytes(&self, id: SocketId) -> bool {
         self.connection(id).is_some_and(|it| it.queued_bytes() > 0)
     }

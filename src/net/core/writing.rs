@@ -204,7 +204,7 @@ impl Net {
         }
     }
 
-    /// Ends a callback that panicked, before the next callback.
+    /// Ends a callback that panicked. The caller calls this before the next callback.
     pub(crate) fn abandon_callback(&mut self) {
         self.reactor.abandon_callback();
     }
