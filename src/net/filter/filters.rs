@@ -1,4 +1,4 @@
-//! The filters of one connection, in their order. The methods answer as a stream's calls do: a read of 0 bytes is the
+//! The filters of one connection, in their order. The methods answer as a stream's calls do. A read of 0 bytes is the
 //! peer's end, and `WouldBlock` means that nothing can be done for now.
 
 use std::io::{self, IoSlice};
@@ -397,7 +397,8 @@ impl Filters {
         flush(&mut self.layers, &mut self.wire, stream)
     }
 
-    /// Sends the end of each filter, after all written bytes. Returns whether all is sent: then the FIN may follow.
+    /// Sends the end of each filter. The caller calls this after all written bytes are encoded. Returns whether
+    /// everything is sent: then the FIN may follow.
     pub(crate) fn end(&mut self, stream: &Stream) -> io::Result<bool> {
         self.begin_call();
         let mut layers = &mut self.layers[..];

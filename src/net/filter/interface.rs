@@ -265,7 +265,7 @@ impl FilterOutput<'_> {
     }
 
     /// Returns the buffer of bytes for the peer, to which the filter appends. They leave as soon as possible, with one
-    /// exception: the filter next to the handler may append in a call that also decodes bytes or completes the
+    /// exception. The filter next to the handler may append in a call that also decodes bytes or completes the
     /// handshake. Such bytes leave with the handler's answer, or else in the next flush. Bytes that are appended after
     /// the [end](Filter::end) of this side are dropped. A filter that removes bytes from the buffer fails with
     /// [`ERR_FILTER`](crate::Error::FILTER).

@@ -178,7 +178,7 @@ impl Layer {
         self.has_peer_ended.then_some(Ok(0))
     }
 
-    /// Decodes `received` into `space`, and returns the number of decoded bytes. Keeps the unused ones.
+    /// Decodes `received` into `space`, and returns the number of decoded bytes. Keeps what the filter does not use.
     pub(super) fn decode_received(&mut self, received: &mut [u8], space: &mut [u8]) -> usize {
         if !self.input.is_empty() {
             return self.decode_behind_kept(received, space);

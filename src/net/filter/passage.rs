@@ -234,7 +234,7 @@ fn encode_several(top: &mut Layer, slices: &[IoSlice<'_>], from: usize) -> io::R
     top.encode(&batch[..count])
 }
 
-/// Returns whether the layers below have taken all encoded bytes of `top`.
+/// Sends the encoded bytes of `top` to the layers below. Returns whether these have taken all.
 #[inline]
 pub(super) fn send(
     top: &mut Layer,

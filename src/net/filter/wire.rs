@@ -30,8 +30,10 @@ pub(super) enum LastWrite {
 #[derive(Debug, Default)]
 pub(super) struct WireState {
     pub(super) received: u64,
+    /// Invariant: at most [`MOST_READS`].
     pub(super) reads: usize,
-    /// The bytes at the queue's front that were written before there were filters. No other byte overtakes them.
+    /// The number of bytes at the front of the queue that were written before there were filters. These are sent as
+    /// they are, and no other byte overtakes them.
     pub(super) plain: usize,
     /// Whether the last read proves that the kernel has no more: it was short, or would have blocked after a long one.
     pub(super) read_short: bool,

@@ -16,6 +16,7 @@ use super::words::{cannot_begin, failed, overlong, truncated};
 /// The text of the error that stands for a caught panic of rustls.
 const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
+/// The most bytes of a record before its encryption.
 const RECORD_BYTES: usize = 16 << 10;
 
 /// The bytes that a record adds at most: its header, its explicit nonce (TLS 1.2), its type (TLS 1.3) and its tag.
@@ -23,7 +24,7 @@ const MOST_RECORD_OVERHEAD: usize = 32;
 
 /// TLS as a filter. [`ListenOptions::tls`](crate::ListenOptions::tls),
 /// [`ConnectOptions::tls`](crate::ConnectOptions::tls) and [`Socket::start_tls`](crate::Socket::start_tls) add it. A
-/// program that stacks its filters in another order makes it itself.
+/// program that stacks its filters in another order makes the `TlsFilter` itself.
 ///
 /// ```
 /// use netloop::rustls::ServerConfig;
@@ -53,7 +54,7 @@ impl TlsFilter {
     /// # Errors
     ///
     /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if a server's accepts
-    /// early data: an attacker can replay them, and a handler could not tell them from other bytes.
+    /// early data. An attacker can replay them, and a handler could not tell them from other bytes.
     pub fn new(side: impl Into<TlsSide>) -> Result<Self> {
         let (mut connection, name): (Connection, _) = match side.into() {
             TlsSide::Server(config) if config.max_early_data_size > 0 => {
@@ -86,7 +87,8 @@ impl TlsFilter {
         Tls::new(&self.connection)
     }
 
-    /// Returns whether the peer's end has come after the decrypted bytes.
+    /// Moves decrypted bytes into `output`. Returns whether the peer's end has come after them; `false` also if
+    /// `output` is full.
     fn take_plaintext(&mut self, output: &mut FilterOutput<'_>) -> Result<bool> {
         while self.most_plaintext > 0 && !output.space().is_empty() {
             match self.connection.reader().read(output.space()) {

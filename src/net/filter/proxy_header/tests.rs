@@ -31,6 +31,7 @@ fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A TLV of the type PP2_TYPE_UNIQUE_ID, as HAProxy sends it.
 fn tlv(value_bytes: usize) -> Vec<u8> {
     let length = u16::try_from(value_bytes).expect("it is short");
     let mut bytes = vec![0x05];
