@@ -14,7 +14,7 @@ use super::queue::Run;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The queued bytes that do not wait for the flush, or half of `max_queued_bytes` if that is less.
+/// The number of queued bytes that are sent without waiting for the flush; half of `max_queued_bytes` if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
 /// The limit on the bytes of a run of several datagrams: the payload of the longest IPv4 datagram.
@@ -187,8 +187,8 @@ impl Datagrams {
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
                 Err(error) => {
                     // A run that fails with EINVAL takes the arm above. So this is one datagram, whose source address
-                    // alone can be invalid. quinn-udp takes the error for a limit of the system, which `renew_batches`
-                    // makes it forget.
+                    // alone can be invalid. The crate quinn-udp takes the error for a limit of the system, and
+                    // `renew_batches` makes it forget that limit.
                     if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
                         self.renew_batches();
                     }

@@ -48,9 +48,9 @@ pub(crate) struct Datagrams {
     queue: SendQueue,
     /// Whether, since the last drain, a send was answered `Full`, or a limit on queued bytes dropped a datagram.
     owes_drain: bool,
-    /// In the read buffer. Invariant: `None` while the reactor serves another source.
+    /// The datagram in the read buffer. Invariant: `None` while the reactor serves another source.
     message: Option<Message>,
-    /// In the read buffer too. Invariant: empty while the reactor serves another source.
+    /// The datagrams of a batch, in the read buffer too. Invariant: empty while the reactor serves another source.
     #[cfg(feature = "udp-batch")]
     batch: VecDeque<(Message, PacketInfo)>,
     /// The info of the datagram that the handler has got last, if it came in a batch.
@@ -318,6 +318,7 @@ impl Datagrams {
         registration.close();
     }
 
+    /// Closes the descriptor, which the caller has deregistered.
     pub(crate) fn shut(&mut self) {
         self.stage = Stage::Closed;
     }

@@ -182,7 +182,7 @@ impl DatagramOptions {
     /// Sets the length of the longest datagram that is received whole. A longer one is cut, and comes to
     /// [`on_truncated`](crate::DatagramHandler::on_truncated). Default: 65,535, which no datagram exceeds. If the
     /// loop's [read buffer](crate::EventLoopOptions::read_buffer_bytes) is not longer than `bytes`, a datagram is cut
-    /// at its length less one byte. With `in_batches`, one that fills a buffer below 64 KiB counts as cut.
+    /// at one byte less than that buffer has. With `in_batches`, one that fills a buffer below 64 KiB counts as cut.
     pub fn max_datagram_bytes(mut self, bytes: usize) -> Self {
         self.max_datagram_bytes = bytes.min(LONGEST_DATAGRAM);
         self
@@ -203,7 +203,7 @@ impl DatagramOptions {
     /// length to one address, with the same packet info, leave in one call. A row then costs a fraction, and a single
     /// datagram a little more. One receive may return more datagrams than
     /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
-    /// below 64 KiB may be too short for datagrams that the kernel has coalesced: the last one in it comes to
+    /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in it comes to
     /// `on_truncated`, and those after it are lost. A datagram longer than the network's MTU is refused with EMSGSIZE.
     /// The socket cannot be [detached](crate::DatagramSocket::detach).
     #[cfg(feature = "udp-batch")]

@@ -23,6 +23,7 @@ pub(super) struct SendQueue {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    /// The destination; `None` for the peer of a connected socket.
     to: Option<SocketAddr>,
     #[cfg_attr(
         not(feature = "udp-batch"),

@@ -11,7 +11,8 @@ use crate::system::errno::is_out_of_buffers;
 
 use super::{Datagrams, Message, Stage};
 
-/// The failed receives in a row at which the descriptor is broken: its readiness would keep the loop awake for ever.
+/// The number of failed receives in a row at which the socket fails. The descriptor is then broken, and its readiness
+/// would keep the loop awake for ever.
 const MOST_FAILURES: u32 = 64;
 
 /// The ticks after which a call that found no memory is tried again. No event reports the end of the shortage.

@@ -270,8 +270,8 @@ fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
     past_error(|| socket.send(bytes, to))
 }
 
-/// Calls `send`, and once more if the error may be an earlier datagram's refusal. Then the first call has taken the
-/// error out of the kernel, and has not sent this datagram.
+/// Calls `send`, and once more if the error may be the refusal of an earlier datagram. If it is, the first call has
+/// taken the error out of the kernel, and has not sent this datagram. If the same error comes again, it is this one's.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,

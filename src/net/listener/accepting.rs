@@ -11,6 +11,7 @@ use crate::reactor::{Interest, Readiness, Registration};
 use super::accept_fault::{AcceptFault, classify_accept};
 use super::{Listener, LoopAdmission, ServerEvent, State};
 
+/// The number of [transient](AcceptFault::Transient) failures in a row after which the listener backs off.
 const TRANSIENT_FAULTS: u32 = 16;
 
 /// Between these bounds, each backoff is twice as long as the one before.
@@ -82,7 +83,8 @@ impl Listener {
         if self.refusals.is_empty() {
             return event;
         }
-        // One event stands for the refused peers and for the event after them. The backlog may hold more peers.
+        // One event stands for the refused peers and for the event after them. The backlog may hold more peers, so the
+        // reactor serves the listener again.
         if self.event.is_some() && !self.has_arrival {
             registration.activate();
         }

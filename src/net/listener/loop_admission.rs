@@ -49,7 +49,8 @@ impl LoopAdmission {
         self.open_sockets
     }
 
-    /// Refuses one waiting peer: gives up the reserve descriptor, accepts the peer in its place, and resets it.
+    /// Refuses one waiting peer: gives up the reserve descriptor, accepts the peer in its place, and resets the peer.
+    /// Without a reserve, refuses none.
     pub(crate) fn meet_shortage(&mut self, acceptor: &Acceptor) {
         self.reserve.refuse_one(acceptor);
         self.has_met_shortage = true;

@@ -118,7 +118,7 @@ impl ListenOptions {
     /// bytes after the header. [`peer_address`](crate::Socket::peer_address) and
     /// [`Accepted::peer_address`](crate::Accepted::peer_address) are then the client's. If the header names no IP
     /// address (LOCAL, UNKNOWN, Unix sockets), they are the proxy's, as the specification requires.
-    /// [`Socket::proxy_address`](crate::Socket::proxy_address) is always the proxy's, and
+    /// [`Socket::proxy_address`](crate::Socket::proxy_address) is the proxy's whichever header came, and
     /// [`Socket::proxy_header`](crate::Socket::proxy_header) the whole header.
     ///
     /// The header comes before all [filters](Self::filter), wherever they were added: a client's TLS begins after it.
