@@ -40,7 +40,8 @@ pub(super) struct ColdState {
     pub(super) waits_for_answers: bool,
     /// The tick at which the handshake of the filters began.
     pub(super) handshake_began: u64,
-    /// Whether the next service calls `begin_handshake`: to begin, or to take up a first step that ended at the accept.
+    /// Whether the next service calls `begin_handshake`. Either the handshake has not begun, or its first step, at the
+    /// accept, ended without a wait for the peer.
     pub(super) handshake_is_due: bool,
     /// Whether the server that accepted the connection was not told of it yet, because the handshake has not succeeded.
     pub(super) is_untold: bool,

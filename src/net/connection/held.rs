@@ -109,7 +109,8 @@ impl Connection {
         self.stage.is_open() && self.outbound.has_failed()
     }
 
-    /// Returns the tick at which a held failure is reported in a pause. Without a pause, reads come to the end.
+    /// Returns the tick at which a held failure is reported in a pause. Without a pause there is none: reads meet the
+    /// end.
     pub(super) fn unread_deadline(&self) -> Option<u64> {
         if !self.is_peer_gone() || !self.inbound.is_paused() {
             return None;

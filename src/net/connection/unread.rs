@@ -1,5 +1,5 @@
-//! Unread bytes: received bytes that a handler gave back, or left when it was replaced. So are bytes that a filter had
-//! decoded at the end of its handshake. The socket's handler gets them before the next read.
+//! Unread bytes: received bytes that a handler gave back, or left when it was replaced. Bytes that a filter had decoded
+//! at the end of its handshake are unread, too. The socket's handler gets them before the next read.
 
 use std::collections::TryReserveError;
 use std::io;
