@@ -210,6 +210,7 @@ impl Net {
         }
     }
 
+    /// Passes an answer to the source that asked. A source that no longer exists is skipped.
     fn answer(&mut self, asker: Key, answer: &io::Result<Vec<SocketAddr>>) {
         let answer = answer.as_ref().map(Vec::as_slice);
         match self.reactor.get(asker) {

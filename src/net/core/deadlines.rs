@@ -226,8 +226,8 @@ impl Net {
         has_memory
     }
 
-    /// Notes that a connection has opened. It may have disarmed its entry on the wheel, for which put-off timers wait.
-    /// So they get another one.
+    /// Notes that a connection has opened, and may have disarmed its entry on the wheel. Timers that were put off wait
+    /// for that entry, so they get another one.
     pub(crate) fn note_opened(&mut self, id: SocketId) {
         if self.has_put_off(id.0) {
             self.reactor.visit(id.0, |_, registration| {

@@ -53,6 +53,7 @@ impl Net {
         }
     }
 
+    /// Whether a server still accepts, or waits for the name that it listens on.
     pub(crate) fn is_accepting(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(|it| !it.is_closed())
     }
@@ -91,8 +92,7 @@ impl Net {
         Some(reason.is_failure() || has_lost)
     }
 
-    /// Whether bytes were lost at the close. The caller asks only for a closed socket: an open one may still send its
-    /// queue.
+    /// Whether bytes were lost at the close. The caller asks only for a closed socket, whose queue is lost.
     pub(crate) fn has_lost_bytes(&self, id: SocketId) -> bool {
         self.connection(id).is_some_and(|it| it.queued_bytes() > 0)
     }

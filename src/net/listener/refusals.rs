@@ -12,6 +12,7 @@ pub(crate) struct Refused {
     pub(crate) count: u64,
     /// The address that the peers connected to, if the server listens on one address.
     pub(crate) local: Option<SocketAddr>,
+    /// The peer of the last refused connection.
     pub(crate) peer: Option<SocketAddr>,
 }
 

@@ -105,6 +105,7 @@ impl ProxyHeader {
     }
 }
 
+/// Whether `bytes` begins with `signature`, or may do so once further bytes have come.
 fn begins(bytes: &[u8], signature: &[u8]) -> bool {
     let length = bytes.len().min(signature.len());
     bytes[..length] == signature[..length]
