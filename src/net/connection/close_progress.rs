@@ -14,7 +14,8 @@ pub(super) struct MovedBytes {
 pub(super) struct CloseProgress {
     /// The tick from which the close timeout counts, unless this side has ended later.
     since: u64,
-    /// The tick of the last postponement, moved on by each pause, and the bytes that had moved until then.
+    /// The tick of the last postponement, and the bytes that had moved until then. A pause moves the tick on, because
+    /// the rate does not count the pause.
     look: Option<(u64, MovedBytes)>,
 }
 

@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Makes the next service read and write as wanted, even without a report, which may be on the way. A stream that
-    /// is [read once a report](Self::is_read_once_a_report) is left out.
+    /// may be read only [once a report](Self::is_read_once_a_report) is left out.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {

@@ -146,7 +146,8 @@ impl Outbound {
             .remove(OutboundFlags::OWES_DRAIN | OutboundFlags::CORKED);
     }
 
-    /// Whether `length` more bytes may be queued. An empty queue takes any write, whose bytes are in memory already.
+    /// Whether `length` more bytes may be queued. An empty queue takes any write, whose bytes are in memory already:
+    /// the limit is on bytes that pile up over several writes.
     #[inline]
     pub(super) fn fits(&self, length: usize, settings: &SocketSettings) -> bool {
         let queued = self.unsent.len();

@@ -10,7 +10,7 @@ use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
 /// The limit on the services of a connection before its deadline decides. At most one reads: notices, bytes left or
-/// given back, and a drain come before. A UDP socket has its own limit, as one service receives one datagram.
+/// given back, and a drain come before the read. A UDP socket has its own limit, as one service receives one datagram.
 const MOST_SERVICES: u8 = 4;
 
 /// A deadline or a timer that has passed.

@@ -6,7 +6,8 @@ use super::broadcast::Span;
 
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of written bytes. Of a refused write, those count that the kernel took. Gathered bytes count later.
+    /// The number of written bytes. Of a refused write, those count that the kernel took. Gathered bytes count once
+    /// they have left [`Gathered`](super::Gathered).
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
     /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
