@@ -69,6 +69,7 @@ mod said;
 mod seeds;
 mod serving;
 mod short_handshakes;
+mod shortages;
 mod shutting_down;
 mod silence;
 mod stalling;

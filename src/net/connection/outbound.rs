@@ -289,8 +289,11 @@ impl Outbound {
         }
         if is_interrupted || is_out_of_buffers(&error) && !self.retry.is_exhausted() {
             registration.would_block(Interest::WRITABLE);
-            self.flags.insert(OutboundFlags::RESTS);
-            registration.wake_at(registration.latest_tick() + self.retry.next_rest());
+            // A failure within a rest is none of the next rest, which ends the row after a time and not after calls.
+            if !self.flags.contains(OutboundFlags::RESTS) {
+                self.flags.insert(OutboundFlags::RESTS);
+                registration.wake_at(registration.latest_tick() + self.retry.next_rest());
+            }
             return Ok(());
         }
         Err(error)

@@ -263,8 +263,11 @@ impl Connection {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
         if !is_interrupted || !self.inbound.retry.is_at_once() {
             registration.would_block(Interest::READABLE);
-            self.outbound.flags.insert(OutboundFlags::READ_RESTS);
-            registration.wake_at(registration.latest_tick() + self.inbound.retry.next_rest());
+            // A failure within a rest leaves the rest as it is, as in `note_unsent`.
+            if !self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
+                self.outbound.flags.insert(OutboundFlags::READ_RESTS);
+                registration.wake_at(registration.latest_tick() + self.inbound.retry.next_rest());
+            }
         } else if self.is_read_once_a_report() {
             // A signal interrupts a blocking read only if there are no bytes, so the kernel is to report anew.
             registration.rearm();
