@@ -335,6 +335,23 @@ fn the_idle_timeout_goes_on_while_the_user_pauses_a_source() {
     pipe.scene.drive_until("source", "timeout");
 }
 
+#[test]
+fn a_source_that_the_user_pauses_is_paused_behind_the_drain() {
+    let mut pipe = Pipe::plain(false);
+    let sent = pipe.fill();
+    pipe.scene.socket(pipe.source).pause();
+    let queued = pipe.scene.socket(pipe.target).bytes_written();
+    let passed = usize::try_from(queued).unwrap();
+    assert!(passed < sent);
+    pipe.scene.peer_reads(&mut pipe.to, passed);
+    pipe.scene.drive_until("target", "drain");
+    pipe.scene.settle();
+    assert!(pipe.scene.socket(pipe.source).is_paused());
+    assert_eq!(pipe.scene.socket(pipe.source).bytes_read(), queued);
+    pipe.scene.socket(pipe.source).resume();
+    pipe.scene.peer_reads(&mut pipe.to, sent - passed);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_target_sends_its_queue_and_closes() {

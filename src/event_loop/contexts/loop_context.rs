@@ -274,7 +274,8 @@ impl<S> LoopContext<'_, S> {
     /// accepted and its [filters](crate::Filter) are not ready.
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests,
-    ///   because its peer cannot send, unless the program itself has paused the socket.
+    ///   because its peer cannot send, unless the program itself has paused the socket. Such a pause lasts until the
+    ///   program ends it.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes and closes

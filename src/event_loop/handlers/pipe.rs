@@ -137,7 +137,7 @@ impl<S> SocketHandler<S> for Piped<S> {
 
     fn on_drain(&mut self, cx: &mut Context<'_, S>) {
         if self.end.directions.takes {
-            cx.socket.socket(self.end.other).resume();
+            cx.socket.socket(self.end.other).resume_for_pipe();
         }
         if let Some(handler) = &mut self.handler {
             handler.on_drain(cx);

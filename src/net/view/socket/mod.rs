@@ -152,6 +152,13 @@ impl<'a> Socket<'a> {
         self.net.request(self.id, Connection::pause_for_pipe);
     }
 
+    /// Ends the pause of a pipe. A pause of the program goes on.
+    pub(crate) fn resume_for_pipe(&mut self) {
+        if self.connection().is_some_and(Connection::rests_idle) {
+            self.resume();
+        }
+    }
+
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
         self.net.request_now(self.id, |connection, registration| {
             connection.close_behind_pipe(are_cut_short, error, registration);
