@@ -1,5 +1,4 @@
-//! Heap use of the loop: nothing for a round trip once it is warm (I11), little for an idle connection, and nothing
-//! that it does not give back.
+//! The heap of the loop: a warm round trip takes nothing (I11), an idle connection little, and all is given back.
 //!
 //! All threads are counted, so each test has a process of its own. The file is long because all of them count with one
 //! global allocator.

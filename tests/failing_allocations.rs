@@ -1,5 +1,5 @@
-//! A lack of memory where a peer decides the size: the socket fails, or the peer is refused, and the process goes on (C13 of
-//! the reliability table).
+//! A lack of memory where a peer decides the size: the socket fails or the peer is refused, and the process goes on
+//! (reliability C13).
 //!
 //! The allocator of this program fails one *growth* of a run: a reallocation, or an allocation of a kibibyte or more. Tables,
 //! lists, queues, chunks and kept bytes grow. Objects of a fixed size, such as an error or a handler in its box, are no

@@ -1,8 +1,8 @@
 //! The public API of the crate with its default features, against the list that is checked in beside this file.
 //!
-//! The list is made by cargo-public-api, from the JSON that rustdoc writes on a nightly toolchain. Both change what they
-//! print from version to version, so the test compares only where it finds the two that made the list, and else says on
-//! standard error that it has compared nothing. To have them, and to write the list anew after a change that is meant:
+//! The list is made by cargo-public-api, from the JSON that rustdoc writes on a nightly toolchain. Both print other
+//! things in each version. So the test compares only with the versions that made the list, and else says on standard
+//! error that it has compared nothing. To have them, and to write the list anew after a change that is meant:
 //!
 //! ```text
 //! cargo install cargo-public-api --version 0.52.0 --locked

@@ -1,6 +1,5 @@
-//! The calls of the loop to the system, seen by strace on the example `serve`: one receive and one send for each
-//! message, and nothing else but waiting (`DESIGN` decisions 1 and 8). While nothing happens there is none at all
-//! (I10).
+//! The system calls of the loop, as strace sees them in the example `serve`: one receive and one send for each message,
+//! else only waits. While nothing happens there is none at all (I10).
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
@@ -74,8 +73,7 @@ impl Traced {
         traced
     }
 
-    /// Ends the server, and returns the calls that it made between the messages `begin` and `end` of a peer, both of
-    /// which are seen in its receives.
+    /// Ends the server, and returns its calls between the receives of the messages `begin` and `end`.
     fn calls_between(mut self, begin: &str, end: &str) -> Calls {
         self.end();
         let trace = fs::read_to_string(&self.trace).unwrap();

@@ -1,5 +1,5 @@
-//! With `PanicPolicy::Close` the loop catches the panic of every kind of callback: the owner closes, the hook is told, and
-//! all others go on in the same turn (D3). The file is long because each kind of callback has its case here.
+//! `PanicPolicy::Close`: a panic of any callback closes its owner and calls the hook, and all others go on in the same
+//! turn (D3). The file is long because each kind of callback has its case here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

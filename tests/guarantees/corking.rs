@@ -180,8 +180,7 @@ fn destroying_a_corked_socket_says_what_was_lost() {
     assert_eq!(scene.world.notes, ["5 lost"]);
 }
 
-// A long write goes straight to the kernel, with the bytes before it: nothing is left to hold back, and what was owed
-// for those bytes is told.
+// A long write takes the bytes before it straight to the kernel, so the cork holds nothing back.
 #[test]
 fn a_cork_behind_a_long_write_delays_no_drain_and_no_marker() {
     let mut scene = Scene::new();

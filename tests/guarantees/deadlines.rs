@@ -1,5 +1,5 @@
-//! A deadline that has passed is decided by news that came in time, however long that news waited: behind a stall of
-//! the thread, and behind the budgets of many turns. And a peer that floods puts off no deadline but its own.
+//! News that came in time decides a passed deadline, however long it waited: behind a stall of the thread, or the
+//! budgets of many turns. A peer that floods puts off no deadline but its own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};

@@ -173,8 +173,8 @@ fn reads_that_never_find_memory_keep_no_deadline_away() {
     });
 }
 
-/// A paused socket that has ended with bytes that its peer does not take, and whose close timeout looks for received
-/// bytes when it is due.
+/// Ends a paused socket whose peer takes no bytes, and returns the peer. The close timeout, once due, looks for
+/// received bytes.
 fn ended_with_a_queue(scene: &mut Scene) -> Peer {
     let options = SocketOptions::new().close_timeout(TIMEOUT);
     let (id, peer) = scene.adopted(options, Recorder::new("us"));

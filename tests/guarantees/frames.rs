@@ -15,8 +15,8 @@ const TIMEOUT: Duration = Duration::from_millis(60);
 const STEP: Duration = Duration::from_millis(25);
 const FRAMES: usize = 8;
 
-/// The bytes that a peer sends each step: more than 240 a second, which put a close timeout off, also where a busy machine
-/// stretches a frame to some seconds.
+/// The bytes that a peer sends each step: enough to put a close timeout off (240 a second), even if a frame takes
+/// seconds.
 const MESSAGE: &[u8] = &[b'x'; 1_000];
 
 /// Budgets that the handler of one message uses up.

@@ -252,8 +252,8 @@ while child.poll() is None:
 sys.exit(child.returncode)
 ' "$@""#;
 
-/// Runs a shell command that has the two ends of a terminal: the master in blocking mode as its standard error, and the
-/// path of the other end.
+/// Runs a shell command beside a terminal. The blocking master is the command's standard error, and `NETLOOP_TERMINAL`
+/// the path of the other end.
 const WITH_MASTER: &str = r#"exec python3 -c '
 import os, pty, subprocess, sys
 master, slave = pty.openpty()

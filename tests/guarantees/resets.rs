@@ -21,8 +21,8 @@ enum First {
     End,
 }
 
-// D9 and D5, both DEVIATE: libuv turns data and RST into a clean end, and a paused socket without unread bytes is told
-// only when it resumes.
+// D9 and D5, both DEVIATE. libuv turns data and RST into a clean end, and tells a paused socket without unread bytes
+// only at its resume.
 // Reliability B9, D13
 #[test]
 fn data_before_a_reset_is_delivered_in_every_combination() {

@@ -1,5 +1,5 @@
-//! Sources of the program in the loop: called while they are ready, at no call's cost for their interest, and given
-//! back at the end (libuv's `uv_poll_t`; I1, I4, I7, I9, I10).
+//! Sources of the program (libuv's `uv_poll_t`): called while ready, without a system call for their interest, and
+//! given back at the end. Rules: I1, I4, I7, I9, I10.
 
 mod datagrams;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! A process that is stopped for longer than an idle timeout: the stop is told as such, and no socket times out whose peer
-//! has sent meanwhile (reliability E2).
+//! A process stopped for longer than an idle timeout: the stop is told, and times out no peer that has sent
+//! (reliability E2).
 
 use std::env;
 use std::io::Write;

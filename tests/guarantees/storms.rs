@@ -1,5 +1,5 @@
-//! A storm of resets and a storm of timers, of the size that a large server meets: each turn keeps to its budget, and a
-//! socket that behaves well is served in between.
+//! Storms of resets and of timers, as large servers meet them: each turn keeps to its budget, and a well-behaved socket
+//! is served in between.
 //!
 //! The rules: E4 and F5 of the reliability table.
 #![cfg(unix)]

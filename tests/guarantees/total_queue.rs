@@ -1,5 +1,5 @@
-//! The limit on the queued bytes of all sockets together: it holds at every step, those with the most bytes pay, and a
-//! hook is told before (reliability C5).
+//! The limit on all queued bytes: it holds at every step, the longest queues pay, and a hook is told before
+//! (reliability C5).
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -94,8 +94,8 @@ fn a_shortage_of_memory_resets_no_peer() {
     });
 }
 
-// Failures of the listening socket itself end it after three in a row, and an accept that finds no peer ends the row.
-// poll(2) reports a listener that was shut down again and again.
+// Three failures of the listening socket in a row end it, and an accept that finds no peer ends the row. After a
+// shutdown, poll(2) reports a listener without end.
 #[cfg(not(mio_unsupported_force_poll_poll))]
 #[test]
 fn broken_accepts_with_others_between_do_not_end_a_server() {

@@ -48,8 +48,8 @@ fn the_proxy_passes_64_mebibytes_each_way_byte_for_byte() {
     }
 }
 
-/// Lets `sender` send far more than all buffers on the way hold, to a reader of single bytes that reads on when the
-/// sender has stood still.
+/// Lets `sender` send far more than the buffers on the way hold. `reader` takes single bytes for a second, and then the
+/// rest.
 fn assert_paused(proxy: &Proxy, mut sender: TcpStream, mut reader: TcpStream) {
     let mut sending = sender.try_clone().unwrap();
     let thread = thread::spawn(move || {
