@@ -1,5 +1,5 @@
-//! Connections in a simulated network: a script of calls from handlers and from outside, on a kernel with faults that the
-//! input draws, against the promises that each socket's records hold.
+//! A script of calls, by handlers and from outside, on connections in a simulated network whose faults the input draws.
+//! The records of each side check its promises.
 
 mod action;
 mod records;

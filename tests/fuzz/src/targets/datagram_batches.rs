@@ -1,5 +1,5 @@
-//! Bursts of datagrams over the loopback interface, in batches where the system has them: each arrives once, whole, in
-//! order and at its own address, or cut as it was asked for.
+//! Bursts of datagrams over loopback, in batches where the system has them. Each arrives once, in order, at its own
+//! address, and whole or cut to the limit.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};

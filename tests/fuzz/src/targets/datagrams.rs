@@ -1,5 +1,5 @@
-//! UDP sockets that queue: while their name is looked up, against a naive queue with a policy and limits; and in a slow
-//! network, against what arrives.
+//! Queues of UDP sockets: during a lookup, against a naive queue with a policy and limits; in a slow network, against
+//! what arrives.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

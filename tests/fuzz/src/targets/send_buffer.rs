@@ -17,8 +17,7 @@ static STATIC: [u8; 40_000] = {
     bytes
 };
 
-/// The lengths around which the code decides: of a payload that is always copied, of one that is always kept, of a chunk,
-/// and of the most that one call offers.
+/// The lengths around which the code copies a payload, keeps it or begins a chunk, and longer ones.
 const THRESHOLDS: [usize; 6] = [0, 64, 1024, 16 << 10, 32 << 10, 40_000];
 
 /// The limits of one vectored write.

@@ -1,5 +1,5 @@
-//! TLS against a peer whose records are changed, cut, doubled and mixed with others, in the simulated network: no panic,
-//! no byte that the peer did not write, no clean end but its own, bounded memory, and gone by the deadline.
+//! TLS in the simulated network, against a peer whose records are changed, cut, doubled and mixed with others. A run
+//! fails by a panic, a foreign byte, a forged end, unbounded memory, or a socket that outlives its deadline.
 
 mod records;
 mod script;
