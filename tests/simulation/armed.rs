@@ -45,9 +45,9 @@ impl Armed {
         due
     }
 
-    /// The side is given bytes. Returns the number of timers that are due, or were due before something became of them:
-    /// in this step, or in the step in which the side was given bytes before. A small budget may put off the further
-    /// services of a timer that was found to be due, and the handler may have cancelled it meanwhile.
+    /// Counts the timers that are due when the side is given bytes. Due timers that were put off, cancelled or told in
+    /// this step, or in that of the bytes before, count too. A small budget may put off the services of a due timer,
+    /// which the handler may have cancelled meanwhile.
     pub(crate) fn count_due(&mut self, now: Instant, step: u64) -> u32 {
         if self.reads.0 != step {
             self.reads = (step, self.reads.0);

@@ -6,8 +6,8 @@
 //!   kernel buffers is its own affair, and a machine that is busy may let a timeout pass between two turns.
 //! - A connection is known by the address that it comes from, and strangers are turned away. Programs find a port
 //!   without a listener by asking for one and letting go of it. When they connect to it, it may have become ours.
-//! - Where the kernel says that it has lost packets, loopback may have gone another way: a FIN that is lost comes
-//!   behind a reset, and a reset that is lost never. Only then a script that fails is tried again.
+//! - A kernel that has lost packets may have gone another way: a lost FIN comes behind a reset, a lost reset never.
+//!   Only then a script that fails is tried again.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod recorder;

@@ -11,8 +11,8 @@ const READ_BURST: u64 = 16;
 /// The accepts of a server in a turn that take a peer or fail: those of `Limits::new`.
 const ACCEPTS_A_TURN: u64 = 32;
 
-/// The most flushes of a connection in a turn: before the poll, when it is served, behind the sockets, behind the
-/// timers and behind the closes.
+/// The most flushes of a connection in a turn: before the poll, in its service, behind the sockets, the timers and the
+/// closes.
 const FLUSHES: u64 = 5;
 
 /// The sockets of a loop that no handler knows: their server is told of them when their filters are ready.

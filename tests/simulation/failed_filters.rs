@@ -1,5 +1,5 @@
-//! Filtered sockets whose calls fail: writes, while their filters have bytes for the peer, filters between two writes, and
-//! reads of a handshake whose time is over.
+//! Filtered sockets that fail: in a write of their filters' bytes, in a filter between two writes, in a read past the
+//! handshake's deadline.
 
 use std::io::IoSlice;
 use std::time::Duration;

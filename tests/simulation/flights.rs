@@ -1,5 +1,5 @@
-//! The last flight of a handshake: it leaves in one call with the bytes that the handler writes first, and at the end of the
-//! turn if the handler writes nothing.
+//! The last flight of a handshake: it leaves with the handler's first bytes in one call, or alone at the end of the
+//! turn.
 
 use std::io::IoSlice;
 use std::time::{Duration, Instant};

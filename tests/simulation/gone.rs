@@ -93,8 +93,8 @@ fn paused() -> SocketOptions {
     SocketOptions::new().pause_on_connect(true)
 }
 
-/// A paused socket of the server with `UNREAD` bytes of a client that has gone: by a reset, or by a clean close that our
-/// late word turned into a reset.
+/// A paused socket of the server with `UNREAD` bytes of a client that has reset. After a clean close, a late word of
+/// the server causes the reset.
 fn gone(seed: u64, flavour: Flavour, is_clean: bool, options: SocketOptions) -> Scene {
     let mut scene = Scene::new(seed, flavour, options);
     let bytes = unread();

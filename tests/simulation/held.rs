@@ -13,9 +13,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// A queue takes twice its bytes at most, as a chunk is begun between any two payloads that were given away, which
-    /// are no smaller than it. Beyond that it takes a chunk that is not full, one that is not all sent, and one payload
-    /// of which a byte is left.
+    /// A queue takes twice its bytes at most: between any two payloads that were given away begins a chunk, which is no
+    /// larger. Beyond that it takes a chunk that is not full, one that is not all sent, and one payload of which a byte
+    /// is left.
     fn of(queued: usize) -> usize {
         match queued {
             0 => 0,

@@ -1,5 +1,6 @@
-//! A server with the limits for strangers among hostile peers of each kind, for ten minutes of virtual time: with the times
-//! that `Limits::internet` has, and to the tick. `cargo hostile` is the same over the kernel's network, with shorter times.
+//! A server with the limits for strangers among hostile peers of each kind, for ten minutes of virtual time. The times
+//! are those of `Limits::internet`, to the tick. `cargo hostile` is the same over the kernel's network, with shorter
+//! times.
 
 #[allow(dead_code, reason = "a part of it is for the kernel's network")]
 #[path = "../soak/src/hostile/attack.rs"]
@@ -42,7 +43,7 @@ const KINDS: [Kind; 8] = [
     Kind::HalfOpen,
 ];
 
-/// A deadline is rounded up to a tick, one more is added for the tick that the byte came in, and a turn takes its time.
+/// A deadline is rounded up to a tick. One more is for the tick of the byte, and a turn takes its time.
 const LATE: Duration = Duration::from_millis(3);
 
 /// A peer that sends a message each second, and gets it back.

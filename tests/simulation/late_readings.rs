@@ -1,5 +1,5 @@
-//! Times that begin late in a turn, behind a callback that takes long: each counts from its own moment, and not from the
-//! turn's reading of the clock. In virtual time.
+//! Times that begin behind a long callback of their turn count from their own moment, not from the turn's reading of
+//! the clock. In virtual time.
 
 use std::time::{Duration, Instant};
 

@@ -188,8 +188,8 @@ pub(crate) struct Ledger {
     /// The sides that were told of an idle timeout in this step.
     pub(crate) timed_out: Vec<usize>,
     fairness: Fairness,
-    /// The number of steps of the simulation. The time alone does not tell one turn from the next: a turn that goes on
-    /// where the last one was cut short does not poll.
+    /// The number of steps of the simulation. The time alone does not tell turns apart: a turn that goes on where the
+    /// last was cut short does not poll.
     pub(crate) steps: u64,
 }
 

@@ -11,7 +11,7 @@ use netloop::{
 
 const SERVER: &str = "10.0.0.1:7000";
 
-/// A deadline is rounded up to a tick, and one more tick is added because the event may have come at the end of its own.
+/// A deadline is rounded up to a tick. One more is added, as the event may have come at the end of its tick.
 const LATE: Duration = Duration::from_millis(3);
 
 const fn ms(milliseconds: u64) -> Duration {

@@ -1,4 +1,4 @@
-//! Servers behind proxies while headers come in pieces, break off or never come: each client is counted in its own
+//! Servers behind proxies while headers come in pieces, break off or never come. Each client is counted in its own
 //! network, no place is lost, and a connection without a header is gone in time.
 
 use std::collections::VecDeque;

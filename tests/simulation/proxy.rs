@@ -92,8 +92,8 @@ impl SocketHandler<Seen> for Watching {
     }
 }
 
-/// Runs `clients` of one proxy, one of which is treated as `act` says after a while, and returns the states of the clients
-/// and of the proxy.
+/// Runs `clients` of one proxy, and does `act` to the last after a while. Returns the states of the clients and of the
+/// proxy.
 fn run(seed: u64, options: Options, clients: usize, act: Option<Act>) -> (Seen, Seen) {
     let length = length_for(&options);
     // Where nothing fails, a network that carries four bytes a second is no trickle.

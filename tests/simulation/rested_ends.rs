@@ -1,5 +1,5 @@
-//! Ends and errors that the kernel reports once, to a read that finds no memory. A timer, or a report in vain, leads to the
-//! next read before the end of the rest: the end and the error are told all the same. In virtual time.
+//! Ends and errors that the kernel reports once, to a read that finds no memory. An end or an error is told although a
+//! timer, or a report in vain, causes the next read within the rest. In virtual time.
 
 use std::time::{Duration, Instant};
 

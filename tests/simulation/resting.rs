@@ -1,6 +1,6 @@
-//! Halves of a connection that rest after a call without memory. If the kernel reports earlier and the next call succeeds,
-//! the rest is over: a timer that passes then does not wait for the end of the rest. Nor is a timer lost that has passed
-//! within the rest, and a later write leaves at once. In virtual time.
+//! Halves of a connection that rest after a call without memory. An early report and a call that succeeds end the rest,
+//! so a timer that passes then does not wait. Nor is a timer lost that has passed within the rest, and a later write
+//! leaves at once. In virtual time.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Handshakes whose calls find no memory: a shortage that lasts too long is told although the peer is silent, and a read
+//! Handshakes whose calls find no memory. A shortage that lasts too long is told although the peer is silent. A read
 //! that fails does not lead past the limit on answers. In virtual time.
 
 use std::cell::Cell;

@@ -1,5 +1,5 @@
-//! The limit on the queued bytes of all sockets, in the simulated network: it holds behind every write of any kind, and
-//! the peers that read lose nothing.
+//! The limit on all queued bytes, in the simulated network: it holds behind every write of any kind, and peers that
+//! read lose nothing.
 
 use std::rc::Rc;
 use std::time::Duration;

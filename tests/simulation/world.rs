@@ -17,8 +17,8 @@ use super::requests::{Book, Request};
 /// The most by which a timer may be late: its tick, and the turns that other work takes.
 const LATEST: Duration = Duration::from_millis(10);
 
-/// The time for which a timer of a socket waits at most, because the reads of its socket find no memory: four rests of
-/// 10, 20, 40 and 80 ms, and a tick for each.
+/// The longest delay of a socket's timer by reads without memory: four rests of 10, 20, 40 and 80 ms, and a tick for
+/// each.
 const RESTS: Duration = Duration::from_millis(154);
 
 /// The state that a loop lends to the handlers of a workload.

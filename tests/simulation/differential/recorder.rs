@@ -124,8 +124,8 @@ fn brief((told, missing): (&[Told], usize)) -> String {
     format!("{last:?}, {missing} bytes under way")
 }
 
-/// The events without the amounts of bytes, which the size of the buffers decides: how much arrives of the bytes before a
-/// cut, how much is queued then, in how many pieces, and which other news lies between two of them.
+/// The events without the amounts of bytes. The size of the buffers decides how many arrive before a cut or are queued
+/// then, in which pieces, and between which other news.
 ///
 /// The bytes themselves were checked already, and the number of drains counts. The buffers also decide whether a FIN comes
 /// through a full window before the reset behind it, which makes the reset an EPIPE.
