@@ -1,5 +1,4 @@
-//! The events that were seen, and the part of them that is compared: all but those that the kernel may do in one way or
-//! another.
+//! The events that were seen, and the part that is compared: without what the kernel may do in one way or another.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};

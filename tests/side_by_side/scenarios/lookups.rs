@@ -1,5 +1,5 @@
-//! Connecting by name, with a resolver that answers what the scenario says. 127.0.0.2 stands for the other host: it
-//! refuses, unless a scenario digs a black hole there.
+//! Connecting by name, with a resolver that answers as the scenario says. The other host, 127.0.0.2, refuses, unless a
+//! scenario digs a black hole there.
 
 use super::super::scenario::Scenario;
 use super::super::stage::{Stage, Step};
