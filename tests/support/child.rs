@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// Names, in the environment of the child, the test that is run there.
 const CHILD: &str = "NETLOOP_TEST_IN_OWN_PROCESS";
 
-/// The longest that a child may take. Each wait inside has a deadline of its own, so that this one is for a child that
-/// computes: half a minute of it takes minutes on a machine with a load of 15.
+/// The longest that a child may take. Each wait inside has a deadline of its own, so this one is for a child that
+/// computes. Half a minute of computing takes minutes at a load of 15.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The lines of a failed child's output that are shown: about a screen.
@@ -202,8 +202,8 @@ pub(crate) fn with_failing_calls(injections: &[&str], body: impl FnOnce()) {
     under_strace(&format!("-e 'trace={calls}' {injections}"), body);
 }
 
-/// Returns the names of a system call on all processors: the C library of 32-bit Linux has calls of its own for a socket
-/// without an address. strace passes over a name with `?` that the processor does not have.
+/// Returns the names of a system call on all processors. The C library of 32-bit Linux has calls of its own for a
+/// socket without an address. With `?`, strace passes over a name that the processor does not have.
 fn all_names(call: &str) -> String {
     match call {
         "recvfrom" => "recvfrom,?recv".to_owned(),

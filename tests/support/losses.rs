@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 /// The most times that a test may meet losses and fail.
 const TRIES: u32 = 20;
 
-/// Plays `attempt`, and once more if it fails and the kernel has lost a packet meanwhile: for tests of resets, of which
-/// a lost one never comes again, and of many connects, of which a lost one takes a second longer.
+/// Plays `attempt`, again if it fails and the kernel has lost a packet meanwhile. A lost reset never comes again, and a
+/// lost connect takes a second longer.
 pub(crate) fn unless_lost(attempt: impl Fn()) {
     for _ in 1..TRIES {
         let before = losses();

@@ -175,8 +175,8 @@ impl Scene {
             .unwrap();
     }
 
-    /// Lets the loop make the `connects` to addresses that were asked for, and no further step: the handlers are told
-    /// of the attempts, and not yet of the connections.
+    /// Lets the loop make the `connects` to addresses that were asked for, and no further step. The handlers are told
+    /// of the attempts, not yet of the connections.
     pub(crate) fn dial(&mut self, connects: u32) {
         let budget = Budget::new().steps(connects);
         let turned = self.event_loop.turn(&mut self.world, Wait::No, budget);

@@ -272,8 +272,8 @@ fn covers(pattern: &str, room: &str) -> bool {
     }
 }
 
-/// The paths of `tokens` that lead out of their own file, from the root of the crate: those that begin with `crate`, and
-/// those with enough `super`s. One that ends in a group is several.
+/// The paths of `tokens` that lead out of their own file, from the crate's root: they begin with `crate` or with enough
+/// `super`s. One that ends in a group is several.
 fn paths_from_root<'a>(tokens: &[Token<'a>], module: &[&'a str]) -> Vec<(usize, Vec<&'a str>)> {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
     let mut paths = Vec::new();

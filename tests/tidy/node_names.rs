@@ -4,8 +4,8 @@ use crate::file::File;
 
 /// The renamed functions, options, events, methods and properties, as Node's documentation lists them.
 ///
-/// Not among them: names that are the same but for underscores (`write`, `pause`, `cork`, `address`), and those without a
-/// counterpart: promises, abort signals, the cluster, JSON, the process-wide defaults of `autoSelectFamily`.
+/// Left out are names that are the same but for underscores (`write`, `pause`, `cork`, `address`). So are those without
+/// a counterpart: promises, abort signals, the cluster, JSON, the process-wide defaults of `autoSelectFamily`.
 const RENAMED: &[&str] = &[
     // Functions.
     "createConnection",

@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-/// The argument that asks for real-time priority, for a machine with other loads: there, a wait for the processor would be taken
-/// for one for the library. It takes chrt(1), and the right to.
+/// The argument that asks for real-time priority, which needs chrt(1) and the permission. Without it, waits for the
+/// processor of a loaded machine would pass for the library's.
 #[cfg(unix)]
 const REAL_TIME: &str = "--real-time";
 

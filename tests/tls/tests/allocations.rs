@@ -1,7 +1,7 @@
 //! The heap of TLS: an echo takes no more of it than rustls does by itself, and an idle connection little more.
 //!
-//! Both ends are in this process, and all threads are counted. So each test compares two runs with the same client: one
-//! whose server is the loop, and one whose server is rustls alone, fed with the same bytes.
+//! Both ends are in this process, and all threads are counted. So each test compares two runs with the same client: the
+//! server is the loop, or rustls alone, fed with the same bytes.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"

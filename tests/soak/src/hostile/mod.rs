@@ -1,8 +1,8 @@
 //! The hostile hour: one server with the limits for strangers, and all that its peers can do to it, at once.
 //!
 //! The process that attacks also has the guests, which behave well. Their round trips are measured in turn while it is
-//! quiet and under attack. All times of the limits are shorter by the same factor, so that the run ends within a minute; only
-//! the second over which a rate is measured is what it is.
+//! quiet and under attack. All times of the limits are shorter by the same factor, so that the run ends within a
+//! minute. Only the second over which a rate is measured is not.
 
 mod attack;
 mod attacker;

@@ -20,8 +20,8 @@ use super::{Traffic, Until};
 /// The connects that may be under way at a time. A backlog has capacity for them all.
 const MOST_CONNECTING: u64 = 256;
 
-/// Keeps the connections of `traffic` open with the servers whose addresses are told, and opens another for each that
-/// closes, until the traffic ends and the last one has closed. Then it sets `is_over`.
+/// Keeps the connections of `traffic` open with the servers that `told` names, and replaces each that closes, until the
+/// traffic ends. Sets `is_over` after the last close.
 pub(crate) fn load(
     traffic: &Traffic,
     told: &Receiver<Vec<SocketAddr>>,
