@@ -1,5 +1,5 @@
-//! Programs that find each other in the local network by multicast: each says its name once a second, and forgets a name
-//! that was silent for three.
+//! Programs that find each other in the local network by multicast. Each says its name once a second, and forgets a
+//! name that was silent for three.
 //!
 //! ```text
 //! $ cargo run --example discovery -- ada            # or, on one interface: discovery ada 192.168.1.5

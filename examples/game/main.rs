@@ -16,12 +16,12 @@
 //! step      217    you are @ (w, a, s, d: steer; Ctrl-C: leave)
 //! ```
 //!
-//! A client that is more than a terminal types `u` and a port (`u40001 `), and gets the state of each step by UDP there: the
-//! number of the step in eight bytes, and three for each player. The connection carries what must arrive, and the datagrams
-//! carry what is worth nothing a step later.
+//! A client that is more than a terminal types `u` and a port (`u40001 `), and gets each step's state there by UDP. A
+//! state is the step's number in eight bytes, and three bytes for each player. The connection carries what must arrive,
+//! and the datagrams carry what is worth nothing a step later.
 //!
-//! With clients of its own, which play, flood or do not read, for a time, and with the figures of it (here on two cores of an
-//! AMD EPYC, family 25, model 17, with nothing else to do):
+//! Clients of its own play, flood or do not read for a time, and the game prints figures. Here on two idle cores of an
+//! AMD EPYC (family 25, model 17):
 //!
 //! ```text
 //! $ cargo run --release --example game -- 127.0.0.1:0 --rows 51 --seconds 60 --clients 200 --floods 20 --deaf 20

@@ -1,5 +1,5 @@
-//! Writes headers of the PROXY protocol, in which a proxy tells the server behind it from where a client has come: version 1
-//! (a line of text) and version 2 (binary). The library reads them.
+//! Writes headers of the PROXY protocol, in which a proxy tells the server behind it from where a client has come.
+//! Version 1 is a line of text, version 2 is binary. The library reads both.
 
 use std::net::{IpAddr, SocketAddr};
 

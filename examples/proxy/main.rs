@@ -4,8 +4,8 @@
 //! - The end of one side is carried to the other, which may go on sending. So is a failure: a reset arrives as a reset, after
 //!   the bytes that came before it. (It discards those that the kernel still holds for a reader that lags.)
 //! - A server that cannot be connected to is left out for a while, and its client gets the next one.
-//! - The PROXY protocol tells the servers from where a client comes (`--send-proxy 1` or `2`), and tells this proxy the
-//!   same of the clients of another one (`--accept-proxy NETWORK`, of the proxies that are trusted to say so).
+//! - The PROXY protocol tells the servers from where a client comes (`--send-proxy 1` or `2`). It tells this proxy the
+//!   same, from proxies in a trusted network (`--accept-proxy NETWORK`).
 //!
 //! ```text
 //! $ cargo run --example proxy -- --listen 127.0.0.1:7000 --to 127.0.0.1:8000 --to 127.0.0.1:8001 --statistics 127.0.0.1:7009

@@ -1,5 +1,5 @@
-//! A daemon: sockets from systemd or of its own, SIGTERM that loses no response, SIGHUP that reloads, SIGUSR2 that puts a
-//! successor in its place without refusing a peer, and a watchdog that sees a loop that hangs.
+//! A daemon on sockets from systemd or of its own. SIGTERM loses no response, SIGHUP reloads, and SIGUSR2 puts a
+//! successor in its place without refusing a peer. A watchdog sees a loop that hangs.
 //!
 //! It answers lines. Run it, talk to it with `nc 127.0.0.1 7000`, and send it signals:
 //!

@@ -140,8 +140,8 @@ impl Requests {
         }
     }
 
-    /// Adds a piece to a head. It is read again only when it is whole: reading it for each piece would take a time that
-    /// grows with the square of the pieces.
+    /// Adds a piece to a head. The head is parsed again only when it is whole: parsing each piece would take time
+    /// quadratic in the pieces.
     #[cold]
     fn next_piece<'m, 'd: 'm>(
         &'m mut self,

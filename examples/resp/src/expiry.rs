@@ -1,8 +1,8 @@
 //! The keys that will expire, in lists. One timer of the loop serves a list, and a list has the keys of a stretch of time.
 //!
-//! A read looks at the key's own time, so no key is seen a moment too long. The lists only free memory, and may be late: a list
-//! falls due at most a sixteenth of a key's lifetime after the key. So a million keys need no million timers: there
-//! are at most some hundred lists, however many keys expire, in a second or in a year.
+//! A read looks at the key's own time, so no key is seen a moment too long. The lists only free memory, and may be
+//! late: a list falls due at most a sixteenth of a key's lifetime after the key. So a million keys need at most some
+//! hundred lists and timers, whether they expire in a second or in a year.
 //!
 //! A key that expires takes 18 bytes and 0.3 µs more than one that stays (a million keys, of up to a month). A timer of its own
 //! would take 38 bytes on the loop's wheel, and a slot and a box for its call.
@@ -114,8 +114,8 @@ impl Place {
     }
 }
 
-/// Returns the time at which the list of a key falls due that expires `at`: after the key, by less than a sixteenth of its
-/// lifetime or by the shortest stretch.
+/// Returns when the list of a key that expires `at` falls due: later by less than a sixteenth of its lifetime, or the
+/// shortest stretch.
 fn due(at: Time, now: Time) -> Time {
     let lifetime = at.since(now).max(1);
     let stretch = (1 << lifetime.ilog2() >> 4).max(SHORTEST_STRETCH);

@@ -1,7 +1,7 @@
 //! Patterns of names, as KEYS and PSUBSCRIBE take them: `*`, `?`, `[a-z]`, `[^a]`, and `\` before any of these.
 
-/// Whether `pattern` matches all of `text`. Takes as many steps as the product of the two lengths at most, so that no client
-/// can hold the loop with a pattern of many stars.
+/// Whether `pattern` matches all of `text`. The steps are at most the product of the two lengths, so a pattern of many
+/// stars cannot hold the loop.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // The pattern after the last star, and the text that the star has not taken yet.

@@ -19,8 +19,8 @@
 //! Begin reading with `session.rs`, which has the handler of a connection. `protocol` turns bytes into commands and replies into
 //! bytes, and `commands` has a function for each command. `expiry.rs` says how a million keys expire with a few timers.
 //!
-//! Nothing is stored on disk. Where Redis would keep the memory of a slow client without a limit, this server stops reading
-//! from the client, and closes it at the limit of its queue (`--max-queued BYTES`).
+//! Nothing is stored on disk. Where Redis would queue for a slow client without a limit, this server stops reading from
+//! the client, and closes it at `--max-queued BYTES`.
 
 mod channels;
 mod client;

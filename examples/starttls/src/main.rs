@@ -20,7 +20,7 @@
 //! Read [`conversation`] first: SMTP as a machine without a socket. Then [`session`], the handler that joins it with one, and
 //! starts TLS in mid-stream.
 //!
-//! A client may be slow or false: lines and messages have a longest length, and a command, a message and a handshake a
+//! A client may be slow or false. Lines and messages have a longest length, and commands, messages and handshakes a
 //! longest time, which no byte extends. A line ends with CR LF and not with less, or a message could hide another one
 //! ("SMTP smuggling").
 

@@ -22,8 +22,8 @@
 //! and the chat drops it. The least rate of `Limits::internet` (240 bytes a second, after 5 seconds) is asked of every
 //! client for which bytes wait. With `--origin https://example.org` the pages of other origins are refused.
 //!
-//! **Left out.** Extensions, and so compression (permessage-deflate): it would be as large as the rest, would hold a
-//! window for each client, and would let few bytes become many. Subprotocols. TLS: put it in front.
+//! **Left out.** Extensions, and so compression (permessage-deflate): it is as large as the rest, holds a window a
+//! client, and lets few bytes become many. Subprotocols. TLS: put it in front.
 #![cfg_attr(
     not(unix),
     allow(dead_code, reason = "only on Unix a signal shuts the server down")

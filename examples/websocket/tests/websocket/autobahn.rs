@@ -15,9 +15,9 @@ const INFORMATIONAL: [&str; 3] = ["7.1.6", "7.13.1", "7.13.2"];
 
 /// Runs all cases but those of the arguments, and prints a line for each.
 ///
-/// A case gives the server half a second or one. On a busy machine that can be too little for the client itself, so a
-/// case that has failed is run again, alone, up to three times. The interpreter may abort when it ends, after the last
-/// line: therefore it does not end by itself.
+/// A case gives the server half a second or one. On a busy machine that can be too little for the client itself. So a
+/// failed case is run again, alone, up to three times. The interpreter may abort when it ends, after the last line:
+/// therefore it does not end by itself.
 const DRIVER: &str = r#"
 import asyncio, os, sys
 from kosoku import FailureError, run_fuzzingclient
