@@ -21,7 +21,7 @@ enum First {
     End,
 }
 
-// D9 and D5, both DEVIATE. libuv turns data and RST into a clean end, and tells a paused socket without unread bytes
+// D9 and D5, both DEVIATE. In libuv, data and RST become a clean end, and a paused socket without unread bytes is told
 // only at its resume.
 // Reliability B9, D13
 #[test]
