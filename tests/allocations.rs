@@ -442,7 +442,7 @@ fn timers_of_sockets_that_never_come_allocate_nothing() {
     });
 }
 
-/// I11: bytes that pass through a pipe, here back to their own peer.
+/// I11
 #[test]
 fn bytes_through_a_pipe_allocate_nothing() {
     in_own_process(r#"exec "$@""#, || {

@@ -167,7 +167,6 @@ fn of_five_thousand_connects_a_limit_of_100_takes_100() {
     });
 }
 
-// Each limit, with both answers.
 #[test]
 fn each_limit_is_told_by_its_name_and_answered_as_chosen() {
     let unlimited = Limits::unlimited;

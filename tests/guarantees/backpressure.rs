@@ -153,7 +153,7 @@ fn a_reset_that_is_met_at_the_limit_is_told_as_a_reset() {
     }
 }
 
-// I6: what is queued while connecting counts too.
+// I6
 #[test]
 fn the_limit_holds_while_connecting() {
     let mut scene = Scene::new();
@@ -169,7 +169,7 @@ fn the_limit_holds_while_connecting() {
     assert_eq!(scene.world.trace("us"), "error:ERR_QUEUE_LIMIT close:Limit");
 }
 
-// I6: all forms of writing obey the limit.
+// I6
 #[test]
 fn the_limit_holds_for_every_way_to_write() {
     type Write = fn(&mut netloop::Socket<'_>) -> Flow;
@@ -200,7 +200,7 @@ fn the_limit_holds_for_every_way_to_write() {
     }
 }
 
-// C1, C2: the marks, with hysteresis.
+// C1, C2
 #[test]
 fn full_comes_at_the_high_mark_and_drain_at_the_low_mark() {
     let mut scene = Scene::new();

@@ -10,7 +10,7 @@ use crate::support::{
     Arrival, PATIENCE, Peer, Recorder, Scene, Seen, filtered, let_time_pass, spend,
 };
 
-// I7, I9: a turn with a budget makes progress, says that there is more, and forgets no source.
+// I7, I9
 // Elsewhere than with epoll and kqueue a short transfer proves nothing: the loop makes one more call, in one more step.
 #[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
@@ -55,8 +55,7 @@ fn a_turn_with_a_budget_of_steps_resumes_the_last_one() {
     }
 }
 
-// Progress: even no time at all is enough for one. Elsewhere than with epoll and kqueue that one may be a read that finds
-// nothing.
+// Elsewhere than with epoll and kqueue the one step may be a read that finds nothing.
 #[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_turn_with_no_time_at_all_serves_one_source() {

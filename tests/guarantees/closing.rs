@@ -28,7 +28,7 @@ fn on_close_does_not_come_inside_destroy() {
     assert_eq!(scene.world.trace("us"), "connect data:go close:Local");
 }
 
-// A1, DEVIATE: on_close always says why, also for a socket that never had a connection.
+// A1, DEVIATE
 #[test]
 fn on_close_has_a_reason_even_without_a_connection() {
     let mut scene = Scene::new();
@@ -109,7 +109,7 @@ fn the_first_of_several_errors_is_told_right_before_on_close() {
     assert_eq!(error.to_string(), "the first");
 }
 
-// A3: what the standard library calls an error is one too.
+// A3
 #[test]
 fn destroy_with_takes_an_io_error() {
     let mut scene = Scene::new();

@@ -29,7 +29,7 @@ fn nothing_is_told_inside_connect_and_a_refusal_is_told_later() {
     assert_eq!(scene.world.trace("us"), "error:ECONNREFUSED close:Error");
 }
 
-// B1: also what the system refuses at once.
+// B1
 #[test]
 fn an_immediate_error_of_the_system_is_told_later_too() {
     let mut scene = Scene::new();
@@ -212,7 +212,7 @@ fn an_owed_drain_comes_between_on_connect_and_data() {
     assert_eq!(scene.world.trace("us"), "connect drain data:hello");
 }
 
-// B8: the options are in force when on_connect is called.
+// B8
 #[test]
 fn options_are_applied_before_on_connect() {
     let mut scene = Scene::new();

@@ -104,7 +104,7 @@ fn no_address_before_the_connection_and_asking_early_is_safe() {
     assert_eq!(scene.socket(id).local_address(), Some(peer.peer_address()));
 }
 
-// G1: a connection that never came about has no peer, before and after.
+// G1
 #[test]
 fn a_connection_that_could_not_be_made_has_no_peer_address() {
     let mut scene = Scene::new();

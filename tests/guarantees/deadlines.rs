@@ -90,7 +90,6 @@ fn a_connect_that_the_kernel_made_in_time_is_never_etimedout() {
     }
 }
 
-// The same where the news is a failure: it is told as what it is.
 #[test]
 fn a_refusal_that_came_in_time_is_told_as_a_refusal() {
     for budget in budgets() {
@@ -138,7 +137,6 @@ fn await_answers(scene: &mut Scene) {
     behind.recv_timeout(PATIENCE).unwrap();
 }
 
-// The same for lookups, for the delay of an attempt, and for the connect to a name as a whole.
 #[test]
 fn a_lookup_and_an_attempt_that_ended_in_time_are_not_late() {
     for budget in budgets() {
@@ -214,7 +212,6 @@ fn pairs(scene: &mut Scene, options: &SocketOptions, count: usize) -> (Vec<Socke
     pairs.unzip()
 }
 
-// The same for the close timeout, which the peer's end satisfies.
 #[test]
 fn a_close_that_the_peer_answered_in_time_is_graceful() {
     for budget in budgets() {
@@ -241,7 +238,6 @@ fn a_close_that_the_peer_answered_in_time_is_graceful() {
     }
 }
 
-// The same for the idle timeout, also for a socket that writes on.
 #[test]
 fn an_idle_timeout_counts_bytes_that_wait_in_the_kernel() {
     for budget in budgets() {
@@ -295,7 +291,6 @@ fn a_timer_is_told_behind_the_bytes_that_came_before_it() {
     }
 }
 
-// A timer that the handler arms anew when the bytes come counts from then on.
 #[test]
 fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
     let mut scene = Scene::new();
@@ -315,7 +310,6 @@ fn a_timer_that_the_bytes_before_it_put_off_is_not_early() {
     assert_eq!(scene.world.trace("us"), "data:x timer:1");
 }
 
-// One service and no more: a peer that floods does not keep a deadline from coming that its bytes do not move.
 #[test]
 fn a_flood_puts_off_no_timer_by_more_than_one_read() {
     for budget in [Budget::new(), Budget::new().steps(1)] {
@@ -347,7 +341,6 @@ fn a_flood_puts_off_no_timer_by_more_than_one_read() {
     }
 }
 
-// The connect deadline fires although the kernel has news of another kind for every turn.
 #[test]
 fn busy_neighbours_keep_no_deadline_from_coming() {
     let mut scene = Scene::new();
@@ -389,7 +382,6 @@ fn a_deadline_waits_for_the_read_behind_notices() {
     assert!(!scene.world.has("us", "timeout"), "{}", scene.world.brief());
 }
 
-// A paused socket has no news: its deadlines come.
 #[test]
 fn a_paused_socket_times_out_with_bytes_unread() {
     let mut scene = Scene::new();

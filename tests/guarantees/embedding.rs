@@ -333,7 +333,6 @@ fn read_snapshot(peer: &mut Peer) -> Vec<u8> {
     bytes
 }
 
-// A turn asked to wait until a time gone by does not wait.
 #[test]
 fn a_wait_until_the_past_is_no_wait() {
     let mut scene = Scene::new();
@@ -379,7 +378,6 @@ fn a_host_that_rounds_the_timeout_down_does_not_spin() {
     }
 }
 
-// A host that keeps one timer for the loop, and sets it anew only when it must.
 #[test]
 fn a_host_with_one_timer_hears_of_each_nearer_deadline() {
     let mut scene = Scene::new();

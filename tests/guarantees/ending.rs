@@ -211,7 +211,7 @@ fn what_was_gathered_leaves_before_a_destroy() {
     }
 }
 
-// A4: after a destroy the close is ours, whatever its last write meets.
+// A4
 #[test]
 fn a_reset_met_by_the_last_bytes_of_a_destroy_is_not_told() {
     for paused in [false, true] {

@@ -119,7 +119,7 @@ fn without_descriptors_a_server_fails_once_and_does_not_spin() {
     });
 }
 
-// A1: a new episode is told anew.
+// A1
 #[test]
 fn a_server_that_runs_out_of_descriptors_again_says_so_again() {
     in_own_process(FEW_DESCRIPTORS, || {
@@ -217,7 +217,7 @@ fn connections_that_fail_before_their_accept_are_passed_over() {
     });
 }
 
-// A4: not even an endless row of them keeps the others waiting.
+// A4
 #[test]
 fn accepts_that_fail_without_end_do_not_starve_a_socket() {
     // The first connection is let in, and then none.

@@ -173,7 +173,6 @@ fn a_reply_taken_in_part_is_neither_lost_nor_overtaken() {
     assert_same_bytes(&answer, &bytes);
 }
 
-// Every callback gathers its writes, and no caller can tell: they count at once, and keep their order.
 #[test]
 fn writes_of_every_callback_count_at_once_and_arrive_in_order() {
     let mut scene = Scene::new();

@@ -399,7 +399,6 @@ fn what_a_hook_defers_makes_the_turn_not_wait() {
     event_loop.hook(id).remove();
 }
 
-// A turn with a budget is as whole in this respect as one without.
 #[test]
 fn hooks_are_called_once_in_every_turn_whatever_its_budget() {
     let mut event_loop: EventLoop<(u32, u32, u32)> = EventLoop::new().unwrap();

@@ -175,7 +175,7 @@ fn a_small_room_is_told_at_once() {
     }
 }
 
-// I9: a member that speaks for ever keeps no other waiting for ever.
+// I9
 #[test]
 fn a_room_that_never_falls_silent_is_told_what_was_said_so_far() {
     let (mut event_loop, mut room, mut peers) = room(MANY, 10_000);

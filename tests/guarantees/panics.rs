@@ -169,7 +169,7 @@ fn a_panic_in_on_drain_closes_the_socket_with_an_error() {
     );
 }
 
-// I2: the close follows all the same.
+// I2
 #[test]
 fn a_panic_in_on_error_is_followed_by_the_close() {
     assert_only_its_own_socket_goes(

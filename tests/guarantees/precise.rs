@@ -117,7 +117,6 @@ fn idle_timeouts_of_a_precise_loop_are_never_early() {
     }
 }
 
-// An alarm that rings for a deadline that was cancelled ends no wait.
 #[test]
 fn a_cancelled_deadline_does_not_end_a_precise_wait() {
     let mut scene = precise_scene(EventLoopOptions::new().precise(true));

@@ -198,7 +198,7 @@ fn on_end_does_not_come_while_paused_even_if_there_is_no_data() {
     );
 }
 
-// D4: a pause in the callback of the last data holds the end behind it back.
+// D4
 #[test]
 fn a_pause_in_the_last_on_data_holds_the_end_back() {
     let mut scene = Scene::new();

@@ -59,7 +59,7 @@ fn a_replaced_handler_takes_the_socket_over_as_it_is() {
     assert_eq!(scene.world.trace("first"), "connect data:12345");
 }
 
-// I12: nothing of the old handler is left.
+// I12
 #[test]
 fn a_replaced_handler_is_dropped_once() {
     struct Dropping(Rc<Cell<u32>>);

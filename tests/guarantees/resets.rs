@@ -340,7 +340,7 @@ fn a_paused_socket_without_a_peer_keeps_no_loop_busy() {
     }
 }
 
-// C13: a Unix socket has no reset, while connecting as little as later. It lives on.
+// C13
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_cannot_be_reset_and_lives_on() {

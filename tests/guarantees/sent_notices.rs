@@ -80,7 +80,7 @@ fn a_notice_before_a_long_write_does_not_wait_for_its_end() {
     assert_eq!(scene.world.trace("us"), "sent:1");
 }
 
-// C9, A1 DEVIATE: what cannot be sent any more is told before on_close, each once and in order.
+// C9, A1 DEVIATE: each notice once and in order.
 #[test]
 fn what_was_never_sent_is_told_before_on_close() {
     type Ending = fn(&mut Scene, netloop::SocketId, Peer);
@@ -123,7 +123,7 @@ fn what_was_never_sent_is_told_before_on_close() {
     }
 }
 
-// C9: before the connection is there.
+// C9
 #[test]
 fn bytes_for_a_connection_that_fails_are_told_as_unsent() {
     let mut scene = Scene::new();
@@ -177,7 +177,7 @@ fn writing_again_and_again_from_on_sent_does_not_nest() {
     });
 }
 
-// C3: also where a large write, which does not wait for the flush, takes along what the notice is about.
+// C3: a large write does not wait for the flush.
 #[test]
 fn a_notice_comes_when_a_later_large_write_took_its_bytes_along() {
     let mut scene = Scene::new();

@@ -91,7 +91,6 @@ fn a_panic_in_on_connection_costs_only_that_connection() {
     assert_usable(&mut scene, &mut bystander);
 }
 
-// The closure of `listen`, whose panic is the same.
 #[test]
 fn a_panic_in_an_accepting_closure_costs_that_connection() {
     let mut scene = Scene::new();
@@ -157,7 +156,7 @@ fn a_panic_in_on_close_of_a_server_is_the_end_of_it() {
     assert_eq!(*told.borrow(), ["close"]);
 }
 
-// I2 and H6: the server waits for a socket whose last callback panics.
+// I2, H6
 #[test]
 fn a_panic_in_the_last_on_close_lets_a_closing_server_end() {
     let mut scene = Scene::new();

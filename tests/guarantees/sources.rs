@@ -69,7 +69,7 @@ fn a_handler_that_does_nothing_is_called_again() {
     assert_eq!(stage.count("a readable"), 102);
 }
 
-// I1: no call that the program makes calls a handler.
+// I1
 #[test]
 fn no_callback_comes_within_a_call() {
     let mut stage = Stage::new();
@@ -94,7 +94,6 @@ fn no_callback_comes_within_a_call() {
     assert_eq!(stage.notes, ["a readable", "a close"]);
 }
 
-// The bytes that a source writes to sockets leave in the same turn.
 #[test]
 fn a_datagram_reaches_the_sockets_in_the_same_turn() {
     use std::io::Read;
@@ -128,7 +127,7 @@ fn a_datagram_reaches_the_sockets_in_the_same_turn() {
     assert_eq!(&buffer[..4], b"news");
 }
 
-// A source keeps `run` going as a socket does (udp_ref).
+// udp_ref
 #[test]
 fn a_released_source_does_not_keep_the_loop() {
     let mut stage = Stage::new();

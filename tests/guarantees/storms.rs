@@ -150,7 +150,7 @@ fn nine_thousand_resets_at_once_keep_to_the_budget() {
     });
 }
 
-// F5, for sockets that the program closes.
+// F5
 #[test]
 fn nine_thousand_closes_at_once_keep_to_the_budget() {
     in_own_process(MANY_DESCRIPTORS, || {

@@ -312,7 +312,7 @@ fn defer_for_ever(count: Arc<AtomicU32>) -> impl FnOnce(&mut netloop::EventLoop<
     move |event_loop| event_loop.defer(move |cx| again(cx, count))
 }
 
-// Row 4.1: a kind of work that always fills the budget starves no other.
+// Row 4.1
 #[test]
 fn every_kind_of_work_makes_a_step_within_eight_turns() {
     let budget = Budget::new();
@@ -381,7 +381,6 @@ fn every_kind_of_work_makes_a_step_within_eight_turns() {
     }
 }
 
-// A turn without a limit is the same after one with a limit: nothing is left behind.
 #[test]
 fn a_turn_without_a_limit_finishes_what_a_budget_left() {
     let mut scene = Scene::new();

@@ -305,7 +305,6 @@ fn the_kernel_drops_what_its_receive_buffer_cannot_hold() {
     assert_eq!(pair.server.shared.len(), 5);
 }
 
-// Discovery: a group across machines, and the broadcast address.
 #[test]
 fn groups_and_broadcasts_reach_the_machines_that_listen() {
     let mut simulation = Simulation::new(1, Options::new()).unwrap();

@@ -301,7 +301,6 @@ fn a_long_answer_behind_our_end_is_never_cut() {
     assert!(*lived > Duration::from_secs(1_000));
 }
 
-/// Random limits, and a peer of each kind: no good peer is closed, and every bad one is.
 #[test]
 fn random_limits_close_every_bad_peer_and_no_good_one() {
     let calm = |options: &mut Options| {

@@ -313,7 +313,6 @@ fn proxied_clients_keep_their_own_places_under_any_seed() {
     );
 }
 
-/// A connection that says nothing is gone at its deadline, to the tick.
 #[test]
 fn a_header_that_never_comes_has_its_time_and_no_more() {
     let mut simulation = Simulation::new(1, Options::new()).unwrap();

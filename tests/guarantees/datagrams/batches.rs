@@ -11,7 +11,7 @@ fn batched() -> DatagramOptions {
     DatagramOptions::new().in_batches(true)
 }
 
-// udp_mmsg: forty datagrams arrive exactly once, each whole.
+// udp_mmsg
 #[test]
 fn a_burst_arrives_exactly_once_and_whole() {
     let mut stage = Stage::new();
@@ -238,7 +238,7 @@ fn a_batch_that_is_cut_is_told_as_truncated() {
     assert_eq!(stage.notes[2..], expected);
 }
 
-// The simulated network has no batches, and every datagram still arrives.
+// The simulated network has no batches.
 #[cfg(feature = "simulation")]
 #[test]
 fn a_simulated_socket_sends_its_batches_one_by_one() {

@@ -145,7 +145,7 @@ fn datagrams_of_a_blocked_address_come_to_no_handler() {
     assert_eq!(stage.socket(id).received_datagrams(), 1);
 }
 
-// The datagram that has arrived counts before its absence is told (I8).
+// I8
 #[test]
 fn a_timer_comes_behind_the_datagram_that_has_arrived() {
     let mut stage = Stage::new();

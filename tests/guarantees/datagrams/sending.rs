@@ -266,7 +266,7 @@ mod full_kernels {
         }
     }
 
-    // udp_ref3: what is queued keeps the loop going until it is sent.
+    // udp_ref3
     #[test]
     fn a_released_socket_with_a_queue_keeps_the_loop() {
         let faults = Faults {

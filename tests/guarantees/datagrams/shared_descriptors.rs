@@ -26,7 +26,7 @@ fn a_lent_descriptor_is_of_the_socket() {
     assert_eq!(error.code(), Error::NO_DESCRIPTOR);
 }
 
-// Another holder clears O_NONBLOCK: neither a receive nor a send of the loop waits.
+// Another holder clears O_NONBLOCK.
 #[test]
 fn a_duplicate_in_blocking_mode_does_not_block_the_loop() {
     let mut stage = Stage::new();

@@ -32,7 +32,7 @@ fn a_reset_that_comes_within_a_pause_is_no_truncation() {
     );
 }
 
-// I5: of the batches of one write, some have left when the next one fails.
+// I5
 #[test]
 fn batches_that_left_before_a_failed_one_are_not_lost() {
     const BYTES: usize = 600_000;

@@ -83,7 +83,7 @@ fn counted() -> (Counted, Life, std::os::unix::net::UnixDatagram) {
     (source, life, peer)
 }
 
-// The close gives both back, and both can join the loop again at once.
+// Both can join the loop again at once.
 #[test]
 fn on_close_gives_the_source_and_its_handler_back() {
     let mut stage = Stage::new();
@@ -250,7 +250,7 @@ fn dropping_the_loop_deregisters_and_drops_its_sources() {
     drop(duplicate);
 }
 
-// calloop invalid_token, reuse: a dead id reaches no later source of its slot.
+// calloop invalid_token, reuse
 #[test]
 fn a_dead_id_reaches_no_source() {
     let mut stage = Stage::new();
@@ -293,7 +293,7 @@ impl Stage {
     }
 }
 
-// D3: as a socket, a source whose handler panics is closed in the next turn, and no other is.
+// D3: in the next turn, as a socket.
 #[test]
 fn a_panic_closes_its_own_source_and_no_other() {
     for place in ["readable", "writable", "timer"] {
@@ -372,7 +372,7 @@ fn a_descriptor_that_is_in_the_loop_already_is_refused() {
     assert_eq!(stage.count("second close"), 0);
 }
 
-// poll_bad_fdtype; calloop insert_bad_source: nothing is left of a source that the kernel refuses.
+// poll_bad_fdtype; calloop insert_bad_source: nothing is left of the source.
 #[cfg(all(target_os = "linux", not(mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_file_that_the_kernel_cannot_poll_is_refused() {

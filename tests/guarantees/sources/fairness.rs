@@ -118,7 +118,6 @@ fn a_source_that_is_always_ready_starves_no_other() {
     }
 }
 
-// With a budget that cuts every turn, two busy sources have the same share.
 #[test]
 fn busy_sources_share_a_small_budget() {
     let mut stage = Stage::new();
@@ -138,7 +137,6 @@ fn busy_sources_share_a_small_budget() {
     assert!(stage.notes.windows(2).all(|pair| pair[0] != pair[1]));
 }
 
-// Idle timers and sockets beside a busy source keep their times.
 #[test]
 fn a_busy_source_does_not_hold_timers_back() {
     let mut stage = Stage::new();
@@ -157,7 +155,6 @@ fn a_busy_source_does_not_hold_timers_back() {
     assert!(stage.has("timer") && stage.has("busy close"));
 }
 
-// As for sockets: a deadline of the program does not count before the news that came in time.
 #[test]
 fn a_datagram_that_came_in_time_is_read_before_the_timer() {
     for busy in 0..8 {

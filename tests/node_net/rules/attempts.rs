@@ -196,7 +196,7 @@ fn destroying_when_an_attempt_is_slow_leaves_only_the_close() {
     assert_no_attempt_is_left(&mut scene, hole);
 }
 
-/// I9: one error, with all of them.
+/// I9.
 #[test]
 fn one_error_lists_all_failed_attempts_in_order() {
     let mut scene = Scene::new();
@@ -215,7 +215,7 @@ fn one_error_lists_all_failed_attempts_in_order() {
     assert_eq!(each, expected);
 }
 
-/// I10: the idle timeout goes on through lookup and attempts, and ends nothing by itself.
+/// I10: it ends nothing by itself.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_idle_timeout_goes_on_through_all_attempts() {
@@ -257,7 +257,7 @@ fn an_earlier_attempt_goes_on_and_may_still_be_the_one() {
     drop(second);
 }
 
-/// I8: the others are closed.
+/// I8.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_attempts_that_lose_are_given_up() {
@@ -274,7 +274,7 @@ fn the_attempts_that_lose_are_given_up() {
     assert_no_attempt_is_left(&mut scene, hole);
 }
 
-/// I6: the descriptors of the attempts that lost are closed as soon as one has won.
+/// I6.
 #[cfg(target_os = "linux")]
 #[test]
 fn attempts_that_lost_keep_no_descriptor() {

@@ -81,7 +81,7 @@ fn a_failing_lookup_tells_itself_then_the_error_then_the_close() {
     );
 }
 
-/// B3: an answer without an address is none.
+/// B3.
 #[test]
 fn a_name_without_an_address_is_not_found() {
     let mut scene = Scene::new();
@@ -96,7 +96,7 @@ fn a_name_without_an_address_is_not_found() {
     assert_eq!(error.syscall(), Some(Syscall::Lookup));
 }
 
-/// B4: a name with one address is as plain as the address.
+/// B4.
 #[test]
 fn a_refused_name_of_one_address_names_the_address() {
     let mut scene = Scene::new();
@@ -167,7 +167,7 @@ fn a_reset_during_the_lookup_follows_the_queued_bytes() {
     assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
 }
 
-/// B7: all of it is legal while the name is looked up, and takes effect with the connection.
+/// B7.
 #[cfg(not(windows))]
 #[test]
 fn settings_made_during_the_lookup_hold_on_the_connection() {
@@ -250,7 +250,7 @@ fn connecting_anew_from_on_close_begins_from_nothing() {
     assert_eq!(scene.socket(first).state(), State::Closed);
 }
 
-/// The lookup, and every attempt: pains 6 and 7.
+/// Pains 6 and 7.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_connect_deadline_is_over_lookup_and_attempts() {
