@@ -12,16 +12,15 @@ use super::socket::Socket;
 impl Socket<'_> {
     /// Returns the socket's descriptor, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Reading, writing or blocking mode contradicts the state that the loop
-    /// keeps. Returns `None` for a socket that is closed, that has not yet chosen an address of its name, or that is
-    /// simulated. A connect to an address is made after its `on_connection_attempt` has returned. So an option that is
-    /// set there, or right after the call of `connect`, is set before the first packet leaves.
+    /// The descriptor still belongs to the loop. Reading from it, writing to it or making it block contradicts the
+    /// state that the loop keeps. Returns `None` for a socket that is closed, that has not yet chosen an address of its
+    /// name, or that is simulated. A connect to an address is made after its `on_connection_attempt` has returned. So
+    /// an option that is set there, or right after the call of `connect`, is set before the first packet leaves.
     ///
     /// The loop notes that the descriptor may be duplicated, so this method borrows the view mutably. From then on,
     /// each read costs one more system call (`fcntl(2)`), because another holder may make the socket block. The close
-    /// costs up to three more (`epoll_ctl(2)`, `getsockopt(2)`, `shutdown(2)`). It turns off a non-zero SO_LINGER,
+    /// costs up to three more (`epoll_ctl(2)`, `getsockopt(2)`, `shutdown(2)`). It also turns off a non-zero SO_LINGER,
     /// which would make the loop wait.
-    /// off, because the system would otherwise make the loop wait.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -52,7 +51,8 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
@@ -62,10 +62,11 @@ impl Socket<'_> {
 impl Server<'_> {
     /// Returns the descriptor that the server listens with, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Accepting or blocking mode contradicts the state that the loop keeps.
-    /// Returns `None` for a server that does not listen, and in a simulation. The loop notes that the descriptor may be
-    /// duplicated, so this method borrows the view mutably. From then on, each accept costs one more system call, and
-    /// for a TCP connection two. They undo blocking mode and SO_LINGER of another holder of the socket.
+    /// The descriptor still belongs to the loop. Accepting from it or making it block contradicts the state that the
+    /// loop keeps. Returns `None` for a server that does not listen, and in a simulation. The loop notes that the
+    /// descriptor may be duplicated, so this method borrows the view mutably. From then on, each accept costs one more
+    /// system call, and for a TCP connection two. These calls undo what another holder of the socket may have set:
+    /// blocking mode, and SO_LINGER.
     #[doc(alias = "fd")]
     #[doc(alias = "as_fd")]
     pub fn descriptor(&mut self) -> Option<BorrowedFd<'_>> {
@@ -81,7 +82,8 @@ impl Server<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         let duplicate = duplicate(self.descriptor())?;
         self.net.leave_path(self.id);
@@ -93,10 +95,10 @@ impl Server<'_> {
 impl DatagramSocket<'_> {
     /// Returns the descriptor of the UDP socket, for options that this crate has no method for.
     ///
-    /// The descriptor still belongs to the loop. Receiving or blocking mode contradicts the state that the loop keeps.
-    /// Returns `None` for a socket that is closed or not bound yet, and in a simulation. The loop notes that the
-    /// descriptor may be duplicated, so this method borrows the view mutably. From then on, each receive, send or batch
-    /// costs one more system call (`fcntl(2)`): another holder may make the socket block.
+    /// The descriptor still belongs to the loop. Receiving from it or making it block contradicts the state that the
+    /// loop keeps. Returns `None` for a socket that is closed or not bound yet, and in a simulation. The loop notes
+    /// that the descriptor may be duplicated, so this method borrows the view mutably. From then on, each receive, send
+    /// or batch costs one more system call (`fcntl(2)`): another holder may make the socket block.
     ///
     /// ```
     /// use netloop::DatagramSocket;
@@ -115,11 +117,13 @@ impl DatagramSocket<'_> {
         self.net_mut().lend_datagrams(id)
     }
 
-    /// Returns a duplicate of the [`descriptor`](Self::descriptor), for the caller to own. It keeps the address taken.
+    /// Returns a duplicate of the [`descriptor`](Self::descriptor), which the caller owns. The address stays taken
+    /// until the duplicate is closed too.
     ///
     /// # Errors
     ///
-    /// ERR_NO_DESCRIPTOR without a [`descriptor`](Self::descriptor). Otherwise the error of `fcntl(2)`, such as EMFILE.
+    /// ERR_NO_DESCRIPTOR if [`descriptor`](Self::descriptor) returns `None`. Otherwise the error of `fcntl(2)`, such as
+    /// EMFILE.
     pub fn try_clone_descriptor(&mut self) -> Result<OwnedFd> {
         duplicate(self.descriptor())
     }
