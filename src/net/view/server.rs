@@ -201,10 +201,10 @@ impl Server<'_> {
     }
 
     /// Returns the sockets that the server accepted and that are not gone, in no particular order. A socket whose
-    /// [filters](crate::Filter) are not ready is left out: the server is told of it later. The iterator owns the ids of
-    /// the time of the call, so the loop body may write to the sockets and close them. The call looks at every socket
-    /// of the loop, and allocates 8 bytes for each of the server. A program that needs the sockets for every message
-    /// should keep its own list.
+    /// [filters](crate::Filter) are not ready is left out: the server is told of it later. The iterator owns its ids,
+    /// which are those at the time of the call. So the loop body may write to the sockets and close them. The call
+    /// looks at every socket of the loop, and allocates 8 bytes for each of the server. A program that needs the
+    /// sockets for every message should keep its own list.
     ///
     /// ```no_run
     /// # use netloop::{EventLoop, ServerId};
@@ -279,7 +279,8 @@ impl Server<'_> {
         self.listener().and_then(Listener::max_connections)
     }
 
-    /// Sets the largest number of connections at once; `None` leaves the loop's limit, 0 closes every new connection.
+    /// Sets the largest number of connections that the server holds at once. `None` leaves only the limit of the loop;
+    /// with 0, the server closes every new connection.
     ///
     /// ```
     /// # use netloop::{Context, EventLoop, SocketHandler};

@@ -98,8 +98,8 @@ impl<'a> Sockets<'a> {
 
     /// Returns the ids of all sockets but UDP sockets, in no particular order. They include accepted sockets whose
     /// [filters](crate::Filter) are not ready, which their server was not told of. Bytes that are written to such a
-    /// socket leave before those of its handler. The iterator owns the ids of the time of the call, so the loop body
-    /// may write to the sockets and close them. The call allocates 8 bytes for each socket.
+    /// socket leave before those of its handler. The iterator owns its ids, which are those at the time of the call. So
+    /// the loop body may write to the sockets and close them. The call allocates 8 bytes for each socket.
     ///
     /// ```no_run
     /// # let mut event_loop: netloop::EventLoop = netloop::EventLoop::new().unwrap();

@@ -13,8 +13,8 @@ use crate::net::values::{Interest, SourceId};
 /// [`on_close`](crate::SourceHandler::on_close) or [`detach_source`](crate::EventLoop::detach_source) returns it.
 ///
 /// A view of a source that is gone is harmless: getters answer as for a closed one, and other methods do nothing.
-/// `{:?}` shows the source as it is: `Source { id: 2v1, interest: Interest(READABLE), is_held: true, is_closed: false
-/// }`.
+/// `{:?}` shows the source as it is:
+/// `Source { id: 2v1, interest: Interest(READABLE), is_held: true, is_closed: false }`.
 ///
 /// ```
 /// use mio::net::UdpSocket;

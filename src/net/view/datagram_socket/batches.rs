@@ -39,7 +39,8 @@ impl DatagramSocket<'_> {
     /// Returns the packet info of the datagram that the handler was given last. Every field is `None` where the system
     /// does not tell, without `in_batches`, and in a simulation.
     ///
-    /// A peer ignores answers from other addresses, so a server bound to all of them answers from the one asked:
+    /// A server that is bound to all addresses of a machine answers from the address that was asked, because the peer
+    /// ignores an answer from another one:
     ///
     /// ```
     /// use std::net::SocketAddr;

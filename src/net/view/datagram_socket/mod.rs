@@ -224,7 +224,7 @@ impl DatagramSocket<'_> {
 
     /// Takes the socket out of the loop, for which it is closed from now on. Queued datagrams are lost. The standard
     /// library, another loop or another process can use the socket, which is still non-blocking. Returns `None` if the
-    /// socket is not bound yet, closed, or in batches, in a simulation, and in a [forked
+    /// socket is not bound yet, is closed, or sends in batches. Also returns `None` in a simulation, and in a [forked
     /// child](crate::EventLoop#forks).
     #[must_use = "dropping the socket closes it"]
     pub fn detach(&mut self) -> Option<std::net::UdpSocket> {

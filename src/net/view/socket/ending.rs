@@ -149,7 +149,8 @@ impl Socket<'_> {
     ///
     /// # Errors
     ///
-    /// ERR_INVALID_HANDLE_TYPE if the socket is not TCP, and it lives on. Otherwise the error of `setsockopt(2)`.
+    /// ERR_INVALID_HANDLE_TYPE if the socket is not TCP: it has no reset, and lives on. Otherwise the error of
+    /// `setsockopt(2)`.
     #[doc(alias = "resetAndDestroy")]
     pub fn reset(&mut self) -> Result<()> {
         let reset = self.net.begin_close(self.id, Connection::reset);

@@ -97,8 +97,9 @@ impl Socket<'_> {
         self.filter::<ProxyFilter>()?.header()
     }
 
-    /// Returns the address of the proxy that sent the [header](Self::proxy_header). The client's, if the header has it,
-    /// is the [`peer_address`](Self::peer_address). `None` without a header, and for a proxy at a Unix socket.
+    /// Returns the address of the proxy that sent the [header](Self::proxy_header). If the header has the client's
+    /// address, [`peer_address`](Self::peer_address) returns that one. `None` without a header, and for a proxy at a
+    /// Unix socket.
     pub fn proxy_address(&self) -> Option<SocketAddr> {
         self.filter::<ProxyFilter>()?.proxy()
     }

@@ -155,8 +155,8 @@ impl Socket<'_> {
     ///
     /// The time counts from this call. `on_timeout` comes once, and again only after the next byte, the peer's end or a
     /// further call. A queued write that the peer does not take is no activity. As in Node, a byte counts from the
-    /// beginning of its turn, and a write at the end of a long callback from before it. Like a byte, a call also puts
-    /// off the [close timeout](crate::Limits::close_timeout) and the [half-open
+    /// clock reading at the beginning of its turn. So a write at the end of a long callback counts from before the
+    /// callback. Like a byte, a call also puts off the [close timeout](crate::Limits::close_timeout) and the [half-open
     /// timeout](crate::Limits::half_open_timeout), but not the [linger timeout](crate::Limits::linger_timeout) or a
     /// [deadline](Self::set_deadline).
     ///
@@ -282,13 +282,15 @@ impl Socket<'_> {
         self.settings().is_some_and(|it| it.allow_half_open)
     }
 
-    /// Returns the [`high_water_mark`](crate::SocketOptions::high_water_mark): the queue at which writes answer `Full`.
+    /// Returns the high watermark in bytes: a write answers [`Flow::Full`](crate::Flow::Full) if at least so many are
+    /// queued ([`high_water_mark`](crate::SocketOptions::high_water_mark)).
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(&self) -> usize {
         self.settings().map_or(0, |it| it.high_water_mark)
     }
 
-    /// Returns the [`low_water_mark`](crate::SocketOptions::low_water_mark): the queue at which `on_drain` comes.
+    /// Returns the low watermark in bytes: `on_drain` comes when the queue has shrunk to it
+    /// ([`low_water_mark`](crate::SocketOptions::low_water_mark)).
     pub fn low_water_mark(&self) -> usize {
         self.settings()
             .map_or(0, |it| it.low_water_mark.min(it.high_water_mark))

@@ -66,7 +66,8 @@ impl Socket<'_> {
         self.net.write_formatted(self.id, arguments)
     }
 
-    /// Sends `bytes` without copying what the kernel does not take at once. Copies short bytes, which costs less.
+    /// Sends `bytes` without copying them: the part that the kernel does not take at once is kept as it is. A short
+    /// write is copied instead, which costs less.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
