@@ -129,6 +129,7 @@ impl IntoEndpoint for Endpoint {
     }
 }
 
+/// Makes the endpoint from a reference to any of the forms, by cloning the form.
 impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
     fn into_endpoint(self) -> Result<Endpoint> {
         self.clone().into_endpoint()
@@ -257,7 +258,7 @@ fn path_endpoint(path: PathBuf) -> Result<Endpoint> {
     Err(invalid(problem))
 }
 
-/// Refuses a name that no resolver could know. An IPv6 address with a named zone is a name.
+/// Refuses a name that no resolver could know. `host` has no brackets. An IPv6 address with a named zone is a name.
 fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     if let Some(address) = literal_address(host, port) {
         return Ok(Endpoint::Socket(address));

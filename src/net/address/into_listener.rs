@@ -55,6 +55,7 @@ impl<E: IntoEndpoint> IntoListener for E {
     }
 }
 
+/// Adopts a socket that exists already.
 impl IntoListener for StdListener {
     fn into_listener(self) -> Result<ListenOn> {
         Ok(ListenOn::Adopted(self))

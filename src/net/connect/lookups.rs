@@ -15,7 +15,8 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
-/// The age at which a lookup may hang: most name servers answer sooner. The next source may then start another.
+/// The age from which on a lookup may hang: most name servers answer sooner. The next source that asks may then start
+/// another, and all sources of the name wait for both.
 const SLOW: Duration = Duration::from_millis(100);
 
 struct PendingLookup {
@@ -59,8 +60,10 @@ pub(crate) struct PendingLookups {
 pub(crate) struct LookupCounts {
     /// Includes the lookups that were given up before a resolver was asked.
     pub(crate) started: u64,
-    /// Too many lookups waited for a thread. Second lookups of slow names do not count: their sources have the first.
+    /// The lookups that were not started, because too many waited for a thread. A refused second lookup of a slow name
+    /// does not count: its sources still have the first.
     pub(crate) refused: u64,
+    /// Counts the sources that waited until their timeout, not the lookups.
     pub(crate) timed_out: u64,
 }
 
@@ -200,7 +203,7 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // No such departure shows that the newest lookup hangs, so the age of that lookup decides.
+            // Such a departure does not show that the newest lookup hangs, so the age of that lookup decides.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);

@@ -12,7 +12,7 @@ use crate::net::values::{Family, SocketOptions};
 
 use super::resolver::{Resolver, SharedResolver};
 
-/// As in Node: with a shorter delay, all addresses would be tried almost at once.
+/// The shortest delay, as in Node: with a shorter one, all addresses would be tried almost at once.
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 /// The options of a connect, and of the socket that it makes.
@@ -181,6 +181,7 @@ impl Default for ConnectOptions {
     }
 }
 
+/// Makes options with every default, except that the socket gets `options`.
 impl From<SocketOptions> for ConnectOptions {
     fn from(options: SocketOptions) -> Self {
         Self::new().socket(options)

@@ -1,7 +1,7 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
 //! The number identifies an error, because no [`io::ErrorKind`] exists for those that matter most to `accept` (EMFILE,
-//! ENFILE, ENOBUFS), and EACCES and EPERM share one. The kind serves where the number has no row.
+//! ENFILE, ENOBUFS), and EACCES and EPERM share one. The kind serves where there is no number, or no row for it.
 
 use std::io::{self, ErrorKind};
 
@@ -14,7 +14,8 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that identifies this row and no other. `None` for EPERM, because EACCES has the same kind.
+    /// The kind that identifies this row and no other. `None` if there is no such kind, and for EPERM, whose kind
+    /// identifies EACCES.
     kind: Option<ErrorKind>,
 }
 

@@ -277,7 +277,8 @@ impl StdError for Error {
     }
 }
 
-/// An [`Error`] of this crate inside of the [`io::Error`] is returned unchanged; others have no call and no endpoint.
+/// Wraps an error of the standard library, without a call or an endpoint. If the [`io::Error`] contains an [`Error`] of
+/// this crate, returns that one unchanged.
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
         match source.downcast::<Self>() {

@@ -39,7 +39,8 @@ pub(crate) enum SocketEvent {
     Ended,
     /// The idle timeout has passed without a byte in either direction.
     TimedOut,
-    /// The socket fails after its handler was told, unless the handler ends it, closes it or changes the deadline.
+    /// The socket fails after its handler was told, unless the handler ends this side, closes the socket or changes the
+    /// deadline.
     DeadlineReached,
 }
 

@@ -222,7 +222,8 @@ impl Limits {
         self
     }
 
-    /// Limits the queued bytes of all sockets of a loop (not of a server), UDP sockets included. Default: 256 MiB.
+    /// Limits the queued bytes of all sockets of a loop together, UDP sockets included. Default: 256 MiB. A server has
+    /// no such limit of its own.
     ///
     /// [`EventLoop::on_pressure`](crate::EventLoop::on_pressure) tells when nine tenths are reached. Before a write
     /// passes the limit, the loop closes sockets with [`CloseReason::Limit`](crate::CloseReason::Limit) until there is
@@ -267,15 +268,15 @@ impl Limits {
     ///
     /// The time counts from the first byte that has to wait, and begins anew with each byte that the kernel takes.
     /// Bytes that the peer sends do not put the timeout off, and a [pause](crate::Socket::pause) does not stop it.
-    /// Bytes that a [cork](crate::Socket::cork) holds back, or that wait for the connection, do not count.
+    /// Bytes that a [cork](crate::Socket::cork) holds back, or that wait for the connection to open, do not count.
     pub fn write_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.write_stall_timeout = timeout.into();
         self
     }
 
     /// Sets the rate at which a peer has to send while its socket [expects bytes](crate::Socket::expect_bytes). Only
-    /// the program knows when a message is under way. The time of a pause does not count. Default: `None`; with
-    /// `internet()` 240 bytes a second after 5 s.
+    /// the program knows when a message is under way, so it says when the rate counts. The time of a pause does not
+    /// count. Default: `None`; with `internet()` 240 bytes a second after 5 s.
     pub fn min_receive_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.socket.min_receive_rate = rate.into();
         self
@@ -297,7 +298,7 @@ impl Limits {
     /// Limits the whole time from this side's FIN to the peer's FIN. No byte extends the time. Default: `None`; with
     /// `internet()` 10 s. The time does not run while the socket is paused. Like the [close
     /// timeout](Self::close_timeout), this one closes the socket without an error. A peer that goes on sending puts off
-    /// only the close timeout. So a program that then receives a long answer must not set this limit.
+    /// only the close timeout. So a program that ends its side and then receives a long answer must not set this limit.
     pub fn linger_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.socket.linger_timeout = timeout.into();
         self
@@ -325,7 +326,8 @@ impl Limits {
     /// its own.
     ///
     /// A lookup that hangs keeps its thread. Once the sockets that waited for it have timed out or closed, the loop
-    /// replaces the thread, which ends after its lookup unless needed again. At most four times `threads` are stuck.
+    /// replaces the thread, which ends after its lookup unless needed again. At most four times `threads` stuck threads
+    /// remain: 16 by default.
     pub fn lookup_threads(mut self, threads: usize) -> Self {
         self.lookup_threads = threads.max(1);
         self

@@ -152,19 +152,20 @@ impl SocketOptions {
     /// [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
-    /// the peer's bytes nor its end. It runs in two cases in which only the peer causes the delay: bytes are queued and
-    /// none are unread, or the program has called `destroy_soon`. If queued bytes are lost, a TCP peer gets a RST. With
-    /// `None` the socket waits for ever, as in Node. A peer that vanishes then costs a descriptor for ever.
+    /// the peer's bytes nor its end. During a pause it still runs in two cases, in which only the peer causes the
+    /// delay: bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost,
+    /// a TCP peer gets a RST. With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a
+    /// descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = Some(timeout.into());
         self
     }
 
     /// Sets the unread timeout. If the connection of a paused socket fails, the socket keeps its received bytes for
-    /// this time, so that [`resume`](crate::Socket::resume) can still deliver them. Default: 60 s. After this time from
-    /// the failure, `on_error` and `on_close` come, and the bytes are lost. With `None` the failure costs a descriptor
-    /// until the program resumes or destroys the socket. [`Socket::is_peer_gone`](crate::Socket::is_peer_gone) tells of
-    /// such a failure.
+    /// this time, so that [`resume`](crate::Socket::resume) can still deliver them. Default: 60 s. If the socket is
+    /// still paused this long after the failure, `on_error` and `on_close` come, and the bytes are lost. With `None`
+    /// the socket waits for ever, and the failure costs a descriptor until the program resumes or destroys it.
+    /// [`Socket::is_peer_gone`](crate::Socket::is_peer_gone) tells of such a failure.
     pub fn unread_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.unread_timeout = timeout.into();
         self

@@ -42,7 +42,8 @@ pub enum Flow {
     /// [`on_drain`](crate::SocketHandler::on_drain) reports when to write again. Writes before that are accepted too,
     /// up to [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes).
     Full,
-    /// The bytes were refused, because this side has ended. The queued bytes are still sent, and the close is the same.
+    /// The bytes were refused, because this side has ended, for instance by [`Socket::end`](crate::Socket::end). The
+    /// queued bytes are still sent, and the refusal does not change the close.
     Ended,
     /// The bytes were refused: the socket is closed or gone, or its connection has failed. If this very write has
     /// failed, the kernel may have taken a part of its bytes.
@@ -123,6 +124,7 @@ pub enum State {
 }
 
 impl std::fmt::Display for State {
+    /// Writes Node's spelling of the state.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Opening => "opening",
