@@ -75,9 +75,9 @@ pub trait DatagramHandler<S = ()> {
         let _ = (cx, from, data);
     }
 
-    /// The queue is empty again, after a send was answered [`Full`](crate::DatagramFlow::Full), or a full queue dropped
-    /// a datagram. A send that the [block list](crate::DatagramOptions::send_block_list) or the system refused causes
-    /// no call.
+    /// The queue is empty again, after a send was answered [`Full`](crate::DatagramFlow::Full), or after a limit on
+    /// queued bytes dropped a datagram. A send that the [block list](crate::DatagramOptions::send_block_list) or the
+    /// system refused causes no call.
     fn on_drain(&mut self, cx: &mut DatagramContext<'_, S>) {
         let _ = cx;
     }

@@ -211,7 +211,8 @@ pub struct OverLimit {
     /// The address that the peers connected to. `None` on Unix sockets, and for a server that listens on all addresses.
     /// To ask the kernel would cost a system call for each refused connection.
     pub local_address: Option<SocketAddr>,
-    /// The peer's address of the last one; `None` on Unix sockets, unless a [filter](crate::Filter) has reported one.
+    /// The peer's address of the last of these connections; `None` on Unix sockets, unless a [filter](crate::Filter)
+    /// has reported one.
     pub peer_address: Option<SocketAddr>,
 }
 

@@ -96,7 +96,7 @@ pub trait SocketHandler<S = ()> {
     /// is left out. Does not come if no lookup is needed. A handler that closes its socket here forbids the attempts:
     /// no server sees a connection, as in Node. A close in
     /// [`on_connection_attempt_failed`](Self::on_connection_attempt_failed) or
-    /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow) forbids the next one.
+    /// [`on_connection_attempt_slow`](Self::on_connection_attempt_slow) forbids the next attempt.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -144,7 +144,7 @@ pub trait SocketHandler<S = ()> {
 
     /// An address has not answered within [`attempt_delay`](crate::ConnectOptions::attempt_delay), so the next address
     /// is tried in parallel. Node gives the slow attempt up (`connectionAttemptTimeout`); here it goes on, and may
-    /// still win.
+    /// still become the connection.
     #[doc(alias = "connectionAttemptTimeout")]
     fn on_connection_attempt_slow(&mut self, cx: &mut Context<'_, S>, address: SocketAddr) {
         let _ = (cx, address);
@@ -241,8 +241,9 @@ pub trait SocketHandler<S = ()> {
     /// The peer has ended, and everything that it sent was delivered. This side may still write here. When this method
     /// returns, the loop ends this side too, unless [`allow_half_open`](crate::SocketOptions::allow_half_open) is set.
     /// While the socket is paused, this comes only if no byte is unread, and this side has ended or failed. A reset is
-    /// no end. If a peer resets after its end, and the system tells of both (Linux), `on_error` and `on_close` follow,
-    /// and writes in `on_end` answer [`Flow::Closed`](crate::Flow::Closed).
+    /// no end, but a peer that has ended may answer a later write with a reset. Where the system tells of both (Linux),
+    /// `on_end` comes after the last byte, then `on_error` and `on_close`. Writes in such an `on_end` answer
+    /// [`Flow::Closed`](crate::Flow::Closed).
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -307,10 +308,9 @@ pub trait SocketHandler<S = ()> {
     /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
     ///
     /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`], unless the
-    /// handler has closed it. The socket goes on if the handler has ended this side, or has set another deadline or
-    /// lifted this one. After the end, the [`close_timeout`](crate::SocketOptions::close_timeout) and the
-    /// [`linger_timeout`](crate::Limits::linger_timeout) limit the rest. An answer without an end leaves, and a RST
-    /// follows at once: a TCP peer may lose the answer.
+    /// handler has ended this side, closed the socket, set another deadline or lifted this one. After an end, the
+    /// [`close_timeout`](crate::SocketOptions::close_timeout) and the [`linger_timeout`](crate::Limits::linger_timeout)
+    /// limit the rest. An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
     ///
     /// Comes only while the connection is open and this side has not ended. Otherwise the socket fails without this
     /// call. So a deadline that is set together with a last answer is final.
@@ -453,7 +453,8 @@ pub trait SocketHandler<S = ()> {
         let _ = (cx, reason);
     }
 
-    /// Puts the handler into a box, for code that treats handlers of several types alike. A boxed one stays as it is.
+    /// Puts the handler into a box, for code that treats handlers of several types alike. A handler that is in a box
+    /// already is not boxed twice.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};

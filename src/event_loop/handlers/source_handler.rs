@@ -19,8 +19,8 @@ use crate::net::{Interest, SourceId};
 /// The loop calls a method again and again, as long as the source is ready for a direction that it
 /// [wants](SourceContext::want). So a method may do one read and return; the rest comes in its turn, after the others.
 /// A method that has got `WouldBlock` says so, and is called when the kernel reports the source anew.
-/// [`try_io`](SourceContext::try_io) does that by itself; [`would_block`](SourceContext::would_block) is for other
-/// calls.
+/// [`try_io`](SourceContext::try_io) does that by itself; [`would_block`](SourceContext::would_block) is for calls of
+/// other forms.
 ///
 /// A method keeps the loop busy if it makes no progress, but neither says that its call would have blocked nor drops
 /// the interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source. The
@@ -30,8 +30,9 @@ use crate::net::{Interest, SourceId};
 /// # When the methods are called
 ///
 /// Only the loop calls these methods, and never within another callback, as with
-/// [`SocketHandler`](crate::SocketHandler). A call is a step of the turn's [`Budget`](crate::Budget). A panic closes
-/// this source; the [policy](crate::PanicPolicy) of the loop decides whether it goes on to the host.
+/// [`SocketHandler`](crate::SocketHandler). A call is a step of the turn's [`Budget`](crate::Budget). If a method
+/// panics, the loop closes this source, and the loop's [policy](crate::PanicPolicy) decides whether the panic goes on
+/// to the host.
 ///
 /// ```
 /// use mio::net::UdpSocket;
