@@ -201,9 +201,10 @@ impl<S> LoopContext<'_, S> {
     /// before all later bytes, once the running callback has returned and the socket is not paused.
     /// [`Socket::unread`](crate::Socket::unread) gives bytes back without another handler.
     ///
-    /// Returns `false`, and replaces nothing, if the socket is closed or gone, or was accepted and its
-    /// [filters](crate::Filter) are not ready. So too if the socket cannot have received `unread`: it is not connected
-    /// yet, or its end was reported already. Without memory for `unread`, the socket fails (`false` too).
+    /// Returns whether the handler was replaced. Returns `false` if the socket is closed or gone, or was accepted and
+    /// its [filters](crate::Filter) are not ready. Also returns `false` if the socket cannot have received `unread`,
+    /// because it is not connected yet, or its end was reported already. Without memory for `unread`, the socket fails,
+    /// and the result is `false` too.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};
@@ -284,16 +285,17 @@ impl<S> LoopContext<'_, S> {
     ///   holds. A socket that an idle timeout destroys closes with a RST too, unless it has ended before.
     ///
     /// So a FIN of a joined socket proves that its bytes are complete: the other peer has ended, and every byte before
-    /// was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
+    /// that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket
     ///   closes this one with a RST, because no call has ended this one. Call [`end`](crate::Socket::end) on this
     ///   socket first if its bytes are complete.
-    /// - Unix sockets have no RST: they just close. If a descriptor has duplicates, the RST waits for the last of them.
+    /// - Unix sockets have no RST: they just close. If a descriptor has duplicates, the RST waits until the last of
+    ///   them is closed.
     /// - If the program drops the loop or exits, the kernel sends a FIN for each socket without queued bytes.
     ///
     /// If the peer of one socket has ended, but answers a later byte with a reset, Linux reports both. The bytes and
-    /// the end are then passed on first. Other systems report the reset alone.
+    /// the end are then passed on before the failure. Other systems report the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`, to note the ends or act on a timeout.
     /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe. If a handler has received bytes for

@@ -37,7 +37,8 @@ use super::loop_context::LoopContext;
 /// }
 /// ```
 pub struct SourceContext<'a, O, S = ()> {
-    /// The source whose handler is called. An object put into its place is not registered: close, and add another.
+    /// The source whose handler is called. An object that is put into its place is not registered: to replace the
+    /// object, close the source and add another.
     pub source: &'a mut O,
     /// All sockets, servers and sources of the loop.
     pub sockets: Sockets<'a>,
@@ -133,7 +134,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
     }
 
     /// Notes that a call in `direction` would have blocked: the handler is called for it when the kernel reports the
-    /// source anew. If writing was not of interest before, the first such call for writing makes a system call.
+    /// source anew. The first such call for writing makes a system call if the source was added without interest in
+    /// writing.
     ///
     /// ```
     /// use netloop::{Budget, Descriptor, EventLoop, Interest, SourceContext, SourceHandler, Wait};
