@@ -73,7 +73,7 @@ pub struct Statistics {
     pub datagrams_dropped: u64,
     /// Counter: the received datagrams that the [block list](crate::DatagramOptions::receive_block_list) discarded.
     pub datagrams_blocked: u64,
-    /// Counter: the received datagrams over [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes).
+    /// Counter: the received datagrams longer than [`max_datagram_bytes`](crate::DatagramOptions::max_datagram_bytes).
     pub datagrams_truncated: u64,
     /// Counter: the errors of UDP sockets, told or not.
     pub datagram_errors: u64,
@@ -83,13 +83,17 @@ pub struct Statistics {
     /// Counter: the connections that were dropped because they were over a limit: the sum of the four counters below.
     /// Each connection counts for one limit, the first [`AcceptLimit`](crate::AcceptLimit) that it was over.
     pub dropped_over_limit: u64,
-    /// Counter: the connections dropped because of the loop's [`max_connections`](crate::Limits::max_connections).
+    /// Counter: the connections that were dropped because the loop already had its
+    /// [`max_connections`](crate::Limits::max_connections).
     pub dropped_over_loop_limit: u64,
-    /// Counter: the connections dropped for their server's [`max_connections`](crate::Server::set_max_connections).
+    /// Counter: the connections that were dropped because their server already had its
+    /// [`max_connections`](crate::Server::set_max_connections).
     pub dropped_over_server_limit: u64,
-    /// Counter: connections dropped for [`max_connections_per_network`](crate::Limits::max_connections_per_network).
+    /// Counter: the connections that were dropped because their server already had
+    /// [`max_connections_per_network`](crate::Limits::max_connections_per_network) connections of their network.
     pub dropped_over_network_limit: u64,
-    /// Counter: the connections dropped because of the [`accept_rate`](crate::Limits::accept_rate) of their server.
+    /// Counter: the connections that were dropped because they came at more than the
+    /// [`accept_rate`](crate::Limits::accept_rate) of their server.
     pub dropped_over_rate: u64,
     /// Counter: the connections that were dropped because of the [block list](crate::BlockList) of their server.
     pub dropped_blocked: u64,
@@ -99,24 +103,29 @@ pub struct Statistics {
     /// [`max_queued_bytes`](crate::SocketOptions::max_queued_bytes) or
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes). `closed_over_total` counts the latter.
     pub closed_over_limit: u64,
-    /// Counter: the sockets closed by the [first byte timeout](crate::Limits::first_byte_timeout).
+    /// Counter: the sockets closed because no byte came within the [first byte
+    /// timeout](crate::Limits::first_byte_timeout).
     pub timed_out_first_bytes: u64,
     /// Counter: the sockets that were closed at the [deadline](crate::Socket::set_deadline) of the program.
     pub timed_out_deadlines: u64,
     /// Counter: the sockets closed by the [write stall timeout](crate::Limits::write_stall_timeout).
     pub timed_out_writes: u64,
-    /// Counter: the sockets closed because the peer sent below the [least rate](crate::Limits::min_receive_rate).
+    /// Counter: the sockets closed because the peer sent more slowly than the [least
+    /// rate](crate::Limits::min_receive_rate).
     pub slow_senders: u64,
-    /// Counter: the sockets closed because the peer took bytes below the [least rate](crate::Limits::min_send_rate).
+    /// Counter: the sockets closed because the peer took queued bytes more slowly than the [least
+    /// rate](crate::Limits::min_send_rate).
     pub slow_receivers: u64,
     /// Counter: the sockets closed because the peer did not end within the [close
     /// timeout](crate::Limits::close_timeout) or the [linger timeout](crate::Limits::linger_timeout).
     pub timed_out_closes: u64,
     /// Counter: the sockets closed by the [half-open timeout](crate::Limits::half_open_timeout).
     pub timed_out_half_open: u64,
-    /// Counter: the connections closed by the [handshake timeout](crate::Limits::handshake_timeout).
+    /// Counter: the connections whose filters were not ready within the [handshake
+    /// timeout](crate::Limits::handshake_timeout).
     pub timed_out_handshakes: u64,
-    /// Counter: the sockets closed because of [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
+    /// Counter: the sockets closed because the queued bytes of all would have passed
+    /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes).
     pub closed_over_total: u64,
     /// Counter: the times that the queued bytes of all sockets have reached nine tenths of
     /// [`max_total_queued_bytes`](crate::Limits::max_total_queued_bytes), each time after they were below eight tenths.
@@ -124,7 +133,7 @@ pub struct Statistics {
     pub pressures: u64,
     /// Counter: the lookups of names that were started. Sockets that ask the same at a time share one.
     pub lookups: u64,
-    /// Counter: the sockets and servers refused for [`max_waiting_lookups`](crate::Limits::max_waiting_lookups).
+    /// Counter: the sockets and servers refused because of [`max_waiting_lookups`](crate::Limits::max_waiting_lookups).
     pub lookups_refused: u64,
     /// Counter: the sockets that waited for a lookup until their timeout.
     pub lookups_timed_out: u64,
