@@ -14,11 +14,16 @@ pub(super) enum Calling {
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),
-    /// A callback of a server, but not `on_connection` or `on_close`. If it panics, the policy of the loop decides.
+    /// A callback of a server, but not `on_connection` or `on_close`. If it panics, the policy of the loop decides
+    /// whether the server closes.
     Server(ServerId),
+    /// As `Closed`, for a server.
     ClosedServer(ServerId),
+    /// A callback of this UDP socket. If it panics, the socket is closed.
     Datagram(DatagramId),
+    /// As `Closed`, for a UDP socket.
     ClosedDatagram(DatagramId),
+    /// A callback of this source. If it panics, the source is closed.
     Source(SourceId),
     /// A timer or another call without an owner. If it panics, nothing is closed.
     Loop,

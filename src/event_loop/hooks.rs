@@ -164,10 +164,10 @@ impl<S> Hooks<S> {
 impl<S> EventLoop<S> {
     /// Calls `call` once a turn, directly before the wait. The bytes that `call` writes leave before the wait, and if
     /// it defers a call, the turn does not wait. Hooks of one method are called in the order in which they were added.
-    /// A hook that another one adds is first called in the next turn. A hook keeps [`run`](Self::run) going until it is
-    /// [released](Hook::release) or [removed](Hook::remove). Hooks are called in every turn, whatever its
-    /// [`Budget`](crate::Budget): their time counts, but they are no steps. If the budget is used up, the bytes that
-    /// they write wait for a later turn.
+    /// A hook that another one of the same method adds is first called in the next turn. A hook keeps
+    /// [`run`](Self::run) going until it is [released](Hook::release) or [removed](Hook::remove). Hooks are called in
+    /// every turn, whatever its [`Budget`](crate::Budget): their time counts, but they are no steps. If the budget is
+    /// used up, the bytes that they write wait for a later turn.
     ///
     /// ```
     /// use netloop::EventLoop;

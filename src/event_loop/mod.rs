@@ -167,7 +167,8 @@ pub struct EventLoop<S = ()> {
     calling: Option<Calling>,
     /// A socket whose `on_close` must come in the next close phase, even if the callback or hook before it panics.
     unclosed: Option<(SocketId, CloseReason)>,
-    /// A closed UDP socket whose `on_close` must come next, even if its `on_error` or a hook after it panics.
+    /// A closed UDP socket whose `on_close` must come in the next close phase, even if its `on_error` or a hook after
+    /// it panics.
     unclosed_datagrams: Option<DatagramId>,
     /// The next turn that has a budget begins with this part.
     resumes_at: Part,

@@ -107,8 +107,8 @@ impl<S> Mailbox<S> {
         self.stops.take()
     }
 
-    /// Queues `call` only after the wake has succeeded. Otherwise its poster could get an error of the wake, and the
-    /// loop make the call after the wake of another thread. A refused call is returned as it came, not boxed.
+    /// Queues `call` only after the wake has succeeded. Otherwise its poster could get the error of the wake, although
+    /// the loop makes the call after the wake of another thread. A refused call is returned as it came, not boxed.
     pub(super) fn post<F>(&self, call: F) -> Result<(), PostError<F>>
     where
         F: FnOnce(&mut LoopContext<'_, S>) + Send + 'static,
@@ -131,7 +131,8 @@ impl<S> Mailbox<S> {
         }
     }
 
-    /// The caller holds the lock until the post is in the queue, so that `close` finds every post that was accepted.
+    /// Returns the result of [`wake_loop`](Self::wake_loop). The caller holds the lock until the post is in the queue,
+    /// so that `close` finds every post that was accepted.
     fn admit(&self, inbox: &Inbox<S>) -> Result<bool> {
         if inbox.is_closed {
             return Err(Error::with_code(Error::LOOP_CLOSED, "the loop is gone"));

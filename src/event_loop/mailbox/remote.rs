@@ -10,7 +10,8 @@ use crate::net::Result;
 use super::Mailbox;
 use super::post_error::PostError;
 
-/// A handle to a loop for other threads. Such a handle is cheap to clone, may outlive the loop, and lets it end.
+/// A handle to a loop for other threads. Such a handle is cheap to clone, may outlive the loop, and lets the loop end,
+/// unlike a [`Hold`].
 ///
 /// ```
 /// use netloop::EventLoop;

@@ -19,7 +19,8 @@ impl Mirror {
         }
     }
 
-    /// The end of the turn decides anew. If the turn fails or panics before, the next change shows all the same.
+    /// The end of the turn decides anew whether the descriptor is readable. If the turn fails or panics before, the
+    /// next change still makes it readable.
     pub(crate) fn begin_turn(&mut self) {
         self.is_readable = false;
     }
@@ -30,7 +31,8 @@ impl Mirror {
 }
 
 impl<S> EventLoop<S> {
-    /// Called before the host changes the loop. To compare deadlines before and after each call would cost more.
+    /// Called before the host changes the loop. The next turn finds out whether the change left work or a deadline. To
+    /// compare deadlines before and after each call would cost more.
     pub(crate) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.

@@ -42,6 +42,7 @@ impl<S> EventLoop<S> {
         }
     }
 
+    /// Reads the clock first: a deadline that begins now must not count from the last turn.
     pub(crate) fn parts(&mut self) -> (&mut Net, &mut Agenda<S>) {
         #[cfg(all(feature = "precise", target_os = "linux"))]
         self.show_change();

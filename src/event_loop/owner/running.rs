@@ -94,8 +94,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Runs turns until `deadline`, or until [`stop`](Self::stop) is called, even if nothing is left to do. A program
-    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network. May return
-    /// late, as [`run_for`](Self::run_for) does.
+    /// that works in steps of a fixed length, like a game, can give the rest of each step to the network. Without the
+    /// option `precise`, this may return a millisecond late, plus the work of the last turn.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

@@ -11,8 +11,9 @@ use crate::net::TimerId;
 /// Timers, calls, and other threads.
 impl<S> EventLoop<S> {
     /// Calls `call` once, when at least `after` has passed; never early, and not in the timer phase that is running.
-    /// Timers that are due at the same time come in the order in which they were armed. For a timer that ends with a
-    /// socket see [`Socket::after`](crate::Socket::after).
+    /// Timers that are due at the same time come in the order in which they were armed. For a timer that belongs to one
+    /// socket, [`Socket::after`](crate::Socket::after) is better: such a timer calls the socket's handler, and ends
+    /// with the socket.
     ///
     /// ```
     /// use std::time::Duration;
@@ -87,8 +88,9 @@ impl<S> EventLoop<S> {
         Timer::new(net, agenda, id)
     }
 
-    /// Calls `call` at the beginning of the next turn, on a fresh stack, in the order of the calls. In turns with a
-    /// [`Budget`](crate::Budget), it may come later in the turn, or in a later one.
+    /// Calls `call` at the beginning of the next turn, on a fresh stack. Deferred calls are made in the order in which
+    /// they were deferred. In turns with a [`Budget`](crate::Budget), a call may come later in the turn, or in a later
+    /// one.
     ///
     /// ```
     /// use netloop::EventLoop;

@@ -25,7 +25,8 @@ use done::Done;
 /// The token of the timer that asks the handler of a socket or UDP socket; `on_timer` is not called for it.
 pub(super) const ASK: u64 = 0x5a17_d04e_a5c0_ffee;
 
-/// The time for which an accepted socket without a byte is not asked, and in which a peer must end after this side.
+/// The time from the beginning of a shutdown for which an accepted socket without a byte is not asked. Also the time in
+/// which a peer must end after this side.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The time until the next look at sockets whose handlers could not be asked yet, and at servers that still accept.
@@ -222,7 +223,7 @@ impl<S> Shutdowns<S> {
         self.next_look = Some(now + LATER);
     }
 
-    /// Returns whether more than [`FORCED_A_CALL`] sockets were left.
+    /// Called after the deadline. Returns whether sockets are left beyond [`FORCED_A_CALL`].
     fn force(&mut self, net: &mut Net, domain: Domain) -> bool {
         let mut forced = 0;
         for id in domain.sockets(net) {

@@ -10,7 +10,7 @@ use super::wait::Limit;
 impl<S> EventLoop<S> {
     /// Sends the bytes that were written since the last turn, within `budget`, such as at the end of a game's frame.
     /// Returns whether a socket still waits because the budget is used up; each socket is one step. Calls no handler:
-    /// handlers learn of failures in the next turn. Makes no connects: a handler is told of each before.
+    /// handlers learn of failures in the next turn. Makes no connects: a handler is told of each before it is made.
     ///
     /// ```
     /// use std::time::Duration;

@@ -16,7 +16,8 @@ const SEND_TIME: Duration = Duration::from_micros(5);
 
 impl<S> EventLoop<S> {
     /// Polls and serves again before a large flush, so that broadcasts coalesce. When 16 clients send at once, the
-    /// first message wakes the loop before the others have come. No round begins once they took as long as the sends.
+    /// first message wakes the loop before the others have come. A further round reads the others, and all messages
+    /// leave in the same sends. No further round begins once the rounds have taken as long as the sends take.
     #[inline]
     pub(super) fn serve_before_many_sends(
         &mut self,

@@ -91,7 +91,8 @@ impl Budget {
         self
     }
 
-    /// Limits the bytes that sockets read and send together. No call is cut short. Of two limits the smaller counts.
+    /// Limits the bytes that sockets read and send together. A single read or send is not cut short. Of two such limits
+    /// the smaller counts.
     #[must_use]
     pub const fn bytes(mut self, bytes: u64) -> Self {
         match self.bytes {
@@ -195,7 +196,8 @@ impl Limit {
         is_over
     }
 
-    /// Returns whether no step may begin, after work that is no step. The first step of a turn is made in any case.
+    /// Looks at the time after work that is no step, such as a deadline that is filed again. Returns whether no step
+    /// may begin; the first step of a turn is made in any case.
     pub(crate) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
             self.credit = 0;
@@ -272,6 +274,7 @@ pub struct Turn {
     pub more: bool,
     /// Whether anything keeps the loop going.
     pub alive: bool,
-    /// Whether [`stop`](crate::EventLoop::stop) was called, before the turn or in it. The host may go on all the same.
+    /// Whether [`stop`](crate::EventLoop::stop) was called, before the turn or in it. `run` returns then; a host that
+    /// calls `turn` itself may go on.
     pub stopped: bool,
 }

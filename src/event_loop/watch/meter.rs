@@ -138,7 +138,8 @@ impl Meter {
         });
     }
 
-    /// `None` if the poll of this turn could not wait.
+    /// Returns the beginning and the end of the poll of this turn, in nanoseconds since the loop's beginning; `None` if
+    /// it could not wait.
     pub(crate) fn wait(&self) -> Option<(u64, u64)> {
         let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
         Some((poll.began, poll.ended))
@@ -291,6 +292,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Reads the clock for the first timer of a turn (`last_call` is `None`), or for each while callbacks are watched.
+    /// Returns the newest reading.
     pub(crate) fn count_timer(&mut self, last_call: Option<Instant>) -> Instant {
         let now = match last_call {
             Some(now) if !self.agenda.meter.watches => now,

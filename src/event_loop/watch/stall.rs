@@ -35,7 +35,8 @@ pub struct Stall {
     pub kind: StallKind,
     /// The name of the method, such as `on_data`. Calls of closures are named after the method that took the closure:
     /// `defer`, `after`, `every`, `post`, `on_signal`, `on_prepare`, `on_check`. A closure of `on_signal_once` counts
-    /// as one of `on_signal`, and one of `shutdown` as one of `defer`. The others are `turn`, `spin` and `process`.
+    /// as one of `on_signal`, and one of `shutdown` as one of `defer`. The other kinds are named `turn`, `spin` and
+    /// `process`.
     pub callback: &'static str,
     /// The owner of the callback, or of the queued work that keeps the loop awake.
     pub owner: CallbackOwner,
