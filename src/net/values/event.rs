@@ -20,7 +20,8 @@ pub(crate) enum Event {
     AttemptEnded,
     /// The newest attempt of the connection with the event's key has had no answer for the attempt delay.
     AttemptIsSlow,
-    /// `Net` serves the connection once, because bytes may have come in time. Then the connection compares again.
+    /// `Net` serves the connection once, because bytes may have come in time. Then the connection compares its
+    /// deadlines again.
     DeadlinePassed,
 }
 

@@ -152,10 +152,10 @@ impl SocketOptions {
     /// [`Limits::linger_timeout`](crate::Limits::linger_timeout).
     ///
     /// The timeout does not run while the socket is [paused](crate::Socket::pause), because the loop then reads neither
-    /// the peer's bytes nor its end. During a pause it still runs in two cases, in which only the peer causes the
-    /// delay: bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are lost,
-    /// a TCP peer gets a RST. With `None` the socket waits for ever, as in Node. A peer that vanishes then costs a
-    /// descriptor for ever.
+    /// the peer's bytes nor its end. In two cases only the peer causes the delay, and the timeout runs during the pause
+    /// too. Either bytes are queued and none are unread, or the program has called `destroy_soon`. If queued bytes are
+    /// lost, a TCP peer gets a RST. With `None` the socket waits for ever, as in Node. A peer that vanishes then costs
+    /// a descriptor for ever.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.close_timeout = Some(timeout.into());
         self

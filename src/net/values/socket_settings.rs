@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::limits::SocketLimits;
 use super::socket_options::SocketOptions;
 
-/// The settings of a socket. Sockets that are made alike share one value; if one's settings change, it gets a copy.
+/// The settings of a socket. Sockets that are made alike share one value; one whose settings change gets a copy.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketSettings {
     pub(crate) allow_half_open: bool,

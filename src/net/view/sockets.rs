@@ -11,8 +11,9 @@ use super::server::Server;
 use super::socket::Socket;
 use super::source::Source;
 
-/// The view of all sockets, servers, UDP sockets and sources of a loop, mainly for callbacks without a socket of their
-/// own: timers, deferred calls, posts and servers. `{:?}` shows two numbers: `Sockets { sockets: 3, servers: 1 }`.
+/// The view of all sockets, servers, UDP sockets and sources of a loop. It serves mainly the callbacks that have no
+/// socket of their own: those of timers, deferred calls, posts and servers. `{:?}` shows two numbers:
+/// `Sockets { sockets: 3, servers: 1 }`.
 ///
 /// ```
 /// use std::time::Duration;

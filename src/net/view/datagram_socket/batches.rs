@@ -12,7 +12,8 @@ use super::DatagramSocket;
 impl DatagramSocket<'_> {
     /// Returns the number of datagrams of the running batch that the handler has still to get. A batch is the datagrams
     /// that one system call has received; the last may come to [`on_truncated`](crate::DatagramHandler::on_truncated).
-    /// 0 without `in_batches`, and in a simulation. So a handler can work once for a whole batch:
+    /// 0 without `in_batches`, and in a simulation. So a handler can do some work once for a whole batch, after its
+    /// last datagram:
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -39,8 +40,8 @@ impl DatagramSocket<'_> {
     /// Returns the packet info of the datagram that the handler was given last. Every field is `None` where the system
     /// does not tell, without `in_batches`, and in a simulation.
     ///
-    /// A server that is bound to all addresses of a machine answers from the address that was asked, because the peer
-    /// ignores an answer from another one:
+    /// A server that is bound to all addresses answers from the address that was asked, because the peer ignores an
+    /// answer from another one:
     ///
     /// ```
     /// use std::net::SocketAddr;

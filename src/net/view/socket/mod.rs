@@ -26,7 +26,7 @@ use super::sockets::Sockets;
 /// One socket, borrowed from its loop: [`cx.socket`](crate::Context) in a callback, `event_loop.socket(id)` outside.
 ///
 /// A method marks the socket, or makes its system calls at once. No method calls a handler. A view of a socket that is
-/// gone is harmless: getters answer as for a closed socket, and the other methods do nothing or return an error. `{:?}`
+/// gone is harmless. Getters answer as for a closed socket, and the other methods do nothing or return an error. `{:?}`
 /// shows the socket as it is: `Socket { id: 3v7, state: Open, peer: 127.0.0.1:5000, queued: 1204 }`.
 ///
 /// # From one socket to another

@@ -13,11 +13,11 @@ use super::Socket;
 impl Socket<'_> {
     /// Sends `bytes`, after everything that was written before.
     ///
-    /// Small writes are gathered and leave in one system call: those of a socket's own callback when it returns, those
-    /// to other sockets in the next flush phase. A write of 16 KiB or more is offered to the kernel at once, and only
-    /// the rest is copied. A connecting socket queues all bytes. The answer tells how full the queue is. A producer
-    /// that can wait [pauses](Self::pause) at [`Flow::Full`] until `on_drain`; others [ignore](Flow::ignore) the
-    /// answer. An empty write changes nothing.
+    /// Small writes are gathered and leave in one system call. Writes of a socket's own callback leave when it returns,
+    /// and those to other sockets in the next flush phase. A write of 16 KiB or more is offered to the kernel at once,
+    /// and only the rest is copied. A connecting socket queues all bytes. The answer tells how full the queue is. A
+    /// producer that can wait [pauses](Self::pause) at [`Flow::Full`] until `on_drain`; others [ignore](Flow::ignore)
+    /// the answer. An empty write changes nothing.
     ///
     /// ```
     /// use netloop::{Context, Flow, SocketHandler};
