@@ -191,8 +191,9 @@ impl<S> EventLoop<S> {
         self.verbs().add_hook(HookPlace::Prepare, call)
     }
 
-    /// Calls `call` once a turn, after the sockets and before the timers. Its bytes leave in the same turn. All else is
-    /// as for [`on_prepare`](Self::on_prepare). With a [`Budget`](crate::Budget), the call may come last in the turn.
+    /// Calls `call` once a turn, after the sockets and before the timers. The bytes that it writes leave in the same
+    /// turn. All else is as for [`on_prepare`](Self::on_prepare). With a [`Budget`](crate::Budget), the call may come
+    /// last in the turn.
     #[doc(alias = "uv_check_t")]
     pub fn on_check(&mut self, call: impl FnMut(&mut LoopContext<'_, S>) + 'static) -> HookId {
         self.verbs().add_hook(HookPlace::Check, call)

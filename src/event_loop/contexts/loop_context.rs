@@ -284,7 +284,7 @@ impl<S> LoopContext<'_, S> {
     ///   socket has failed, the other closes with the same error. The RST discards the bytes that the kernel still
     ///   holds. A socket that an idle timeout destroys closes with a RST too, unless it has ended before.
     ///
-    /// So a FIN of a joined socket proves that its bytes are complete: the other peer has ended, and every byte before
+    /// So a FIN of a joined socket proves that its bytes are complete. The other peer has ended, and every byte before
     /// that end was sent. In Node's `pipeline`, a FIN proves nothing. There are three exceptions:
     ///
     /// - The program ends or destroys the socket itself: the FIN is the program's choice. A `destroy` of the *other* socket

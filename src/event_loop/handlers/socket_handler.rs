@@ -307,10 +307,11 @@ pub trait SocketHandler<S = ()> {
     /// The [deadline](crate::Socket::set_deadline) of the socket has passed, and the socket is about to fail. A last answer
     /// can leave here, with [`end_with`](crate::Socket::end_with). The default does nothing.
     ///
-    /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`], unless the
-    /// handler has ended this side, closed the socket, set another deadline or lifted this one. After an end, the
-    /// [`close_timeout`](crate::SocketOptions::close_timeout) and the [`linger_timeout`](crate::Limits::linger_timeout)
-    /// limit the rest. An answer without an end leaves, and a RST follows at once: a TCP peer may lose the answer.
+    /// When this method returns, the socket fails with ETIMEDOUT and closes with [`CloseReason::TimedOut`]. It does not
+    /// fail if the handler has ended this side, closed the socket, set another deadline or lifted this one. After an
+    /// end, the [`close_timeout`](crate::SocketOptions::close_timeout) and the
+    /// [`linger_timeout`](crate::Limits::linger_timeout) limit the rest. An answer without an end leaves, and a RST
+    /// follows at once: a TCP peer may lose the answer.
     ///
     /// Comes only while the connection is open and this side has not ended. Otherwise the socket fails without this
     /// call. So a deadline that is set together with a last answer is final.

@@ -41,7 +41,8 @@ impl<S> EventLoop<S> {
     /// [cancelled](Timer::cancel). After a late call, missed calls are not made up for, as in libuv. So calls may come
     /// further apart than `period`, by up to two milliseconds even on an idle machine. The delays add up: with a
     /// sixtieth of a second, about 56 calls come in a second. A program that needs a fixed rate uses a
-    /// [`Ticker`](crate::Ticker), whose steps stay on their schedule. For many milliseconds `every` is as good:
+    /// [`Ticker`](crate::Ticker), whose steps stay on their schedule. For a period of many milliseconds `every` is as
+    /// good:
     ///
     /// ```
     /// use std::time::Duration;

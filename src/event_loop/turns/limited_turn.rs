@@ -135,7 +135,8 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // Bytes leave after the part that wrote them, if the budget permits; after Posts, Serve and Signals in Flush.
+        // The bytes of a part leave after it, if the budget permits. Those of Posts, Serve and Signals wait for the
+        // part Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(shared, limit, turn);
         }

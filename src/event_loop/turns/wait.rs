@@ -61,7 +61,7 @@ pub struct Budget {
 
 impl Budget {
     /// Returns a budget without a limit; [`time`](Self::time), [`steps`](Self::steps) and [`bytes`](Self::bytes) add
-    /// limits. Each phase has one of its own in any case, such as the length of its queue at its beginning.
+    /// limits. Each phase has a limit of its own in any case, such as the length of its queue at its beginning.
     pub const fn new() -> Self {
         Self {
             time: None,

@@ -91,7 +91,8 @@ impl<S> EventLoop<S> {
         self.call_stall_hook(shared, &stall);
     }
 
-    /// Tells a standstill if the wait ended long after the next deadline. The sockets are served before any deadline.
+    /// Tells a standstill if the wait ended long after the next deadline. The sockets are served before any deadline is
+    /// decided.
     #[cold]
     pub(crate) fn note_wait(&mut self, shared: &mut S) {
         let Some((began, ended)) = self.agenda.meter.wait() else {
