@@ -90,8 +90,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Calls `call` at the beginning of the next turn, on a fresh stack. Deferred calls are made in the order in which
-    /// they were deferred. In turns with a [`Budget`](crate::Budget), a call may come later in the turn, or in a later
-    /// one.
+    /// they were deferred. With a [`Budget`](crate::Budget), a call may come later in the turn, or in a later one.
     ///
     /// ```
     /// use netloop::EventLoop;

@@ -13,8 +13,7 @@ use crate::net::{
 use super::socket_calls::{Slowest, call_for_event, call_for_notice};
 
 impl<S> EventLoop<S> {
-    /// Called after each callback. Puts the handlers that it has set into their tables, before the next event of their
-    /// owners.
+    /// Called after each callback, before the next event: puts the handlers that it has set into their tables.
     #[inline]
     pub(crate) fn install(&mut self) {
         if !self.agenda.installs.is_empty() {

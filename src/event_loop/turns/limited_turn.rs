@@ -135,8 +135,7 @@ impl<S> EventLoop<S> {
             Part::Timers => self.fire_timers(shared, limit, turn),
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
-        // The bytes of a part leave after it, if the budget permits. Those of Posts, Serve and Signals wait for the
-        // part Flush.
+        // A part's bytes leave after it, if the budget permits. Those of Posts, Serve and Signals wait for Flush.
         if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
             self.flush_within(shared, limit, turn);
         }

@@ -42,8 +42,7 @@ impl<S> EventLoop<S> {
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // A round whose sources only send has no event. Each round counts as one event more, so that such rounds
-            // end too.
+            // Rounds whose sources only send have no event. Each counts as one event more, so that they end too.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)

@@ -14,8 +14,7 @@ pub(crate) struct Errno {
     pub(crate) wording: &'static str,
     /// The number on this system; `None` if the system has no such error.
     number: Option<i32>,
-    /// The kind that identifies this row and no other. `None` if there is no such kind, and for EPERM, whose kind
-    /// identifies EACCES.
+    /// The kind that identifies this row alone. `None` if there is none, and for EPERM, whose kind identifies EACCES.
     kind: Option<ErrorKind>,
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Event {
     /// The newest attempt of the connection with the event's key has had no answer for the attempt delay.
     AttemptIsSlow,
     /// `Net` serves the connection once, because bytes may have come in time. Then the connection compares its
-    /// deadlines again.
+    /// deadlines.
     DeadlinePassed,
 }
 

@@ -12,8 +12,7 @@ use super::DatagramSocket;
 impl DatagramSocket<'_> {
     /// Returns the number of datagrams of the running batch that the handler has still to get. A batch is the datagrams
     /// that one system call has received; the last may come to [`on_truncated`](crate::DatagramHandler::on_truncated).
-    /// 0 without `in_batches`, and in a simulation. So a handler can do some work once for a whole batch, after its
-    /// last datagram:
+    /// 0 without `in_batches`, and in a simulation. So a handler can do work once a batch, after its last datagram:
     ///
     /// ```
     /// use std::net::SocketAddr;
