@@ -3,12 +3,18 @@
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Returns the cores that this process may run on.
-#[must_use]
 pub fn cores() -> Vec<usize> {
     let set = sched_getaffinity(None).unwrap_or_default();
     (0..CpuSet::MAX_CPU)
         .filter(|core| set.is_set(*core))
         .collect()
+}
+
+/// Returns a core for the servers and one for the load, which are the same where there is one only.
+pub fn ends() -> (usize, usize) {
+    let cores = cores();
+    let end = |core: Option<&usize>| core.copied().unwrap_or(0);
+    (end(cores.first()), end(cores.last()))
 }
 
 /// Pins the calling thread to one core. Where that is refused the scheduler places the thread, which the report's busy

@@ -1,9 +1,17 @@
-//! The parts that the benches share: medians with intervals, the bars with their judge, cores, and tables in Markdown.
+//! The parts that the benches share: the processes that are measured, the order of the rounds, medians with intervals, the bars
+//! with their judge, and tables in Markdown.
 #![forbid(unsafe_code)]
 
 pub mod bars;
 pub mod build;
 #[cfg(target_os = "linux")]
 pub mod cores;
+#[cfg(target_os = "linux")]
+pub mod epoll;
+pub mod machine;
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod statistics;
 pub mod table;
+#[cfg(target_os = "linux")]
+pub mod visits;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use netloop_benches::machine::{self, processor, read};
 use netloop_benches::statistics::median;
 
 use crate::options::Options;
@@ -18,14 +19,8 @@ const TRAP: f64 = 1.2;
 
 /// Returns name and value of each circumstance, and the warnings that a reader must know before he believes a figure.
 pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>, Vec<String>) {
-    let cpu_info = read("/proc/cpuinfo");
-    let field = |name: &str| {
-        let mut lines = cpu_info.lines();
-        let line = lines.find_map(|line| line.strip_prefix(name)?.split_once(':'));
-        line.map_or("unknown", |(_, value)| value.trim())
-    };
-    let [name, family, model] = ["model name", "cpu family", "model\t"].map(field);
-    let has = |flag: &&str| field("flags").split(' ').any(|word| word == *flag);
+    let [name, family, model, all] = ["model name", "cpu family", "model", "flags"].map(processor);
+    let has = |flag: &&str| all.split(' ').any(|word| word == *flag);
     let flags = ["erms", "fsrm", "hypervisor"].into_iter().filter(has);
     let flags = flags.collect::<Vec<_>>().join(" ");
     let trap = copy_trap();
@@ -43,7 +38,7 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let kernel = read("/proc/sys/kernel/osrelease");
-    let load = read("/proc/loadavg");
+    let load = machine::load();
     let (server, client, seed) = (cores.server, &cores.client, options.seed);
     let (scope, commit) = (options.scope, commit());
     let text = format!(
@@ -63,25 +58,28 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
         .collect();
     let busy = load.split(' ').next().map(str::parse::<f64>);
     let is_busy = matches!(busy, Some(Ok(load)) if load > 0.5);
-    let mut warnings = Vec::new();
-    let mut warn = |is_so: bool, warning: &str| warnings.extend(is_so.then(|| warning.to_owned()));
-    warn(
-        cores.client.contains(&cores.server),
-        "one core only, so that no rate means anything",
-    );
-    warn(
-        cores.client.len() == 1,
-        "the generator has one core, and every other program disturbs",
-    );
-    warn(
-        is_busy,
-        "other programs were running at the start (load average)",
-    );
-    warn(
-        cfg!(debug_assertions),
-        "built without optimisation: use cargo versus",
-    );
-    warn(trap > TRAP, &describe_trap(trap));
+    let (clients, trapped) = (&cores.client, describe_trap(trap));
+    let warnings = [
+        (
+            clients.contains(&cores.server),
+            "one core only, so that no rate means anything",
+        ),
+        (
+            clients.len() == 1,
+            "the generator has one core, and every other program disturbs",
+        ),
+        (
+            is_busy,
+            "other programs were running at the start (load average)",
+        ),
+        (
+            cfg!(debug_assertions),
+            "built without optimisation: use cargo versus",
+        ),
+        (trap > TRAP, &trapped),
+    ];
+    let warnings = warnings.into_iter().filter(|(is_so, _)| *is_so);
+    let warnings = warnings.map(|(_, warning)| warning.to_owned()).collect();
     (context, warnings)
 }
 
@@ -139,11 +137,4 @@ fn commit() -> String {
         (Ok(commit), _) => format!("{commit}, with changes"),
         (Err(reason), _) => format!("unknown: {reason}"),
     }
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }

@@ -5,8 +5,8 @@
 //! same one before it in each round, and inherit its caches.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use netloop_benches::process::Server;
 use netloop_benches::statistics;
 
 use crate::load::paced::Paced;
@@ -14,7 +14,6 @@ use crate::load::{Load, Slice, Target, Timing, run};
 use crate::options::Options;
 use crate::pattern::Pattern;
 use crate::peers::Found;
-use crate::peers::process::ServerProcess;
 use crate::peers::service::Service;
 use crate::workload::Workload;
 
@@ -65,7 +64,7 @@ struct Setting<'a> {
 /// One peer during a workload.
 struct Seat<'a> {
     peer: &'a Found,
-    server: Option<ServerProcess>,
+    server: Option<Server>,
     row: Row,
 }
 
@@ -147,10 +146,7 @@ impl<'a> Seat<'a> {
             true => (3, 400),
             false => (2, 100),
         };
-        let timing = Timing {
-            warm_up: Duration::ZERO,
-            measured: Duration::from_millis(milliseconds),
-        };
+        let timing = Timing::of_milliseconds(0, milliseconds);
         let rates =
             (0..slices).map(|_| Some(self.run(setting, &*setting.workload.load, timing)?.rate()));
         let rates = rates.collect::<Option<Vec<f64>>>()?;

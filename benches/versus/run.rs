@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use netloop_benches::bars::{self, Bar, Bench, FLOOR};
+use netloop_benches::cores::cores;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::options::{self, Options, Request, USAGE};
@@ -61,7 +62,7 @@ fn compare(options: &Options) -> Result<(), String> {
         Some(_) if takes_part(FLOOR) => FLOOR,
         Some(first) => first.peer.name,
     };
-    let cores = divide_cores(&system::cores());
+    let cores = divide_cores(&cores());
     let (context, mut warnings) = context::gather(options, &cores);
     warnings.extend(too_large);
     // Before an hour of measuring shows that there is nowhere to write to.

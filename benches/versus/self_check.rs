@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
+
+use netloop_benches::cores::cores;
 
 use crate::context::{copy_trap, describe_trap};
 use crate::load::broadcast::Broadcast;
@@ -14,7 +15,6 @@ use crate::load::{self, Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
 use crate::peers::service::{Mode, Service};
 use crate::peers::{LIAR, PEERS, Peer};
-use crate::system;
 
 /// Returns an error that says what is wrong.
 pub(crate) fn run() -> Result<(), String> {
@@ -44,30 +44,22 @@ pub(crate) fn run() -> Result<(), String> {
 /// Runs one short slice of load on a server of its own: the outer error is ours, the inner one the server's.
 fn serve(peer: &'static Peer, mode: Mode) -> Result<Result<Slice, String>, String> {
     let found = peer.find(&HashMap::new(), Path::new("target/versus"))?;
-    let core = system::cores().last().copied().unwrap_or(0);
+    let core = cores().last().copied().unwrap_or(0);
     let server = found.start(&Service::new(mode, None), core)?;
     let target = Target {
         address: server.address,
         server: &server.processes(),
-        cores: &system::cores()[..1],
+        cores: &cores()[..1],
         pattern: &Pattern::random(1),
     };
-    let timing = Timing {
-        warm_up: Duration::from_millis(10),
-        measured: Duration::from_millis(40),
-    };
-    let echo = |size| Echo {
-        size,
-        connections: 8,
-        pipelining: 16,
-    };
+    let timing = Timing::of_milliseconds(10, 40);
     let broadcast = Broadcast {
         members: 8,
         speakers: 3,
     };
     Ok(match mode {
-        Mode::Echo => load::run(&echo(1024), &target, timing),
-        Mode::Messages => load::run(&echo(MESSAGE), &target, timing),
+        Mode::Echo => load::run(&Echo::new(1024, 8, 16), &target, timing),
+        Mode::Messages => load::run(&Echo::new(MESSAGE, 8, 16), &target, timing),
         Mode::Discard => load::run(&Sink { connections: 2 }, &target, timing),
         Mode::Flood => load::run(&Source { connections: 2 }, &target, timing),
         Mode::Broadcast => load::run(&broadcast, &target, timing),

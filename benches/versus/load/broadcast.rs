@@ -5,12 +5,12 @@ use std::io::Write;
 use std::ops::Range;
 use std::time::Instant;
 
+use netloop_benches::epoll::EDGES;
+
 use super::connection::{Connection, open_all, receive};
-use super::{
-    Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, TICK, Target, text,
-};
+use super::{Events, Load, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, Target};
 use crate::pattern::{MESSAGE, Pattern};
-use crate::system::{EDGES, Epoll, behind_page};
+use crate::system::behind_page;
 
 /// Speaker and round, 4 bytes each, before the pattern.
 const HEADER: usize = 8;
@@ -32,7 +32,7 @@ struct Member {
 
 impl Load for Broadcast {
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        let (mut epoll, connections) = open_all(target, self.members, share, EDGES)?;
+        let (mut events, connections) = open_all(target, self.members, share, EDGES)?;
         let mut stopwatch = start()?;
         let mut members: Vec<Member> = connections
             .into_iter()
@@ -54,7 +54,7 @@ impl Load for Broadcast {
             round.play(
                 target.pattern,
                 &mut members,
-                &mut epoll,
+                &mut events,
                 buffer,
                 &mut stopwatch,
             )?;
@@ -77,7 +77,7 @@ impl Round {
         &self,
         pattern: &Pattern,
         members: &mut [Member],
-        epoll: &mut Epoll,
+        events: &mut Events,
         buffer: &mut [u8],
         stopwatch: &mut Stopwatch<'_>,
     ) -> Result<(), String> {
@@ -100,12 +100,8 @@ impl Round {
         }
         let mut missing = self.speakers.len() * (members.len() - 1);
         while missing > 0 {
-            let count = epoll.wait(Some(TICK)).map_err(text)?;
-            if count == 0 && said_at.elapsed() > PATIENCE {
-                return Err(format!("{missing} deliveries of a round missing after 5 s"));
-            }
-            for place in 0..count {
-                let (token, _) = epoll.event(place);
+            for place in 0..events.wait(stopwatch)? {
+                let (token, _) = events.epoll.event(place);
                 let heard = self.hear(&mut members[token], pattern, buffer)?;
                 missing = missing.checked_sub(heard).ok_or("a message too many")?;
                 let now = Instant::now();

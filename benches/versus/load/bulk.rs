@@ -5,12 +5,13 @@ use std::io::Read;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use netloop_benches::epoll::{EventFlags, READABLE};
 use socket2::SockRef;
 
 use super::connection::{open_all, receive};
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, TICK, Target, text};
+use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, Target};
 use crate::pattern::Pattern;
-use crate::system::{EventFlags, READABLE, behind_page};
+use crate::system::behind_page;
 
 const OPERATION: u64 = 64 * 1024;
 /// The bytes that one send call of the client offers.
@@ -35,21 +36,13 @@ impl Load for Sink {
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         // Levels: the kernel then asks for more whenever a third of its buffer is free.
-        let (mut epoll, mut connections) = open_all(
-            target,
-            self.connections,
-            share,
-            EventFlags::OUT | EventFlags::RDHUP,
-        )?;
+        let flags = EventFlags::OUT | EventFlags::RDHUP;
+        let (mut events, mut connections) = open_all(target, self.connections, share, flags)?;
         let mut stopwatch = start()?;
         let mut bytes = 0;
         while stopwatch.phase(Instant::now()) != Phase::Over {
-            let count = epoll.wait(Some(TICK)).map_err(text)?;
-            if count == 0 {
-                return Err("the server has stopped reading".to_owned());
-            }
-            for place in 0..count {
-                let (token, flags) = epoll.event(place);
+            for place in 0..events.wait(&mut stopwatch)? {
+                let (token, flags) = events.epoll.event(place);
                 if !flags.contains(EventFlags::OUT) {
                     return Err("the server closed a connection".to_owned());
                 }
@@ -57,10 +50,7 @@ impl Load for Sink {
                 let before = connection.sent;
                 connection.allowed = connection.sent + OFFER;
                 connection.send_once(target.pattern)?;
-                if stopwatch.phase(Instant::now()) == Phase::Measured {
-                    bytes += connection.sent - before;
-                    stopwatch.slice.operations = bytes / OPERATION;
-                }
+                count(&mut stopwatch, &mut bytes, connection.sent - before);
             }
         }
         for connection in connections {
@@ -73,6 +63,14 @@ impl Load for Sink {
             stopwatch.slice.verified_bytes += counted;
         }
         Ok(stopwatch.slice)
+    }
+}
+
+/// Adds `more` to the bytes of the measured phase.
+fn count(stopwatch: &mut Stopwatch<'_>, bytes: &mut u64, more: u64) {
+    if stopwatch.phase(Instant::now()) == Phase::Measured {
+        *bytes += more;
+        stopwatch.slice.operations = *bytes / OPERATION;
     }
 }
 
@@ -96,29 +94,22 @@ impl Load for Source {
     }
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        let (mut epoll, mut connections) = open_all(target, self.connections, share, READABLE)?;
+        let (mut events, mut connections) = open_all(target, self.connections, share, READABLE)?;
         let mut stopwatch = start()?;
         let flood = Pattern::flood();
         let mut memory = Vec::new();
         let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let mut bytes = 0;
         while stopwatch.phase(Instant::now()) != Phase::Over {
-            let count = epoll.wait(Some(TICK)).map_err(text)?;
-            if count == 0 {
-                return Err("the server has stopped sending".to_owned());
-            }
-            for place in 0..count {
-                let (token, _) = epoll.event(place);
+            for place in 0..events.wait(&mut stopwatch)? {
+                let (token, _) = events.epoll.event(place);
                 let connection = &mut connections[token];
                 let length = receive(&mut connection.stream, buffer)?;
                 if !flood.matches(connection.received, &buffer[..length]) {
                     return Err(format!("wrong bytes after byte {}", connection.received));
                 }
                 connection.received += length as u64;
-                if stopwatch.phase(Instant::now()) == Phase::Measured {
-                    bytes += length as u64;
-                    stopwatch.slice.operations = bytes / OPERATION;
-                }
+                count(&mut stopwatch, &mut bytes, length as u64);
             }
         }
         stopwatch.slice.verified_bytes = bytes;

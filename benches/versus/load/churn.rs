@@ -2,17 +2,14 @@
 //! client finishes first and waits for the server to finish too.
 
 use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use socket2::{Domain, Socket, Type};
+use netloop_benches::epoll::{EDGES, Epoll};
+use netloop_benches::visits;
 
-use super::{Load, PATIENCE, Phase, Share, Slice, Start, TICK, Target, text};
+use super::{Events, Load, Phase, Share, Slice, Start, Target};
 use crate::pattern::MESSAGE;
-use crate::system::{EDGES, Epoll};
-
-/// Every connection leaves a port in TIME_WAIT for a minute, and there are 28,000 of them for each address of the client's.
-const SOURCE_ADDRESSES: u64 = 200;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Churn {
@@ -44,7 +41,7 @@ impl Load for Churn {
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         let mut stopwatch = start()?;
-        let mut epoll = Epoll::new(256).map_err(text)?;
+        let mut events = Events::new()?;
         // Each thread has numbers of its own.
         let mut number = share.thread as u64;
         let mut open = 0;
@@ -54,14 +51,12 @@ impl Load for Churn {
             Visit::begin(target, epoll, place, number).map_err(|error| format!("a visit: {error}"))
         };
         for place in 0..share.of(self.connections).len() {
-            visits.push(Some(begin(&epoll, place)?));
+            visits.push(Some(begin(&events.epoll, place)?));
             open += 1;
         }
-        let mut last_progress = Instant::now();
         while open > 0 {
-            let count = epoll.wait(Some(TICK)).map_err(text)?;
-            for event in 0..count {
-                let (place, _) = epoll.event(event);
+            for event in 0..events.wait(&mut stopwatch)? {
+                let (place, _) = events.epoll.event(event);
                 let Some(visit) = &mut visits[place] else {
                     continue;
                 };
@@ -73,16 +68,9 @@ impl Load for Churn {
                 stopwatch.count(1, MESSAGE, Some(now - visit.began));
                 visits[place] = match phase {
                     Phase::Over => None,
-                    _ => Some(begin(&epoll, place)?),
+                    _ => Some(begin(&events.epoll, place)?),
                 };
                 open -= usize::from(phase == Phase::Over);
-            }
-            let now = Instant::now();
-            stopwatch.phase(now);
-            if count > 0 {
-                last_progress = now;
-            } else if now - last_progress > PATIENCE {
-                return Err("no answer for 5 s".to_owned());
             }
         }
         Ok(stopwatch.slice)
@@ -92,7 +80,7 @@ impl Load for Churn {
 impl Visit {
     fn begin(target: &Target<'_>, epoll: &Epoll, place: usize, number: u64) -> IoResult<Self> {
         let began = Instant::now();
-        let stream = connect(target.address, number)?;
+        let stream = visits::connect(target.address, number, true)?;
         epoll.add(&stream, place as u64, EDGES)?;
         Ok(Self {
             stream,
@@ -144,21 +132,5 @@ impl Visit {
                 }
             }
         }
-    }
-}
-
-/// Begins to connect, from one of many addresses of the loopback network.
-fn connect(address: SocketAddr, number: u64) -> IoResult<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None)?;
-    socket.set_tcp_nodelay(true)?;
-    let host = u8::try_from(number % SOURCE_ADDRESSES + 1).expect("at most 200");
-    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, host), 0)).into())?;
-    match socket.connect(&address.into()) {
-        Err(error)
-            if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
-        {
-            Err(error)
-        }
-        _ => Ok(socket.into()),
     }
 }

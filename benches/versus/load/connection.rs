@@ -5,11 +5,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use netloop_benches::epoll::EventFlags;
 use socket2::SockRef;
 
-use super::{Share, Target, text};
+use super::{Events, Share, Target, text};
 use crate::pattern::{LONGEST_SLICE, Pattern};
-use crate::system::{Epoll, EventFlags};
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
@@ -19,7 +19,7 @@ pub(super) struct Connection {
     /// The bytes that it may send. Invariant: never below `sent`.
     pub(super) allowed: u64,
     pub(super) received: u64,
-    /// The messages under way, oldest first: how many, and when they were sent.
+    /// The messages under way, oldest first: how many, and when they were sent, or were due.
     pub(super) in_flight: VecDeque<(u64, Instant)>,
 }
 
@@ -29,17 +29,16 @@ pub(super) fn open_all(
     total: usize,
     share: Share,
     flags: EventFlags,
-) -> Result<(Epoll, Vec<Connection>), String> {
-    let epoll = Epoll::new(1024).map_err(text)?;
+) -> Result<(Events, Vec<Connection>), String> {
+    let events = Events::new()?;
     let mut connections = Vec::new();
     for (place, number) in share.of(total).enumerate() {
         let connection = Connection::open(target, number)?;
-        epoll
-            .add(&connection.stream, place as u64, flags)
-            .map_err(text)?;
+        let added = events.epoll.add(&connection.stream, place as u64, flags);
+        added.map_err(text)?;
         connections.push(connection);
     }
-    Ok((epoll, connections))
+    Ok((events, connections))
 }
 
 impl Connection {
@@ -106,6 +105,33 @@ impl Connection {
             // A short read has emptied the socket.
             if length < buffer.len() {
                 return Ok(total);
+            }
+        }
+    }
+
+    /// Receives as [`Self::receive`], and returns how many messages of `size` bytes are answered whole, too.
+    #[inline]
+    pub(super) fn receive_answers(
+        &mut self,
+        pattern: &Pattern,
+        buffer: &mut [u8],
+        size: u64,
+    ) -> Result<(u64, usize), String> {
+        let before = self.received / size;
+        let length = self.receive(pattern, buffer)?;
+        Ok((self.received / size - before, length))
+    }
+
+    /// Takes `answered` messages off those in flight, and tells when how many of them were sent.
+    #[inline]
+    pub(super) fn settle(&mut self, mut answered: u64, mut tell: impl FnMut(Instant, u64)) {
+        while let (1.., Some((count, sent_at))) = (answered, self.in_flight.front_mut()) {
+            let settled = answered.min(*count);
+            tell(*sent_at, settled);
+            *count -= settled;
+            answered -= settled;
+            if *count == 0 {
+                self.in_flight.pop_front();
             }
         }
     }

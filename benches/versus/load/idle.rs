@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use netloop_benches::epoll::EDGES;
+
 use super::connection::open_all;
 use super::echo::Echo;
 use super::{Load, PATIENCE, Share, Slice, Start, Target, Timing};
 use crate::pattern::MESSAGE;
-use crate::system::EDGES;
 
 /// Resident memory, by how much it grew for each connection.
 pub(crate) const BYTES_PER_CONNECTION: &str = "bytes per idle connection";
@@ -33,18 +34,13 @@ impl Load for Idle {
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         // The set-up for the first connections is not a cost of each.
-        let first = Echo {
-            size: MESSAGE,
-            connections: 4,
-            pipelining: 1,
-        };
-        let timing = Timing {
-            warm_up: Duration::ZERO,
-            measured: Duration::from_millis(50),
-        };
-        super::run(&first, target, timing)?;
+        super::run(
+            &Echo::new(MESSAGE, 4, 1),
+            target,
+            Timing::of_milliseconds(0, 50),
+        )?;
         let before = target.server.memory().resident;
-        let (_epoll, mut connections) = open_all(target, self.connections, share, EDGES)?;
+        let (_events, mut connections) = open_all(target, self.connections, share, EDGES)?;
         let mut stopwatch = start()?;
         let mut buffer = [0; MESSAGE + 1];
         for connection in &mut connections {

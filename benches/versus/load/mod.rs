@@ -19,9 +19,11 @@ use std::sync::{Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use netloop_benches::cores::pin;
+use netloop_benches::epoll::Epoll;
+use netloop_benches::process::Processes;
 
 use crate::pattern::Pattern;
-use crate::peers::process::Processes;
 use crate::system;
 
 /// A server that does not answer for so long is taken for dead.
@@ -44,6 +46,15 @@ pub(crate) struct Target<'a> {
 pub(crate) struct Timing {
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
+}
+
+impl Timing {
+    pub(crate) const fn of_milliseconds(warm_up: u64, measured: u64) -> Self {
+        Self {
+            warm_up: Duration::from_millis(warm_up),
+            measured: Duration::from_millis(measured),
+        }
+    }
 }
 
 /// The measurement of one slice of load.
@@ -220,6 +231,34 @@ impl<'a> Stopwatch<'a> {
     }
 }
 
+/// The events of one thread, and its patience with a server that does nothing.
+struct Events {
+    epoll: Epoll,
+    last_progress: Option<Instant>,
+}
+
+impl Events {
+    fn new() -> Result<Self, String> {
+        Ok(Self {
+            epoll: Epoll::new(1024).map_err(text)?,
+            last_progress: None,
+        })
+    }
+
+    /// Tells `stopwatch` the time, and waits. Returns how many events there are, and fails where there is none for too long.
+    fn wait(&mut self, stopwatch: &mut Stopwatch<'_>) -> Result<usize, String> {
+        let now = Instant::now();
+        stopwatch.phase(now);
+        let count = self.epoll.wait(Some(TICK)).map_err(text)?;
+        if count > 0 {
+            self.last_progress = Some(now);
+        } else if self.last_progress.get_or_insert(now).elapsed() > PATIENCE {
+            return Err("the server has done nothing for 5 s".to_owned());
+        }
+        Ok(count)
+    }
+}
+
 /// One kind of load, as one thread of the generator carries it out.
 pub(crate) trait Load: fmt::Debug + Send + Sync {
     /// More threads than this have nothing to do.
@@ -268,7 +307,7 @@ pub(crate) fn run(load: &dyn Load, target: &Target<'_>, timing: Timing) -> Resul
     let begin = OnceLock::new();
     let work = &|thread: usize| {
         if let Some(core) = target.cores.get(thread) {
-            system::pin(*core);
+            pin(*core);
             system::sleep_exactly();
         }
         let has_started = Cell::new(false);

@@ -2,13 +2,14 @@
 //! at which a message was due. A server that stalls for 50 ms then shows up to 50 ms in every message that was due
 //! meanwhile, and not in one: closed loops hide exactly that.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use netloop_benches::epoll::{EDGES, READABLE};
 
 use super::connection::open_all;
 use super::echo::Echo;
 use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Target, text};
-use crate::system::{EDGES, READABLE, behind_page};
+use crate::system::behind_page;
 
 /// A sleep ends this much before the next message is due, and the rest is a busy wait.
 const SPIN: Duration = Duration::from_micros(100);
@@ -29,18 +30,16 @@ impl Load for Paced {
     }
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        let (mut epoll, mut connections) = open_all(target, self.echo.connections, share, EDGES)?;
+        let (mut events, mut connections) = open_all(target, self.echo.connections, share, EDGES)?;
         let mut stopwatch = start()?;
         let rate = self.rate * connections.len() as f64 / self.echo.connections as f64;
         let size = self.echo.size as u64;
-        // When the messages under way were due.
-        let mut waiting: Vec<VecDeque<Instant>> = vec![VecDeque::new(); connections.len()];
         let mut memory = Vec::new();
         let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let start = Instant::now();
         let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
         let mut number = 0_u64;
-        let mut unanswered = 0;
+        let mut unanswered = 0_u64;
         let mut now = start;
         loop {
             let mut sends = 0;
@@ -48,7 +47,7 @@ impl Load for Paced {
                 let place = usize::try_from(number % connections.len() as u64).expect("a place");
                 connections[place].allowed += size;
                 connections[place].send(target.pattern)?;
-                waiting[place].push_back(due(number));
+                connections[place].in_flight.push_back((1, due(number)));
                 number += 1;
                 sends += 1;
                 unanswered += 1;
@@ -68,28 +67,24 @@ impl Load for Paced {
                 false => due(number).saturating_duration_since(now),
             };
             if pause > SPIN {
-                epoll.sleep_until_ready(pause - SPIN);
+                events.epoll.sleep_until_ready(pause - SPIN);
             }
-            for event in 0..epoll.wait(Some(Duration::ZERO)).map_err(text)? {
-                let (place, flags) = epoll.event(event);
+            for event in 0..events.epoll.wait(Some(Duration::ZERO)).map_err(text)? {
+                let (place, flags) = events.epoll.event(event);
                 let connection = &mut connections[place];
                 connection.send(target.pattern)?;
                 if !flags.intersects(READABLE) {
                     continue;
                 }
-                let before = connection.received / size;
-                let length = connection.receive(target.pattern, buffer)?;
-                let answered = connection.received / size - before;
+                let (answered, length) =
+                    connection.receive_answers(target.pattern, buffer, size)?;
                 now = Instant::now();
-                for _ in 0..answered {
-                    let Some(due) = waiting[place].pop_front() else {
-                        return Err("more answers than messages".to_owned());
-                    };
-                    unanswered -= 1;
+                unanswered -= answered;
+                connection.settle(answered, |due, count| {
                     if due >= stopwatch.begin && due < stopwatch.end {
-                        stopwatch.record(now - due, 1);
+                        stopwatch.record(now - due, count);
                     }
-                }
+                });
                 stopwatch.phase(now);
                 stopwatch.count(answered, length, None);
             }
@@ -98,7 +93,7 @@ impl Load for Paced {
         }
         // The last answer may come before the end.
         while stopwatch.phase(Instant::now()) != Phase::Over {
-            epoll.sleep_until_ready(SPIN);
+            events.epoll.sleep_until_ready(SPIN);
         }
         stopwatch.slice.intended_rate = Some(rate);
         Ok(stopwatch.slice)

@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The latency of the peers that behave is measured in so many parts, of which the middle one counts: a single stall of
 /// the whole machine would decide the slowest hundredth of one long part.
 const PARTS: usize = 5;
-const PART: Duration = Duration::from_millis(100);
+const PART: Timing = Timing::of_milliseconds(25, 100);
 
 /// The highest resident memory, less that before the stalled readers came.
 pub(crate) const GROWTH_PER_READER: &str = "growth per stalled reader, KiB";
@@ -42,26 +42,14 @@ impl Load for Stalled {
     }
 
     fn drive(&self, target: &Target<'_>, _: Share, _: Start<'_>) -> Result<Slice, String> {
-        let timing = Timing {
-            warm_up: PART / 4,
-            measured: PART,
-        };
-        let echo = Echo {
-            size: MESSAGE,
-            connections: self.active,
-            pipelining: 1,
-        };
+        let echo = Echo::new(MESSAGE, self.active, 1);
         // A server that has just been started is slow, and in some languages very slow.
-        let warm_up = Timing {
-            warm_up: Duration::ZERO,
-            measured: Duration::from_millis(500),
-        };
-        super::run(&echo, target, warm_up)?;
-        let (_, p99_before) = watch(&echo, target, timing)?;
+        super::run(&echo, target, Timing::of_milliseconds(0, 500))?;
+        let (_, p99_before) = watch(&echo, target)?;
         let memory_before = target.server.memory().resident;
         let stalled =
             stall(self.stalled, target).map_err(|error| format!("a stalled reader: {error}"))?;
-        let (mut slice, p99_beside) = watch(&echo, target, timing)?;
+        let (mut slice, p99_beside) = watch(&echo, target)?;
         let growth = target.server.memory().peak.saturating_sub(memory_before);
         drop(stalled);
         slice.extras = vec![
@@ -78,8 +66,8 @@ impl Load for Stalled {
 }
 
 /// Returns the last of several parts, and the p99 of the middle one in microseconds.
-fn watch(echo: &Echo, target: &Target<'_>, timing: Timing) -> Result<(Slice, f64), String> {
-    let parts = (0..PARTS).map(|_| super::run(echo, target, timing));
+fn watch(echo: &Echo, target: &Target<'_>) -> Result<(Slice, f64), String> {
+    let parts = (0..PARTS).map(|_| super::run(echo, target, PART));
     let mut parts = parts.collect::<Result<Vec<Slice>, String>>()?;
     let p99s: Vec<f64> = parts
         .iter()

@@ -5,7 +5,6 @@ mod foreign;
 mod liar;
 mod mio_loop;
 pub(crate) use foreign::first_line;
-pub(crate) mod process;
 mod raw_epoll;
 pub(crate) mod service;
 mod session;
@@ -16,10 +15,11 @@ mod tokio_tuned;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use netloop_benches::bars::{FLOOR, SUBJECT};
-use process::ServerProcess;
+use netloop_benches::cores::on_core;
+use netloop_benches::process::Server;
 use service::{Mode, Service};
 
 /// The facts about a peer that hold on every machine.
@@ -205,13 +205,15 @@ impl Peer {
 }
 
 impl Found {
-    pub(crate) fn start(&self, service: &Service, core: usize) -> Result<ServerProcess, String> {
+    pub(crate) fn start(&self, service: &Service, core: usize) -> Result<Server, String> {
         let mut command = Command::new(&self.command[0]);
         command
             .args(&self.command[1..])
             .args(service.arguments())
-            .args(self.peer.arguments);
-        ServerProcess::start(command, core)
+            .args(self.peer.arguments)
+            .stderr(Stdio::null());
+        // It is killed when the thread that starts it ends: the main thread.
+        on_core(core, || Server::start(&mut command))
     }
 }
 

@@ -7,11 +7,11 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use netloop_benches::epoll::{EDGES, Epoll, EventFlags, HANG_UP};
 use rustix::net::{SocketFlags, accept_with};
 
 use super::service::Service;
 use super::sessions::Sessions;
-use crate::system::{EDGES, Epoll, EventFlags, HANG_UP};
 
 const LISTENER: usize = usize::MAX;
 const EVENTS: usize = 1024;
