@@ -33,13 +33,11 @@ pub struct Estimate {
 
 impl Estimate {
     /// The median of `values` with its 95 % interval; `None` of an empty list.
-    #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         Self::with_error(values, USUAL_ERROR)
     }
 
     /// The median of `values`, with an interval that misses the truth with a chance of `error` at most.
-    #[must_use]
     pub fn with_error(values: &[f64], error: f64) -> Option<Self> {
         let sorted = sorted(values);
         let interval = values_outside(sorted.len(), error).map(|outside| Interval {
@@ -51,7 +49,6 @@ impl Estimate {
     }
 
     /// Returns the interval, or the median alone where there is none.
-    #[must_use]
     pub fn reach(&self) -> Interval {
         let median = self.median;
         let (low, high) = (median, median);
@@ -60,18 +57,39 @@ impl Estimate {
 }
 
 /// Returns the middle value, or the mean of the two in the middle; `None` of an empty list.
-#[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     quartile(values, 2)
 }
 
 /// Returns the value below which `quarters` quarters of the values lie, or the mean of its two neighbours; `None` of an
 /// empty list.
-#[must_use]
 pub fn quartile(values: &[f64], quarters: usize) -> Option<f64> {
     let sorted = sorted(values);
     let place = sorted.len().checked_sub(1)? * quarters;
     Some(f64::midpoint(sorted[place / 4], sorted[place.div_ceil(4)]))
+}
+
+/// Returns the ratio of each value to the one of the same round, where both are there.
+pub fn ratios(own: &[f64], of: &[f64]) -> Vec<f64> {
+    own.iter().zip(of).map(|(own, of)| own / of).collect()
+}
+
+/// Measures each of `count` servers once a round, and returns the values of each. The servers take turns, so that what else
+/// the machine does hits all alike; the first one is another in each round, and every other round goes backwards.
+pub fn in_turn<T, E>(
+    rounds: usize,
+    count: usize,
+    mut measure: impl FnMut(usize) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut values: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for step in 0..count {
+            let step = if round % 2 == 0 { step } else { count - step };
+            let place = (round / 2 + step) % count;
+            values[place].push(measure(place)?);
+        }
+    }
+    Ok(values)
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {

@@ -1,4 +1,4 @@
-// The echo on Node's `tls`: prints its process and its port.
+// The echo on Node's `tls`: prints where it listens.
 import tls from "node:tls";
 
 const { NETLOOP_CERTIFICATE: cert, NETLOOP_KEY: key } = process.env;
@@ -10,4 +10,4 @@ const server = tls.createServer({ cert, key, noDelay: true }, (socket) => {
   socket.on("drain", () => socket.resume());
 });
 server.on("tlsClientError", () => {});
-server.listen(0, "127.0.0.1", () => console.log(process.pid, server.address().port));
+server.listen(0, "127.0.0.1", () => console.log(`listening 127.0.0.1:${server.address().port}`));

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use rustix::event::epoll;
+use netloop_benches::epoll::{Epoll, EventFlags};
 use rustls::{ServerConfig, ServerConnection};
 
-const LISTENER: u64 = u64::MAX;
+use crate::peers::BUFFER_BYTES;
+
+const LISTENER: usize = usize::MAX;
 
 struct Peer {
     stream: TcpStream,
@@ -32,6 +34,27 @@ impl Read for Noting<'_> {
 }
 
 impl Peer {
+    /// Returns the peer under the key of its events.
+    fn accept(
+        stream: TcpStream,
+        epoll: &Epoll,
+        config: &Arc<ServerConfig>,
+    ) -> io::Result<(usize, Self)> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let tls = ServerConnection::new(Arc::clone(config));
+        let mut tls = tls.map_err(io::Error::other)?;
+        tls.set_buffer_limit(None);
+        let key = usize::try_from(stream.as_raw_fd()).map_err(io::Error::other)?;
+        epoll.add(&stream, key as u64, EventFlags::IN)?;
+        let peer = Self {
+            stream,
+            tls,
+            watches_writable: false,
+        };
+        Ok((key, peer))
+    }
+
     /// Reads, echoes and writes. Returns whether the connection goes on.
     fn serve(&mut self, buffer: &mut [u8]) -> bool {
         loop {
@@ -84,55 +107,28 @@ impl Peer {
     }
 }
 
-pub(crate) fn serve(config: Arc<ServerConfig>, announce: impl FnOnce(SocketAddr)) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a server");
-    listener.set_nonblocking(true).expect("a descriptor");
-    announce(listener.local_addr().expect("it is bound"));
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
-    let readable = epoll::EventFlags::IN;
-    epoll::add(
-        &epoll,
-        &listener,
-        epoll::EventData::new_u64(LISTENER),
-        readable,
-    )
-    .expect("the listener can be polled");
-    let mut peers: HashMap<u64, Peer> = HashMap::new();
-    let mut buffer = vec![0; 128 << 10];
-    let mut events = Vec::with_capacity(1024);
+pub(crate) fn serve(config: &Arc<ServerConfig>) -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    println!("listening {}", listener.local_addr()?);
+    let mut epoll = Epoll::new(1024)?;
+    epoll.add(&listener, LISTENER as u64, EventFlags::IN)?;
+    let mut peers: HashMap<usize, Peer> = HashMap::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
     loop {
-        events.clear();
-        if epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None).is_err() {
-            continue;
-        }
-        for event in &events {
-            let (key, flags) = (event.data.u64(), event.flags);
+        for place in 0..epoll.wait(None)? {
+            let (key, flags) = epoll.event(place);
             if key == LISTENER {
                 while let Ok((stream, _)) = listener.accept() {
-                    let key = u64::try_from(stream.as_raw_fd()).expect("not negative");
-                    let _ = stream.set_nonblocking(true);
-                    let _ = stream.set_nodelay(true);
-                    let data = epoll::EventData::new_u64(key);
-                    let added = epoll::add(&epoll, &stream, data, readable);
-                    let Ok(mut tls) = ServerConnection::new(Arc::clone(&config)) else {
-                        continue;
-                    };
-                    tls.set_buffer_limit(None);
-                    if added.is_ok() {
-                        let peer = Peer {
-                            stream,
-                            tls,
-                            watches_writable: false,
-                        };
-                        peers.insert(key, peer);
-                    }
+                    // A connection that fails ends itself and nothing else.
+                    peers.extend(Peer::accept(stream, &epoll, config).ok());
                 }
                 continue;
             }
             let Some(peer) = peers.get_mut(&key) else {
                 continue;
             };
-            let goes_on = match flags.contains(epoll::EventFlags::IN) {
+            let goes_on = match flags.contains(EventFlags::IN) {
                 true => peer.serve(&mut buffer),
                 false => peer.write(),
             };
@@ -143,12 +139,9 @@ pub(crate) fn serve(config: Arc<ServerConfig>, announce: impl FnOnce(SocketAddr)
             let wants = peer.tls.wants_write();
             if wants != peer.watches_writable {
                 peer.watches_writable = wants;
-                let flags = match wants {
-                    true => readable | epoll::EventFlags::OUT,
-                    false => readable,
-                };
-                let data = epoll::EventData::new_u64(key);
-                let _ = epoll::modify(&epoll, &peer.stream, data, flags);
+                let mut flags = EventFlags::IN;
+                flags.set(EventFlags::OUT, wants);
+                let _ = epoll.modify(&peer.stream, key as u64, flags);
             }
         }
     }

@@ -18,31 +18,17 @@ mod by_hand;
 #[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
-mod loads;
-#[cfg(target_os = "linux")]
-mod loops;
-#[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
 mod peers;
-#[cfg(target_os = "linux")]
-mod process;
-#[cfg(target_os = "linux")]
-mod server;
-#[cfg(target_os = "linux")]
-mod tasks;
 
 #[cfg(target_os = "linux")]
-fn main() {
-    match options::Options::parse() {
-        Ok(options::Job::Serve(kind)) => server::serve(&kind),
-        Ok(options::Job::Measure(options)) => measure::run(&options),
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(2);
-        }
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match options::Options::parse()? {
+        options::Job::Serve(kind) => peers::serve(&kind),
+        options::Job::Measure(options) => measure::run(&options),
     }
 }
 

@@ -1,111 +1,161 @@
-//! The rounds, and the tables of their results.
+//! The loads, the rounds, and the tables of their results.
 
-use std::fs;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
 
-use netloop_benches::statistics::quartile;
+use netloop_benches::cores::{ends, on_core, pin};
+use netloop_benches::machine::{self, processor};
+use netloop_benches::process::Server;
+use netloop_benches::statistics::{in_turn, quartile};
+use netloop_benches::table::Table;
 use netloop_tls::Authority;
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 
-use crate::loads::{LOADS, Load};
+use crate::client::echo;
 use crate::options::Options;
-use crate::peers::{BASE, PEERS, command};
-use crate::process::{CLIENT_CORE, Cost, Server, pin};
+use crate::peers::{BASE, CERTIFICATE, KEY, PEERS, command};
 
-pub(crate) fn run(options: &Options) {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("load: {}", load.trim());
-    println!("processor: {}", processor());
-    pin(
-        i32::try_from(std::process::id()).expect("a process"),
-        CLIENT_CORE,
-    );
+/// A name, the length of an echo or `None` for a handshake with one byte, and the operations of a round.
+type Load = (&'static str, Option<usize>, usize);
+
+const LOADS: [Load; 4] = [
+    ("echo of 64 B", Some(64), 20_000),
+    ("echo of 16 KiB", Some(16 << 10), 5_000),
+    ("echo of 64 KiB", Some(64 << 10), 2_000),
+    ("handshake", None, 500),
+];
+
+/// The costs of one operation.
+#[derive(Clone, Copy)]
+struct Cost {
+    nanoseconds: f64,
+    /// The time of the client for it, in seconds.
+    elapsed: f64,
+    page_faults: f64,
+    /// The times that the server has slept, mostly for the next event.
+    sleeps: f64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!("load: {}", machine::load());
+    println!("processor: {}, {cores} cores", processor("model name"));
+    // Otherwise the kernel puts some servers on the core of the client, and others not, which halves their sleeps.
+    let (server_core, client_core) = ends();
+    pin(client_core);
     let found = found(options);
-    let loads = LOADS.iter().filter(|it| it.name.contains(&options.load));
-    let mut results: Vec<(&Load, Vec<Vec<Cost>>)> = loads.map(|it| (it, Vec::new())).collect();
+    let is_chosen = |load: &Load| load.0.contains(&options.load);
+    let mut results = LOADS
+        .map(|load| (load, vec![Vec::new(); found.len()]))
+        .to_vec();
+    results.retain(|(load, _)| is_chosen(load));
     let authority = Authority::new();
     let identity = authority.identity(&["localhost"]);
+    let mut config = authority.client();
+    config.resumption = Resumption::disabled();
+    let config = Arc::new(config);
     for _ in 0..options.starts {
-        let start = |peer: &&str| {
-            let command = command(peer, &options.under).expect("it was found");
-            Server::start(command, &authority, &identity)
-        };
-        let servers: Vec<Server> = found.iter().map(start).collect();
-        for (load, rounds) in &mut results {
+        let mut servers = Vec::new();
+        for peer in &found {
+            let mut command = command(peer, &options.under)?;
+            command.env(CERTIFICATE, &identity.certificate_pem);
+            command.env(KEY, &identity.key_pem);
+            servers.push(on_core(server_core, || Server::start(&mut command))?);
+        }
+        for (load, costs) in &mut results {
             for server in &servers {
-                let _ = server.cost(load, load.count / 10);
+                cost(server, &config, *load, load.2 / 10)?;
             }
-            for _ in 0..options.rounds {
-                rounds.push(round(&servers, load, rounds.len()));
+            let measure = |place: usize| cost(&servers[place], &config, *load, load.2);
+            let more = in_turn(options.rounds, servers.len(), measure)?;
+            for (costs, more) in costs.iter_mut().zip(more) {
+                costs.extend(more);
             }
         }
+        // A tool outlives the server that it watches, and writes its report.
+        servers.into_iter().try_for_each(Server::end)?;
     }
-    for (load, rounds) in &results {
-        print(load, &found, rounds);
+    for ((name, ..), costs) in &results {
+        print(name, &found, costs);
     }
+    Ok(())
 }
 
 /// Returns the names of the chosen peers that can be started, and names the others.
 fn found(options: &Options) -> Vec<&'static str> {
-    let is_found = |peer: &&str| match command(peer, &[]) {
-        Ok(_) => true,
-        Err(reason) => {
+    let is_found = |peer: &&str| {
+        let missing = command(peer, &[]).err();
+        if let Some(reason) = &missing {
             println!("MISSING: {peer}: {reason}");
-            false
         }
+        missing.is_none()
     };
-    PEERS
-        .into_iter()
-        .filter(|&peer| peer == BASE || options.takes(peer))
-        .filter(is_found)
-        .collect()
+    let is_chosen = |peer: &&str| *peer == BASE || options.takes(peer);
+    let chosen = PEERS.into_iter().filter(is_chosen);
+    chosen.filter(is_found).collect()
 }
 
-/// Loads each of `servers` once. Each round begins with another server.
-fn round(servers: &[Server], load: &Load, number: usize) -> Vec<Cost> {
-    let mut costs = vec![None; servers.len()];
-    for step in 0..servers.len() {
-        let place = match number % 2 {
-            0 => (number / 2 + step) % servers.len(),
-            _ => (number / 2 + servers.len() - step) % servers.len(),
-        };
-        costs[place] = Some(servers[place].cost(load, load.count));
+/// Returns the cost of the server for each of `count` operations.
+fn cost(
+    server: &Server,
+    config: &Arc<ClientConfig>,
+    (_, length, _): Load,
+    count: usize,
+) -> Result<Cost, Box<dyn Error>> {
+    let processes = server.behind_tools();
+    let counts = || {
+        let nanoseconds = processes.cpu().as_secs_f64() * 1e9;
+        let [faults, sleeps] = [processes.page_faults(), processes.wake_ups()];
+        [nanoseconds, faults as f64, sleeps as f64]
+    };
+    let before = counts();
+    let began = Instant::now();
+    match length {
+        Some(length) => echo(server.address, config, length, count)?,
+        None => (0..count).try_for_each(|_| echo(server.address, config, 1, 1))?,
     }
-    costs.into_iter().flatten().collect()
+    let elapsed = began.elapsed().as_secs_f64() / count as f64;
+    let after = counts();
+    let each = |place: usize| (after[place] - before[place]) / count as f64;
+    Ok(Cost {
+        nanoseconds: each(0),
+        elapsed,
+        page_faults: each(1),
+        sleeps: each(2),
+    })
 }
 
-fn print(load: &Load, peers: &[&str], rounds: &[Vec<Cost>]) {
-    println!("\n{}, {} rounds\n", load.name, rounds.len());
-    println!(
-        "| server | time | times that of the loop by hand (middle half) | rate, as multiple | page faults | sleeps |"
-    );
-    println!("|---|--:|---|---|--:|--:|");
+fn print(load: &str, peers: &[&str], costs: &[Vec<Cost>]) {
+    let mut table = Table::new(&[
+        "server",
+        "time",
+        "times that of the loop by hand (middle half)",
+        "rate, as multiple",
+        "page faults",
+        "sleeps",
+    ]);
     let base = peers.iter().position(|&peer| peer == BASE);
-    let base = base.expect("the loop by hand always takes part");
-    for (place, peer) in peers.iter().enumerate() {
-        let at = |quarter: usize, value: &dyn Fn(&Vec<Cost>) -> f64| {
-            let values: Vec<f64> = rounds.iter().map(value).collect();
-            quartile(&values, quarter).unwrap_or_default()
+    let base = &costs[base.expect("the loop by hand always takes part")];
+    for (peer, own) in peers.iter().zip(costs) {
+        let at = |quarter: usize, value: &dyn Fn(&Cost, &Cost) -> f64| {
+            let values = own.iter().zip(base).map(|(own, base)| value(own, base));
+            quartile(&values.collect::<Vec<_>>(), quarter).unwrap_or_default()
         };
-        let ratio = |round: &Vec<Cost>| round[place].nanoseconds / round[base].nanoseconds;
-        let rate = |round: &Vec<Cost>| round[base].elapsed / round[place].elapsed;
-        println!(
-            "| {peer} | {:.1} µs | {:.3} ({:.3} to {:.3}) | {:.3} ({:.3} to {:.3}) | {:.1} | {:.2} |",
-            at(2, &|round| round[place].nanoseconds) / 1e3,
-            at(2, &ratio),
-            at(1, &ratio),
-            at(3, &ratio),
-            at(2, &rate),
-            at(1, &rate),
-            at(3, &rate),
-            at(2, &|round| round[place].page_faults),
-            at(2, &|round| round[place].sleeps),
-        );
+        let middle = |value: &dyn Fn(&Cost, &Cost) -> f64| {
+            let [low, median, high] = [1, 2, 3].map(|quarter| at(quarter, value));
+            format!("{median:.3} ({low:.3} to {high:.3})")
+        };
+        table.push([
+            (*peer).to_owned(),
+            format!("{:.1} µs", at(2, &|own, _| own.nanoseconds) / 1e3),
+            middle(&|own, base| own.nanoseconds / base.nanoseconds),
+            middle(&|own, base| base.elapsed / own.elapsed),
+            format!("{:.1}", at(2, &|own, _| own.page_faults)),
+            format!("{:.2}", at(2, &|own, _| own.sleeps)),
+        ]);
     }
-}
-
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find(|line| line.starts_with("model name"));
-    let name = name.and_then(|line| line.split(": ").nth(1));
-    let count = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{}, {count} cores", name.unwrap_or("unknown"))
+    println!("\n{load}, {} rounds\n", base.len());
+    println!("{}", table.markdown());
 }
