@@ -5,25 +5,19 @@
 //! server finds at a time, and so how many turns it makes.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use netloop_benches::{datagrams, visits};
 
 /// The length of a message in a broadcast and in a visit.
 const MESSAGE: usize = 64;
 const BLOCK: usize = 64 << 10;
 /// Longer than any instrument takes for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Every visit leaves a port in TIME_WAIT, and there are 28,000 of them for each address of the client's.
-const SOURCE_ADDRESSES: u32 = 50;
 
-/// Whether the server is to be held or let go.
-#[derive(Clone, Copy)]
-pub(crate) enum Grip {
-    Hold,
-    LetGo,
-}
+/// Sends a part of a round while the server is held.
+pub(crate) type SendHeld<'a> = &'a dyn Fn(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
 
 /// The work of a round.
 #[derive(Clone, Copy, Debug)]
@@ -47,133 +41,106 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// The name of one operation.
-    pub(crate) fn operation(self) -> &'static str {
-        match self {
-            Self::Echo { .. } => "message",
-            Self::Visits { .. } => "connection",
-            Self::Sink { .. } | Self::Source { .. } => "64 KiB",
-            Self::Broadcast { .. } => "member and round",
-            Self::Datagrams { .. } => "datagram",
-        }
-    }
-
-    /// The operations of one round.
-    pub(crate) fn operations(self) -> usize {
-        match self {
-            Self::Echo {
-                connections,
-                in_flight,
-                ..
-            } => connections * in_flight,
-            Self::Visits { at_a_time } => at_a_time,
-            Self::Sink { connections } | Self::Source { connections } => connections,
-            Self::Broadcast { members, .. } => members,
-            Self::Datagrams { sockets } => sockets,
-        }
-    }
-
-    /// Whether a round is so small that the kernel keeps all of it for a server that is held.
-    pub(crate) fn fits_into_buffers(self) -> bool {
-        match self {
-            Self::Echo {
-                size, in_flight, ..
-            } => size * in_flight < BLOCK / 2,
-            Self::Visits { .. } | Self::Broadcast { .. } | Self::Datagrams { .. } => true,
-            Self::Sink { .. } | Self::Source { .. } => false,
-        }
-    }
-
-    /// Lets `address` do so many rounds, and looks at every byte that comes back.
-    pub(crate) fn exchange(
-        self,
-        address: SocketAddr,
-        rounds: u32,
-        grip: impl Fn(Grip) -> io::Result<()>,
-    ) -> io::Result<()> {
+    /// Returns the name of one operation, how many a round has, and whether a round is so small that the kernel keeps all of
+    /// it for a server that is held.
+    pub(crate) fn operations(self) -> (&'static str, usize, bool) {
         match self {
             Self::Echo {
                 connections,
                 size,
                 in_flight,
-            } => echo(address, connections, size * in_flight, rounds, grip),
-            Self::Visits { at_a_time } => visits(address, at_a_time, rounds, grip),
-            Self::Sink { connections } => sink(address, connections, rounds),
-            Self::Source { connections } => source(address, connections, rounds),
-            Self::Broadcast { members, speakers } => {
-                broadcast(address, members, speakers, rounds, grip)
+            } => {
+                let is_small = size * in_flight < BLOCK / 2;
+                ("message", connections * in_flight, is_small)
             }
-            Self::Datagrams { sockets } => datagrams(address, sockets, rounds, grip),
+            Self::Visits { at_a_time } => ("connection", at_a_time, true),
+            Self::Sink { connections } | Self::Source { connections } => {
+                ("64 KiB", connections, false)
+            }
+            Self::Broadcast { members, .. } => ("member and round", members, true),
+            Self::Datagrams { sockets } => ("datagram", sockets, true),
+        }
+    }
+
+    /// Lets `to` do so many rounds, and looks at every byte that comes back.
+    pub(crate) fn exchange(
+        self,
+        to: SocketAddr,
+        rounds: u32,
+        held: SendHeld<'_>,
+    ) -> io::Result<()> {
+        let connect = |count: usize| -> io::Result<Vec<TcpStream>> {
+            let streams = (0..count).map(|_| prepared(TcpStream::connect(to)?));
+            streams.collect()
+        };
+        match self {
+            Self::Echo {
+                connections,
+                size,
+                in_flight,
+            } => echo(&mut connect(connections)?, size * in_flight, rounds, held),
+            Self::Visits { at_a_time } => visits(to, at_a_time, rounds, held),
+            Self::Sink { connections } => sink(&mut connect(connections)?, rounds),
+            Self::Source { connections } => source(&mut connect(connections)?, rounds),
+            Self::Broadcast { members, speakers } => {
+                broadcast(&mut connect(members)?, speakers, rounds, held)
+            }
+            Self::Datagrams { sockets } => datagrams::echo(to, sockets, 1, rounds, held).map(drop),
         }
     }
 }
 
 fn echo(
-    address: SocketAddr,
-    connections: usize,
+    connections: &mut [TcpStream],
     bytes: usize,
     rounds: u32,
-    grip: impl Fn(Grip) -> io::Result<()>,
+    held: SendHeld<'_>,
 ) -> io::Result<()> {
-    let mut connections = connect_all(address, connections)?;
-    let mut answer = vec![0; bytes];
     for round in 0..rounds {
         let sent = vec![round.to_le_bytes()[0]; bytes];
-        grip(Grip::Hold)?;
-        for connection in &mut connections {
-            connection.write_all(&sent)?;
-        }
-        grip(Grip::LetGo)?;
-        for connection in &mut connections {
-            connection.read_exact(&mut answer)?;
-            check(answer == sent, "the echo is not what was sent")?;
-        }
+        held(&mut || {
+            connections
+                .iter_mut()
+                .try_for_each(|it| it.write_all(&sent))
+        })?;
+        check_answers(connections, &sent)?;
     }
     Ok(())
 }
 
-fn visits(
-    address: SocketAddr,
-    at_a_time: usize,
-    rounds: u32,
-    grip: impl Fn(Grip) -> io::Result<()>,
-) -> io::Result<()> {
+fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: SendHeld<'_>) -> io::Result<()> {
     let sent = [7; MESSAGE];
-    let mut answer = [0; MESSAGE];
     for round in 0..rounds {
-        grip(Grip::Hold)?;
         let mut visitors = Vec::new();
-        for _ in 0..at_a_time {
-            let mut visitor = connect_from(round % SOURCE_ADDRESSES, address)?;
-            visitor.write_all(&sent)?;
-            visitors.push(visitor);
-        }
-        grip(Grip::LetGo)?;
+        held(&mut || {
+            for _ in 0..at_a_time {
+                let mut visitor = prepared(visits::connect(to, u64::from(round), false)?)?;
+                visitor.write_all(&sent)?;
+                visitors.push(visitor);
+            }
+            Ok(())
+        })?;
+        check_answers(&mut visitors, &sent)?;
+        held(&mut || {
+            visitors
+                .iter()
+                .try_for_each(|it| it.shutdown(Shutdown::Write))
+        })?;
         for visitor in &mut visitors {
-            visitor.read_exact(&mut answer)?;
-            check(answer == sent, "the echo is not what was sent")?;
-        }
-        grip(Grip::Hold)?;
-        for visitor in &visitors {
-            visitor.shutdown(Shutdown::Write)?;
-        }
-        grip(Grip::LetGo)?;
-        for visitor in &mut visitors {
-            check(visitor.read(&mut answer)? == 0, "bytes after the answer")?;
+            check(visitor.read(&mut [0])? == 0, "bytes after the answer")?;
         }
     }
     Ok(())
 }
 
-fn sink(address: SocketAddr, connections: usize, rounds: u32) -> io::Result<()> {
-    let mut connections = connect_all(address, connections)?;
+fn sink(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
     let block = vec![7; BLOCK];
     for _ in 0..rounds {
-        for connection in &mut connections {
-            connection.write_all(&block)?;
-        }
+        connections
+            .iter_mut()
+            .try_for_each(|it| it.write_all(&block))?;
     }
-    for connection in &mut connections {
+    for connection in connections {
         connection.shutdown(Shutdown::Write)?;
         let mut count = [0; 8];
         connection.read_exact(&mut count)?;
@@ -183,12 +150,11 @@ fn sink(address: SocketAddr, connections: usize, rounds: u32) -> io::Result<()> 
     Ok(())
 }
 
-fn source(address: SocketAddr, connections: usize, rounds: u32) -> io::Result<()> {
-    let mut connections = connect_all(address, connections)?;
+fn source(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     let mut first = None;
     for _ in 0..rounds {
-        for connection in &mut connections {
+        for connection in &mut *connections {
             connection.read_exact(&mut block)?;
             let first = first.get_or_insert_with(|| block.clone());
             check(*first == block, "a block is not like the first one")?;
@@ -198,78 +164,30 @@ fn source(address: SocketAddr, connections: usize, rounds: u32) -> io::Result<()
 }
 
 fn broadcast(
-    address: SocketAddr,
-    members: usize,
+    members: &mut [TcpStream],
     speakers: usize,
     rounds: u32,
-    grip: impl Fn(Grip) -> io::Result<()>,
+    held: SendHeld<'_>,
 ) -> io::Result<()> {
-    let mut members = connect_all(address, members)?;
     // A server may accept later than the handshake is done, and a member hears only what is said after that.
     std::thread::sleep(Duration::from_secs(1));
     let mut heard = vec![0; speakers * MESSAGE];
     for _ in 0..rounds {
-        grip(Grip::Hold)?;
-        for (speaker, member) in (1..).zip(members.iter_mut().take(speakers)) {
-            member.write_all(&[speaker; MESSAGE])?;
-        }
-        grip(Grip::LetGo)?;
+        held(&mut || {
+            let mut speakers = (1..).zip(members.iter_mut().take(speakers));
+            speakers.try_for_each(|(speaker, member)| member.write_all(&[speaker; MESSAGE]))
+        })?;
         for (place, member) in members.iter_mut().enumerate() {
             // No member hears itself.
             let others = speakers - usize::from(place < speakers);
             let heard = &mut heard[..others * MESSAGE];
             member.read_exact(heard)?;
-            let is_whole = heard
-                .chunks(MESSAGE)
-                .all(|message| message.iter().all(|byte| *byte == message[0]));
-            check(is_whole, "messages are mixed up")?;
+            let is_whole = |message: &[u8]| message.iter().all(|byte| *byte == message[0]);
+            let are_whole = heard.chunks(MESSAGE).all(is_whole);
+            check(are_whole, "messages are mixed up")?;
         }
     }
     Ok(())
-}
-
-fn datagrams(
-    address: SocketAddr,
-    sockets: usize,
-    rounds: u32,
-    grip: impl Fn(Grip) -> io::Result<()>,
-) -> io::Result<()> {
-    let connect = |_| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.connect(address)?;
-        Ok(socket)
-    };
-    let sockets: Vec<UdpSocket> = (0..sockets).map(connect).collect::<io::Result<_>>()?;
-    let mut answer = [0; 2 * MESSAGE];
-    for round in 0..rounds {
-        let sent = [round.to_le_bytes()[0]; MESSAGE];
-        grip(Grip::Hold)?;
-        for socket in &sockets {
-            socket.send(&sent)?;
-        }
-        grip(Grip::LetGo)?;
-        for socket in &sockets {
-            let length = socket.recv(&mut answer)?;
-            check(answer[..length] == sent, "the echo is not what was sent")?;
-        }
-    }
-    Ok(())
-}
-
-fn connect_all(address: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
-    (0..count)
-        .map(|_| prepared(TcpStream::connect(address)?))
-        .collect()
-}
-
-/// Connects from one of many addresses of the loopback network.
-fn connect_from(number: u32, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    let from = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 1)) + number);
-    socket.bind(&SocketAddr::from((from, 0)).into())?;
-    socket.connect(&address.into())?;
-    prepared(socket.into())
 }
 
 fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
@@ -277,6 +195,15 @@ fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+fn check_answers(connections: &mut [TcpStream], sent: &[u8]) -> io::Result<()> {
+    let mut answer = vec![0; sent.len()];
+    for connection in connections {
+        connection.read_exact(&mut answer)?;
+        check(answer == sent, "the echo is not what was sent")?;
+    }
+    Ok(())
 }
 
 fn check(is_right: bool, what: &str) -> io::Result<()> {

@@ -52,9 +52,8 @@ fn run() -> Result<(), Box<dyn Error>> {
                 names.extend(list.split(',').map(str::to_owned));
             }
             Long("list") => {
-                CASES
-                    .iter()
-                    .for_each(|case| println!("{:<10} {:?}", case.name, case.load));
+                let list = |case: &Case| println!("{:<10} {:?}", case.name, case.load);
+                CASES.iter().for_each(list);
                 return Ok(());
             }
             Long("help") | Short('h') => {
@@ -73,48 +72,39 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         return Err(format!("there is no case called {unknown}; --list shows them").into());
     }
-    let instruments: Vec<Instrument> = Instrument::ALL
-        .into_iter()
-        .filter(Instrument::is_here)
-        .collect();
+    let instruments = Instrument::ALL.into_iter();
+    let instruments: Vec<Instrument> = instruments.filter(Instrument::is_here).collect();
     if instruments.is_empty() {
         return Err("nothing to count with".into());
     }
     let is_wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
-    let (datagrams, streams): (Vec<&Case>, Vec<&Case>) = CASES
-        .iter()
-        .filter(is_wanted)
-        .partition(|case| matches!(case.load, Load::Datagrams { .. }));
-    // A program takes a while to build.
-    let floors = match streams.is_empty() {
-        true => Vec::new(),
-        false => subject::netloop_and_its_floors()?,
-    };
-    let datagram_servers = match datagrams.is_empty() {
-        true => Vec::new(),
-        false => subject::datagram_servers()?,
-    };
     let mut outcomes = Vec::new();
-    for case in streams.into_iter().chain(datagrams) {
+    for case in CASES.iter().filter(is_wanted) {
         let mut subjects = match case.load {
-            Load::Datagrams { .. } => datagram_servers.clone(),
-            _ => floors.clone(),
+            Load::Datagrams { .. } => subject::datagram_servers()?,
+            _ => subject::netloop_and_its_floors()?,
         };
         if case.name == CASES[0].name {
-            subjects.extend(floors.iter().cloned().map(Subject::with_idle_timeout));
+            let given = subjects.clone();
+            let idle =
+                |subject: Subject| subject.with("30 s idle timeout", &["--idle-timeout", "30"]);
+            subjects.extend(given.iter().cloned().map(idle));
             // Only netloop has limits.
-            subjects.push(floors[0].clone().with_internet_limits());
+            subjects.push(
+                given[0]
+                    .clone()
+                    .with("limits for strangers", &["--internet"]),
+            );
         }
         if case.mode == "echo" {
             let given = programs.iter();
             subjects.extend(given.map(|path| Subject::new(path.display().to_string(), path)));
         }
         let rows = count_all(&subjects, case, &instruments);
-        let bars = bars::of(Bench::Count).into_iter();
-        let bars = bars.filter(|bar| bar.workload == case.name);
-        outcomes.extend(bars.map(|bar| bar.judge(&figure(&bar, &rows))));
+        let figure = |bar: &Bar| figure(bar, &rows);
+        outcomes.extend(bars::judge(Bench::Count, case.name, figure));
     }
-    println!("\nthe bars:\n\n{}", bars::table(&outcomes).markdown());
+    bars::print(&outcomes);
     Ok(())
 }
 
@@ -129,11 +119,9 @@ fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> V
         eprintln!("counting {}, {} ..", case.name, subject.name);
         let mut counts: Result<Counts, String> = Ok(Counts::default());
         for instrument in instruments {
-            let more = instrument
-                .per_operation(subject, case)
-                .map_err(|error| error.to_string());
+            let more = instrument.per_operation(subject, case);
             counts = counts.and_then(|sum| {
-                let more = more?;
+                let more = more.map_err(|error| error.to_string())?;
                 Ok(from_fn(|place| sum[place] + more[place]))
             });
         }
@@ -148,12 +136,8 @@ fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> V
         table.rows.push(cells);
         rows.push((subject.name.clone(), counts));
     }
-    println!(
-        "\n{}, {:?}; for each {}:\n",
-        case.name,
-        case.load,
-        case.load.operation()
-    );
+    let (name, load, (operation, ..)) = (case.name, case.load, case.load.operations());
+    println!("\n{name}, {load:?}; for each {operation}:\n");
     print!("{}", table.markdown());
     rows
 }

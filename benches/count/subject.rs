@@ -25,18 +25,11 @@ impl Subject {
         }
     }
 
-    pub(crate) fn with_idle_timeout(self) -> Self {
+    /// The same server with more arguments, and what they mean in its name.
+    pub(crate) fn with(self, meaning: &str, after: &[&'static str]) -> Self {
         Self {
-            name: format!("{}, 30 s idle timeout", self.name),
-            after: vec!["--idle-timeout", "30"],
-            ..self
-        }
-    }
-
-    pub(crate) fn with_internet_limits(self) -> Self {
-        Self {
-            name: format!("{}, limits for strangers", self.name),
-            after: vec!["--internet"],
+            name: format!("{}, {meaning}", self.name),
+            after: after.to_vec(),
             ..self
         }
     }

@@ -1,11 +1,12 @@
 //! Bursts of 64 datagrams of 1,200 bytes between two sockets of netloop, with batches and without.
 
 use std::error::Error;
-use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
 use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+use netloop_benches::process::cpu;
+use netloop_benches::statistics::{Estimate, Interval, in_turn, ratios};
 
 const BURST: u32 = 64;
 const LENGTH: usize = 1200;
@@ -65,43 +66,27 @@ pub(crate) fn run(kind: &str) -> Result<(), Box<dyn Error>> {
     let to = to.ok_or("it is bound")?;
     let pitcher = Pitcher { to, left: BURSTS };
     event_loop.bind_udp("127.0.0.1:0", options, pitcher)?;
-    let before = processor_time()?;
+    let before = cpu(std::process::id())?;
     event_loop.run(&mut ())?;
-    let spent = processor_time()? - before;
-    println!("{}", spent / f64::from(BURSTS * BURST));
+    let spent = cpu(std::process::id())? - before;
+    println!("{}", spent.as_secs_f64() * 1e9 / f64::from(BURSTS * BURST));
     Ok(())
-}
-
-fn processor_time() -> Result<f64, Box<dyn Error>> {
-    let statistics = fs::read_to_string("/proc/self/schedstat")?;
-    let time = statistics.split_whitespace().next().ok_or("no time")?;
-    Ok(time.parse()?)
 }
 
 /// Runs both kinds in turn, each in a process of its own, and prints how many times as fast the batches are.
 pub(crate) fn compare(rounds: usize) -> Result<(), Box<dyn Error>> {
-    let mut ratios = Vec::new();
-    for _ in 0..rounds {
-        let mut times = Vec::new();
-        for kind in ["plain", "batched"] {
-            let output = Command::new(std::env::current_exe()?)
-                .args(["--burst", kind])
-                .output()?;
-            let text = String::from_utf8(output.stdout)?;
-            times.push(text.trim().parse::<f64>()?);
-        }
-        println!(
-            "a burst's datagram: {:.0} ns, in batches {:.0} ns",
-            times[0], times[1]
-        );
-        ratios.push(times[0] / times[1]);
+    let kinds = ["plain", "batched"];
+    let times = in_turn(rounds, kinds.len(), |place| {
+        let mut command = Command::new(std::env::current_exe()?);
+        let output = command.args(["--burst", kinds[place]]).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        Ok::<f64, Box<dyn Error>>(text.trim().parse()?)
+    })?;
+    for (plain, batched) in times[0].iter().zip(&times[1]) {
+        println!("a burst's datagram: {plain:.0} ns, in batches {batched:.0} ns");
     }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "batches are {:.2} times as fast ({:.2} to {:.2})",
-        ratios[ratios.len() / 2],
-        ratios[1],
-        ratios[ratios.len() - 2]
-    );
+    let estimate = Estimate::of(&ratios(&times[0], &times[1])).ok_or("no round")?;
+    let (median, Interval { low, high }) = (estimate.median, estimate.reach());
+    println!("batches are {median:.2} times as fast ({low:.2} to {high:.2})");
     Ok(())
 }

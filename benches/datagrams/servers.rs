@@ -1,15 +1,17 @@
 //! The servers, each a process of its own.
 
 use std::error::Error;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+use netloop_benches::build;
+use netloop_benches::cores::on_core;
+use netloop_benches::process::Server;
 
 /// The events of a batch, as in netloop's own loop.
 const EVENTS: usize = 1024;
@@ -18,92 +20,33 @@ const NODE: &str = "const socket = require('node:dgram').createSocket('udp4');\
     socket.on('message', (data, from) => socket.send(data, from.port, from.address));\
     socket.bind(0, '127.0.0.1', () => console.log('listening 127.0.0.1:' + socket.address().port));";
 
-/// A server that runs, and ends with this value.
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) address: SocketAddr,
-    child: Child,
-}
-
-impl Server {
-    fn start(name: &str, command: &mut Command) -> Result<Self, Box<dyn Error>> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().ok_or("it was asked for")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening ");
-        Ok(Self {
-            name: name.to_owned(),
-            address: address.ok_or("it does not say where it listens")?.parse()?,
-            child,
-        })
-    }
-
-    /// Returns the processor time that the process has taken, in user space and in the kernel.
-    pub(crate) fn processor_time(&self) -> io::Result<Duration> {
-        let statistics = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id()))?;
-        let nanoseconds = statistics.split_whitespace().next();
-        let nanoseconds = nanoseconds.and_then(|word| word.parse().ok());
-        let nanoseconds = nanoseconds.ok_or_else(|| io::Error::other("no time"))?;
-        Ok(Duration::from_nanos(nanoseconds))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Starts all servers that this machine has, and says which it does not have.
-pub(crate) fn start_all() -> Vec<Server> {
-    let mut servers = Vec::new();
-    let own = || {
-        let program = std::env::current_exe()?;
-        let mut command = Command::new(program);
-        command.arg("--serve");
-        Ok::<_, Box<dyn Error>>(command)
+pub(crate) fn start_all(core: usize) -> Vec<(&'static str, Server)> {
+    let own = |name: &str| {
+        let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+        command.args(["--serve", name]);
+        Ok::<_, String>(command)
     };
-    for (name, server) in [
-        (
-            "netloop",
-            own().and_then(|mut it| Server::start("netloop", it.arg("netloop"))),
-        ),
-        (
-            "mio",
-            own().and_then(|mut it| Server::start("mio", it.arg("mio"))),
-        ),
-        (
-            "libuv",
-            build_libuv().and_then(|path| Server::start("libuv", &mut Command::new(path))),
-        ),
-        (
-            "Node",
-            Server::start("Node", Command::new("node").args(["-e", NODE])),
-        ),
+    let libuv = || {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/libuv_udp.c");
+        let program = build::libuv(source, Path::new(env!("CARGO_TARGET_TMPDIR")))?.1;
+        Ok(Command::new(program))
+    };
+    let mut node = Command::new("node");
+    node.args(["-e", NODE]);
+    let mut servers = Vec::new();
+    for (name, command) in [
+        ("netloop", own("netloop")),
+        ("mio", own("mio")),
+        ("libuv", libuv()),
+        ("Node", Ok(node)),
     ] {
-        match server {
-            Ok(server) => servers.push(server),
+        match command.and_then(|mut command| on_core(core, || Server::start(&mut command))) {
+            Ok(server) => servers.push((name, server)),
             Err(error) => eprintln!("without {name}: {error}"),
         }
     }
     servers
-}
-
-/// Compiles the peer in C with the libuv of the system.
-fn build_libuv() -> Result<String, Box<dyn Error>> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/libuv_udp.c");
-    let program = format!("{}/libuv-udp", env!("CARGO_TARGET_TMPDIR"));
-    let mut compiler = Command::new("cc");
-    compiler.args(["-O2", "-o", &program, source, "-luv"]);
-    match compiler.status()?.success() {
-        true => Ok(program),
-        false => Err("the system has no libuv to compile with".into()),
-    }
 }
 
 /// Serves in this process, until it is killed.
@@ -141,9 +84,8 @@ fn serve_with_mio() -> Result<(), Box<dyn Error>> {
     let mut events = Events::with_capacity(EVENTS);
     let mut socket = UdpSocket::bind("127.0.0.1:0".parse()?)?;
     println!("listening {}", socket.local_addr()?);
-    let directions = Interest::READABLE;
-    poll.registry()
-        .register(&mut socket, Token(0), directions)?;
+    let registry = poll.registry();
+    registry.register(&mut socket, Token(0), Interest::READABLE)?;
     let mut buffer = vec![0; 65_536];
     loop {
         match poll.poll(&mut events, None) {

@@ -68,7 +68,6 @@ pub struct Outcome {
 
 impl Bar {
     /// Judges a count by itself, and rounds by their 99 % interval, all of which has to be on one side of the bar.
-    #[must_use]
     pub fn judge(&self, measured: &Measured) -> Outcome {
         let number = |value: f64| match self.against {
             None if value.abs() >= 10.0 => thousands(value),
@@ -105,8 +104,23 @@ fn reached(is_reached: bool) -> &'static str {
     if is_reached { "reached" } else { "NOT REACHED" }
 }
 
+/// Judges the bars of a workload by what `measured` returns for each.
+pub fn judge(
+    bench: Bench,
+    workload: &str,
+    measured: impl Fn(&Bar) -> Measured,
+) -> impl Iterator<Item = Outcome> {
+    let bars = of(bench).into_iter();
+    let bars = bars.filter(move |bar| bar.workload == workload);
+    bars.map(move |bar| bar.judge(&measured(&bar)))
+}
+
+/// Prints the judgements.
+pub fn print(outcomes: &[Outcome]) {
+    println!("\nthe bars:\n\n{}", table(outcomes).markdown());
+}
+
 /// Returns the judgements as a table.
-#[must_use]
 pub fn table(outcomes: &[Outcome]) -> Table {
     let mut table = Table::new(&["workload", "figure", "measured", "at most", "bar"]);
     for Outcome {
@@ -131,7 +145,6 @@ pub fn table(outcomes: &[Outcome]) -> Table {
 }
 
 /// Returns the bars of one bench.
-#[must_use]
 pub fn of(bench: Bench) -> Vec<Bar> {
     let mut bars = BARS.to_vec();
     // An echo has to be cheaper than that of each rival.

@@ -6,6 +6,7 @@ pub mod bars;
 pub mod build;
 #[cfg(target_os = "linux")]
 pub mod cores;
+pub mod datagrams;
 #[cfg(target_os = "linux")]
 pub mod epoll;
 pub mod machine;

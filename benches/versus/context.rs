@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use netloop_benches::build::first_line;
 use netloop_benches::machine::{self, processor, read};
 use netloop_benches::statistics::median;
 
 use crate::options::Options;
-use crate::peers::first_line;
 use crate::rounds::Cores;
 use crate::system::{behind_page, thread_cpu};
 

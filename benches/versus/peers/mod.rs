@@ -4,7 +4,6 @@ mod compio_tasks;
 mod foreign;
 mod liar;
 mod mio_loop;
-pub(crate) use foreign::first_line;
 mod raw_epoll;
 pub(crate) mod service;
 mod session;
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use netloop_benches::bars::{FLOOR, SUBJECT};
+use netloop_benches::build;
 use netloop_benches::cores::on_core;
 use netloop_benches::process::Server;
 use service::{Mode, Service};
@@ -170,7 +170,7 @@ impl Peer {
             (Origin::Example, None) => (locked_version(SUBJECT), vec![foreign::serve_example()?]),
             (Origin::Given, None) => return Err("there is no --program for it".to_owned()),
             (Origin::Libuv, None) => {
-                let (version, program) = foreign::libuv(output)?;
+                let (version, program) = build::libuv(foreign::LIBUV_PEER, output)?;
                 (version, vec![program])
             }
             (Origin::Here(built_on, _), None) => {
