@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use netloop_benches::bars::{self, Bench, Measured};
+use netloop_benches::statistics::ratios;
 
 fn main() {
     // Many lines in a few minutes: a difference that a short measurement cannot show makes no difference here.
@@ -42,16 +43,12 @@ fn judge() {
     let ratios = |bar: &bars::Bar| {
         let subject = measure::samples_of(bar.subject)?;
         let against = measure::samples_of(bar.against?)?;
-        let pairs = subject.iter().zip(&against);
-        Some(Measured::Rounds(
-            pairs.map(|(one, other)| one / other).collect(),
-        ))
+        Some(Measured::Rounds(ratios(&subject, &against)))
     };
     let bars = bars::of(Bench::Micro).into_iter();
-    let outcomes: Vec<_> = bars
-        .filter_map(|bar| Some(bar.judge(&ratios(&bar)?)))
-        .collect();
+    let outcomes = bars.filter_map(|bar| Some(bar.judge(&ratios(&bar)?)));
+    let outcomes: Vec<_> = outcomes.collect();
     if !outcomes.is_empty() {
-        println!("\nthe bars:\n\n{}", bars::table(&outcomes).markdown());
+        bars::print(&outcomes);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -96,17 +96,17 @@ impl<'a> Group<'a> {
     ) {
         let mut tally = Tally::default();
         let mut samples = Vec::new();
-        self.group
-            .bench_function(BenchmarkId::new(name, size), |bencher| {
-                bencher.iter_custom(|iterations| {
-                    let elapsed = measure(iterations, &mut tally);
-                    samples.push(elapsed.as_secs_f64() * 1e9 / iterations as f64);
-                    elapsed
-                });
+        let id = BenchmarkId::new(name, size);
+        self.group.bench_function(id, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let elapsed = measure(iterations, &mut tally);
+                samples.push(elapsed.as_secs_f64() * 1e9 / iterations as f64);
+                elapsed
             });
+        });
         // A line that the user has filtered out has not run.
         if tally.operations > 0 {
-            let each = |count: u64| count as f64 / tally.operations as f64;
+            let each = |count: usize| count as f64 / tally.operations as f64;
             let (allocations, bytes) = (each(tally.allocations), each(tally.bytes));
             println!("{:24}allocations: {allocations:.2}, {bytes:.0} bytes", "");
             // The samples of the warm-up come first.
@@ -121,28 +121,21 @@ impl<'a> Group<'a> {
 #[derive(Default)]
 struct Tally {
     operations: u64,
-    allocations: u64,
-    bytes: u64,
+    allocations: usize,
+    bytes: usize,
 }
 
 impl Tally {
     /// Times `run`, which carries out so many operations.
     fn time(&mut self, operations: u64, run: impl FnOnce()) -> Duration {
-        let (allocations, bytes) = allocated();
+        let region = Region::new(ALLOCATOR);
         let began = Instant::now();
         run();
         let elapsed = began.elapsed();
-        let now = allocated();
+        let change = region.change();
         self.operations += operations;
-        self.allocations += now.0 - allocations;
-        self.bytes += now.1 - bytes;
+        self.allocations += change.allocations + change.reallocations;
+        self.bytes += change.bytes_allocated;
         elapsed
     }
-}
-
-/// Returns how many times memory was asked for until now, and for how many bytes.
-fn allocated() -> (u64, u64) {
-    let stats = ALLOCATOR.stats();
-    let allocations = stats.allocations + stats.reallocations;
-    (allocations as u64, stats.bytes_allocated as u64)
 }

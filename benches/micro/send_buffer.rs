@@ -31,10 +31,8 @@ impl Queue for Netloop {
         self.queue.copy(bytes, &mut self.pool);
     }
     fn send(&mut self, most: usize) -> usize {
-        let sent = self
-            .queue
-            .flush(&mut self.pool, |slices| Ok(taken_of(slices, most)));
-        sent.unwrap_or(0)
+        let take = |slices: &[IoSlice<'_>]| Ok(taken_of(slices, most));
+        self.queue.flush(&mut self.pool, take).unwrap_or(0)
     }
     fn discard(&mut self) {
         self.queue.discard(&mut self.pool);
@@ -73,27 +71,18 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         write_and_send::<Moving>(&mut group, length);
     }
     drop(group);
-
-    let mut group = Group::new(
-        criterion,
-        "send buffer: 100 writes of 16 bytes leave as one",
-    );
+    let name = "send buffer: 100 writes of 16 bytes leave as one";
+    let mut group = Group::new(criterion, name);
     gather::<Netloop>(&mut group);
     gather::<Moving>(&mut group);
     drop(group);
-
-    let mut group = Group::new(
-        criterion,
-        "send buffer: 1 MiB leaves in parts of 16,000 bytes",
-    );
+    let name = "send buffer: 1 MiB leaves in parts of 16,000 bytes";
+    let mut group = Group::new(criterion, name);
     slow_peer::<Netloop>(&mut group);
     slow_peer::<Moving>(&mut group);
     drop(group);
-
-    broadcast(&mut Group::new(
-        criterion,
-        "send buffer: 16 KiB are queued for one more member of a broadcast",
-    ));
+    let name = "send buffer: 16 KiB are queued for one more member of a broadcast";
+    broadcast(&mut Group::new(criterion, name));
 }
 
 fn write_and_send<Q: Queue>(group: &mut Group<'_>, length: usize) {
@@ -134,22 +123,20 @@ fn slow_peer<Q: Queue>(group: &mut Group<'_>) {
 fn broadcast(group: &mut Group<'_>) {
     const MEMBERS: usize = 100;
     let bytes: Rc<[u8]> = vec![b'x'; 16 << 10].into();
-    let members = || (0..MEMBERS).map(|_| SendBuffer::new()).collect::<Vec<_>>();
+    let members = || (0..MEMBERS).map(|_| SendBuffer::new());
+    let state = || (members().collect::<Vec<_>>(), Pool::new());
     let prepare = |(members, pool): &mut (Vec<SendBuffer>, Pool)| {
         for member in members {
             member.discard(pool);
         }
     };
-    let state = (members(), Pool::new());
-    group.prepared_rounds("shared", MEMBERS, state, prepare, |(members, pool)| {
-        for member in members {
-            member.share(Rc::clone(&bytes), 0, pool);
-        }
+    group.prepared_rounds("shared", MEMBERS, state(), prepare, |(members, pool)| {
+        let share = |member: &mut SendBuffer| member.share(Rc::clone(&bytes), 0, pool);
+        members.iter_mut().for_each(share);
     });
-    let state = (members(), Pool::new());
-    group.prepared_rounds("copied", MEMBERS, state, prepare, |(members, pool)| {
-        for member in members {
-            member.copy(&bytes, pool);
-        }
+    group.prepared_rounds("copied", MEMBERS, state(), prepare, |(members, pool)| {
+        members
+            .iter_mut()
+            .for_each(|member| member.copy(&bytes, pool));
     });
 }

@@ -28,12 +28,10 @@ trait Timers {
     fn arm(&mut self, deadline: u64, id: u32) -> Self::Handle;
     fn cancel(&mut self, handle: Self::Handle);
     fn rearm(&mut self, handle: Self::Handle, deadline: u64) -> Self::Handle;
-}
-
-/// The timers whose time does not pass by itself.
-trait Expire: Timers {
-    /// Gives out everything due, and says how many.
-    fn expire(&mut self, now: u64) -> usize;
+    /// Gives out everything due, and says how many; never called where time passes by itself.
+    fn expire(&mut self, _now: u64) -> usize {
+        0
+    }
 }
 
 impl Timers for Wheel<u32> {
@@ -53,9 +51,6 @@ impl Timers for Wheel<u32> {
         self.rearm(handle, deadline);
         handle
     }
-}
-
-impl Expire for Wheel<u32> {
     fn expire(&mut self, now: u64) -> usize {
         self.advance(now);
         std::iter::from_fn(|| self.next_due()).count()
@@ -83,9 +78,6 @@ impl Timers for Tree {
         self.cancel(handle);
         self.arm(deadline, handle.1)
     }
-}
-
-impl Expire for Tree {
     fn expire(&mut self, now: u64) -> usize {
         let mut count = 0;
         while self.0.first().is_some_and(|(deadline, _)| *deadline <= now) {
@@ -98,26 +90,24 @@ impl Expire for Tree {
 
 /// Measures one operation with each kind of timers; those of tokio only where nothing expires.
 macro_rules! beside {
-    ($criterion:expr, $operation:ident, $name:literal, $size:expr, and tokio) => {
-        let mut group = beside!($criterion, $operation, $name, $size);
-        #[cfg(target_os = "linux")]
-        $operation::<Sleeps>(&mut group, $size);
+    ($criterion:expr, $operation:ident, $name:literal $(, and $tokio:ident)?) => {
+        let mut group = Group::new($criterion, $name);
+        $operation::<Wheel<u32>>(&mut group);
+        $operation::<Tree>(&mut group);
+        $(
+            #[cfg(target_os = "linux")]
+            $operation::<$tokio>(&mut group);
+        )?
         drop(group);
     };
-    ($criterion:expr, $operation:ident, $name:literal, $size:expr) => {{
-        let mut group = Group::new($criterion, $name);
-        $operation::<Wheel<u32>>(&mut group, $size);
-        $operation::<Tree>(&mut group, $size);
-        group
-    }};
 }
 
 pub(crate) fn measure(criterion: &mut Criterion) {
-    beside!(criterion, arm, "timers, a million: arm", MILLION, and tokio);
-    beside!(criterion, arm_again, "timers, a million: arm again", MILLION, and tokio);
-    beside!(criterion, rearm, "timers, a million: move", MILLION, and tokio);
-    beside!(criterion, cancel, "timers, a million: cancel", MILLION, and tokio);
-    beside!(criterion, expire, "timers, a million: expire", MILLION);
+    beside!(criterion, arm, "timers, a million: arm", and Sleeps);
+    beside!(criterion, arm_again, "timers, a million: arm again", and Sleeps);
+    beside!(criterion, rearm, "timers, a million: move", and Sleeps);
+    beside!(criterion, cancel, "timers, a million: cancel", and Sleeps);
+    beside!(criterion, expire, "timers, a million: expire");
     let mut group = Group::new(criterion, "timers: an idle timeout is put off");
     stores_alone(&mut group, MILLION);
     put_off_lazily(&mut group, MILLION);
@@ -126,9 +116,9 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     put_off_eagerly::<Sleeps>(&mut group, MILLION);
 }
 
-fn deadlines(count: usize, seed: u64) -> Vec<u64> {
+fn deadlines(seed: u64) -> Vec<u64> {
     let mut random = Rng::with_seed(seed);
-    (0..count).map(|_| random.u64(1..=SPREAD)).collect()
+    (0..MILLION).map(|_| random.u64(1..=SPREAD)).collect()
 }
 
 /// Arms timers, and returns them in an order that has nothing to do with their deadlines.
@@ -140,59 +130,58 @@ fn armed<T: Timers>(deadlines: &[u64]) -> (T, Vec<T::Handle>) {
     (timers, handles)
 }
 
-fn arm_all<T: Timers>(timers: &mut T, deadlines: &[u64]) {
-    for (id, &deadline) in (0..).zip(deadlines) {
-        timers.arm(deadline, id);
-    }
-}
-
 /// Into new memory.
-fn arm<T: Timers>(group: &mut Group<'_>, size: usize) {
-    let deadlines = deadlines(size, 1);
-    let prepare = |timers: &mut T| *timers = T::new();
-    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
-        arm_all(timers, &deadlines)
-    });
+fn arm<T: Timers>(group: &mut Group<'_>) {
+    arm_into::<T>(group, |_| T::new());
 }
 
 /// Into the memory of timers that ended in an order of their own.
-fn arm_again<T: Timers>(group: &mut Group<'_>, size: usize) {
-    let deadlines = deadlines(size, 1);
-    let prepare = |timers: &mut T| {
-        let (before, handles) = armed(&deadlines);
-        *timers = before;
+fn arm_again<T: Timers>(group: &mut Group<'_>) {
+    arm_into::<T>(group, |deadlines| {
+        let (mut timers, handles) = armed::<T>(deadlines);
         handles.into_iter().for_each(|handle| timers.cancel(handle));
-    };
-    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
-        arm_all(timers, &deadlines)
+        timers
     });
 }
 
-fn cancel<T: Timers>(group: &mut Group<'_>, size: usize) {
-    let deadlines = deadlines(size, 1);
-    let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&deadlines);
-    group.prepared_rounds(T::NAME, size, armed::<T>(&[]), prepare, |state| {
-        for &handle in &state.1 {
-            state.0.cancel(handle);
+fn arm_into<T: Timers>(group: &mut Group<'_>, before: impl Fn(&[u64]) -> T) {
+    let deadlines = deadlines(1);
+    let prepare = |timers: &mut T| *timers = before(&deadlines);
+    group.prepared_rounds(T::NAME, MILLION, T::new(), prepare, |timers| {
+        for (id, &deadline) in (0..).zip(&deadlines) {
+            timers.arm(deadline, id);
         }
     });
 }
 
-fn rearm<T: Timers>(group: &mut Group<'_>, size: usize) {
-    let (before, after) = (deadlines(size, 1), deadlines(size, 3));
-    let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&before);
-    group.prepared_rounds(T::NAME, size, armed::<T>(&[]), prepare, |state| {
-        for (&handle, &deadline) in state.1.iter().zip(&after) {
-            state.0.rearm(handle, deadline);
+/// Measures `run` on timers that are armed.
+fn on_armed<T: Timers>(group: &mut Group<'_>, mut run: impl FnMut(&mut T, &[T::Handle])) {
+    let deadlines = deadlines(1);
+    let prepare = |state: &mut (T, Vec<T::Handle>)| *state = armed(&deadlines);
+    let state = armed::<T>(&[]);
+    group.prepared_rounds(T::NAME, MILLION, state, prepare, |(timers, handles)| {
+        run(timers, handles);
+    });
+}
+
+fn cancel<T: Timers>(group: &mut Group<'_>) {
+    on_armed::<T>(group, |timers, handles| {
+        handles.iter().for_each(|handle| timers.cancel(*handle));
+    });
+}
+
+fn rearm<T: Timers>(group: &mut Group<'_>) {
+    let after = deadlines(3);
+    on_armed::<T>(group, |timers, handles| {
+        for (&handle, &deadline) in handles.iter().zip(&after) {
+            timers.rearm(handle, deadline);
         }
     });
 }
 
 /// The loop asks once a millisecond, as one that is busy does.
-fn expire<T: Expire>(group: &mut Group<'_>, size: usize) {
-    let deadlines = deadlines(size, 1);
-    let prepare = |timers: &mut T| *timers = armed(&deadlines).0;
-    group.prepared_rounds(T::NAME, size, T::new(), prepare, |timers| {
+fn expire<T: Timers>(group: &mut Group<'_>) {
+    on_armed::<T>(group, |timers, _| {
         let expired: usize = (1..=SPREAD).map(|now| timers.expire(now)).sum();
         black_box(expired);
     });
@@ -232,9 +221,10 @@ fn put_off_lazily(group: &mut Group<'_>, sockets: usize) {
     }
     let state = (wheel, vec![0; sockets], 0);
     // A round has as many seconds as the timeout, so that each entry comes up once.
+    let operations = sockets * SECONDS;
     group.rounds(
         "wheel, lazily",
-        sockets * SECONDS,
+        operations,
         state,
         |(wheel, active, now)| {
             for _ in 0..SECONDS {
@@ -258,16 +248,12 @@ fn put_off_eagerly<T: Timers>(group: &mut Group<'_>, sockets: usize) {
     let mut handles: Vec<T::Handle> = (0..).take(sockets).map(arm).collect();
     let order = order(sockets);
     let mut now = 0;
-    group.rounds(
-        &format!("{}, each time", T::NAME),
-        sockets,
-        timers,
-        |timers| {
-            now += SECOND;
-            for &socket in &order {
-                let handle = &mut handles[socket as usize];
-                *handle = timers.rearm(*handle, now + TIMEOUT);
-            }
-        },
-    );
+    let name = format!("{}, each time", T::NAME);
+    group.rounds(&name, sockets, timers, |timers| {
+        now += SECOND;
+        for &socket in &order {
+            let handle = &mut handles[socket as usize];
+            *handle = timers.rearm(*handle, now + TIMEOUT);
+        }
+    });
 }

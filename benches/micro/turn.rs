@@ -32,10 +32,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         }
     }
     drop(group);
-    deferred(&mut Group::new(
-        criterion,
-        "turn: each of 1,000 deferred calls",
-    ));
+    let name = "turn: each of 1,000 deferred calls";
+    deferred(&mut Group::new(criterion, name));
 }
 
 fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
@@ -43,9 +41,8 @@ fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
     let mut event_loop = EventLoop::new().map_err(io::Error::other)?;
     for stream in streams {
         let options = SocketOptions::new().idle_timeout(Duration::from_secs(600));
-        event_loop
-            .adopt(stream, options, Idle)
-            .map_err(io::Error::other)?;
+        let adopted = event_loop.adopt(stream, options, Idle);
+        adopted.map_err(io::Error::other)?;
     }
     let mut turn = move || event_loop.turn(&mut 0, Wait::No, Budget::new());
     // The first one is told that all of them can be written to.

@@ -9,13 +9,9 @@ use netloop::{Budget, EventLoop, Wait};
 use crate::measure::Group;
 
 pub(crate) fn measure(criterion: &mut Criterion) {
-    for (name, posts) in [
-        ("wake: a post is made and run, on the loop's own thread", 1),
-        (
-            "wake: each of 1,000 posts of which the first one wakes",
-            1_000,
-        ),
-    ] {
+    let alone = "wake: a post is made and run, on the loop's own thread";
+    let many = "wake: each of 1,000 posts of which the first one wakes";
+    for (name, posts) in [(alone, 1), (many, 1_000)] {
         let mut group = Group::new(criterion, name);
         let mut event_loop: EventLoop<usize> = EventLoop::new().expect("a loop can be made");
         let remote = event_loop.remote();
