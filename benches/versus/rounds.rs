@@ -39,6 +39,13 @@ pub(crate) struct Row {
     pub(crate) fault: Option<String>,
 }
 
+impl Row {
+    /// Whether it has figures: every byte and every connection of its slices was as it had to be.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.fault.is_none() && !self.slices.is_empty()
+    }
+}
+
 /// The rows of one workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
@@ -50,20 +57,16 @@ impl Section {
     /// Returns the row of a peer, unless it is void.
     pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
         let mut rows = self.rows.iter();
-        rows.find(|row| row.peer == peer && row.fault.is_none() && !row.slices.is_empty())
+        rows.find(|row| row.peer == peer && row.is_valid())
     }
-}
-
-/// The parts that the slices of one workload share.
-struct Setting<'a> {
-    workload: &'a Workload,
-    cores: &'a Cores,
-    pattern: Pattern,
 }
 
 /// One peer during a workload.
 struct Seat<'a> {
     peer: &'a Found,
+    workload: &'a Workload,
+    cores: &'a Cores,
+    pattern: &'a Pattern,
     server: Option<Server>,
     row: Row,
 }
@@ -77,13 +80,10 @@ pub(crate) fn measure(
     progress: &dyn Fn(&str),
 ) -> Section {
     let pattern = Pattern::random(workload.connections as u64);
-    let setting = Setting {
-        workload,
-        cores,
-        pattern,
-    };
-    let able = peers.iter().filter(|found| found.peer.can(workload.mode));
-    let mut seats: Vec<Seat<'_>> = able.map(|peer| Seat::new(peer)).collect();
+    let peers = peers.iter().copied();
+    let able = peers.filter(|found| found.peer.can(workload.mode));
+    let seat = |peer| Seat::new(peer, workload, cores, &pattern);
+    let mut seats: Vec<Seat<'_>> = able.map(seat).collect();
     let mut told = workload.clone();
     let (mut load, mut rounds) = (Arc::clone(&workload.load), options.rounds);
     if workload.load.needs_fresh_server() {
@@ -92,11 +92,11 @@ pub(crate) fn measure(
         let mut peaks: Vec<(f64, &str)> = Vec::new();
         for seat in &mut seats {
             progress(&format!("{} (warm-up)", seat.row.peer));
-            peaks.extend(seat.warm_up(&setting).map(|peak| (peak, seat.row.peer)));
+            peaks.extend(seat.warm_up().map(|peak| (peak, seat.row.peer)));
         }
         let slowest = peaks
             .into_iter()
-            .min_by(|(one, _), (other, _)| one.total_cmp(other));
+            .min_by(|one, other| one.0.total_cmp(&other.0));
         if let (Some((echo, percent)), Some((peak, peer))) = (workload.paced, slowest) {
             let rate = (peak * f64::from(percent) / 100.0).max(1.0);
             told.title += &format!(" ({peer}'s), which is {rate:.0} a second");
@@ -116,7 +116,7 @@ pub(crate) fn measure(
         for place in &order {
             let seat = &mut seats[*place];
             progress(&format!("{} (round {round} of {rounds})", seat.row.peer));
-            let slice = seat.run(&setting, &*load, timing);
+            let slice = seat.run(&*load, timing);
             seat.row.slices.extend(slice);
         }
     }
@@ -128,66 +128,66 @@ pub(crate) fn measure(
 }
 
 impl<'a> Seat<'a> {
-    fn new(peer: &'a Found) -> Self {
-        let row = Row {
-            peer: peer.peer.name,
-            slices: Vec::new(),
-            peak_memory: 0,
-            fault: None,
-        };
-        let server = None;
-        Self { peer, server, row }
+    fn new(
+        peer: &'a Found,
+        workload: &'a Workload,
+        cores: &'a Cores,
+        pattern: &'a Pattern,
+    ) -> Self {
+        Self {
+            peer,
+            workload,
+            cores,
+            pattern,
+            server: None,
+            row: Row {
+                peer: peer.peer.name,
+                slices: Vec::new(),
+                peak_memory: 0,
+                fault: None,
+            },
+        }
     }
 
     /// Serves slices that do not count. A runtime that compiles its code while it runs is several times slower in its first
     /// second than ever after. Returns the better rate of the last two: other programs can only have made one slower.
-    fn warm_up(&mut self, setting: &Setting<'_>) -> Option<f64> {
+    fn warm_up(&mut self) -> Option<f64> {
         let (slices, milliseconds) = match self.peer.peer.compiles_while_it_runs() {
             true => (3, 400),
             false => (2, 100),
         };
         let timing = Timing::of_milliseconds(0, milliseconds);
-        let rates =
-            (0..slices).map(|_| Some(self.run(setting, &*setting.workload.load, timing)?.rate()));
+        let load = &*self.workload.load;
+        let rates = (0..slices).map(|_| Some(self.run(load, timing)?.rate()));
         let rates = rates.collect::<Option<Vec<f64>>>()?;
         rates.into_iter().rev().take(2).reduce(f64::max)
     }
 
     /// Runs one slice, starting the server if need be. A fault voids the row and stops the server.
-    fn run(&mut self, setting: &Setting<'_>, load: &dyn Load, timing: Timing) -> Option<Slice> {
+    fn run(&mut self, load: &dyn Load, timing: Timing) -> Option<Slice> {
         if self.row.fault.is_some() {
             return None;
         }
-        let outcome = self.try_to_run(setting, load, timing);
-        if setting.workload.load.needs_fresh_server() || outcome.is_err() {
+        let outcome = self.try_to_run(load, timing);
+        if self.workload.load.needs_fresh_server() || outcome.is_err() {
             self.stop();
         }
         outcome.map_err(|fault| self.row.fault = Some(fault)).ok()
     }
 
-    fn try_to_run(
-        &mut self,
-        setting: &Setting<'_>,
-        load: &dyn Load,
-        timing: Timing,
-    ) -> Result<Slice, String> {
-        let Setting {
-            workload,
-            cores,
-            pattern,
-        } = setting;
+    fn try_to_run(&mut self, load: &dyn Load, timing: Timing) -> Result<Slice, String> {
         let server = match &mut self.server {
             Some(server) => server,
             none => {
-                let service = Service::new(workload.mode, workload.idle_timeout);
-                none.insert(self.peer.start(&service, cores.server)?)
+                let service = Service::new(self.workload.mode, self.workload.idle_timeout);
+                none.insert(self.peer.start(&service, self.cores.server)?)
             }
         };
         let target = Target {
             address: server.address,
             server: &server.processes(),
-            cores: &cores.client,
-            pattern,
+            cores: &self.cores.client,
+            pattern: self.pattern,
         };
         run(load, &target, timing)
     }

@@ -79,7 +79,7 @@ fn compare(options: &Options) -> Result<(), String> {
         baseline: baseline.to_owned(),
         sections: Vec::new(),
     };
-    println!("{}", report::markdown(&report::circumstances(&report)));
+    println!("{}", report::circumstances(&report));
     let began = Instant::now();
     let progress = ProgressBar::new(workloads.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {pos}/{len} {msg}") {
@@ -93,14 +93,14 @@ fn compare(options: &Options) -> Result<(), String> {
         let tell = |what: &str| progress.set_message(format!("{}: {what}", workload.name));
         let section = rounds::measure(workload, &able, options, &cores, &tell);
         progress.inc(1);
-        let chapter = [report::workload(&section, &report.baseline)];
-        progress.suspend(|| println!("{}", report::markdown(&chapter)));
+        let chapter = report::workload(&section, &report.baseline);
+        progress.suspend(|| println!("{chapter}"));
         report.sections.push(section);
         // A run that is interrupted leaves what it has measured.
         report::write(&report, &options.output)?;
     }
     progress.finish_and_clear();
-    println!("{}", report::markdown(&report::results(&report)));
+    println!("{}", report::results(&report));
     let folder = options.output.display();
     println!(
         "measured in {} s, written to {folder}",

@@ -1,10 +1,7 @@
 //! One page that can be mailed: the charts are in it, and it loads nothing.
 
 use netloop_benches::bars::SUBJECT;
-use netloop_benches::table::Table;
-
-use super::charts::Chart;
-use super::{Chapter, Part};
+use pulldown_cmark::{Options, Parser, html};
 
 const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
@@ -15,45 +12,20 @@ td:first-child, th:first-child { text-align: left } tr.subject { background: #ff
 svg { display: block; margin: 1rem 0 } p { white-space: pre-line }
 ";
 
-pub(super) fn page(chapters: &[Chapter], charts: &[Chart]) -> String {
-    let charts: String = charts.iter().map(|chart| chart.svg.as_str()).collect();
-    let mut body = format!("<h1>Versus</h1>\n{charts}");
-    for Chapter { title, parts } in chapters {
-        body += &format!("<h2>{}</h2>\n", escape(title));
-        for part in parts {
-            body += &match part {
-                Part::Text(text) => format!("<p>{}</p>\n", escape(text)),
-                Part::Table(table) => html(table),
-            };
-        }
-    }
+/// Returns the page of a report in Markdown, with the charts behind its title.
+pub(super) fn page(markdown: &str, charts: &[(&str, String)]) -> String {
+    let mut body = String::new();
+    let parser = Parser::new_ext(markdown, Options::ENABLE_TABLES);
+    html::push_html(&mut body, parser);
+    let row = format!("<tr><td>{SUBJECT}</td>");
+    let subject = row.replace("<tr>", "<tr class=subject>");
+    let body = body.replace(&row, &subject);
+    let body = body.replace("<table>", "<div class=wide><table>");
+    let body = body.replace("</table>", "</table></div>");
+    let charts: String = charts.iter().map(|(_, svg)| svg.as_str()).collect();
+    let body = body.replacen("</h1>\n", &format!("</h1>\n{charts}"), 1);
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
          <title>Versus</title><style>\n{STYLE}</style></head><body>\n{body}</body></html>\n"
     )
-}
-
-fn html(table: &Table) -> String {
-    let row = |cells: &[String], tag: &str| {
-        let cells = cells
-            .iter()
-            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
-        cells.collect::<String>()
-    };
-    let mut text = format!(
-        "<div class=wide><table><tr>{}</tr>\n",
-        row(&table.header, "th")
-    );
-    for cells in &table.rows {
-        let is_subject = cells.first().is_some_and(|name| name == SUBJECT);
-        let class = if is_subject { " class=subject" } else { "" };
-        text += &format!("<tr{class}>{}</tr>\n", row(cells, "td"));
-    }
-    text + "</table></div>\n"
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('`', "")
 }

@@ -41,9 +41,16 @@ pub(super) fn text(report: &Report) -> String {
             "verdict": outcome.verdict,
         })
     });
-    let sections = report.sections.iter();
-    let workloads = sections.map(|section| workload(section, &report.baseline));
-    let workloads: Vec<Value> = workloads.collect();
+    let workloads = report.sections.iter().map(|section| {
+        let rows = section.rows.iter();
+        let rows = rows.map(|row| self::row(row, section, &report.baseline));
+        json!({
+            "name": section.workload.name,
+            "title": section.workload.title,
+            "connections": section.workload.connections,
+            "rows": rows.collect::<Vec<_>>(),
+        })
+    });
     let whole = json!({
         "schema": SCHEMA,
         "baseline": report.baseline,
@@ -53,30 +60,15 @@ pub(super) fn text(report: &Report) -> String {
         "missing": missing.collect::<Vec<_>>(),
         "comparisons": comparisons.collect::<Vec<_>>(),
         "bars": bars.collect::<Vec<_>>(),
-        "workloads": workloads,
+        "workloads": workloads.collect::<Vec<_>>(),
     });
     format!("{whole}\n")
 }
 
-fn workload(section: &Section, baseline: &str) -> Value {
-    let rows = section
-        .rows
-        .iter()
-        .map(|row| self::row(row, section, baseline));
-    json!({
-        "name": section.workload.name,
-        "title": section.workload.title,
-        "connections": section.workload.connections,
-        "rows": rows.collect::<Vec<_>>(),
-    })
-}
-
 fn row(row: &Row, section: &Section, baseline: &str) -> Value {
     let rounds: Vec<Value> = row.slices.iter().map(slice).collect();
-    let summary = section
-        .row(row.peer)
-        .map(|row| Summary::of(row, section, baseline));
-    let ratio = summary.and_then(|summary| summary.cpu_ratio);
+    let summary = || Summary::of(row, section, baseline);
+    let ratio = row.is_valid().then(summary).and_then(|it| it.cpu_ratio);
     json!({
         "peer": row.peer,
         "fault": row.fault,
@@ -87,6 +79,8 @@ fn row(row: &Row, section: &Section, baseline: &str) -> Value {
 }
 
 fn slice(slice: &Slice) -> Value {
+    let extras = slice.extras.iter();
+    let extras = extras.map(|(name, value)| ((*name).to_owned(), json!(value)));
     json!({
         "operations": slice.operations,
         "seconds": slice.seconds,
@@ -98,15 +92,8 @@ fn slice(slice: &Slice) -> Value {
         "p999_ns": slice.latency_ns(0.999),
         "verified_bytes": slice.verified_bytes,
         "intended_rate": slice.intended_rate,
-        "extras": extras(&slice.extras),
+        "extras": extras.collect::<Map<_, _>>(),
     })
-}
-
-fn extras(extras: &[(&'static str, f64)]) -> Map<String, Value> {
-    let extras = extras
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)));
-    extras.collect()
 }
 
 fn estimate(estimate: Option<&Estimate>) -> Option<Value> {

@@ -4,8 +4,8 @@ use netloop_benches::bars::{CPU, SUBJECT};
 use netloop_benches::statistics::{Estimate, Interval};
 use netloop_benches::table::Table;
 
+use super::Report;
 use super::table::estimate;
-use super::{Chapter, Part, Report};
 use crate::load::{Slice, idle, stalled};
 use crate::rounds::{Section, ratios};
 
@@ -44,6 +44,14 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    const ALL: [Self; 5] = [
+        Self::Ahead,
+        Self::Even,
+        Self::Undecided,
+        Self::Behind,
+        Self::NotJudged,
+    ];
+
     /// The verdict on a ratio of which more than one is worse.
     pub(super) fn of(ratio: &Estimate) -> Self {
         let Some(Interval { low, high }) = ratio.interval else {
@@ -73,16 +81,15 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
         return Vec::new();
     };
     let mut comparisons = Vec::new();
-    let others = section.rows.iter().filter_map(|row| section.row(row.peer));
-    for row in others.filter(|row| row.peer != SUBJECT) {
+    let rows = section.rows.iter().filter(|row| row.is_valid());
+    for row in rows.filter(|row| row.peer != SUBJECT) {
         let mut compare = |figure: &'static str, value: &dyn Fn(&Slice) -> f64| {
-            comparisons.extend(Estimate::of(&ratios(subject, row, value)).map(|ratio| {
-                Comparison {
-                    workload: &section.workload.name,
-                    peer: row.peer,
-                    figure,
-                    ratio,
-                }
+            let ratio = Estimate::of(&ratios(subject, row, value));
+            comparisons.extend(ratio.map(|ratio| Comparison {
+                workload: &section.workload.name,
+                peer: row.peer,
+                figure,
+                ratio,
             }));
         };
         if section.workload.load.counts_operations() {
@@ -91,10 +98,8 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
                 compare("p99", &|slice| slice.latency_ns(0.99));
             }
         }
-        for name in COSTS
-            .iter()
-            .filter(|name| row.slices[0].extra(name).is_some())
-        {
+        let has = |name: &&&str| row.slices[0].extra(name).is_some();
+        for name in COSTS.iter().filter(has) {
             compare(name, &|slice| slice.extra(name).unwrap_or(0.0).max(1.0));
         }
     }
@@ -102,12 +107,11 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
 }
 
 /// Returns the chapter that a report begins with.
-pub(super) fn chapter(report: &Report) -> Chapter {
+pub(super) fn chapter(report: &Report) -> String {
     let comparisons = comparisons(report);
     let with = |verdict| {
-        comparisons
-            .iter()
-            .filter(move |one| Verdict::of(&one.ratio) == verdict)
+        let all = comparisons.iter();
+        all.filter(move |one| Verdict::of(&one.ratio) == verdict)
     };
     let mut losses = Table::new(&["workload", "against", "figure", "ratio (95 %)"]);
     for section in &report.sections {
@@ -116,41 +120,32 @@ pub(super) fn chapter(report: &Report) -> Chapter {
         }
     }
     for loss in with(Verdict::Behind) {
-        losses.push([
-            loss.workload,
-            loss.peer,
-            loss.figure,
-            &estimate(&loss.ratio),
-        ]);
+        let ratio = estimate(&loss.ratio);
+        losses.push([loss.workload, loss.peer, loss.figure, &ratio]);
     }
     let count = |verdict| with(verdict).count();
+    let [ahead, even, undecided, behind, not_judged] = Verdict::ALL.map(count);
     let sentence = format!(
-        "Ahead in {} comparisons, even in {}, undecided in {}, behind in {}; not judged in {}. Behind means that the whole \
+        "Ahead in {ahead} comparisons, even in {even}, undecided in {undecided}, behind in {behind}; not judged in \
+         {not_judged}. Behind means that the whole \
          95 % interval of the ratio is above one, where more than one is worse; even, that it contains one and ends within \
          5 % of it on both sides; undecided, that it contains one and more; not judged, that there were fewer than six \
-         rounds.",
-        count(Verdict::Ahead),
-        count(Verdict::Even),
-        count(Verdict::Undecided),
-        count(Verdict::Behind),
-        count(Verdict::NotJudged),
+         rounds."
     );
     let mut parts = vec![match losses.rows.is_empty() {
-        true if comparisons.is_empty() => Part::Text("Nothing was compared.".to_owned()),
-        true => Part::Text("Nowhere in this run.".to_owned()),
-        false => Part::Table(losses),
+        true if comparisons.is_empty() => "Nothing was compared.".to_owned(),
+        true => "Nowhere in this run.".to_owned(),
+        false => losses.markdown(),
     }];
-    parts.push(Part::Text(sentence));
-    if count(Verdict::Undecided) > 0 {
+    parts.push(sentence);
+    if undecided > 0 {
         let names = with(Verdict::Undecided)
             .map(|one| format!("{} against {} ({})", one.workload, one.peer, one.figure));
-        let names: Vec<String> = names.collect();
-        parts.push(Part::Text(format!(
-            "Undecided, which more rounds or a quieter machine may decide: {}.",
-            names.join("; ")
-        )));
+        let names = names.collect::<Vec<_>>().join("; ");
+        let hope = "Undecided, which more rounds or a quieter machine may decide";
+        parts.push(format!("{hope}: {names}."));
     }
-    super::chapter(format!("Where {SUBJECT} loses"), parts)
+    super::chapter(&format!("Where {SUBJECT} loses"), &parts)
 }
 
 /// Returns why this run must not pass for one that measured something, a line for each reason.

@@ -41,34 +41,8 @@ slowing down the sender. Where the client is busier than the server, the generat
 CPU time still does. Bars have intervals of 99 %, all of which has to be on one side; system calls and instructions are counted by `cargo count`, \
 timers are measured by `cargo micro timers`.";
 
-/// A part of a report, for Markdown and for the page.
-pub(crate) struct Chapter {
-    title: String,
-    parts: Vec<Part>,
-}
-
-enum Part {
-    Text(String),
-    Table(Table),
-}
-
-/// Returns the chapters in Markdown.
-pub(crate) fn markdown(chapters: &[Chapter]) -> String {
-    let mut text = String::new();
-    for Chapter { title, parts } in chapters {
-        text += &format!("## {title}\n\n");
-        for part in parts {
-            text += &match part {
-                Part::Text(part) => format!("{part}\n\n"),
-                Part::Table(table) => format!("{}\n", table.markdown()),
-            };
-        }
-    }
-    text
-}
-
 /// Returns the peers, the circumstances and the warnings.
-pub(crate) fn circumstances(report: &Report) -> Vec<Chapter> {
+pub(crate) fn circumstances(report: &Report) -> String {
     let mut peers = Table::new(&["peer", "version", "set-up"]);
     for (peer, version) in &report.peers {
         peers.push([peer.name, version, peer.describes]);
@@ -77,61 +51,52 @@ pub(crate) fn circumstances(report: &Report) -> Vec<Chapter> {
         peers.push([*name, "not here", reason]);
     }
     let machine = report.context.iter();
-    let machine: Vec<String> = machine
-        .map(|(name, value)| format!("- {name}: {value}"))
-        .collect();
+    let machine = machine.map(|(name, value)| format!("- {name}: {value}"));
     let warnings = report.warnings.iter();
-    let mut parts = vec![Part::Text(machine.join("\n"))];
-    parts.extend(warnings.map(|warning| Part::Text(format!("Beware: {warning}."))));
-    vec![
-        chapter("Peers", vec![Part::Table(peers)]),
-        chapter("Machine", parts),
-    ]
+    let mut parts = vec![machine.collect::<Vec<_>>().join("\n")];
+    parts.extend(warnings.map(|warning| format!("Beware: {warning}.")));
+    chapter("Peers", &[peers.markdown()]) + &chapter("Machine", &parts)
 }
 
 /// Returns the losses, the bars, and one line for each workload.
-pub(crate) fn results(report: &Report) -> Vec<Chapter> {
-    let mut chapters = vec![losses::chapter(report)];
+pub(crate) fn results(report: &Report) -> String {
+    let mut text = losses::chapter(report);
     let outcomes = judge(report);
     if !outcomes.is_empty() {
-        let table = Part::Table(bars::table(&outcomes));
-        chapters.push(chapter("The bars", vec![table]));
+        text += &chapter("The bars", &[bars::table(&outcomes).markdown()]);
     }
-    let title = format!(
-        "CPU time per operation, as a multiple of {}'s (95 %)",
-        report.baseline
-    );
-    let parts = vec![Part::Table(matrix(report)), Part::Text(NOTES.to_owned())];
-    chapters.push(chapter(title, parts));
-    chapters
+    let base = &report.baseline;
+    let title = format!("CPU time per operation, as a multiple of {base}'s (95 %)");
+    text + &chapter(&title, &[matrix(report).markdown(), NOTES.to_owned()])
 }
 
 /// Returns one workload: a row for each peer with the cheapest first, and the void rows.
-pub(crate) fn workload(section: &Section, baseline: &str) -> Chapter {
-    let mut parts = vec![Part::Table(table::rows(section, baseline))];
+pub(crate) fn workload(section: &Section, baseline: &str) -> String {
+    let mut parts = vec![table::rows(section, baseline).markdown()];
     for row in &section.rows {
-        let void = |fault| Part::Text(format!("{}: void, {fault}", row.peer));
+        let void = |fault| format!("{}: void, {fault}", row.peer);
         parts.extend(row.fault.as_ref().map(void));
     }
     let workload = &section.workload;
-    chapter(format!("{} (`{}`)", workload.title, workload.name), parts)
+    chapter(&format!("{} (`{}`)", workload.title, workload.name), &parts)
 }
 
-fn chapter(title: impl Into<String>, parts: Vec<Part>) -> Chapter {
-    let title = title.into();
-    Chapter { title, parts }
+/// Returns a part of the report in Markdown.
+fn chapter(title: &str, parts: &[String]) -> String {
+    let parts = parts.iter().map(|part| format!("{}\n\n", part.trim_end()));
+    format!("## {title}\n\n{}", parts.collect::<String>())
 }
 
 /// Judges the bars of the workloads that were measured.
 fn judge(report: &Report) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for section in &report.sections {
-        let bars = bars::of(Bench::Versus).into_iter();
-        let bars = bars.filter(|bar| bar.workload == section.workload.name);
-        outcomes.extend(bars.map(|bar| {
-            let rounds = rounds_of(section, &bar);
-            bar.judge(&rounds.map_or_else(Measured::Nothing, Measured::Rounds))
-        }));
+        let measured = |bar: &bars::Bar| {
+            let rounds = rounds_of(section, bar);
+            rounds.map_or_else(Measured::Nothing, Measured::Rounds)
+        };
+        let name = &section.workload.name;
+        outcomes.extend(bars::judge(Bench::Versus, name, measured));
     }
     outcomes
 }
@@ -169,10 +134,8 @@ fn matrix(report: &Report) -> Table {
         let dash = || "-".to_owned();
         let nanoseconds = summary(&report.baseline);
         let nanoseconds = nanoseconds.map(|summary| thousands(summary.cpu_per_operation_ns));
-        let mut cells = vec![
-            section.workload.name.clone(),
-            nanoseconds.unwrap_or_else(dash),
-        ];
+        let nanoseconds = nanoseconds.unwrap_or_else(dash);
+        let mut cells = vec![section.workload.name.clone(), nanoseconds];
         for peer in &others {
             let ratio = summary(peer).and_then(|summary| summary.cpu_ratio);
             cells.push(ratio.as_ref().map_or_else(dash, table::estimate));
@@ -184,24 +147,20 @@ fn matrix(report: &Report) -> Table {
 
 /// Writes all files into `folder`.
 pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), String> {
-    let mut chapters = results(report);
     let sections = report.sections.iter();
-    chapters.extend(sections.map(|section| workload(section, &report.baseline)));
-    chapters.extend(circumstances(report));
+    let sections = sections.map(|section| workload(section, &report.baseline));
+    let mut summary = format!("# Versus\n\n{}", results(report));
+    summary.extend(sections);
+    summary += &circumstances(report);
     let charts = charts::draw(report);
+    let page = html::page(&summary, &charts);
     let mut files = vec![
-        (
-            "summary.md".to_owned(),
-            format!("# Versus\n\n{}", markdown(&chapters)),
-        ),
+        ("summary.md".to_owned(), summary),
         ("results.json".to_owned(), json::text(report)),
-        ("report.html".to_owned(), html::page(&chapters, &charts)),
+        ("report.html".to_owned(), page),
     ];
-    files.extend(
-        charts
-            .into_iter()
-            .map(|chart| (format!("{}.svg", chart.name), chart.svg)),
-    );
+    let charts = charts.into_iter();
+    files.extend(charts.map(|(name, svg)| (format!("{name}.svg"), svg)));
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;

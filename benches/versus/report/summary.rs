@@ -21,6 +21,13 @@ pub(super) struct Summary {
     pub(super) extras: Vec<(&'static str, f64)>,
 }
 
+/// Returns the rows that are not void, with their summaries.
+pub(super) fn summaries<'a>(section: &'a Section, baseline: &str) -> Vec<(&'a Row, Summary)> {
+    let rows = section.rows.iter().filter(|row| row.is_valid());
+    rows.map(|row| (row, Summary::of(row, section, baseline)))
+        .collect()
+}
+
 impl Summary {
     /// The summary of a row that is not void.
     pub(super) fn of(row: &Row, section: &Section, baseline: &str) -> Self {

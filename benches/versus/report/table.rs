@@ -4,15 +4,12 @@ use netloop_benches::statistics::{Estimate, Interval};
 use netloop_benches::table::{Table, thousands};
 
 use super::losses::Verdict;
-use super::summary::Summary;
+use super::summary::{Summary, summaries};
 use crate::rounds::Section;
 
 /// Returns a row for each peer that is not void, the cheapest first.
 pub(super) fn rows(section: &Section, baseline: &str) -> Table {
-    let rows = section.rows.iter().filter_map(|row| section.row(row.peer));
-    let mut rows: Vec<_> = rows
-        .map(|row| (row, Summary::of(row, section, baseline)))
-        .collect();
+    let mut rows = summaries(section, baseline);
     let counts = section.workload.load.counts_operations();
     let cost = |summary: &Summary| match counts {
         true => summary.cpu_per_operation_ns,
@@ -25,13 +22,8 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
     let against = format!("× {baseline} (95 %)");
     let mut header = vec!["peer"];
     if counts {
-        header.extend([
-            "operations/s",
-            "CPU ns/op",
-            &against,
-            "server busy",
-            "client busy",
-        ]);
+        header.extend(["operations/s", "CPU ns/op", &against]);
+        header.extend(["server busy", "client busy"]);
     }
     let has_latency = !first.latency.is_empty();
     if has_latency {
@@ -62,11 +54,8 @@ pub(super) fn rows(section: &Section, baseline: &str) -> Table {
             };
             cells.extend([0.5, 0.99, 0.999].map(latency));
         }
-        cells.extend(
-            summary
-                .intended_rate
-                .map(|intended| percent(summary.rate / intended)),
-        );
+        let kept = |intended| percent(summary.rate / intended);
+        cells.extend(summary.intended_rate.map(kept));
         cells.extend(summary.extras.iter().map(|(_, value)| thousands(*value)));
         cells.push(format!("{:.1}", row.peak_memory as f64 / 1e6));
         cells.push(row.slices.len().to_string());

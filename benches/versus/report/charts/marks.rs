@@ -4,6 +4,7 @@
 //! Every mark has its name beside it, so that colours need not tell more than the subject and the baseline from the others.
 
 use netloop_benches::bars::SUBJECT;
+use netloop_benches::statistics::Interval;
 
 use super::scale::Scale;
 use super::svg::{Drawing, WIDTH, width_of};
@@ -26,10 +27,9 @@ const GAP: f64 = 12.0;
 pub(super) struct Mark {
     pub(super) peer: &'static str,
     pub(super) value: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-    /// Written beside the name.
-    pub(super) label: String,
+    pub(super) reach: Interval,
+    /// Written beside it.
+    pub(super) text: String,
 }
 
 /// The marks of one workload.
@@ -46,9 +46,10 @@ pub(super) fn draw(
     ticks: fn(&Scale) -> Vec<(f64, String)>,
 ) -> Option<String> {
     let all = || groups.iter().flat_map(|group| &group.marks);
-    let low = all().map(|mark| mark.low).reduce(f64::min)? / 1.1;
-    let high = all().map(|mark| mark.high).reduce(f64::max)? * 1.1;
-    let scale = Scale::new((low, high), (LEFT, RIGHT));
+    let low = all().map(|mark| mark.reach.low).reduce(f64::min)? / 1.1;
+    let high = all().map(|mark| mark.reach.high).reduce(f64::max)? * 1.1;
+    let (values, pixels) = ((low, high), (LEFT, RIGHT));
+    let scale = Scale { values, pixels };
     let bottom = TOP + groups.iter().map(height).sum::<f64>();
     let mut drawing = Drawing::default();
     drawing.text((12.0, 20.0), "start", 16.0, INK, title);
@@ -64,13 +65,8 @@ pub(super) fn draw(
     let mut y = TOP;
     for group in groups {
         drawing.line((12.0, y), (RIGHT, y), AXIS, 0.5);
-        drawing.text(
-            (12.0, y + height(group) / 2.0),
-            "start",
-            13.0,
-            INK,
-            group.name,
-        );
+        let middle = (12.0, y + height(group) / 2.0);
+        drawing.text(middle, "start", 13.0, INK, group.name);
         for (lane, mark) in (0_u16..).zip(&group.marks) {
             let y = y + f64::midpoint(GAP, LANE) + f64::from(lane) * LANE;
             draw_mark(&mut drawing, &report.baseline, mark, &scale, y);
@@ -78,15 +74,10 @@ pub(super) fn draw(
         y += height(group);
     }
     drawing.line((12.0, bottom), (RIGHT, bottom), AXIS, 0.5);
-    let wanted = ["processor", "kernel", "commit", "date"];
-    let context = report
-        .context
-        .iter()
-        .filter(|(name, _)| wanted.contains(&name.as_str()));
-    let about: Vec<String> = context
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
-    let about = about.join(" · ");
+    let is_wanted = |name: &str| ["processor", "kernel", "commit", "date"].contains(&name);
+    let context = report.context.iter().filter(|(name, _)| is_wanted(name));
+    let about = context.map(|(name, value)| format!("{name} {value}"));
+    let about = about.collect::<Vec<_>>().join(" · ");
     drawing.text((12.0, bottom + 54.0), "start", 11.0, PALE_INK, &about);
     Some(drawing.finish(bottom + 68.0, title, &about))
 }
@@ -97,18 +88,14 @@ fn draw_mark(drawing: &mut Drawing, baseline: &str, mark: &Mark, scale: &Scale, 
         peer if peer == baseline => (PALE_INK, "#5a626e", 2.0),
         _ => (PALE_INK, "#0072b2", 2.0),
     };
-    let (from, x, to) = (
-        scale.pixel(mark.low),
-        scale.pixel(mark.value),
-        scale.pixel(mark.high),
-    );
+    let Interval { low, high } = mark.reach;
+    let [from, x, to] = [low, mark.value, high].map(|value| scale.pixel(value));
     drawing.line((from, y), (to, y), colour, width);
     drawing.text((x, y), "middle", 8.0 + 2.0 * width, colour, "●");
-    let text = format!("{} {}", mark.peer, mark.label);
     let beside = to.max(x) + 9.0;
-    match beside + width_of(&text, 11.0) < RIGHT {
-        true => drawing.text((beside, y), "start", 11.0, ink, &text),
-        false => drawing.text((from.min(x) - 9.0, y), "end", 11.0, ink, &text),
+    match beside + width_of(&mark.text, 11.0) < RIGHT {
+        true => drawing.text((beside, y), "start", 11.0, ink, &mark.text),
+        false => drawing.text((from.min(x) - 9.0, y), "end", 11.0, ink, &mark.text),
     }
 }
 

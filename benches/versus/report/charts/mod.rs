@@ -4,70 +4,48 @@ mod marks;
 mod scale;
 mod svg;
 
+use netloop_benches::statistics::Interval;
 use netloop_benches::table::thousands;
 
 use self::marks::{Group, Mark};
 use super::Report;
-use super::summary::Summary;
-use crate::rounds::{Row, Section};
+use super::summary::{Summary, summaries};
+use crate::workload::Workload;
 
 /// On a logarithmic axis there is no zero: smaller values are drawn here, and written as they are.
 const LEAST_BYTES: f64 = 10.0;
 
-/// One drawing.
-pub(crate) struct Chart {
-    /// The name of its file, without the ending.
-    pub(crate) name: String,
-    pub(crate) svg: String,
-}
-
-/// Draws the charts that the sections have figures for.
-pub(crate) fn draw(report: &Report) -> Vec<Chart> {
-    let mut charts = Vec::new();
-    let mut push = |name: &str, svg: Option<String>| {
-        let name = name.to_owned();
-        charts.extend(svg.map(|svg| Chart { name, svg }));
-    };
-    push("cpu", cpu(report));
-    push("memory", memory(report));
-    push("latency", latency(report));
-    charts
+/// Draws the charts that the sections have figures for, and returns each under the name of its file without the ending.
+pub(crate) fn draw(report: &Report) -> Vec<(&'static str, String)> {
+    let charts = [
+        ("cpu", cpu(report)),
+        ("memory", memory(report)),
+        ("latency", latency(report)),
+    ];
+    let drawn = charts.into_iter();
+    drawn.filter_map(|(name, svg)| Some((name, svg?))).collect()
 }
 
 fn cpu(report: &Report) -> Option<String> {
     let base = &report.baseline;
     let title = format!("CPU time per operation as a multiple of {base}'s: left is better");
-    let groups = groups(report, |row, section| {
-        let ratio = Summary::of(row, section, base).cpu_ratio?;
-        Some(Mark {
-            peer: row.peer,
-            value: ratio.median,
-            low: ratio.reach().low,
-            high: ratio.reach().high,
-            label: format!("{:.2}", ratio.median),
-        })
-    });
     let caption = "multiple, with the 95 % interval; logarithmic";
+    let groups = groups(report, |_, summary| {
+        let ratio = summary.cpu_ratio?;
+        let label = format!("{:.2}", ratio.median);
+        Some((ratio.median, ratio.reach(), label))
+    });
     marks::draw(report, (&title, caption), &groups, |scale| {
         scale.ratios(38.0)
     })
 }
 
 fn memory(report: &Report) -> Option<String> {
-    let groups = groups(report, |row, section| {
-        if section.workload.load.counts_operations() {
-            return None;
-        }
-        let summary = Summary::of(row, section, &report.baseline);
-        let (_, bytes) = summary.extras.first()?;
-        let value = bytes.max(LEAST_BYTES);
-        Some(Mark {
-            peer: row.peer,
-            value,
-            low: value,
-            high: value,
-            label: thousands(bytes.round()),
-        })
+    let groups = groups(report, |workload, summary| {
+        let bytes = summary.extras.first()?.1;
+        let low = bytes.max(LEAST_BYTES);
+        let is_idle = !workload.load.counts_operations();
+        is_idle.then(|| (low, Interval { low, high: low }, thousands(bytes.round())))
     });
     let title = "Memory of the server for each idle connection: left is better";
     let caption = "bytes beside the kernel's; logarithmic";
@@ -78,16 +56,10 @@ fn memory(report: &Report) -> Option<String> {
 
 /// Closed loops have no line here: their latency is a service time.
 fn latency(report: &Report) -> Option<String> {
-    let groups = groups(report, |row, section| {
-        let is_paced = section.workload.paced.is_some();
-        let summary = Summary::of(row, section, &report.baseline);
-        is_paced.then(|| Mark {
-            peer: row.peer,
-            value: summary.latency_us(0.99),
-            low: summary.latency_us(0.5),
-            high: summary.latency_us(0.999),
-            label: thousands(summary.latency_us(0.99)),
-        })
+    let groups = groups(report, |workload, summary| {
+        let [low, value, high] = [0.5, 0.99, 0.999].map(|quantile| summary.latency_us(quantile));
+        let mark = (value, Interval { low, high }, thousands(value));
+        workload.paced.is_some().then_some(mark)
     });
     let title = "Latency from the intended send time: left is better";
     let caption =
@@ -97,21 +69,29 @@ fn latency(report: &Report) -> Option<String> {
     })
 }
 
-/// Returns the sections that have such a mark.
-fn groups<'a>(
-    report: &'a Report,
-    mark: impl Fn(&'a Row, &'a Section) -> Option<Mark>,
-) -> Vec<Group<'a>> {
-    let group = |section: &'a Section| {
-        let rows = section.rows.iter().filter_map(|row| section.row(row.peer));
-        let marks = rows.filter_map(|row| mark(row, section));
-        Group {
-            name: &section.workload.name,
-            marks: marks
-                .filter(|mark| mark.low > 0.0 && mark.high.is_finite())
-                .collect(),
+/// Returns the sections that have marks: a value, the reach of its line, and what is written beside the name of the peer.
+fn groups(
+    report: &Report,
+    mark: impl Fn(&Workload, &Summary) -> Option<(f64, Interval, String)>,
+) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    for section in &report.sections {
+        let mut marks = Vec::new();
+        for (row, summary) in summaries(section, &report.baseline) {
+            let drawn = mark(&section.workload, &summary);
+            let drawn = drawn.filter(|(_, reach, _)| reach.low > 0.0 && reach.high.is_finite());
+            let peer = row.peer;
+            marks.extend(drawn.map(|(value, reach, label)| Mark {
+                text: format!("{peer} {label}"),
+                peer,
+                value,
+                reach,
+            }));
         }
-    };
-    let groups = report.sections.iter().map(group);
-    groups.filter(|group| !group.marks.is_empty()).collect()
+        if !marks.is_empty() {
+            let name = &section.workload.name;
+            groups.push(Group { name, marks });
+        }
+    }
+    groups
 }

@@ -5,10 +5,9 @@ use netloop_benches::table::thousands;
 /// A logarithmic axis: equal factors are equally far apart. Invariant: all values are above zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
+    /// The values at the ends.
+    pub(super) values: (f64, f64),
+    pub(super) pixels: (f64, f64),
 }
 
 /// Ratios in the order in which they are wanted where there is space.
@@ -17,18 +16,9 @@ const RATIOS: &[f64] = &[
 ];
 
 impl Scale {
-    pub(super) fn new((low, high): (f64, f64), (from, to): (f64, f64)) -> Self {
-        Self {
-            low,
-            high,
-            from,
-            to,
-        }
-    }
-
     pub(super) fn pixel(&self, value: f64) -> f64 {
-        let share = (value / self.low).ln() / (self.high / self.low).ln();
-        self.from + share * (self.to - self.from)
+        let ((low, high), (from, to)) = (self.values, self.pixels);
+        from + (value / low).ln() / (high / low).ln() * (to - from)
     }
 
     /// Returns the ticks for ratios, which are about one, at least `distance` pixels apart.
@@ -48,7 +38,8 @@ impl Scale {
     /// Returns the wanted values that are on the axis and far enough from those that are wanted more.
     fn fitting(&self, wanted: impl Iterator<Item = f64>, distance: f64) -> Vec<f64> {
         let mut taken: Vec<f64> = Vec::new();
-        for value in wanted.filter(|value| (self.low..=self.high).contains(value)) {
+        let (low, high) = self.values;
+        for value in wanted.filter(|value| (low..=high).contains(value)) {
             let is_free = |other: &f64| (self.pixel(value) - self.pixel(*other)).abs() >= distance;
             if taken.iter().all(is_free) {
                 taken.push(value);
@@ -60,9 +51,8 @@ impl Scale {
 
 /// Returns a whole number without a decimal place, and a small one as it is.
 fn amount(value: f64) -> String {
-    if value < 10.0 {
-        value.to_string()
-    } else {
-        thousands(value)
+    match value < 10.0 {
+        true => value.to_string(),
+        false => thousands(value),
     }
 }
