@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,7 +39,11 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = machine::load();
     let (server, client, seed) = (cores.server, &cores.client, options.seed);
-    let (scope, commit) = (options.scope, commit());
+    let scope = options.scope;
+    let mut git = Command::new("git");
+    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always"]);
+    git.args(["--exclude=*", "--abbrev=12", "--dirty=, with changes"]);
+    let commit = ask(&mut git);
     let text = format!(
         "command: cargo versus {command}\nscope: {scope:?}\n\
          processor: {name}, family {family}, model {model}\nflags: {flags} (of erms, fsrm, hypervisor)\n\
@@ -121,20 +124,4 @@ pub(crate) fn copy_trap() -> f64 {
     };
     // A machine that refuses these sockets will refuse the comparison too, and say why.
     median(&ratios().unwrap_or_default()).unwrap_or(1.0)
-}
-
-/// Returns the commit, and whether the sources are it; where git does not say, its own reason.
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        first_line(Command::new("git").arg("-C").arg(folder).args(arguments))
-    };
-    match (
-        git(&["rev-parse", "--short=12", "HEAD"]),
-        git(&["status", "--porcelain"]),
-    ) {
-        (Ok(commit), Ok(changes)) if changes.is_empty() => commit,
-        (Ok(commit), _) => format!("{commit}, with changes"),
-        (Err(reason), _) => format!("unknown: {reason}"),
-    }
 }

@@ -9,7 +9,7 @@ use netloop_benches::cores::cores;
 
 use crate::context::{copy_trap, describe_trap};
 use crate::load::broadcast::Broadcast;
-use crate::load::bulk::{Sink, Source};
+use crate::load::bulk::Bulk;
 use crate::load::echo::Echo;
 use crate::load::{self, Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
@@ -60,8 +60,8 @@ fn serve(peer: &'static Peer, mode: Mode) -> Result<Result<Slice, String>, Strin
     Ok(match mode {
         Mode::Echo => load::run(&Echo::new(1024, 8, 16), &target, timing),
         Mode::Messages => load::run(&Echo::new(MESSAGE, 8, 16), &target, timing),
-        Mode::Discard => load::run(&Sink { connections: 2 }, &target, timing),
-        Mode::Flood => load::run(&Source { connections: 2 }, &target, timing),
+        Mode::Discard => load::run(&Bulk::Sink(2), &target, timing),
+        Mode::Flood => load::run(&Bulk::Source(2), &target, timing),
         Mode::Broadcast => load::run(&broadcast, &target, timing),
     })
 }

@@ -45,7 +45,5 @@ pub(crate) fn behind_page(memory: &mut Vec<u8>, length: usize, offset: usize) ->
 
 /// Returns a buffer that begins at a page boundary, for the life of a server.
 pub(crate) fn page_buffer(length: usize) -> &'static mut [u8] {
-    let memory = vec![0; length + PAGE].leak();
-    let start = memory.as_ptr().align_offset(PAGE);
-    &mut memory[start..start + length]
+    behind_page(Box::leak(Box::default()), length, 0)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::Load;
 use crate::load::broadcast::Broadcast;
-use crate::load::bulk::{Sink, Source};
+use crate::load::bulk::Bulk;
 use crate::load::churn::Churn;
 use crate::load::echo::Echo;
 use crate::load::idle::Idle;
@@ -43,8 +43,9 @@ pub(crate) struct Workload {
 
 /// Returns all workloads.
 pub(crate) fn catalogue() -> Vec<Workload> {
+    use Scope::{Full, Quick, Standard};
     let mut workloads = Vec::new();
-    for idle_timeout in [None, Some(Duration::from_secs(30))] {
+    for idle_timeout in [None, Some(30)] {
         for pipelining in [1, 16] {
             for (size, short) in [
                 (64, "64"),
@@ -54,10 +55,10 @@ pub(crate) fn catalogue() -> Vec<Workload> {
             ] {
                 for connections in [1, 64, 1000, 10_000] {
                     let scope = match (size, connections, pipelining, idle_timeout) {
-                        (64, 64, 1 | 16, None) => Scope::Quick,
-                        (1024.., 64, 1, None) | (64, 1 | 1000.., 1, None) => Scope::Standard,
-                        (64, 1000, 16, None) | (64, 64 | 1000, 1, Some(_)) => Scope::Standard,
-                        _ => Scope::Full,
+                        (64, 64, 1 | 16, None) => Quick,
+                        (1024.., 64, 1, None) | (64, 1 | 1000.., 1, None) => Standard,
+                        (64, 1000, 16, None) | (64, 64 | 1000, 1, Some(_)) => Standard,
+                        _ => Full,
                     };
                     if size * connections * pipelining > MOST_BYTES {
                         continue;
@@ -65,127 +66,85 @@ pub(crate) fn catalogue() -> Vec<Workload> {
                     let name = format!("echo-{short}x{connections}p{pipelining}");
                     let title =
                         format!("echo of {short} bytes, {pipelining} in flight on each connection");
-                    let echo = Arc::new(Echo {
-                        size,
-                        connections,
-                        pipelining,
-                    });
+                    let echo = Echo::new(size, connections, pipelining);
                     let workload = Workload::new(scope, &name, &title, connections, echo);
                     workloads.push(workload.with_idle_timeout(idle_timeout));
                 }
             }
         }
     }
-    let echo = Echo {
-        size: 64,
-        connections: 64,
-        pipelining: 1,
-    };
-    for (percent, scope) in [(25, Scope::Full), (50, Scope::Quick), (75, Scope::Standard)] {
+    let echo = Echo::new(64, 64, 1);
+    for (percent, scope) in [(25, Full), (50, Quick), (75, Standard)] {
         let name = format!("paced-64x64-{percent}%");
         let title = format!("echo of 64 bytes at {percent} % of the slowest peer's peak");
-        let mut workload = Workload::new(scope, &name, &title, 64, Arc::new(echo));
+        let mut workload = Workload::new(scope, &name, &title, 64, echo);
         workload.paced = Some((echo, percent));
         workloads.push(workload);
     }
-    let mut add = |scope, mode, name: &str, title: &str, connections, load| {
-        let mut workload = Workload::new(scope, name, title, connections, load);
-        workload.mode = mode;
-        workloads.push(workload);
-    };
     let title = "echo of 64 bytes, 16 in flight, a write for each answer";
-    let messages = Arc::new(Echo {
-        pipelining: 16,
-        ..echo
-    });
-    add(
-        Scope::Standard,
-        Mode::Messages,
-        "messages-64x64p16",
-        title,
-        64,
-        messages,
-    );
-    let churn = Arc::new(Churn { connections: 64 });
-    add(
-        Scope::Quick,
-        Mode::Echo,
-        "churn-64",
-        "connect, echo 64 bytes, close",
-        64,
-        churn,
-    );
-    for (connections, scope) in [(1, Scope::Full), (4, Scope::Standard), (16, Scope::Full)] {
+    let messages = Echo::new(64, 64, 16);
+    let messages = Workload::new(Standard, "messages-64x64p16", title, 64, messages);
+    workloads.push(messages.in_mode(Mode::Messages));
+    let (title, churn) = ("connect, echo 64 bytes, close", Churn { connections: 64 });
+    workloads.push(Workload::new(Quick, "churn-64", title, 64, churn));
+    for (connections, scope) in [(1, Full), (4, Standard), (16, Full)] {
         let title = "the client sends; one operation is 64 KiB";
-        let sink = Arc::new(Sink { connections });
-        add(
-            scope,
-            Mode::Discard,
-            &format!("sink-{connections}"),
-            title,
-            connections,
-            sink,
-        );
+        let (name, sink) = (format!("sink-{connections}"), Bulk::Sink(connections));
+        let sink = Workload::new(scope, &name, title, connections, sink);
+        workloads.push(sink.in_mode(Mode::Discard));
         let title = "the server sends; one operation is 64 KiB";
-        let source = Arc::new(Source { connections });
-        add(
-            scope,
-            Mode::Flood,
-            &format!("source-{connections}"),
-            title,
-            connections,
-            source,
-        );
+        let (name, source) = (format!("source-{connections}"), Bulk::Source(connections));
+        let source = Workload::new(scope, &name, title, connections, source);
+        workloads.push(source.in_mode(Mode::Flood));
     }
     let members = 1000;
-    for (speakers, scope) in [(1, Scope::Standard), (16, Scope::Quick)] {
+    for (speakers, scope) in [(1, Standard), (16, Quick)] {
         let name = format!("broadcast-{members}x{speakers}");
         let title = format!("{speakers} say 64 bytes at once; one operation is a delivery");
-        let broadcast = Arc::new(Broadcast { members, speakers });
-        add(scope, Mode::Broadcast, &name, &title, members, broadcast);
+        let broadcast = Broadcast { members, speakers };
+        let broadcast = Workload::new(scope, &name, &title, members, broadcast);
+        workloads.push(broadcast.in_mode(Mode::Broadcast));
     }
     let title = "echo of 64 bytes beside 50 peers that send and never read";
-    let stalled = Arc::new(Stalled {
-        stalled: 50,
-        active: 16,
-    });
-    add(
-        Scope::Standard,
-        Mode::Echo,
-        "stalled-50",
-        title,
-        66,
-        stalled,
-    );
-    for (idle_timeout, scope) in [(None, Scope::Quick), (Some(30), Scope::Standard)] {
+    let (stalled, active) = (50, 16);
+    let load = Stalled { stalled, active };
+    workloads.push(Workload::new(Standard, "stalled-50", title, 66, load));
+    for (idle_timeout, scope) in [(None, Quick), (Some(30), Standard)] {
         let connections = 10_000;
-        let idle = Arc::new(Idle { connections });
-        let workload = Workload::new(scope, "idle-10000", "idle connections", connections, idle);
-        workloads.push(workload.with_idle_timeout(idle_timeout.map(Duration::from_secs)));
+        let (title, idle) = ("idle connections", Idle { connections });
+        let workload = Workload::new(scope, "idle-10000", title, connections, idle);
+        workloads.push(workload.with_idle_timeout(idle_timeout));
     }
     workloads
 }
 
 impl Workload {
-    fn new(scope: Scope, name: &str, title: &str, connections: usize, load: Arc<dyn Load>) -> Self {
+    fn new<L>(scope: Scope, name: &str, title: &str, connections: usize, load: L) -> Self
+    where
+        L: Load + 'static,
+    {
         Self {
             name: name.to_owned(),
             title: format!("{title}, {connections} connections"),
             scope,
             mode: Mode::Echo,
             connections,
-            load,
+            load: Arc::new(load),
             paced: None,
             idle_timeout: None,
         }
     }
 
-    fn with_idle_timeout(mut self, idle_timeout: Option<Duration>) -> Self {
-        if let Some(timeout) = idle_timeout {
-            self.name += &format!("-idle{}", timeout.as_secs());
+    fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    fn with_idle_timeout(mut self, seconds: Option<u64>) -> Self {
+        if let Some(seconds) = seconds {
+            self.name += &format!("-idle{seconds}");
             self.title += " with idle timeouts";
         }
-        self.idle_timeout = idle_timeout;
+        self.idle_timeout = seconds.map(Duration::from_secs);
         self
     }
 }

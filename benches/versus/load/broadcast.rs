@@ -8,9 +8,8 @@ use std::time::Instant;
 use netloop_benches::epoll::EDGES;
 
 use super::connection::{Connection, open_all, receive};
-use super::{Events, Load, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, Target};
+use super::{Events, Load, Phase, Share, Slice, Start, Stopwatch, Target};
 use crate::pattern::{MESSAGE, Pattern};
-use crate::system::behind_page;
 
 /// Speaker and round, 4 bytes each, before the pattern.
 const HEADER: usize = 8;
@@ -34,51 +33,38 @@ impl Load for Broadcast {
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         let (mut events, connections) = open_all(target, self.members, share, EDGES)?;
         let mut stopwatch = start()?;
-        let mut members: Vec<Member> = connections
-            .into_iter()
-            .map(|connection| Member {
-                connection,
-                partial: Vec::new(),
-                heard: 0,
-            })
-            .collect();
-        let mut memory = Vec::new();
-        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
+        let member = |connection| Member {
+            connection,
+            partial: Vec::new(),
+            heard: 0,
+        };
+        let mut members: Vec<Member> = connections.into_iter().map(member).collect();
         // A server may accept long after the handshake. It accepts in order: when the last member is heard, all are in.
-        let last = members.len() - 1..members.len();
         let mut round = Round {
+            pattern: target.pattern,
             number: 0,
-            speakers: last,
+            speakers: members.len() - 1..members.len(),
         };
         while round.number == 0 || stopwatch.phase(Instant::now()) != Phase::Over {
-            round.play(
-                target.pattern,
-                &mut members,
-                &mut events,
-                buffer,
-                &mut stopwatch,
-            )?;
-            round = Round {
-                number: round.number + 1,
-                speakers: 0..self.speakers,
-            };
+            round.play(&mut members, &mut events, &mut stopwatch)?;
+            round.number += 1;
+            round.speakers = 0..self.speakers;
         }
         Ok(stopwatch.slice)
     }
 }
 
-struct Round {
+struct Round<'a> {
+    pattern: &'a Pattern,
     number: u32,
     speakers: Range<usize>,
 }
 
-impl Round {
+impl Round<'_> {
     fn play(
         &self,
-        pattern: &Pattern,
         members: &mut [Member],
         events: &mut Events,
-        buffer: &mut [u8],
         stopwatch: &mut Stopwatch<'_>,
     ) -> Result<(), String> {
         let said_at = Instant::now();
@@ -87,11 +73,8 @@ impl Round {
             if self.speakers.contains(&place) {
                 // No member hears itself.
                 member.heard = self.bit(place);
-                match member
-                    .connection
-                    .stream
-                    .write(&self.message(pattern, place))
-                {
+                let message = self.message(place);
+                match member.connection.stream.write(&message) {
                     Ok(MESSAGE) => {}
                     Ok(_) => return Err("an empty socket took only part of 64 bytes".to_owned()),
                     Err(error) => return Err(format!("a send failed: {error}")),
@@ -102,7 +85,7 @@ impl Round {
         while missing > 0 {
             for place in 0..events.wait(stopwatch)? {
                 let (token, _) = events.epoll.event(place);
-                let heard = self.hear(&mut members[token], pattern, buffer)?;
+                let heard = self.hear(&mut members[token], events.buffer())?;
                 missing = missing.checked_sub(heard).ok_or("a message too many")?;
                 let now = Instant::now();
                 stopwatch.phase(now);
@@ -113,12 +96,7 @@ impl Round {
     }
 
     /// Reads and checks what a member hears; returns the number of messages.
-    fn hear(
-        &self,
-        member: &mut Member,
-        pattern: &Pattern,
-        buffer: &mut [u8],
-    ) -> Result<usize, String> {
+    fn hear(&self, member: &mut Member, buffer: &mut [u8]) -> Result<usize, String> {
         let mut messages = 0;
         loop {
             let length = receive(&mut member.connection.stream, buffer)?;
@@ -128,7 +106,7 @@ impl Round {
                 let speaker = received[..4].try_into().expect("four bytes");
                 let speaker = u32::from_be_bytes(speaker) as usize;
                 let is_known = self.speakers.contains(&speaker);
-                if !is_known || received != self.message(pattern, speaker) {
+                if !is_known || received != self.message(speaker) {
                     return Err("a wrong message".to_owned());
                 }
                 if member.heard & self.bit(speaker) != 0 {
@@ -148,13 +126,13 @@ impl Round {
         1 << (speaker - self.speakers.start)
     }
 
-    fn message(&self, pattern: &Pattern, speaker: usize) -> [u8; MESSAGE] {
+    fn message(&self, speaker: usize) -> [u8; MESSAGE] {
         let mut message = [0; MESSAGE];
         let speaker = u32::try_from(speaker).expect("a small number");
         message[..4].copy_from_slice(&speaker.to_be_bytes());
         message[4..HEADER].copy_from_slice(&self.number.to_be_bytes());
         let position = u64::from(self.number) * 31 + u64::from(speaker);
-        message[HEADER..].copy_from_slice(pattern.slice(position, MESSAGE - HEADER));
+        message[HEADER..].copy_from_slice(self.pattern.slice(position, MESSAGE - HEADER));
         message
     }
 }

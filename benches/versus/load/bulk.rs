@@ -9,49 +9,71 @@ use netloop_benches::epoll::{EventFlags, READABLE};
 use socket2::SockRef;
 
 use super::connection::{open_all, receive};
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Stopwatch, Target};
+use super::{Load, PATIENCE, Phase, Share, Slice, Start, Target};
 use crate::pattern::Pattern;
-use crate::system::behind_page;
 
 const OPERATION: u64 = 64 * 1024;
 /// The bytes that one send call of the client offers.
 const OFFER: u64 = 256 * 1024;
 
-/// The client sends; the server answers the end of stream with the number of bytes that it has read.
+/// One direction of bytes on some connections.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sink {
-    pub(crate) connections: usize,
+pub(crate) enum Bulk {
+    /// The client sends; the server answers the end of stream with the number of bytes that it has read.
+    Sink(usize),
+    /// The server sends; the client checks.
+    Source(usize),
 }
 
-/// The server sends; the client checks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Source {
-    pub(crate) connections: usize,
-}
-
-impl Load for Sink {
+impl Load for Bulk {
     fn most_threads(&self) -> usize {
-        self.connections
+        let (Self::Sink(connections) | Self::Source(connections)) = self;
+        *connections
     }
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        // Levels: the kernel then asks for more whenever a third of its buffer is free.
-        let flags = EventFlags::OUT | EventFlags::RDHUP;
-        let (mut events, mut connections) = open_all(target, self.connections, share, flags)?;
+        let (total, flags) = match self {
+            // Levels: the kernel then asks for more whenever a third of its buffer is free.
+            Self::Sink(total) => (total, EventFlags::OUT | EventFlags::RDHUP),
+            Self::Source(total) => (total, READABLE),
+        };
+        let (mut events, mut connections) = open_all(target, *total, share, flags)?;
         let mut stopwatch = start()?;
+        let flood = Pattern::flood();
         let mut bytes = 0;
         while stopwatch.phase(Instant::now()) != Phase::Over {
             for place in 0..events.wait(&mut stopwatch)? {
                 let (token, flags) = events.epoll.event(place);
-                if !flags.contains(EventFlags::OUT) {
-                    return Err("the server closed a connection".to_owned());
-                }
                 let connection = &mut connections[token];
-                let before = connection.sent;
-                connection.allowed = connection.sent + OFFER;
-                connection.send_once(target.pattern)?;
-                count(&mut stopwatch, &mut bytes, connection.sent - before);
+                let moved = match self {
+                    Self::Sink(_) if !flags.contains(EventFlags::OUT) => {
+                        return Err("the server closed a connection".to_owned());
+                    }
+                    Self::Sink(_) => {
+                        let before = connection.sent;
+                        connection.allowed = before + OFFER;
+                        connection.send_once(target.pattern)?;
+                        connection.sent - before
+                    }
+                    Self::Source(_) => {
+                        let buffer = events.buffer();
+                        let length = receive(&mut connection.stream, buffer)?;
+                        if !flood.matches(connection.received, &buffer[..length]) {
+                            return Err(format!("wrong bytes after byte {}", connection.received));
+                        }
+                        connection.received += length as u64;
+                        length as u64
+                    }
+                };
+                if stopwatch.phase(Instant::now()) == Phase::Measured {
+                    bytes += moved;
+                    stopwatch.slice.operations = bytes / OPERATION;
+                }
             }
+        }
+        if let Self::Source(_) = self {
+            stopwatch.slice.verified_bytes = bytes;
+            return Ok(stopwatch.slice);
         }
         for connection in connections {
             let failed = |error| format!("no count after the end of stream: {error}");
@@ -66,14 +88,6 @@ impl Load for Sink {
     }
 }
 
-/// Adds `more` to the bytes of the measured phase.
-fn count(stopwatch: &mut Stopwatch<'_>, bytes: &mut u64, more: u64) {
-    if stopwatch.phase(Instant::now()) == Phase::Measured {
-        *bytes += more;
-        stopwatch.slice.operations = *bytes / OPERATION;
-    }
-}
-
 /// Finishes the stream and reads the count with which the server answers.
 fn count_of_server(mut stream: TcpStream) -> std::io::Result<u64> {
     SockRef::from(&stream).set_linger(None::<Duration>)?;
@@ -85,34 +99,5 @@ fn count_of_server(mut stream: TcpStream) -> std::io::Result<u64> {
     match stream.read(&mut [0])? {
         0 => Ok(u64::from_be_bytes(count)),
         _ => Err(std::io::Error::other("bytes after the count")),
-    }
-}
-
-impl Load for Source {
-    fn most_threads(&self) -> usize {
-        self.connections
-    }
-
-    fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
-        let (mut events, mut connections) = open_all(target, self.connections, share, READABLE)?;
-        let mut stopwatch = start()?;
-        let flood = Pattern::flood();
-        let mut memory = Vec::new();
-        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
-        let mut bytes = 0;
-        while stopwatch.phase(Instant::now()) != Phase::Over {
-            for place in 0..events.wait(&mut stopwatch)? {
-                let (token, _) = events.epoll.event(place);
-                let connection = &mut connections[token];
-                let length = receive(&mut connection.stream, buffer)?;
-                if !flood.matches(connection.received, &buffer[..length]) {
-                    return Err(format!("wrong bytes after byte {}", connection.received));
-                }
-                connection.received += length as u64;
-                count(&mut stopwatch, &mut bytes, length as u64);
-            }
-        }
-        stopwatch.slice.verified_bytes = bytes;
-        Ok(stopwatch.slice)
     }
 }

@@ -6,8 +6,7 @@ use std::time::Instant;
 use netloop_benches::epoll::{EDGES, READABLE};
 
 use super::connection::open_all;
-use super::{Load, Phase, READ_BUFFER, Share, Slice, Start, Target};
-use crate::system::behind_page;
+use super::{Load, Phase, Share, Slice, Start, Target};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo {
@@ -35,8 +34,6 @@ impl Load for Echo {
         let (mut events, mut connections) = open_all(target, self.connections, share, EDGES)?;
         let mut stopwatch = start()?;
         let (size, pipelining) = (self.size as u64, self.pipelining as u64);
-        let mut memory = Vec::new();
-        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let mut busy = connections.len();
         for connection in &mut connections {
             connection.allowed = size * pipelining;
@@ -52,7 +49,7 @@ impl Load for Echo {
                     continue;
                 }
                 let (answered, length) =
-                    connection.receive_answers(target.pattern, buffer, size)?;
+                    connection.receive_answers(target.pattern, events.buffer(), size)?;
                 let now = Instant::now();
                 let phase = stopwatch.phase(now);
                 stopwatch.count(answered, length, None);

@@ -110,14 +110,12 @@ impl Slice {
     }
 
     pub(crate) fn extra(&self, name: &str) -> Option<f64> {
-        let mut extras = self.extras.iter();
-        extras
-            .find(|(extra, _)| *extra == name)
-            .map(|(_, value)| *value)
+        let found = self.extras.iter().find(|(extra, _)| *extra == name);
+        found.map(|(_, value)| *value)
     }
 
     /// Adds what another thread saw in the same slice.
-    fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: Self) {
         self.operations += other.operations;
         self.seconds = self.seconds.max(other.seconds);
         self.server_cpu += other.server_cpu;
@@ -127,9 +125,10 @@ impl Slice {
         let added = self.latency.add(&other.latency);
         added.expect("all latency histograms have the same bounds");
         // Each thread keeps its share of the schedule.
-        if let (Some(mine), Some(theirs)) = (&mut self.intended_rate, other.intended_rate) {
-            *mine += theirs;
+        if let Some(theirs) = other.intended_rate {
+            *self.intended_rate.get_or_insert(0.0) += theirs;
         }
+        self.extras.extend(other.extras);
     }
 }
 
@@ -157,8 +156,8 @@ pub(crate) struct Stopwatch<'a> {
     began: Instant,
     /// Only one thread measures the server, or its time would count twice.
     server: Option<&'a Processes>,
-    client_at_begin: Duration,
-    server_at_begin: Duration,
+    /// The CPU times of the client and the server at the begin.
+    cpu_before: (Duration, Duration),
     slice: Slice,
 }
 
@@ -170,8 +169,7 @@ impl<'a> Stopwatch<'a> {
             phase: Phase::WarmUp,
             began: begin,
             server,
-            client_at_begin: Duration::ZERO,
-            server_at_begin: Duration::ZERO,
+            cpu_before: (Duration::ZERO, Duration::ZERO),
             slice: Slice::empty(),
         }
     }
@@ -196,20 +194,21 @@ impl<'a> Stopwatch<'a> {
         self.began = now;
         // A thread that notices late still measures for the whole time.
         self.end += now - self.begin;
-        self.client_at_begin = system::thread_cpu();
-        if let Some(server) = self.server {
-            self.server_at_begin = server.cpu();
-        }
+        self.cpu_before = self.cpu();
+    }
+
+    fn cpu(&self) -> (Duration, Duration) {
+        let server = self.server.map(Processes::cpu);
+        (system::thread_cpu(), server.unwrap_or_default())
     }
 
     fn stop(&mut self, now: Instant) {
         self.phase = Phase::Over;
         self.slice.seconds = (now - self.began).as_secs_f64();
-        self.slice.client_cpu = system::thread_cpu().saturating_sub(self.client_at_begin);
+        let (client, server) = self.cpu();
+        self.slice.client_cpu = client.saturating_sub(self.cpu_before.0);
+        self.slice.server_cpu = server.saturating_sub(self.cpu_before.1);
         self.slice.client_threads = 1;
-        if let Some(server) = self.server {
-            self.slice.server_cpu = server.cpu().saturating_sub(self.server_at_begin);
-        }
     }
 
     /// Counts operations of the measured phase, with the time that each of them took.
@@ -234,6 +233,7 @@ impl<'a> Stopwatch<'a> {
 /// The events of one thread, and its patience with a server that does nothing.
 struct Events {
     epoll: Epoll,
+    memory: Vec<u8>,
     last_progress: Option<Instant>,
 }
 
@@ -241,8 +241,15 @@ impl Events {
     fn new() -> Result<Self, String> {
         Ok(Self {
             epoll: Epoll::new(1024).map_err(text)?,
+            memory: Vec::new(),
             last_progress: None,
         })
+    }
+
+    /// Returns the buffer of the receive calls.
+    #[inline]
+    fn buffer(&mut self) -> &mut [u8] {
+        system::behind_page(&mut self.memory, READ_BUFFER, 0)
     }
 
     /// Tells `stopwatch` the time, and waits. Returns how many events there are, and fails where there is none for too long.
@@ -330,19 +337,14 @@ pub(crate) fn run(load: &dyn Load, target: &Target<'_>, timing: Timing) -> Resul
         slice
     };
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || work(thread)))
-            .collect();
-        let mut whole: Option<Slice> = None;
+        let spawn = |thread| scope.spawn(move || work(thread));
+        let handles: Vec<_> = (0..threads).map(spawn).collect();
+        let panicked = |_| Err("a thread of the generator panicked".to_owned());
+        let mut whole = Slice::empty();
         for handle in handles {
-            let panicked = |_| Err("a thread of the generator panicked".to_owned());
-            let slice = handle.join().unwrap_or_else(panicked)?;
-            match &mut whole {
-                Some(whole) => whole.merge(&slice),
-                none => *none = Some(slice),
-            }
+            whole.merge(handle.join().unwrap_or_else(panicked)?);
         }
-        whole.ok_or_else(|| "the generator has no thread".to_owned())
+        Ok(whole)
     })
 }
 

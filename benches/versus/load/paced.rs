@@ -8,8 +8,7 @@ use netloop_benches::epoll::{EDGES, READABLE};
 
 use super::connection::open_all;
 use super::echo::Echo;
-use super::{Load, PATIENCE, Phase, READ_BUFFER, Share, Slice, Start, Target, text};
-use crate::system::behind_page;
+use super::{Load, PATIENCE, Phase, Share, Slice, Start, Target, text};
 
 /// A sleep ends this much before the next message is due, and the rest is a busy wait.
 const SPIN: Duration = Duration::from_micros(100);
@@ -34,8 +33,6 @@ impl Load for Paced {
         let mut stopwatch = start()?;
         let rate = self.rate * connections.len() as f64 / self.echo.connections as f64;
         let size = self.echo.size as u64;
-        let mut memory = Vec::new();
-        let buffer = behind_page(&mut memory, READ_BUFFER, 0);
         let start = Instant::now();
         let due = |number: u64| start + Duration::from_secs_f64(number as f64 / rate);
         let mut number = 0_u64;
@@ -77,7 +74,7 @@ impl Load for Paced {
                     continue;
                 }
                 let (answered, length) =
-                    connection.receive_answers(target.pattern, buffer, size)?;
+                    connection.receive_answers(target.pattern, events.buffer(), size)?;
                 now = Instant::now();
                 unanswered -= answered;
                 connection.settle(answered, |due, count| {
