@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use netloop_benches::bars::{FLOOR, SUBJECT};
-use netloop_benches::build::build;
+use netloop_benches::build::{build, serve_example};
 
 /// A server that is started as `program [before] PORT MODE [after]` and prints `listening ADDRESS`.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ pub(crate) fn datagram_servers() -> Result<Vec<Subject>, Box<dyn Error>> {
 
 /// Returns netloop, and the loops by hand on the system and on mio.
 pub(crate) fn netloop_and_its_floors() -> Result<Vec<Subject>, Box<dyn Error>> {
-    let serve = build("build --release -p netloop --example serve", "serve")?;
+    let serve = serve_example()?;
     let versus = build("bench -p netloop-benches --bench versus --no-run", "versus")?;
     let floor = |name| Subject {
         before: vec!["--serve", name],

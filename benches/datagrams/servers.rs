@@ -23,7 +23,7 @@ const NODE: &str = "const socket = require('node:dgram').createSocket('udp4');\
 /// Starts all servers that this machine has, and says which it does not have.
 pub(crate) fn start_all(core: usize) -> Vec<(&'static str, Server)> {
     let own = |name: &str| {
-        let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+        let mut command = Command::new(build::this_program()?);
         command.args(["--serve", name]);
         Ok::<_, String>(command)
     };

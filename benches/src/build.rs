@@ -55,6 +55,21 @@ pub fn build(command: &str, name: &str) -> Result<PathBuf, String> {
     path.ok_or_else(|| format!("cargo {command} did not build {name}"))
 }
 
+/// Builds `examples/serve` as a user would, and returns where it is.
+pub fn serve_example() -> Result<PathBuf, String> {
+    let profile = match cfg!(debug_assertions) {
+        true => "dev",
+        false => "release",
+    };
+    let command = format!("build --profile {profile} -p netloop --example serve");
+    build(&command, "serve")
+}
+
+/// Returns where this program is, which is started again for some peers.
+pub fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| error.to_string())
+}
+
 /// Compiles libuv with a program in C, from the source that cargo has unpacked. Returns the version and the program, whose
 /// name carries the version: it is compiled once.
 pub fn libuv(source: &str, folder: &Path) -> Result<(String, PathBuf), String> {

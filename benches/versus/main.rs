@@ -21,6 +21,8 @@ mod rounds;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]
+mod section;
+#[cfg(target_os = "linux")]
 mod self_check;
 #[cfg(target_os = "linux")]
 mod system;

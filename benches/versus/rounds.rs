@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::pattern::Pattern;
 use crate::peers::Found;
 use crate::peers::service::Service;
+use crate::section::{Row, Section};
 use crate::workload::Workload;
 
 /// Of workloads in which each slice starts a server: memory hardly differs from one start to the next.
@@ -25,40 +26,6 @@ const MOST_FRESH_ROUNDS: usize = 8;
 pub(crate) struct Cores {
     pub(crate) server: usize,
     pub(crate) client: Vec<usize>,
-}
-
-/// The slices of one peer under one workload.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) peer: &'static str,
-    /// One slice a round, in order of the rounds.
-    pub(crate) slices: Vec<Slice>,
-    /// Of the server over the whole workload.
-    pub(crate) peak_memory: u64,
-    /// Why the row is void.
-    pub(crate) fault: Option<String>,
-}
-
-impl Row {
-    /// Whether it has figures: every byte and every connection of its slices was as it had to be.
-    pub(crate) fn is_valid(&self) -> bool {
-        self.fault.is_none() && !self.slices.is_empty()
-    }
-}
-
-/// The rows of one workload.
-#[derive(Clone, Debug)]
-pub(crate) struct Section {
-    pub(crate) workload: Workload,
-    pub(crate) rows: Vec<Row>,
-}
-
-impl Section {
-    /// Returns the row of a peer, unless it is void.
-    pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
-        let mut rows = self.rows.iter();
-        rows.find(|row| row.peer == peer && row.is_valid())
-    }
 }
 
 /// One peer during a workload.
@@ -203,11 +170,4 @@ impl<'a> Seat<'a> {
         self.stop();
         self.row
     }
-}
-
-/// Returns the ratio of a figure to another row's in each round that both have.
-pub(crate) fn ratios(row: &Row, other: &Row, figure: impl Fn(&Slice) -> f64) -> Vec<f64> {
-    let pairs = row.slices.iter().zip(&other.slices);
-    let ratios = pairs.map(|(mine, theirs)| figure(mine) / figure(theirs));
-    ratios.filter(|ratio| ratio.is_finite()).collect()
 }

@@ -2,13 +2,6 @@
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
-/// The task of this process.
-pub(crate) enum Job {
-    /// Serves as the named peer, for ever.
-    Serve(String),
-    Measure(Options),
-}
-
 /// The choice of a measurement.
 pub(crate) struct Options {
     /// A part of the names of the loads; all loads if it is empty.
@@ -24,7 +17,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn parse() -> Result<Job, Error> {
+    pub(crate) fn parse() -> Result<Self, Error> {
         let mut options = Self {
             load: String::new(),
             peers: Vec::new(),
@@ -35,9 +28,6 @@ impl Options {
         let mut parser = Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Value(value) if value == "serve" => {
-                    return Ok(Job::Serve(parser.value()?.string()?));
-                }
                 Arg::Long("load") => options.load = parser.value()?.string()?,
                 Arg::Long("peer") => options.peers.push(parser.value()?.string()?),
                 Arg::Long("starts") => options.starts = parser.value()?.parse()?,
@@ -49,7 +39,7 @@ impl Options {
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(Job::Measure(options))
+        Ok(options)
     }
 
     pub(crate) fn takes(&self, peer: &str) -> bool {

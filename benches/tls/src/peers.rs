@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use netloop::{Context, EventLoop, Flow, ListenOptions, SocketHandler};
+use netloop_benches::build::this_program;
 use netloop_tls::provider;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -38,8 +39,7 @@ pub(crate) fn command(peer: &str, under: &[String]) -> Result<Command, String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tls.mjs");
         words.extend([peer.to_owned(), script.to_string_lossy().into_owned()]);
     } else {
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let program = program.to_string_lossy().into_owned();
+        let program = this_program()?.to_string_lossy().into_owned();
         words.extend([program, "serve".to_owned(), peer.to_owned()]);
     }
     let mut command = Command::new(&words[0]);

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
-use netloop_benches::build::{build, first_line};
+use netloop_benches::build::first_line;
 
 /// The script for Node, Bun and Deno.
 pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/net.mjs");
@@ -44,16 +43,4 @@ pub(super) fn runtime(name: &str, output: &Path) -> Result<(String, PathBuf), St
         }
     }
     Ok((version_of(Path::new(name))?, PathBuf::from(name)))
-}
-
-/// Builds `examples/serve` as a user would, and returns where it is.
-pub(super) fn serve_example() -> Result<PathBuf, String> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let profile = if cfg!(debug_assertions) {
-        "dev"
-    } else {
-        "release"
-    };
-    let command = format!("build --profile {profile} -p netloop --example serve");
-    BUILT.get_or_init(|| build(&command, "serve")).clone()
 }

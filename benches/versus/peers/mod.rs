@@ -8,8 +8,7 @@ mod raw_epoll;
 pub(crate) mod service;
 mod session;
 mod sessions;
-mod tokio_tasks;
-mod tokio_tuned;
+mod tokio;
 
 use std::collections::HashMap;
 use std::io;
@@ -121,10 +120,10 @@ pub(crate) static PEERS: [Peer; 15] = [
     here(FLOOR, "rustix", raw_epoll::serve)
         .says("the floor: an edge-triggered epoll loop by hand, one shared 128 KiB read buffer"),
     here("mio", "mio", mio_loop::serve).says("the same loop by hand"),
-    here("tokio", "tokio", tokio_tasks::serve)
+    here("tokio", "tokio", tokio::serve_idiomatically)
         .says("current_thread, idiomatic: a task and a 16 KiB buffer per connection")
         .only_in(NO_BROADCAST),
-    here("tokio_tuned", "tokio", tokio_tuned::serve)
+    here("tokio_tuned", "tokio", tokio::serve_tuned)
         .says("current_thread, tuned: all tasks read into one shared 128 KiB buffer")
         .only_in(&[Mode::Echo]),
     here("compio", "compio", compio_tasks::serve)
@@ -167,7 +166,7 @@ impl Peer {
                 (version, command.collect())
             }
             (_, Some(program)) => ("given".to_owned(), vec![program.clone()]),
-            (Origin::Example, None) => (locked_version(SUBJECT), vec![foreign::serve_example()?]),
+            (Origin::Example, None) => (locked_version(SUBJECT), vec![build::serve_example()?]),
             (Origin::Given, None) => return Err("there is no --program for it".to_owned()),
             (Origin::Libuv, None) => {
                 let (version, program) = build::libuv(foreign::LIBUV_PEER, output)?;
@@ -177,7 +176,7 @@ impl Peer {
                 if let (true, Some(reason)) = (self.name == "compio", compio_tasks::refusal()) {
                     return Err(reason);
                 }
-                let program = std::env::current_exe().map_err(|error| error.to_string())?;
+                let program = build::this_program()?;
                 let command = vec![program, "--serve".into(), self.name.into()];
                 (locked_version(built_on), command)
             }

@@ -8,10 +8,9 @@ use netloop_benches::statistics::Estimate;
 use serde_json::{Map, Value, json};
 
 use super::losses::{Verdict, comparisons};
-use super::summary::Summary;
 use super::{Report, judge};
 use crate::load::Slice;
-use crate::rounds::{Row, Section};
+use crate::section::{Row, Section};
 
 const SCHEMA: u64 = 2;
 
@@ -67,8 +66,7 @@ pub(super) fn text(report: &Report) -> String {
 
 fn row(row: &Row, section: &Section, baseline: &str) -> Value {
     let rounds: Vec<Value> = row.slices.iter().map(slice).collect();
-    let summary = || Summary::of(row, section, baseline);
-    let ratio = row.is_valid().then(summary).and_then(|it| it.cpu_ratio);
+    let ratio = section.cpu_ratio(row.peer, baseline);
     json!({
         "peer": row.peer,
         "fault": row.fault,

@@ -7,7 +7,7 @@ use netloop_benches::table::Table;
 use super::Report;
 use super::table::estimate;
 use crate::load::{Slice, idle, stalled};
-use crate::rounds::{Section, ratios};
+use crate::section::{Section, ratios};
 
 /// Of the figures that only some workloads have, these are costs; the others explain.
 const COSTS: [&str; 4] = [
@@ -81,8 +81,7 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
         return Vec::new();
     };
     let mut comparisons = Vec::new();
-    let rows = section.rows.iter().filter(|row| row.is_valid());
-    for row in rows.filter(|row| row.peer != SUBJECT) {
+    for row in section.valid_rows().filter(|row| row.peer != SUBJECT) {
         let mut compare = |figure: &'static str, value: &dyn Fn(&Slice) -> f64| {
             let ratio = Estimate::of(&ratios(subject, row, value));
             comparisons.extend(ratio.map(|ratio| Comparison {

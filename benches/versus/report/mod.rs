@@ -4,7 +4,6 @@ mod charts;
 mod html;
 mod json;
 pub(crate) mod losses;
-mod summary;
 mod table;
 
 use std::path::Path;
@@ -14,8 +13,7 @@ use netloop_benches::table::{Table, thousands};
 
 use crate::load::Slice;
 use crate::peers::Peer;
-use crate::rounds::{Section, ratios};
-use summary::Summary;
+use crate::section::{Row, Section, ratios};
 
 /// The results of a run.
 pub(crate) struct Report {
@@ -130,14 +128,13 @@ fn matrix(report: &Report) -> Table {
     let mut table = Table::new(&[&["workload", &baseline], &others[..]].concat());
     let sections = report.sections.iter();
     for section in sections.filter(|section| section.workload.load.counts_operations()) {
-        let summary = |peer: &str| Some(Summary::of(section.row(peer)?, section, &report.baseline));
         let dash = || "-".to_owned();
-        let nanoseconds = summary(&report.baseline);
-        let nanoseconds = nanoseconds.map(|summary| thousands(summary.cpu_per_operation_ns));
+        let cost = |row: &Row| thousands(row.median(Slice::cpu_per_operation_ns));
+        let nanoseconds = section.row(&report.baseline).map(cost);
         let nanoseconds = nanoseconds.unwrap_or_else(dash);
         let mut cells = vec![section.workload.name.clone(), nanoseconds];
         for peer in &others {
-            let ratio = summary(peer).and_then(|summary| summary.cpu_ratio);
+            let ratio = section.cpu_ratio(peer, &report.baseline);
             cells.push(ratio.as_ref().map_or_else(dash, table::estimate));
         }
         table.rows.push(cells);

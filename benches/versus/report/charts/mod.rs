@@ -9,8 +9,7 @@ use netloop_benches::table::thousands;
 
 use self::marks::{Group, Mark};
 use super::Report;
-use super::summary::{Summary, summaries};
-use crate::workload::Workload;
+use crate::section::{Row, Section};
 
 /// On a logarithmic axis there is no zero: smaller values are drawn here, and written as they are.
 const LEAST_BYTES: f64 = 10.0;
@@ -30,8 +29,8 @@ fn cpu(report: &Report) -> Option<String> {
     let base = &report.baseline;
     let title = format!("CPU time per operation as a multiple of {base}'s: left is better");
     let caption = "multiple, with the 95 % interval; logarithmic";
-    let groups = groups(report, |_, summary| {
-        let ratio = summary.cpu_ratio?;
+    let groups = groups(report, |row, section| {
+        let ratio = section.cpu_ratio(row.peer, base)?;
         let label = format!("{:.2}", ratio.median);
         Some((ratio.median, ratio.reach(), label))
     });
@@ -41,10 +40,10 @@ fn cpu(report: &Report) -> Option<String> {
 }
 
 fn memory(report: &Report) -> Option<String> {
-    let groups = groups(report, |workload, summary| {
-        let bytes = summary.extras.first()?.1;
+    let groups = groups(report, |row, section| {
+        let bytes = row.extras().first()?.1;
         let low = bytes.max(LEAST_BYTES);
-        let is_idle = !workload.load.counts_operations();
+        let is_idle = !section.workload.load.counts_operations();
         is_idle.then(|| (low, Interval { low, high: low }, thousands(bytes.round())))
     });
     let title = "Memory of the server for each idle connection: left is better";
@@ -56,10 +55,10 @@ fn memory(report: &Report) -> Option<String> {
 
 /// Closed loops have no line here: their latency is a service time.
 fn latency(report: &Report) -> Option<String> {
-    let groups = groups(report, |workload, summary| {
-        let [low, value, high] = [0.5, 0.99, 0.999].map(|quantile| summary.latency_us(quantile));
+    let groups = groups(report, |row, section| {
+        let [low, value, high] = row.latencies()?;
         let mark = (value, Interval { low, high }, thousands(value));
-        workload.paced.is_some().then_some(mark)
+        section.workload.paced.is_some().then_some(mark)
     });
     let title = "Latency from the intended send time: left is better";
     let caption =
@@ -72,13 +71,13 @@ fn latency(report: &Report) -> Option<String> {
 /// Returns the sections that have marks: a value, the reach of its line, and what is written beside the name of the peer.
 fn groups(
     report: &Report,
-    mark: impl Fn(&Workload, &Summary) -> Option<(f64, Interval, String)>,
+    mark: impl Fn(&Row, &Section) -> Option<(f64, Interval, String)>,
 ) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     for section in &report.sections {
         let mut marks = Vec::new();
-        for (row, summary) in summaries(section, &report.baseline) {
-            let drawn = mark(&section.workload, &summary);
+        for row in section.valid_rows() {
+            let drawn = mark(row, section);
             let drawn = drawn.filter(|(_, reach, _)| reach.low > 0.0 && reach.high.is_finite());
             let peer = row.peer;
             marks.extend(drawn.map(|(value, reach, label)| Mark {
