@@ -85,10 +85,8 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
                 let text = parser.value()?.string()?;
                 let (name, path) = text.split_once('=').ok_or("--program needs NAME=PATH")?;
                 // The user has named this program, and must not learn at the end that it took no part.
-                if !std::path::Path::new(path).is_file() {
-                    return Err(format!("--program {name}: there is no file {path}").into());
-                }
-                let path = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
+                let failed = |error| format!("--program {name}: {path}: {error}");
+                let path = std::fs::canonicalize(path).map_err(failed)?;
                 options.programs.insert(name.to_owned(), path);
             }
             Long("serve") => return serve(&mut parser),
@@ -122,13 +120,11 @@ fn serve(parser: &mut lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mode = Mode::ALL.into_iter().find(|mode| mode.word() == word);
     let mut service = Service::new(mode.ok_or("no such mode")?, None);
     service.port = port;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("idle-timeout") => {
-                service.idle_timeout = Some(Duration::from_secs(parser.value()?.parse()?));
-            }
-            _ => return Err(argument.unexpected()),
+    if let Some(argument) = parser.next()? {
+        if argument != Long("idle-timeout") {
+            return Err(argument.unexpected());
         }
+        service.idle_timeout = Some(Duration::from_secs(parser.value()?.parse()?));
     }
     Ok(Request::Serve(name, service))
 }

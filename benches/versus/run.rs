@@ -56,11 +56,9 @@ fn compare(options: &Options) -> Result<(), String> {
         return Ok(());
     }
     let (workloads, too_large) = select_workloads(options, &catalogue, &bars, open_files)?;
-    let takes_part = |name: &str| peers.iter().any(|found| found.peer.name == name);
-    let baseline = match peers.first() {
-        None => return Err(format!("no peer is left to be measured: {missing:?}")),
-        Some(_) if takes_part(FLOOR) => FLOOR,
-        Some(first) => first.peer.name,
+    let floor = peers.iter().find(|found| found.peer.name == FLOOR);
+    let Some(baseline) = floor.or_else(|| peers.first()) else {
+        return Err(format!("no peer is left to be measured: {missing:?}"));
     };
     let cores = divide_cores(&cores());
     let (context, mut warnings) = context::gather(options, &cores);
@@ -71,12 +69,9 @@ fn compare(options: &Options) -> Result<(), String> {
     let mut report = Report {
         context,
         warnings,
-        peers: peers
-            .iter()
-            .map(|found| (found.peer, found.version.clone()))
-            .collect(),
+        peers: peers.clone(),
         missing,
-        baseline: baseline.to_owned(),
+        baseline: baseline.peer.name,
         sections: Vec::new(),
     };
     println!("{}", report::circumstances(&report));
@@ -86,14 +81,14 @@ fn compare(options: &Options) -> Result<(), String> {
         progress.set_style(style);
     }
     for workload in &workloads {
-        let able: Vec<&Found> = match options.scope {
-            Scope::Bars if options.peers.is_empty() => wanted_by_bars(&peers, workload, &bars),
-            _ => peers.iter().collect(),
-        };
+        let is_by_bars = options.scope == Scope::Bars && options.peers.is_empty();
+        let has_bar = |peer| is_about(&bars, peer, Some(&workload.name));
+        let is_wanted = |found: &&Found| !is_by_bars || has_bar(found.peer.name);
+        let able: Vec<&Found> = peers.iter().filter(is_wanted).collect();
         let tell = |what: &str| progress.set_message(format!("{}: {what}", workload.name));
         let section = rounds::measure(workload, &able, options, &cores, &tell);
         progress.inc(1);
-        let chapter = report::workload(&section, &report.baseline);
+        let chapter = report::workload(&section, report.baseline);
         progress.suspend(|| println!("{chapter}"));
         report.sections.push(section);
         // A run that is interrupted leaves what it has measured.
@@ -102,10 +97,8 @@ fn compare(options: &Options) -> Result<(), String> {
     progress.finish_and_clear();
     println!("{}", report::results(&report));
     let folder = options.output.display();
-    println!(
-        "measured in {} s, written to {folder}",
-        began.elapsed().as_secs()
-    );
+    let seconds = began.elapsed().as_secs();
+    println!("measured in {seconds} s, written to {folder}");
     match report::losses::fatal(&report) {
         failures if failures.is_empty() => Ok(()),
         failures => Err(failures.join("\n")),
@@ -128,7 +121,7 @@ fn find_peers(options: &Options, bars: &[Bar]) -> Result<(Vec<Found>, Missing), 
         let is_wanted = match options.scope {
             _ if options.list || is_named(peer.name) => true,
             _ if !options.peers.is_empty() => false,
-            Scope::Bars => bars.iter().any(|bar| is_about(bar, peer.name)),
+            Scope::Bars => is_about(bars, peer.name, None),
             _ => peer.by_default || options.programs.contains_key(peer.name),
         };
         if is_wanted {
@@ -141,17 +134,13 @@ fn find_peers(options: &Options, bars: &[Bar]) -> Result<(Vec<Found>, Missing), 
     Ok((found, missing))
 }
 
-fn is_about(bar: &Bar, peer: &str) -> bool {
-    bar.subject == peer || bar.against == Some(peer)
-}
-
-fn wanted_by_bars<'a>(peers: &'a [Found], workload: &Workload, bars: &[Bar]) -> Vec<&'a Found> {
-    let of_workload = |bar: &&Bar| bar.workload == workload.name;
-    let is_wanted = |found: &&Found| {
-        let mut bars = bars.iter().filter(of_workload);
-        bars.any(|bar| is_about(bar, found.peer.name))
-    };
-    peers.iter().filter(is_wanted).collect()
+/// Whether a bar is about the peer, in this workload or in any.
+fn is_about(bars: &[Bar], peer: &str, workload: Option<&str>) -> bool {
+    let mut bars = bars.iter();
+    bars.any(|bar| {
+        let is_here = workload.is_none_or(|workload| workload == bar.workload);
+        is_here && (bar.subject == peer || bar.against == Some(peer))
+    })
 }
 
 /// Returns the workloads that were asked for, or those of the scope, and a warning that names those for which the machine
@@ -173,20 +162,17 @@ fn select_workloads(
         }
     }
     let is_wanted = |workload: &&Workload| match options.scope {
-        _ if !options.workloads.is_empty() => options
-            .workloads
-            .iter()
-            .any(|word| is_called(workload, word)),
+        _ if !options.workloads.is_empty() => {
+            let mut words = options.workloads.iter();
+            words.any(|word| is_called(workload, word))
+        }
         Scope::Bars => bars.iter().any(|bar| bar.workload == workload.name),
         scope => workload.scope <= scope,
     };
     let fits = |workload: &Workload| workload.connections as u64 + SPARE_DESCRIPTORS <= open_files;
     let wanted = catalogue.iter().filter(is_wanted).cloned();
     let (fitting, others): (Vec<_>, Vec<_>) = wanted.partition(fits);
-    let names: Vec<&str> = others
-        .iter()
-        .map(|workload| workload.name.as_str())
-        .collect();
+    let names: Vec<&str> = others.iter().map(|it| it.name.as_str()).collect();
     let names = names.join(", ");
     let warning = format!("left out, as there are only {open_files} descriptors: {names}");
     Ok((fitting, (!others.is_empty()).then_some(warning)))
@@ -202,24 +188,18 @@ fn list(peers: &[Found], missing: &Missing, catalogue: &[Workload]) {
     }
     println!("\nworkloads");
     for workload in catalogue {
-        let Workload {
-            name, title, scope, ..
-        } = workload;
-        println!("  {name:<26} {title} ({scope:?})");
+        let (name, title) = (&workload.name, &workload.title);
+        println!("  {name:<26} {title} ({:?})", workload.scope);
     }
 }
 
 /// Gives the last core to the server and the others, up to a number, to the generator.
 fn divide_cores(available: &[usize]) -> Cores {
-    match available {
-        [client @ .., server] if !client.is_empty() => Cores {
-            server: *server,
-            client: client[..client.len().min(MOST_CLIENT_CORES)].to_vec(),
-        },
-        only => {
-            let server = only.first().copied().unwrap_or(0);
-            let client = vec![server];
-            Cores { server, client }
-        }
+    let server = available.last().copied().unwrap_or(0);
+    let others = available.iter().copied().filter(|core| *core != server);
+    let mut client: Vec<usize> = others.take(MOST_CLIENT_CORES).collect();
+    if client.is_empty() {
+        client.push(server);
     }
+    Cores { server, client }
 }

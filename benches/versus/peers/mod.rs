@@ -53,6 +53,7 @@ enum Origin {
 }
 
 /// A peer that is on this machine.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) peer: &'static Peer,
     pub(crate) version: String,

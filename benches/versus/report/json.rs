@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use super::losses::{Verdict, comparisons};
 use super::{Report, judge};
 use crate::load::Slice;
+use crate::peers::Found;
 use crate::section::{Row, Section};
 
 const SCHEMA: u64 = 2;
 
 pub(super) fn text(report: &Report) -> String {
-    let peers = report.peers.iter().map(|(peer, version)| {
+    let peers = report.peers.iter().map(|Found { peer, version, .. }| {
         json!({"name": peer.name, "version": version, "describes": peer.describes})
     });
     let missing = report.missing.iter();
@@ -42,7 +43,7 @@ pub(super) fn text(report: &Report) -> String {
     });
     let workloads = report.sections.iter().map(|section| {
         let rows = section.rows.iter();
-        let rows = rows.map(|row| self::row(row, section, &report.baseline));
+        let rows = rows.map(|row| self::row(row, section, report.baseline));
         json!({
             "name": section.workload.name,
             "title": section.workload.title,

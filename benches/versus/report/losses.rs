@@ -155,7 +155,7 @@ pub(crate) fn fatal(report: &Report) -> Vec<String> {
         if !section.rows.is_empty() && section.rows.iter().all(|row| row.fault.is_some()) {
             failures.push(format!("{name}: every peer is void"));
         }
-        for peer in [SUBJECT, &report.baseline] {
+        for peer in [SUBJECT, report.baseline] {
             failures.extend(fault(section, peer).map(|fault| format!("{name}: {peer}: {fault}")));
         }
     }

@@ -12,7 +12,7 @@ use netloop_benches::bars::{self, Bench, CPU, Measured, Outcome};
 use netloop_benches::table::{Table, thousands};
 
 use crate::load::Slice;
-use crate::peers::Peer;
+use crate::peers::Found;
 use crate::section::{Row, Section, ratios};
 
 /// The results of a run.
@@ -20,11 +20,10 @@ pub(crate) struct Report {
     /// Name and value of each circumstance.
     pub(crate) context: Vec<(String, String)>,
     pub(crate) warnings: Vec<String>,
-    /// The peers with their versions.
-    pub(crate) peers: Vec<(&'static Peer, String)>,
+    pub(crate) peers: Vec<Found>,
     /// Peers that are not on this machine, and why.
     pub(crate) missing: Vec<(&'static str, String)>,
-    pub(crate) baseline: String,
+    pub(crate) baseline: &'static str,
     pub(crate) sections: Vec<Section>,
 }
 
@@ -42,7 +41,7 @@ timers are measured by `cargo micro timers`.";
 /// Returns the peers, the circumstances and the warnings.
 pub(crate) fn circumstances(report: &Report) -> String {
     let mut peers = Table::new(&["peer", "version", "set-up"]);
-    for (peer, version) in &report.peers {
+    for Found { peer, version, .. } in &report.peers {
         peers.push([peer.name, version, peer.describes]);
     }
     for (name, reason) in &report.missing {
@@ -63,7 +62,7 @@ pub(crate) fn results(report: &Report) -> String {
     if !outcomes.is_empty() {
         text += &chapter("The bars", &[bars::table(&outcomes).markdown()]);
     }
-    let base = &report.baseline;
+    let base = report.baseline;
     let title = format!("CPU time per operation, as a multiple of {base}'s (95 %)");
     text + &chapter(&title, &[matrix(report).markdown(), NOTES.to_owned()])
 }
@@ -122,7 +121,7 @@ fn rounds_of(section: &Section, bar: &bars::Bar) -> Result<Vec<f64>, String> {
 
 /// Returns the workloads down and the peers across.
 fn matrix(report: &Report) -> Table {
-    let others = report.peers.iter().map(|(peer, _)| peer.name);
+    let others = report.peers.iter().map(|found| found.peer.name);
     let others: Vec<&str> = others.filter(|name| *name != report.baseline).collect();
     let baseline = format!("{} ns", report.baseline);
     let mut table = Table::new(&[&["workload", &baseline], &others[..]].concat());
@@ -130,11 +129,11 @@ fn matrix(report: &Report) -> Table {
     for section in sections.filter(|section| section.workload.load.counts_operations()) {
         let dash = || "-".to_owned();
         let cost = |row: &Row| thousands(row.median(Slice::cpu_per_operation_ns));
-        let nanoseconds = section.row(&report.baseline).map(cost);
+        let nanoseconds = section.row(report.baseline).map(cost);
         let nanoseconds = nanoseconds.unwrap_or_else(dash);
         let mut cells = vec![section.workload.name.clone(), nanoseconds];
         for peer in &others {
-            let ratio = section.cpu_ratio(peer, &report.baseline);
+            let ratio = section.cpu_ratio(peer, report.baseline);
             cells.push(ratio.as_ref().map_or_else(dash, table::estimate));
         }
         table.rows.push(cells);
@@ -145,7 +144,7 @@ fn matrix(report: &Report) -> Table {
 /// Writes all files into `folder`.
 pub(crate) fn write(report: &Report, folder: &Path) -> Result<(), String> {
     let sections = report.sections.iter();
-    let sections = sections.map(|section| workload(section, &report.baseline));
+    let sections = sections.map(|section| workload(section, report.baseline));
     let mut summary = format!("# Versus\n\n{}", results(report));
     summary.extend(sections);
     summary += &circumstances(report);

@@ -69,7 +69,7 @@ pub(super) fn draw(
         drawing.text(middle, "start", 13.0, INK, group.name);
         for (lane, mark) in (0_u16..).zip(&group.marks) {
             let y = y + f64::midpoint(GAP, LANE) + f64::from(lane) * LANE;
-            draw_mark(&mut drawing, &report.baseline, mark, &scale, y);
+            draw_mark(&mut drawing, report.baseline, mark, &scale, y);
         }
         y += height(group);
     }

@@ -26,7 +26,7 @@ pub(crate) fn draw(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 fn cpu(report: &Report) -> Option<String> {
-    let base = &report.baseline;
+    let base = report.baseline;
     let title = format!("CPU time per operation as a multiple of {base}'s: left is better");
     let caption = "multiple, with the 95 % interval; logarithmic";
     let groups = groups(report, |row, section| {
