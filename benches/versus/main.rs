@@ -2,10 +2,12 @@
 //!
 //! `cargo versus --help` names the options. From top to bottom: the command line ([`options`]), one run ([`run`]), the
 //! peers ([`peers`]), the workloads ([`workload`], carried by [`load`]), the order of measurement ([`rounds`]), and the
-//! results ([`report`]).
+//! results ([`report`]). The same peers are counted in place of timed by `cargo count` ([`count`]).
 
 #[cfg(target_os = "linux")]
 mod context;
+#[cfg(target_os = "linux")]
+mod count;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]

@@ -47,6 +47,8 @@ pub(crate) struct Options {
 pub(crate) enum Request {
     Compare(Options),
     Serve(String, Service),
+    /// Counted, by what follows on the command line.
+    Count(lexopt::Parser),
     Help,
     /// Started by `cargo test`: a comparison would take minutes.
     SelfCheck,
@@ -90,6 +92,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
                 options.programs.insert(name.to_owned(), path);
             }
             Long("serve") => return serve(&mut parser),
+            Value(word) if word == "count" => return Ok(Request::Count(parser)),
             Long("help") | Short('h') => return Ok(Request::Help),
             _ => return Err(argument.unexpected()),
         }
@@ -108,7 +111,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
     })
 }
 
-fn words(list: &str) -> Vec<String> {
+pub(crate) fn words(list: &str) -> Vec<String> {
     let words = list.split(',').filter(|word| !word.is_empty());
     words.map(str::to_owned).collect()
 }

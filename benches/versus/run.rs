@@ -13,7 +13,7 @@ use crate::peers::{self, Found, PEERS};
 use crate::report::{self, Report};
 use crate::rounds::{self, Cores};
 use crate::workload::{self, Scope, Workload};
-use crate::{context, self_check, system};
+use crate::{context, count, self_check, system};
 
 /// More threads than this only take cores from the rest of the machine.
 const MOST_CLIENT_CORES: usize = 4;
@@ -34,6 +34,9 @@ pub(crate) fn main() -> ExitCode {
             // A server must not outlive a comparison that was killed.
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
             peers::serve_here(&name, &service).map_err(|error| format!("{name}: {error}"))
+        }
+        Ok(Request::Count(mut parser)) => {
+            count::run(&mut parser).map_err(|error| format!("count: {error}"))
         }
         Ok(Request::Compare(options)) => compare(&options),
     };

@@ -205,13 +205,17 @@ impl Peer {
 }
 
 impl Found {
+    /// Returns the words of its command line.
+    pub(crate) fn words(&self, service: &Service) -> impl Iterator<Item = PathBuf> {
+        let arguments = self.peer.arguments.iter().map(PathBuf::from);
+        let service = service.arguments().into_iter().map(PathBuf::from);
+        self.command.iter().cloned().chain(service).chain(arguments)
+    }
+
     pub(crate) fn start(&self, service: &Service, core: usize) -> Result<Server, String> {
-        let mut command = Command::new(&self.command[0]);
-        command
-            .args(&self.command[1..])
-            .args(service.arguments())
-            .args(self.peer.arguments)
-            .stderr(Stdio::null());
+        let mut words = self.words(service);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).stderr(Stdio::null());
         // It is killed when the thread that starts it ends: the main thread.
         on_core(core, || Server::start(&mut command))
     }

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use netloop_benches::{datagrams, visits};
 
-/// The length of a message in a broadcast and in a visit.
-const MESSAGE: usize = 64;
-const BLOCK: usize = 64 << 10;
+use crate::pattern::{FLOOD, FLOOD_BLOCK as BLOCK, MESSAGE};
+
 /// Longer than any instrument takes for one answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,7 +31,7 @@ pub(crate) enum Load {
     Visits { at_a_time: usize },
     /// Every connection sends 64 KiB that are not answered.
     Sink { connections: usize },
-    /// Every connection reads 64 KiB of an endless stream.
+    /// Every connection reads 64 KiB of an endless stream, which repeats after so many.
     Source { connections: usize },
     /// The first members speak, and every member hears all the others.
     Broadcast { members: usize, speakers: usize },
@@ -151,16 +150,7 @@ fn sink(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
 }
 
 fn source(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
-    let mut block = vec![0; BLOCK];
-    let mut first = None;
-    for _ in 0..rounds {
-        for connection in &mut *connections {
-            connection.read_exact(&mut block)?;
-            let first = first.get_or_insert_with(|| block.clone());
-            check(*first == block, "a block is not like the first one")?;
-        }
-    }
-    Ok(())
+    (0..rounds).try_for_each(|_| check_answers(connections, &FLOOD))
 }
 
 fn broadcast(

@@ -4,7 +4,7 @@ use std::array::from_fn;
 use std::cell::Cell;
 use std::error::Error;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
@@ -12,9 +12,19 @@ use std::{fs, thread};
 use netloop_benches::build::first_line;
 use netloop_benches::process::Server;
 
-use crate::case::Case;
-use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, WAITS};
-use crate::subject::Subject;
+use super::case::Case;
+
+/// The titles of the figures, in the order of their places.
+pub(crate) const TITLES: [&str; 5] = ["instructions", "system calls", "receives", "sends", "waits"];
+pub(crate) const INSTRUCTIONS: usize = 0;
+pub(crate) const CALLS: usize = 1;
+/// Of the calls, as the next two.
+pub(crate) const RECEIVES: usize = 2;
+pub(crate) const SENDS: usize = 3;
+pub(crate) const WAITS: usize = 4;
+
+/// A figure for each title; zero where no instrument has counted it.
+pub(crate) type Counts = [f64; 5];
 
 /// After so long a server that has answered everything is waiting for more.
 const REST: Duration = Duration::from_millis(2);
@@ -52,10 +62,10 @@ impl Instrument {
     /// Returns the counts for one operation.
     pub(crate) fn per_operation(
         self,
-        subject: &Subject,
+        words: &[PathBuf],
         case: &Case,
     ) -> Result<Counts, Box<dyn Error>> {
-        let [few, many] = case.rounds.map(|rounds| self.total(subject, case, rounds));
+        let [few, many] = case.rounds.map(|rounds| self.total(words, case, rounds));
         let rounds = case.rounds[1] - case.rounds[0];
         let operations = f64::from(rounds) * case.load.operations().1 as f64;
         let (few, many) = (few?, many?);
@@ -63,10 +73,10 @@ impl Instrument {
     }
 
     /// Returns the counts of a whole run with so many rounds.
-    fn total(self, subject: &Subject, case: &Case, rounds: u32) -> Result<Counts, Box<dyn Error>> {
+    fn total(self, words: &[PathBuf], case: &Case, rounds: u32) -> Result<Counts, Box<dyn Error>> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let counted = folder.join(format!("count_{}", self.tool()));
-        let server = Server::start(&mut self.command(subject, case.mode, &counted))?;
+        let server = Server::start(&mut self.command(words, &counted))?;
         let holds = Cell::new(0.0);
         let (.., is_held) = case.load.operations();
         let exchanged = case.load.exchange(server.address, rounds, &|send| {
@@ -96,7 +106,7 @@ impl Instrument {
         counts.ok_or_else(|| format!("{} has counted nothing", self.tool()).into())
     }
 
-    fn command(self, subject: &Subject, mode: &'static str, counted: &Path) -> Command {
+    fn command(self, words: &[PathBuf], counted: &Path) -> Command {
         let mut command = Command::new(self.tool());
         match self {
             Self::Instructions => {
@@ -106,8 +116,7 @@ impl Instrument {
             }
             Self::SystemCalls => command.args(["-f", "-c", "-o"]).arg(counted),
         };
-        command.arg(&subject.program).args(subject.arguments(mode));
-        command.stderr(Stdio::null());
+        command.args(words).stderr(Stdio::null());
         command
     }
 }

@@ -1,19 +1,34 @@
-//! The command line, and the tables.
+//! Instructions and system calls for each operation: they repeat from run to run, on a busy machine too.
+//!
+//! Each server runs under an instrument with a short load and with a long one, and the difference is counted: so that
+//! neither its start nor its end is in the figures.
+//!
+//! ```text
+//! cargo count
+//! cargo count --case echo,visits
+//! ```
+
+mod case;
+mod instrument;
+mod load;
 
 use std::array::from_fn;
+use std::collections::HashMap;
 use std::error::Error;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lexopt::prelude::*;
-use netloop_benches::bars::{self, Bar, Bench, Measured};
+use netloop_benches::bars::{self, Bar, Bench, FLOOR, Measured, SUBJECT};
+use netloop_benches::build::build;
 use netloop_benches::table::Table;
 
-use crate::case::{CASES, Case};
-use crate::counts::{CALLS, Counts, INSTRUCTIONS, RECEIVES, SENDS, TITLES};
-use crate::instrument::Instrument;
-use crate::load::Load;
-use crate::subject::{self, Subject};
+use self::case::{CASES, Case};
+use self::instrument::{CALLS, Counts, INSTRUCTIONS, Instrument, RECEIVES, SENDS, TITLES};
+use self::load::Load;
+use crate::options::words;
+use crate::peers::service::{Mode, Service};
+use crate::peers::{Found, PEERS};
 
 const USAGE: &str = "\
 Counts user-space instructions (valgrind) and system calls (strace) for each message, connection or block.
@@ -25,32 +40,15 @@ Counts user-space instructions (valgrind) and system calls (strace) for each mes
     --serve PATH     also count this program, which is started as PATH PORT echo; the serve example with another feature, say
 ";
 
-pub(crate) fn main() -> ExitCode {
-    // cargo starts a bench in the folder of its package. Paths on the command line start at the root of the workspace.
-    let _ = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("count: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
-    let mut parser = lexopt::Parser::from_env();
-    let mut is_asked = false;
+/// Counts what the rest of the command line asks for.
+pub(crate) fn run(parser: &mut lexopt::Parser) -> Result<(), Box<dyn Error>> {
     let mut names: Vec<String> = Vec::new();
     let mut programs: Vec<PathBuf> = Vec::new();
     while let Some(argument) = parser.next()? {
-        is_asked |= argument != Long("test");
         match argument {
-            Long("bench" | "test") => {}
+            Long("bench") => {}
             Long("serve") => programs.push(parser.value()?.into()),
-            Long("case") => {
-                let list = parser.value()?.string()?;
-                names.extend(list.split(',').map(str::to_owned));
-            }
+            Long("case") => names.extend(words(&parser.value()?.string()?)),
             Long("list") => {
                 let list = |case: &Case| println!("{:<10} {:?}", case.name, case.load);
                 CASES.iter().for_each(list);
@@ -62,10 +60,6 @@ fn run() -> Result<(), Box<dyn Error>> {
             }
             _ => return Err(argument.unexpected().into()),
         }
-    }
-    // `cargo test` runs benches too, and this one would take minutes.
-    if !is_asked {
-        return Ok(());
     }
     // After a typing error in one of two names the user would believe that both were counted.
     let is_known = |name: &&String| CASES.iter().any(|case| case.name == *name);
@@ -80,32 +74,59 @@ fn run() -> Result<(), Box<dyn Error>> {
     let is_wanted = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
     let mut outcomes = Vec::new();
     for case in CASES.iter().filter(is_wanted) {
-        let mut subjects = match case.load {
-            Load::Datagrams { .. } => subject::datagram_servers()?,
-            _ => subject::netloop_and_its_floors()?,
-        };
-        if case.name == CASES[0].name {
-            let given = subjects.clone();
-            let idle =
-                |subject: Subject| subject.with("30 s idle timeout", &["--idle-timeout", "30"]);
-            subjects.extend(given.iter().cloned().map(idle));
-            // Only netloop has limits.
-            subjects.push(
-                given[0]
-                    .clone()
-                    .with("limits for strangers", &["--internet"]),
-            );
-        }
-        if case.mode == "echo" {
-            let given = programs.iter();
-            subjects.extend(given.map(|path| Subject::new(path.display().to_string(), path)));
-        }
-        let rows = count_all(&subjects, case, &instruments);
+        let rows = count_all(&subjects(case, &programs)?, case, &instruments);
         let figure = |bar: &Bar| figure(bar, &rows);
         outcomes.extend(bars::judge(Bench::Count, case.name, figure));
     }
     bars::print(&outcomes);
     Ok(())
+}
+
+/// A server that is counted: its name, and the words of its command line. It prints `listening ADDRESS`.
+type Subject = (String, Vec<PathBuf>);
+
+/// Returns netloop, and the loops by hand on the system and on mio, built as a user would build them. For datagrams these are
+/// the example `udp_echo`, and the loop by hand on mio that `cargo datagrams` compares with.
+fn subjects(case: &Case, programs: &[PathBuf]) -> Result<Vec<Subject>, String> {
+    if let Load::Datagrams { .. } = case.load {
+        let echo = build("build --release -p netloop --example udp_echo", "udp_echo")?;
+        let bench = "bench -p netloop-benches --bench datagrams --no-run";
+        let by_hand = build(bench, "datagrams")?;
+        let (echo, by_hand) = (vec![echo, "127.0.0.1:0".into()], vec![by_hand]);
+        let by_hand = [by_hand, vec!["--serve".into(), "mio".into()]].concat();
+        return Ok(vec![
+            (SUBJECT.to_owned(), echo),
+            ("mio".to_owned(), by_hand),
+        ]);
+    }
+    let is_counted = |name: &str| [SUBJECT, FLOOR, "mio"].contains(&name);
+    let peers = PEERS.iter().filter(|peer| is_counted(peer.name));
+    let found = peers.map(|peer| peer.find(&HashMap::new(), Path::new("target/versus")));
+    let found = found.collect::<Result<Vec<Found>, String>>()?;
+    let subject = |found: &Found, idle_timeout: Option<Duration>| {
+        found
+            .words(&Service::new(case.mode, idle_timeout))
+            .collect()
+    };
+    let name = |found: &Found| found.peer.name.to_owned();
+    let plain = found
+        .iter()
+        .map(|found| (name(found), subject(found, None)));
+    let mut subjects: Vec<Subject> = plain.collect();
+    if case.name == CASES[0].name {
+        let timeout = Some(Duration::from_secs(30));
+        let idle = |found| (name(found) + ", 30 s idle timeout", subject(found, timeout));
+        subjects.extend(found.iter().map(idle));
+        // Only netloop has limits.
+        let limits = [subjects[0].1.clone(), vec!["--internet".into()]].concat();
+        subjects.push((format!("{SUBJECT}, limits for strangers"), limits));
+    }
+    if case.mode == Mode::Echo {
+        let words = |path: &PathBuf| vec![path.clone(), "0".into(), "echo".into()];
+        let given = |path: &PathBuf| (path.display().to_string(), words(path));
+        subjects.extend(programs.iter().map(given));
+    }
+    Ok(subjects)
 }
 
 /// The name of a server, and its counts for one operation or what went wrong.
@@ -115,17 +136,17 @@ type Row = (String, Result<Counts, String>);
 fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut table = Table::new(&[&["server"], &TITLES[..]].concat());
-    for subject in subjects {
-        eprintln!("counting {}, {} ..", case.name, subject.name);
+    for (name, words) in subjects {
+        eprintln!("counting {}, {name} ..", case.name);
         let mut counts: Result<Counts, String> = Ok(Counts::default());
         for instrument in instruments {
-            let more = instrument.per_operation(subject, case);
+            let more = instrument.per_operation(words, case);
             counts = counts.and_then(|sum| {
                 let more = more.map_err(|error| error.to_string())?;
                 Ok(from_fn(|place| sum[place] + more[place]))
             });
         }
-        let mut cells = vec![subject.name.clone()];
+        let mut cells = vec![name.clone()];
         match &counts {
             Ok(counts) => {
                 cells.push(format!("{:.0}", counts[INSTRUCTIONS]));
@@ -134,7 +155,7 @@ fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> V
             Err(error) => cells.push(error.clone()),
         }
         table.rows.push(cells);
-        rows.push((subject.name.clone(), counts));
+        rows.push((name.clone(), counts));
     }
     let (name, load, (operation, ..)) = (case.name, case.load, case.load.operations());
     println!("\n{name}, {load:?}; for each {operation}:\n");
