@@ -6,7 +6,7 @@ use lexopt::prelude::*;
 use netloop_benches::bars::{self, Bench, Measured, SUBJECT};
 use netloop_benches::cores::{ends, pin};
 use netloop_benches::datagrams::echo;
-use netloop_benches::machine;
+use netloop_benches::machine::read;
 use netloop_benches::statistics::{BAR_ERROR, Estimate, in_turn, median, ratios};
 use netloop_benches::table::Table;
 
@@ -48,7 +48,7 @@ fn compare(rounds: usize, datagrams: u32) -> Result<(), Box<dyn Error>> {
     let (server_core, load_core) = ends();
     let servers = servers::start_all(server_core);
     pin(load_core);
-    let load = machine::load();
+    let load = read("/proc/loadavg");
     println!("{rounds} rounds of {datagrams} datagrams of 64 bytes; load {load}");
     let mio = servers.iter().position(|(name, _)| *name == "mio");
     let mio = mio.ok_or("mio is always there")?;

@@ -1,7 +1,5 @@
 //! The bars: what netloop may cost at most. One table for all benches, and one judge.
 
-use std::borrow::Cow;
-
 use crate::statistics::{BAR_ERROR, Estimate, Interval};
 use crate::table::{Table, thousands};
 
@@ -27,19 +25,21 @@ pub enum Bench {
     Resp,
 }
 
+type Name = &'static str;
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
     /// The command that measures it.
     pub bench: Bench,
     /// The workload, the case or the group of lines.
-    pub workload: &'static str,
+    pub workload: Name,
     /// The name of the figure.
-    pub figure: &'static str,
+    pub figure: Name,
     /// The peer or the line that the figure is of.
-    pub subject: &'static str,
+    pub subject: Name,
     /// The peer or the line that it is divided by; `None` where the figure itself is held against the bar.
-    pub against: Option<&'static str>,
+    pub against: Option<Name>,
     /// The bar.
     pub at_most: f64,
 }
@@ -63,7 +63,7 @@ pub struct Outcome {
     /// The measurement, for readers.
     pub measured: String,
     /// The judgement, for readers.
-    pub verdict: Cow<'static, str>,
+    pub verdict: String,
 }
 
 impl Bar {
@@ -73,24 +73,25 @@ impl Bar {
             None if value.abs() >= 10.0 => thousands(value),
             _ => format!("{value:.3}"),
         };
+        let reached = |is_reached: bool| if is_reached { "reached" } else { "NOT REACHED" };
         let (measured, verdict) = match measured {
-            Measured::Nothing(reason) => ("-".to_owned(), format!("not measured: {reason}").into()),
-            Measured::Count(count) => (number(*count), reached(*count <= self.at_most).into()),
-            Measured::Rounds(rounds) => match Estimate::with_error(rounds, BAR_ERROR) {
-                None => ("-".to_owned(), "not measured".into()),
-                Some(Estimate { median, interval }) => match interval {
-                    None => (number(median), "not decided: too few rounds".into()),
-                    Some(Interval { low, high }) => {
-                        let text = format!("{} ({}–{})", number(median), number(low), number(high));
-                        let is_decided = high <= self.at_most || low > self.at_most;
-                        let verdict = match is_decided {
-                            true => reached(high <= self.at_most),
-                            false => "not decided",
-                        };
-                        (text, verdict.into())
-                    }
-                },
-            },
+            Measured::Nothing(reason) => ("-".to_owned(), format!("not measured: {reason}")),
+            Measured::Count(count) => (number(*count), reached(*count <= self.at_most).to_owned()),
+            Measured::Rounds(rounds) => {
+                let estimate = Estimate::with_error(rounds, BAR_ERROR);
+                let interval = estimate.and_then(|estimate| estimate.interval);
+                let verdict = match interval {
+                    Some(Interval { high, .. }) if high <= self.at_most => reached(true),
+                    Some(Interval { low, .. }) if low > self.at_most => reached(false),
+                    Some(_) => "not decided",
+                    None => "not decided: too few rounds",
+                };
+                let mut text = estimate.map_or_else(String::new, |it| number(it.median));
+                if let Some(Interval { low, high }) = interval {
+                    text += &format!(" ({}–{})", number(low), number(high));
+                }
+                (text, verdict.to_owned())
+            }
         };
         Outcome {
             bar: *self,
@@ -98,10 +99,6 @@ impl Bar {
             verdict,
         }
     }
-}
-
-fn reached(is_reached: bool) -> &'static str {
-    if is_reached { "reached" } else { "NOT REACHED" }
 }
 
 /// Judges the bars of a workload by what `measured` returns for each.
@@ -133,13 +130,8 @@ pub fn table(outcomes: &[Outcome]) -> Table {
             Some(against) => format!("{}, {} / {against}", bar.figure, bar.subject),
             None => bar.figure.to_owned(),
         };
-        table.push([
-            bar.workload,
-            &figure,
-            measured,
-            &bar.at_most.to_string(),
-            verdict,
-        ]);
+        let at_most = bar.at_most.to_string();
+        table.push([bar.workload, &figure, measured, &at_most, verdict]);
     }
     table
 }
@@ -201,10 +193,7 @@ const BARS: [Bar; 40] = [
     own("stalled-50", "growth per stalled reader, KiB", 128.0),
     own("stalled-50", "p99 of the others, beside by before", 1.1),
     // CPU time of each message, as a multiple of the floor's.
-    Bar {
-        figure: "p50",
-        ..cpu("echo-64x1p1", BUSY, SUBJECT, 0.6)
-    },
+    own("echo-64x1p1", "p50", 0.6).of(BUSY, SUBJECT),
     cpu("messages-64x64p16", SUBJECT, FLOOR, 1.05),
     cpu("churn-64", SUBJECT, FLOOR, 1.03),
     cpu("sink-4", SUBJECT, FLOOR, 1.05),
@@ -247,7 +236,7 @@ const BARS: [Bar; 40] = [
     ),
 ];
 
-const fn own(workload: &'static str, figure: &'static str, at_most: f64) -> Bar {
+const fn own(workload: Name, figure: Name, at_most: f64) -> Bar {
     Bar {
         bench: Bench::Versus,
         workload,
@@ -258,49 +247,40 @@ const fn own(workload: &'static str, figure: &'static str, at_most: f64) -> Bar 
     }
 }
 
-const fn cpu(
-    workload: &'static str,
-    subject: &'static str,
-    against: &'static str,
-    at_most: f64,
-) -> Bar {
-    Bar {
-        subject,
-        against: Some(against),
-        ..own(workload, CPU, at_most)
+impl Bar {
+    const fn by(mut self, bench: Bench) -> Self {
+        self.bench = bench;
+        self
+    }
+
+    const fn of(mut self, subject: &'static str, against: &'static str) -> Self {
+        self.subject = subject;
+        self.against = Some(against);
+        self
     }
 }
 
-const fn count(workload: &'static str, figure: &'static str, at_most: f64) -> Bar {
-    Bar {
-        bench: Bench::Count,
-        ..own(workload, figure, at_most)
-    }
+const fn cpu(workload: Name, subject: Name, against: Name, at_most: f64) -> Bar {
+    own(workload, CPU, at_most).of(subject, against)
+}
+
+const fn count(workload: Name, figure: Name, at_most: f64) -> Bar {
+    own(workload, figure, at_most).by(Bench::Count)
 }
 
 /// The processor time of a datagram, as a multiple of that of the loop by hand on mio.
-const fn datagrams(workload: &'static str) -> Bar {
-    Bar {
-        bench: Bench::Datagrams,
-        ..cpu(workload, SUBJECT, "mio", 1.05)
-    }
+const fn datagrams(workload: Name) -> Bar {
+    cpu(workload, SUBJECT, "mio", 1.05).by(Bench::Datagrams)
 }
 
 /// The processor time of an operation, as a multiple of that of Redis.
-const fn resp(workload: &'static str) -> Bar {
-    Bar {
-        bench: Bench::Resp,
-        ..cpu(workload, "resp", "redis", 0.9)
-    }
+const fn resp(workload: Name) -> Bar {
+    cpu(workload, "resp", "redis", 0.9).by(Bench::Resp)
 }
 
-const fn timer(subject: &'static str, at_most: f64) -> Bar {
-    Bar {
-        bench: Bench::Micro,
-        subject,
-        against: Some(TOKIO_MOVES),
-        ..own("timers", "time", at_most)
-    }
+const fn timer(subject: Name, at_most: f64) -> Bar {
+    let time = own("timers", "time", at_most).by(Bench::Micro);
+    time.of(subject, TOKIO_MOVES)
 }
 
 #[cfg(test)]

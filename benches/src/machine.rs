@@ -10,11 +10,6 @@ pub fn processor(field: &str) -> String {
         .to_owned()
 }
 
-/// Returns the averages of the load.
-pub fn load() -> String {
-    read("/proc/loadavg")
-}
-
 /// Returns the text of a small file, or nothing where there is none.
 pub fn read(path: &str) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -35,16 +35,13 @@ impl Server {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some(address) = line.trim().strip_prefix("listening ") {
                     // The other end may have stopped waiting.
-                    let _ = send.send(address.parse());
+                    let _ = send.send(address.parse::<SocketAddr>());
                 }
             }
         });
-        match receive.recv_timeout(PATIENCE) {
-            Ok(Ok(address)) => server.address = address,
-            Ok(Err(error)) => return Err(format!("a strange address: {error}")),
-            Err(mpsc::RecvTimeoutError::Timeout) => return Err("did not listen within 60 s".into()),
-            Err(_) => return Err("ended before it listened".into()),
-        }
+        let listening = receive.recv_timeout(PATIENCE);
+        let address = listening.map_err(|error| format!("does not listen: {error}"))?;
+        server.address = address.map_err(|error| format!("a strange address: {error}"))?;
         Ok(server)
     }
 

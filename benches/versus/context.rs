@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use netloop_benches::build::first_line;
-use netloop_benches::machine::{self, processor, read};
+use netloop_benches::machine::{processor, read};
 use netloop_benches::statistics::median;
 
 use crate::options::Options;
@@ -37,7 +37,7 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
     let date = ask(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let kernel = read("/proc/sys/kernel/osrelease");
-    let load = machine::load();
+    let load = read("/proc/loadavg");
     let (server, client, seed) = (cores.server, &cores.client, options.seed);
     let scope = options.scope;
     let mut git = Command::new("git");

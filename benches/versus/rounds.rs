@@ -49,7 +49,17 @@ pub(crate) fn measure(
     let pattern = Pattern::random(workload.connections as u64);
     let peers = peers.iter().copied();
     let able = peers.filter(|found| found.peer.can(workload.mode));
-    let seat = |peer| Seat::new(peer, workload, cores, &pattern);
+    let seat = |peer| Seat {
+        peer,
+        workload,
+        cores,
+        pattern: &pattern,
+        server: None,
+        row: Row {
+            peer: peer.peer.name,
+            ..Row::default()
+        },
+    };
     let mut seats: Vec<Seat<'_>> = able.map(seat).collect();
     let mut told = workload.clone();
     let (mut load, mut rounds) = (Arc::clone(&workload.load), options.rounds);
@@ -94,28 +104,7 @@ pub(crate) fn measure(
     }
 }
 
-impl<'a> Seat<'a> {
-    fn new(
-        peer: &'a Found,
-        workload: &'a Workload,
-        cores: &'a Cores,
-        pattern: &'a Pattern,
-    ) -> Self {
-        Self {
-            peer,
-            workload,
-            cores,
-            pattern,
-            server: None,
-            row: Row {
-                peer: peer.peer.name,
-                slices: Vec::new(),
-                peak_memory: 0,
-                fault: None,
-            },
-        }
-    }
-
+impl Seat<'_> {
     /// Serves slices that do not count. A runtime that compiles its code while it runs is several times slower in its first
     /// second than ever after. Returns the better rate of the last two: other programs can only have made one slower.
     fn warm_up(&mut self) -> Option<f64> {

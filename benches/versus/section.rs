@@ -6,7 +6,7 @@ use crate::load::{Slice, new_histogram};
 use crate::workload::Workload;
 
 /// The slices of one peer under one workload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     pub(crate) peer: &'static str,
     /// One slice a round, in order of the rounds.
@@ -65,6 +65,12 @@ impl Section {
     /// Returns the row of a peer, unless it is void.
     pub(crate) fn row(&self, peer: &str) -> Option<&Row> {
         self.valid_rows().find(|row| row.peer == peer)
+    }
+
+    /// Returns why the row of a peer is void.
+    pub(crate) fn fault(&self, peer: &str) -> Option<&str> {
+        let row = self.rows.iter().find(|row| row.peer == peer)?;
+        row.fault.as_deref()
     }
 
     /// Returns the CPU time per operation against that of another peer, round by round.

@@ -1,11 +1,12 @@
 //! The loads, the rounds, and the tables of their results.
 
+use std::array::from_fn;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use netloop_benches::cores::{ends, on_core, pin};
-use netloop_benches::machine::{self, processor};
+use netloop_benches::machine::{processor, read};
 use netloop_benches::process::Server;
 use netloop_benches::statistics::{in_turn, quartile};
 use netloop_benches::table::Table;
@@ -27,20 +28,13 @@ const LOADS: [Load; 4] = [
     ("handshake", None, 500),
 ];
 
-/// The costs of one operation.
-#[derive(Clone, Copy)]
-struct Cost {
-    nanoseconds: f64,
-    /// The time of the client for it, in seconds.
-    elapsed: f64,
-    page_faults: f64,
-    /// The times that the server has slept, mostly for the next event.
-    sleeps: f64,
-}
+/// The costs of one operation: the processor time of the server and the time of the client in nanoseconds, the page faults, and
+/// the times that the server has slept, mostly for the next event.
+type Cost = [f64; 4];
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("load: {}", machine::load());
+    println!("load: {}", read("/proc/loadavg"));
     println!("processor: {}, {cores} cores", processor("model name"));
     // Otherwise the kernel puts some servers on the core of the client, and others not, which halves their sleeps.
     let (server_core, client_core) = ends();
@@ -105,26 +99,21 @@ fn cost(
     count: usize,
 ) -> Result<Cost, Box<dyn Error>> {
     let processes = server.behind_tools();
+    let began = Instant::now();
     let counts = || {
-        let nanoseconds = processes.cpu().as_secs_f64() * 1e9;
-        let [faults, sleeps] = [processes.page_faults(), processes.wake_ups()];
-        [nanoseconds, faults as f64, sleeps as f64]
+        let times = [processes.cpu(), began.elapsed()].map(|time| time.as_secs_f64() * 1e9);
+        let counts = [processes.page_faults(), processes.wake_ups()].map(|count| count as f64);
+        [times[0], times[1], counts[0], counts[1]]
     };
     let before = counts();
-    let began = Instant::now();
     match length {
         Some(length) => echo(server.address, config, length, count)?,
         None => (0..count).try_for_each(|_| echo(server.address, config, 1, 1))?,
     }
-    let elapsed = began.elapsed().as_secs_f64() / count as f64;
     let after = counts();
-    let each = |place: usize| (after[place] - before[place]) / count as f64;
-    Ok(Cost {
-        nanoseconds: each(0),
-        elapsed,
-        page_faults: each(1),
-        sleeps: each(2),
-    })
+    Ok(from_fn(|place| {
+        (after[place] - before[place]) / count as f64
+    }))
 }
 
 fn print(load: &str, peers: &[&str], costs: &[Vec<Cost>]) {
@@ -149,11 +138,11 @@ fn print(load: &str, peers: &[&str], costs: &[Vec<Cost>]) {
         };
         table.push([
             (*peer).to_owned(),
-            format!("{:.1} µs", at(2, &|own, _| own.nanoseconds) / 1e3),
-            middle(&|own, base| own.nanoseconds / base.nanoseconds),
-            middle(&|own, base| base.elapsed / own.elapsed),
-            format!("{:.1}", at(2, &|own, _| own.page_faults)),
-            format!("{:.2}", at(2, &|own, _| own.sleeps)),
+            format!("{:.1} µs", at(2, &|own, _| own[0]) / 1e3),
+            middle(&|own, base| own[0] / base[0]),
+            middle(&|own, base| base[1] / own[1]),
+            format!("{:.1}", at(2, &|own, _| own[2])),
+            format!("{:.2}", at(2, &|own, _| own[3])),
         ]);
     }
     println!("\n{load}, {} rounds\n", base.len());

@@ -97,11 +97,7 @@ fn echo(
 ) -> io::Result<()> {
     for round in 0..rounds {
         let sent = vec![round.to_le_bytes()[0]; bytes];
-        held(&mut || {
-            connections
-                .iter_mut()
-                .try_for_each(|it| it.write_all(&sent))
-        })?;
+        held(&mut || send_all(connections, &sent))?;
         check_answers(connections, &sent)?;
     }
     Ok(())
@@ -120,11 +116,8 @@ fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: SendHeld<'_>) -> 
             Ok(())
         })?;
         check_answers(&mut visitors, &sent)?;
-        held(&mut || {
-            visitors
-                .iter()
-                .try_for_each(|it| it.shutdown(Shutdown::Write))
-        })?;
+        let finish = |visitor: &TcpStream| visitor.shutdown(Shutdown::Write);
+        held(&mut || visitors.iter().try_for_each(finish))?;
         for visitor in &mut visitors {
             check(visitor.read(&mut [0])? == 0, "bytes after the answer")?;
         }
@@ -135,9 +128,7 @@ fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: SendHeld<'_>) -> 
 fn sink(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
     let block = vec![7; BLOCK];
     for _ in 0..rounds {
-        connections
-            .iter_mut()
-            .try_for_each(|it| it.write_all(&block))?;
+        send_all(connections, &block)?;
     }
     for connection in connections {
         connection.shutdown(Shutdown::Write)?;
@@ -185,6 +176,11 @@ fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+fn send_all(connections: &mut [TcpStream], bytes: &[u8]) -> io::Result<()> {
+    let mut connections = connections.iter_mut();
+    connections.try_for_each(|connection| connection.write_all(bytes))
 }
 
 fn check_answers(connections: &mut [TcpStream], sent: &[u8]) -> io::Result<()> {

@@ -44,14 +44,6 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    const ALL: [Self; 5] = [
-        Self::Ahead,
-        Self::Even,
-        Self::Undecided,
-        Self::Behind,
-        Self::NotJudged,
-    ];
-
     /// The verdict on a ratio of which more than one is worse.
     pub(super) fn of(ratio: &Estimate) -> Self {
         let Some(Interval { low, high }) = ratio.interval else {
@@ -107,6 +99,7 @@ fn of_section(section: &Section) -> Vec<Comparison<'_>> {
 
 /// Returns the chapter that a report begins with.
 pub(super) fn chapter(report: &Report) -> String {
+    use Verdict::{Ahead, Behind, Even, NotJudged, Undecided};
     let comparisons = comparisons(report);
     let with = |verdict| {
         let all = comparisons.iter();
@@ -114,31 +107,30 @@ pub(super) fn chapter(report: &Report) -> String {
     };
     let mut losses = Table::new(&["workload", "against", "figure", "ratio (95 %)"]);
     for section in &report.sections {
-        if let Some(fault) = fault(section, SUBJECT) {
+        if let Some(fault) = section.fault(SUBJECT) {
             losses.push([&section.workload.name, "every peer", "VOID", fault]);
         }
     }
-    for loss in with(Verdict::Behind) {
+    for loss in with(Behind) {
         let ratio = estimate(&loss.ratio);
         losses.push([loss.workload, loss.peer, loss.figure, &ratio]);
     }
-    let count = |verdict| with(verdict).count();
-    let [ahead, even, undecided, behind, not_judged] = Verdict::ALL.map(count);
+    let verdicts = [Ahead, Even, Undecided, Behind, NotJudged];
+    let [ahead, even, undecided, behind, not_judged] = verdicts.map(|it| with(it).count());
     let sentence = format!(
         "Ahead in {ahead} comparisons, even in {even}, undecided in {undecided}, behind in {behind}; not judged in \
-         {not_judged}. Behind means that the whole \
-         95 % interval of the ratio is above one, where more than one is worse; even, that it contains one and ends within \
-         5 % of it on both sides; undecided, that it contains one and more; not judged, that there were fewer than six \
-         rounds."
+         {not_judged}. Behind means that the whole 95 % interval of the ratio is above one, where more than one is worse; even, \
+         that it contains one and ends within 5 % of it on both sides; undecided, that it contains one and more; not judged, \
+         that there were fewer than six rounds."
     );
-    let mut parts = vec![match losses.rows.is_empty() {
+    let losses = match losses.rows.is_empty() {
         true if comparisons.is_empty() => "Nothing was compared.".to_owned(),
         true => "Nowhere in this run.".to_owned(),
         false => losses.markdown(),
-    }];
-    parts.push(sentence);
+    };
+    let mut parts = vec![losses, sentence];
     if undecided > 0 {
-        let names = with(Verdict::Undecided)
+        let names = with(Undecided)
             .map(|one| format!("{} against {} ({})", one.workload, one.peer, one.figure));
         let names = names.collect::<Vec<_>>().join("; ");
         let hope = "Undecided, which more rounds or a quieter machine may decide";
@@ -156,14 +148,10 @@ pub(crate) fn fatal(report: &Report) -> Vec<String> {
             failures.push(format!("{name}: every peer is void"));
         }
         for peer in [SUBJECT, report.baseline] {
-            failures.extend(fault(section, peer).map(|fault| format!("{name}: {peer}: {fault}")));
+            let fault = section.fault(peer);
+            failures.extend(fault.map(|fault| format!("{name}: {peer}: {fault}")));
         }
     }
     failures.dedup();
     failures
-}
-
-fn fault<'a>(section: &'a Section, peer: &str) -> Option<&'a str> {
-    let row = section.rows.iter().find(|row| row.peer == peer)?;
-    row.fault.as_deref()
 }

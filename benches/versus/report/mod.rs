@@ -99,13 +99,9 @@ fn judge(report: &Report) -> Vec<Outcome> {
 }
 
 fn rounds_of(section: &Section, bar: &bars::Bar) -> Result<Vec<f64>, String> {
-    let row = |peer: &str| {
-        let row = section.rows.iter().find(|row| row.peer == peer);
-        let row = row.ok_or_else(|| format!("{peer} takes no part"))?;
-        match &row.fault {
-            Some(fault) => Err(format!("{peer} is void: {fault}")),
-            None => Ok(row),
-        }
+    let row = |peer: &str| match section.fault(peer) {
+        Some(fault) => Err(format!("{peer} is void: {fault}")),
+        None => (section.row(peer)).ok_or_else(|| format!("{peer} takes no part")),
     };
     let figure = |slice: &Slice| match bar.figure {
         CPU => slice.cpu_per_operation_ns(),

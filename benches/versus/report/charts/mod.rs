@@ -8,6 +8,7 @@ use netloop_benches::statistics::Interval;
 use netloop_benches::table::thousands;
 
 use self::marks::{Group, Mark};
+use self::scale::Scale;
 use super::Report;
 use crate::section::{Row, Section};
 
@@ -34,9 +35,7 @@ fn cpu(report: &Report) -> Option<String> {
         let label = format!("{:.2}", ratio.median);
         Some((ratio.median, ratio.reach(), label))
     });
-    marks::draw(report, (&title, caption), &groups, |scale| {
-        scale.ratios(38.0)
-    })
+    marks::draw(report, (&title, caption), &groups, Scale::ratios)
 }
 
 fn memory(report: &Report) -> Option<String> {
@@ -48,9 +47,7 @@ fn memory(report: &Report) -> Option<String> {
     });
     let title = "Memory of the server for each idle connection: left is better";
     let caption = "bytes beside the kernel's; logarithmic";
-    marks::draw(report, (title, caption), &groups, |scale| {
-        scale.amounts(60.0)
-    })
+    marks::draw(report, (title, caption), &groups, Scale::amounts)
 }
 
 /// Closed loops have no line here: their latency is a service time.
@@ -63,9 +60,7 @@ fn latency(report: &Report) -> Option<String> {
     let title = "Latency from the intended send time: left is better";
     let caption =
         "µs: the mark is the p99, the line reaches from the p50 to the p99.9; logarithmic";
-    marks::draw(report, (title, caption), &groups, |scale| {
-        scale.amounts(60.0)
-    })
+    marks::draw(report, (title, caption), &groups, Scale::amounts)
 }
 
 /// Returns the sections that have marks: a value, the reach of its line, and what is written beside the name of the peer.

@@ -21,28 +21,31 @@ impl Scale {
         from + (value / low).ln() / (high / low).ln() * (to - from)
     }
 
-    /// Returns the ticks for ratios, which are about one, at least `distance` pixels apart.
-    pub(super) fn ratios(&self, distance: f64) -> Vec<(f64, String)> {
-        let ticks = self.fitting(RATIOS.iter().copied(), distance).into_iter();
-        ticks.map(|value| (value, value.to_string())).collect()
+    /// Returns the ticks for ratios, which are about one.
+    pub(super) fn ratios(&self) -> Vec<(f64, String)> {
+        self.ticks(RATIOS.iter().copied(), 38.0, |value| value.to_string())
     }
 
     /// Returns the ticks for anything that is measured in a unit: 1, 2 and 5 with any number of zeros.
-    pub(super) fn amounts(&self, distance: f64) -> Vec<(f64, String)> {
+    pub(super) fn amounts(&self) -> Vec<(f64, String)> {
         let powers = |factor: f64| (-3..=12).map(move |power| factor * 10_f64.powi(power));
         let wanted = [1.0, 5.0, 2.0, 3.0, 1.5].into_iter().flat_map(powers);
-        let ticks = self.fitting(wanted, distance).into_iter();
-        ticks.map(|value| (value, amount(value))).collect()
+        self.ticks(wanted, 60.0, amount)
     }
 
-    /// Returns the wanted values that are on the axis and far enough from those that are wanted more.
-    fn fitting(&self, wanted: impl Iterator<Item = f64>, distance: f64) -> Vec<f64> {
-        let mut taken: Vec<f64> = Vec::new();
+    /// Returns the wanted values that are on the axis and so many pixels from those that are wanted more.
+    fn ticks(
+        &self,
+        wanted: impl Iterator<Item = f64>,
+        distance: f64,
+        write: fn(f64) -> String,
+    ) -> Vec<(f64, String)> {
+        let mut taken: Vec<(f64, String)> = Vec::new();
         let (low, high) = self.values;
         for value in wanted.filter(|value| (low..=high).contains(value)) {
-            let is_free = |other: &f64| (self.pixel(value) - self.pixel(*other)).abs() >= distance;
-            if taken.iter().all(is_free) {
-                taken.push(value);
+            let apart = |other: f64| (self.pixel(value) - self.pixel(other)).abs();
+            if taken.iter().all(|(other, _)| apart(*other) >= distance) {
+                taken.push((value, write(value)));
             }
         }
         taken
