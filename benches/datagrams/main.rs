@@ -9,19 +9,18 @@
 //! alike. The servers are pinned to one core, and the load to another: else the scheduler decides in each round whether a
 //! datagram crosses from core to core. A ratio is that of the same round; its interval is that of the bars.
 
-#[cfg(target_os = "linux")]
-mod bursts;
-#[cfg(target_os = "linux")]
-mod run;
-#[cfg(target_os = "linux")]
-mod servers;
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod bursts;
+        mod run;
+        mod servers;
 
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    run::main()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("the processor time of another process is read on Linux alone");
+        fn main() -> Result<(), Box<dyn std::error::Error>> {
+            run::main()
+        }
+    } else {
+        fn main() {
+            println!("the processor time of another process is read on Linux alone");
+        }
+    }
 }

@@ -13,27 +13,24 @@
 //! $ cargo run --release -p netloop-benches-tls -- --load handshake --under 'strace -c'
 //! ```
 
-#[cfg(target_os = "linux")]
-mod by_hand;
-#[cfg(target_os = "linux")]
-mod client;
-#[cfg(target_os = "linux")]
-mod measure;
-#[cfg(target_os = "linux")]
-mod options;
-#[cfg(target_os = "linux")]
-mod peers;
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod by_hand;
+        mod client;
+        mod measure;
+        mod options;
+        mod peers;
 
-#[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match &words[..] {
-        [serve, kind] if serve == "serve" => peers::serve(kind),
-        _ => measure::run(&options::Options::parse()?),
+        fn main() -> Result<(), Box<dyn std::error::Error>> {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            match &words[..] {
+                [serve, kind] if serve == "serve" => peers::serve(kind),
+                _ => measure::run(&options::Options::parse()?),
+            }
+        }
+    } else {
+        fn main() {
+            eprintln!("this measures on Linux alone");
+        }
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    eprintln!("this measures on Linux alone");
 }
