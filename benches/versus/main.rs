@@ -2,12 +2,14 @@
 //!
 //! `cargo versus --help` names the options. From top to bottom: the command line ([`options`]), one run ([`run`]), the
 //! peers ([`peers`]), the workloads ([`workload`], carried by [`load`]), the order of measurement ([`rounds`]), and the
-//! results ([`report`]). The same peers are counted in place of timed by `cargo count` ([`count`]).
+//! results ([`report`]). The same peers are counted in place of timed by `cargo count` ([`count`]); `cargo datagrams` compares
+//! servers of UDP ([`datagrams`]).
 
 cfg_if::cfg_if! {
     if #[cfg(target_os = "linux")] {
         mod context;
         mod count;
+        mod datagrams;
         mod load;
         mod options;
         mod pattern;

@@ -49,6 +49,8 @@ pub(crate) enum Request {
     Serve(String, Service),
     /// Counted, by what follows on the command line.
     Count(lexopt::Parser),
+    /// The same for echoes of datagrams.
+    Datagrams(lexopt::Parser),
     Help,
     /// Started by `cargo test`: a comparison would take minutes.
     SelfCheck,
@@ -93,6 +95,7 @@ pub(crate) fn parse() -> Result<Request, lexopt::Error> {
             }
             Long("serve") => return serve(&mut parser),
             Value(word) if word == "count" => return Ok(Request::Count(parser)),
+            Value(word) if word == "datagrams" => return Ok(Request::Datagrams(parser)),
             Long("help") | Short('h') => return Ok(Request::Help),
             _ => return Err(argument.unexpected()),
         }

@@ -1,5 +1,6 @@
 //! One run from the command line to the files.
 
+use std::error::Error;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::peers::{self, Found, PEERS};
 use crate::report::{self, Report};
 use crate::rounds::{self, Cores};
 use crate::workload::{self, Scope, Workload};
-use crate::{context, count, self_check, system};
+use crate::{context, count, datagrams, self_check, system};
 
 /// More threads than this only take cores from the rest of the machine.
 const MOST_CLIENT_CORES: usize = 4;
@@ -23,6 +24,7 @@ const SPARE_DESCRIPTORS: u64 = 200;
 pub(crate) fn main() -> ExitCode {
     // cargo starts a bench in the folder of its package. Paths on the command line start at the root of the workspace.
     let _ = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let text = |error: Box<dyn Error>| error.to_string();
     let outcome = match options::parse() {
         Err(error) => Err(format!("{error}\n--help names the options")),
         Ok(Request::Help) => {
@@ -35,9 +37,8 @@ pub(crate) fn main() -> ExitCode {
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
             peers::serve_here(&name, &service).map_err(|error| format!("{name}: {error}"))
         }
-        Ok(Request::Count(mut parser)) => {
-            count::run(&mut parser).map_err(|error| format!("count: {error}"))
-        }
+        Ok(Request::Count(mut parser)) => count::run(&mut parser).map_err(text),
+        Ok(Request::Datagrams(mut parser)) => datagrams::run(&mut parser).map_err(text),
         Ok(Request::Compare(options)) => compare(&options),
     };
     match outcome {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use netloop_benches::bars::{self, Bar, Bench, FLOOR, Measured, SUBJECT};
-use netloop_benches::build::build;
+use netloop_benches::build::{build, this_program};
 use netloop_benches::table::Table;
 
 use self::case::{CASES, Case};
@@ -90,10 +90,9 @@ type Subject = (String, Vec<PathBuf>);
 fn subjects(case: &Case, programs: &[PathBuf]) -> Result<Vec<Subject>, String> {
     if let Load::Datagrams { .. } = case.load {
         let echo = build("build --release -p netloop --example udp_echo", "udp_echo")?;
-        let bench = "bench -p netloop-benches --bench datagrams --no-run";
-        let by_hand = build(bench, "datagrams")?;
-        let (echo, by_hand) = (vec![echo, "127.0.0.1:0".into()], vec![by_hand]);
-        let by_hand = [by_hand, vec!["--serve".into(), "mio".into()]].concat();
+        let words = ["datagrams", "--serve", "mio"].map(PathBuf::from);
+        let (echo, by_hand) = (vec![echo, "127.0.0.1:0".into()], vec![this_program()?]);
+        let by_hand = [by_hand, words.to_vec()].concat();
         return Ok(vec![
             (SUBJECT.to_owned(), echo),
             ("mio".to_owned(), by_hand),

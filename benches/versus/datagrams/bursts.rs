@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use netloop::{DatagramContext, DatagramHandler, DatagramOptions, EventLoop};
+use netloop_benches::build::this_program;
 use netloop_benches::process::cpu;
 use netloop_benches::statistics::{Estimate, Interval, in_turn, ratios};
 
@@ -77,8 +78,9 @@ pub(crate) fn run(kind: &str) -> Result<(), Box<dyn Error>> {
 pub(crate) fn compare(rounds: usize) -> Result<(), Box<dyn Error>> {
     let kinds = ["plain", "batched"];
     let times = in_turn(rounds, kinds.len(), |place| {
-        let mut command = Command::new(std::env::current_exe()?);
-        let output = command.args(["--burst", kinds[place]]).output()?;
+        let mut command = Command::new(this_program()?);
+        let arguments = ["datagrams", "--burst", kinds[place]];
+        let output = command.args(arguments).output()?;
         let text = String::from_utf8(output.stdout)?;
         Ok::<f64, Box<dyn Error>>(text.trim().parse()?)
     })?;

@@ -1,4 +1,16 @@
-//! The command line, the rounds, and the tables.
+//! Echo of datagrams: the processor time of the server for each, beside a loop by hand on mio, libuv and Node's dgram.
+//!
+//! ```text
+//! cargo datagrams
+//! cargo datagrams --rounds 61 --datagrams 40000
+//! ```
+//!
+//! All servers are up for the whole run, and take turns of a tenth of a second: so that what else the machine does hits all
+//! alike. The servers are pinned to one core, and the load to another: else the scheduler decides in each round whether a
+//! datagram crosses from core to core. A ratio is that of the same round; its interval is that of the bars.
+
+mod bursts;
+mod servers;
 
 use std::error::Error;
 
@@ -10,8 +22,6 @@ use netloop_benches::machine::read;
 use netloop_benches::statistics::{BAR_ERROR, Estimate, in_turn, median, ratios};
 use netloop_benches::table::Table;
 
-use crate::{bursts, servers};
-
 /// The rounds of the bursts, whose ratio is far from one.
 const BURST_ROUNDS: usize = 7;
 /// A title, the sockets, and the datagrams under way for each.
@@ -21,14 +31,12 @@ const LOADS: [(&str, usize, usize); 3] = [
     ("8 sockets with 8 each", 8, 8),
 ];
 
-pub(crate) fn main() -> Result<(), Box<dyn Error>> {
+/// Does what the rest of the command line asks for.
+pub(crate) fn run(parser: &mut lexopt::Parser) -> Result<(), Box<dyn Error>> {
     let (mut rounds, mut datagrams) = (41, 16_000);
-    let mut is_asked = false;
-    let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            // `cargo test` runs benches too, and this one would take a minute.
-            Long("bench") => is_asked = true,
+            Long("bench") => {}
             Long("rounds") => rounds = parser.value()?.parse()?,
             Long("datagrams") => datagrams = parser.value()?.parse()?,
             Long("burst") => return bursts::run(&parser.value()?.string()?),
@@ -36,11 +44,8 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
             _ => return Err(argument.unexpected().into()),
         }
     }
-    if is_asked {
-        compare(rounds, datagrams)?;
-        bursts::compare(BURST_ROUNDS)?;
-    }
-    Ok(())
+    compare(rounds, datagrams)?;
+    bursts::compare(BURST_ROUNDS)
 }
 
 /// Measures all servers in turn, and prints a table for each load, and the bars.

@@ -24,7 +24,7 @@ const NODE: &str = "const socket = require('node:dgram').createSocket('udp4');\
 pub(crate) fn start_all(core: usize) -> Vec<(&'static str, Server)> {
     let own = |name: &str| {
         let mut command = Command::new(build::this_program()?);
-        command.args(["--serve", name]);
+        command.args(["datagrams", "--serve", name]);
         Ok::<_, String>(command)
     };
     let libuv = || {
