@@ -54,8 +54,8 @@ impl Handle {
     }
 
     /// Lets `time` pass on the virtual clock, as a computation would. Meanwhile packets travel, but no machine handles
-    /// them: all machines of a simulation share one thread. Between two turns, a call makes the hosts stall, like main
-    /// loops that do not turn their event loops for a while.
+    /// them: all machines of a simulation share one thread. A call between two turns makes every host stall for
+    /// `time`, as if its main loop were busy with something else.
     pub fn pass(&self, time: Duration) {
         self.0.borrow_mut().pass(time);
     }

@@ -120,7 +120,8 @@ impl Connection {
         }
     }
 
-    /// Begins to measure whether the peer sends at `min_receive_rate`, or stops. A further begin changes nothing.
+    /// Begins to measure whether the peer sends at `min_receive_rate`, or ends the measurement if no bytes are expected.
+    /// A further begin changes nothing.
     pub(crate) fn expect_bytes(&mut self, expects: bool, registration: &mut Registration<'_>) {
         if !expects {
             if let Some(cold) = &mut self.cold {

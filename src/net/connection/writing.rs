@@ -234,8 +234,8 @@ impl Connection {
             let write =
                 |bytes: &[u8], spare: &mut Vec<u8>| transport.write(&[IoSlice::new(bytes)], spare);
             if let Some((offered, sent)) = outbox.take_piece(unsent, write) {
-                // Nothing else is to do: an owed drain, a marker and `end` each move the span to the queue first.
-                // Filters that wait for the kernel have the write interest, and so another service.
+                // The bytes were still a span, so no drain is owed, and no marker or `end` waits: each moves the span to
+                // the queue first. Filters that wait for the kernel have the write interest, and so another service.
                 match sent {
                     Ok(sent) if sent == offered => self.activity.touch(registration),
                     sent => self.sent_in_part(sent, offered, registration, outbox),

@@ -63,7 +63,7 @@ pub(super) struct PutOffTimer {
 
 enum Decision {
     Due(Due),
-    /// The attempt on the next address is planned, of which notices tell the handler later.
+    /// The attempt on the next address is planned. Notices tell the handler of it later.
     Next,
 }
 
@@ -203,8 +203,8 @@ impl Net {
         visited.flatten()
     }
 
-    /// Whether `owner` is a UDP socket that is still readable without an event. A signal interrupted its receive, or
-    /// the receive returned an earlier send's failure.
+    /// Whether `owner` is a UDP socket that is still readable although its service returned no event: a signal
+    /// interrupted the receive, or the receive returned an earlier send's failure.
     fn receives_again(&mut self, owner: Key) -> bool {
         let visited = self.reactor.visit(owner, |source, registration| {
             matches!(source, Source::Datagrams(_)) && registration.has_work()

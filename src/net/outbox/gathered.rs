@@ -67,7 +67,8 @@ impl Gathered {
         fits
     }
 
-    /// As [`put`](Self::put), but lets the buffer grow. Without memory, the queue of the connection may find some.
+    /// As [`put`](Self::put), but lets the buffer grow. Returns `false` also without memory for that: the caller then
+    /// tries the queue of the connection.
     pub(super) fn put_in_longer(&mut self, writer: SocketId, bytes: &[u8]) -> bool {
         let has_grown = self.allows(writer, bytes) && self.bytes.try_reserve(bytes.len()).is_ok();
         has_grown && self.put(writer, bytes)

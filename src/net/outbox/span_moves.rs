@@ -3,8 +3,9 @@
 use super::broadcast::SpanMove;
 use super::{Outbox, Unsent};
 
-/// A row of spans that the message of a broadcast moves, without copying or comparing a byte. Nothing else changes
-/// until the drop, which notes the row's bytes, also after a panic of the program's iterator over the sockets.
+/// A row of sockets whose spans take in the message of a broadcast: their ends move over it, and no byte is copied or
+/// compared. The counts of the outbox change only with the drop, which notes the row's bytes. It does so also after a
+/// panic of the program's iterator over the sockets.
 #[derive(Debug)]
 pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,

@@ -13,7 +13,8 @@ use super::negotiated::Tls;
 use super::side::TlsSide;
 use super::words::{cannot_begin, failed, overlong, truncated};
 
-/// The text of the error that stands for a caught panic of rustls.
+/// The text of the error for a bad record behind this side's close_notify. With debug assertions rustls panics there,
+/// and the panic is caught.
 const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side";
 
 /// The most bytes of a record before its encryption.

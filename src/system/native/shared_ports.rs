@@ -24,7 +24,7 @@ pub(super) fn bind(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     }
 }
 
-/// Whether `local` names an address, and leaves the port to a system whose range of ports is known here.
+/// Whether a bind to `local` may try the ports one by one. Only the range of ports of Linux and Android is known here.
 pub(super) fn can_share(local: SocketAddr) -> bool {
     cfg!(any(target_os = "linux", target_os = "android"))
         && local.port() == 0
