@@ -8,23 +8,21 @@ use slotmap::SlotMap;
 
 use crate::measure::Group;
 
+macro_rules! insert_and_remove {
+    ($group:expr, $name:literal, $table:expr, $remove:ident) => {
+        let mut table = $table;
+        $group.each($name, 1, || {
+            let key = table.insert(7_u64);
+            table.$remove(key)
+        });
+    };
+}
+
 pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = Group::new(criterion, "slots: insert and remove");
-    let mut slots = Slots::new();
-    group.each("slots", 1, || {
-        let key = slots.insert(7_u64);
-        slots.remove(key)
-    });
-    let mut slab = Slab::new();
-    group.each("slab", 1, || {
-        let index = slab.insert(7_u64);
-        slab.try_remove(index)
-    });
-    let mut slot_map = SlotMap::new();
-    group.each("slotmap", 1, || {
-        let key = slot_map.insert(7_u64);
-        slot_map.remove(key)
-    });
+    insert_and_remove!(group, "slots", Slots::new(), remove);
+    insert_and_remove!(group, "slab", Slab::new(), try_remove);
+    insert_and_remove!(group, "slotmap", SlotMap::new(), remove);
     drop(group);
     let mut group = Group::new(criterion, "slots: look up, at random");
     for size in [1_000, 10_000, 100_000] {

@@ -20,18 +20,14 @@ pub fn first_line(command: &mut Command) -> Result<String, String> {
     let name = name.to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{name} cannot be run: {error}"))?;
-    let is_good = output.status.success();
-    let text = String::from_utf8(if is_good {
-        output.stdout
-    } else {
-        output.stderr
-    });
-    let text = text.unwrap_or_default();
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    let line = line.unwrap_or_default();
-    match is_good {
-        true => Ok(line.to_owned()),
-        false => Err(format!("{name} failed: {line}")),
+    let first = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+        line.unwrap_or_default().to_owned()
+    };
+    match output.status.success() {
+        true => Ok(first(&output.stdout)),
+        false => Err(format!("{name} failed: {}", first(&output.stderr))),
     }
 }
 

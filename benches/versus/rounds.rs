@@ -97,11 +97,10 @@ pub(crate) fn measure(
             seat.row.slices.extend(slice);
         }
     }
-    let rows = seats.into_iter().map(Seat::finish).collect();
-    Section {
-        workload: told,
-        rows,
-    }
+    seats.iter_mut().for_each(Seat::stop);
+    let rows = seats.into_iter().map(|seat| seat.row).collect();
+    let workload = told;
+    Section { workload, rows }
 }
 
 impl Seat<'_> {
@@ -153,10 +152,5 @@ impl Seat<'_> {
             let peak = server.processes().memory().peak;
             self.row.peak_memory = self.row.peak_memory.max(peak);
         }
-    }
-
-    fn finish(mut self) -> Row {
-        self.stop();
-        self.row
     }
 }

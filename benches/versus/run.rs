@@ -41,13 +41,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(Request::Datagrams(mut parser)) => datagrams::run(&mut parser).map_err(text),
         Ok(Request::Compare(options)) => compare(&options),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
+    if let Err(message) = outcome {
+        eprintln!("{message}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn compare(options: &Options) -> Result<(), String> {

@@ -26,6 +26,8 @@ pub(crate) const WAITS: usize = 4;
 /// A figure for each title; zero where no instrument has counted it.
 pub(crate) type Counts = [f64; 5];
 
+type Outcome = Result<Counts, Box<dyn Error>>;
+
 /// After so long a server that has answered everything is waiting for more.
 const REST: Duration = Duration::from_millis(2);
 
@@ -51,20 +53,13 @@ impl Instrument {
     /// Whether the tool is on this machine; prints its version.
     pub(crate) fn is_here(&self) -> bool {
         let version = first_line(Command::new(self.tool()).arg("--version"));
-        println!(
-            "{}: {}",
-            self.tool(),
-            version.as_deref().unwrap_or("not here")
-        );
+        let told = version.as_deref().unwrap_or("not here");
+        println!("{}: {told}", self.tool());
         version.is_ok()
     }
 
     /// Returns the counts for one operation.
-    pub(crate) fn per_operation(
-        self,
-        words: &[PathBuf],
-        case: &Case,
-    ) -> Result<Counts, Box<dyn Error>> {
+    pub(crate) fn per_operation(self, words: &[PathBuf], case: &Case) -> Outcome {
         let [few, many] = case.rounds.map(|rounds| self.total(words, case, rounds));
         let rounds = case.rounds[1] - case.rounds[0];
         let operations = f64::from(rounds) * case.load.operations().1 as f64;
@@ -73,7 +68,7 @@ impl Instrument {
     }
 
     /// Returns the counts of a whole run with so many rounds.
-    fn total(self, words: &[PathBuf], case: &Case, rounds: u32) -> Result<Counts, Box<dyn Error>> {
+    fn total(self, words: &[PathBuf], case: &Case, rounds: u32) -> Outcome {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let counted = folder.join(format!("count_{}", self.tool()));
         let server = Server::start(&mut self.command(words, &counted))?;

@@ -4,7 +4,7 @@
 //! always do the same. So the server can be held while a round is sent: else chance would decide how much of the round the
 //! server finds at a time, and so how many turns it makes.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::pattern::{FLOOD, FLOOD_BLOCK as BLOCK, MESSAGE};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends a part of a round while the server is held.
-pub(crate) type SendHeld<'a> = &'a dyn Fn(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
+pub(crate) type Held<'a> = &'a dyn Fn(&mut dyn FnMut() -> Result<()>) -> Result<()>;
 
 /// The work of a round.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +62,8 @@ impl Load {
     }
 
     /// Lets `to` do so many rounds, and looks at every byte that comes back.
-    pub(crate) fn exchange(
-        self,
-        to: SocketAddr,
-        rounds: u32,
-        held: SendHeld<'_>,
-    ) -> io::Result<()> {
-        let connect = |count: usize| -> io::Result<Vec<TcpStream>> {
+    pub(crate) fn exchange(self, to: SocketAddr, rounds: u32, held: Held<'_>) -> Result<()> {
+        let connect = |count: usize| -> Result<Vec<_>> {
             let streams = (0..count).map(|_| prepared(TcpStream::connect(to)?));
             streams.collect()
         };
@@ -89,12 +84,7 @@ impl Load {
     }
 }
 
-fn echo(
-    connections: &mut [TcpStream],
-    bytes: usize,
-    rounds: u32,
-    held: SendHeld<'_>,
-) -> io::Result<()> {
+fn echo(connections: &mut [TcpStream], bytes: usize, rounds: u32, held: Held<'_>) -> Result<()> {
     for round in 0..rounds {
         let sent = vec![round.to_le_bytes()[0]; bytes];
         held(&mut || send_all(connections, &sent))?;
@@ -103,7 +93,7 @@ fn echo(
     Ok(())
 }
 
-fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: SendHeld<'_>) -> io::Result<()> {
+fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: Held<'_>) -> Result<()> {
     let sent = [7; MESSAGE];
     for round in 0..rounds {
         let mut visitors = Vec::new();
@@ -125,7 +115,7 @@ fn visits(to: SocketAddr, at_a_time: usize, rounds: u32, held: SendHeld<'_>) -> 
     Ok(())
 }
 
-fn sink(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
+fn sink(connections: &mut [TcpStream], rounds: u32) -> Result<()> {
     let block = vec![7; BLOCK];
     for _ in 0..rounds {
         send_all(connections, &block)?;
@@ -140,7 +130,7 @@ fn sink(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
     Ok(())
 }
 
-fn source(connections: &mut [TcpStream], rounds: u32) -> io::Result<()> {
+fn source(connections: &mut [TcpStream], rounds: u32) -> Result<()> {
     (0..rounds).try_for_each(|_| check_answers(connections, &FLOOD))
 }
 
@@ -148,8 +138,8 @@ fn broadcast(
     members: &mut [TcpStream],
     speakers: usize,
     rounds: u32,
-    held: SendHeld<'_>,
-) -> io::Result<()> {
+    held: Held<'_>,
+) -> Result<()> {
     // A server may accept later than the handshake is done, and a member hears only what is said after that.
     std::thread::sleep(Duration::from_secs(1));
     let mut heard = vec![0; speakers * MESSAGE];
@@ -171,19 +161,19 @@ fn broadcast(
     Ok(())
 }
 
-fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
+fn prepared(stream: TcpStream) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 
-fn send_all(connections: &mut [TcpStream], bytes: &[u8]) -> io::Result<()> {
+fn send_all(connections: &mut [TcpStream], bytes: &[u8]) -> Result<()> {
     let mut connections = connections.iter_mut();
     connections.try_for_each(|connection| connection.write_all(bytes))
 }
 
-fn check_answers(connections: &mut [TcpStream], sent: &[u8]) -> io::Result<()> {
+fn check_answers(connections: &mut [TcpStream], sent: &[u8]) -> Result<()> {
     let mut answer = vec![0; sent.len()];
     for connection in connections {
         connection.read_exact(&mut answer)?;
@@ -192,7 +182,7 @@ fn check_answers(connections: &mut [TcpStream], sent: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn check(is_right: bool, what: &str) -> io::Result<()> {
+fn check(is_right: bool, what: &str) -> Result<()> {
     match is_right {
         true => Ok(()),
         false => Err(io::Error::other(what)),

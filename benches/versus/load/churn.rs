@@ -44,16 +44,13 @@ impl Load for Churn {
         let mut events = Events::new()?;
         // Each thread has numbers of its own.
         let mut number = share.thread as u64;
-        let mut open = 0;
-        let mut visits = Vec::new();
         let mut begin = |epoll: &Epoll, place: usize| {
             number += share.threads as u64;
             Visit::begin(target, epoll, place, number).map_err(|error| format!("a visit: {error}"))
         };
-        for place in 0..share.of(self.connections).len() {
-            visits.push(Some(begin(&events.epoll, place)?));
-            open += 1;
-        }
+        let mut open = share.of(self.connections).len();
+        let first = (0..open).map(|place| begin(&events.epoll, place).map(Some));
+        let mut visits = first.collect::<Result<Vec<_>, String>>()?;
         while open > 0 {
             for event in 0..events.wait(&mut stopwatch)? {
                 let (place, _) = events.epoll.event(event);

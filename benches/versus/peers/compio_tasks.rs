@@ -1,7 +1,6 @@
 //! compio, whose operations the kernel completes through io_uring: one task per connection with a buffer of its own.
 
 use std::io;
-use std::time::Duration;
 
 use compio::io::{AsyncRead, AsyncWriteExt};
 use compio::net::{TcpListener, TcpStream};
@@ -22,23 +21,19 @@ pub(super) fn serve(service: &Service) -> io::Result<()> {
     let listener = service.listen()?;
     // Through io_uring an accept on a non-blocking listener does not wait.
     listener.set_nonblocking(false)?;
-    let (mode, idle_timeout) = (service.mode, service.idle_timeout);
+    let service = *service;
     Runtime::new()?.block_on(async move {
         let listener = TcpListener::from_std(listener)?;
         loop {
             let (stream, _) = listener.accept().await?;
             // A connection that fails ends its own task and nothing else.
-            compio::runtime::spawn(serve_one(stream, mode, idle_timeout)).detach();
+            compio::runtime::spawn(serve_one(stream, service)).detach();
         }
     })
 }
 
-async fn serve_one(
-    mut stream: TcpStream,
-    mode: Mode,
-    idle_timeout: Option<Duration>,
-) -> io::Result<()> {
-    if mode == Mode::Flood {
+async fn serve_one(mut stream: TcpStream, service: Service) -> io::Result<()> {
+    if service.mode == Mode::Flood {
         loop {
             stream.write_all(&FLOOD[..]).await.0?;
         }
@@ -48,7 +43,7 @@ async fn serve_one(
     loop {
         buffer.clear();
         let read = stream.read(buffer);
-        let read = match idle_timeout {
+        let read = match service.idle_timeout {
             Some(idle_timeout) => {
                 let read = compio::time::timeout(idle_timeout, read).await;
                 read.map_err(io::Error::other)?
@@ -58,7 +53,7 @@ async fn serve_one(
         let length = read.0?;
         buffer = read.1;
         received += length as u64;
-        match mode {
+        match service.mode {
             Mode::Discard if length == 0 => {
                 return stream.write_all(received.to_be_bytes()).await.0;
             }
