@@ -110,15 +110,6 @@ impl Drop for Server {
 #[derive(Clone, Debug)]
 pub struct Processes(Vec<u32>);
 
-/// The memory of all processes together.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    /// The sum of what is resident.
-    pub resident: u64,
-    /// The sum of the highest values of each.
-    pub peak: u64,
-}
-
 impl Processes {
     /// Returns the CPU time, user and system, of all threads of all processes, of ended threads too. A process that has ended
     /// meanwhile does nothing more.
@@ -126,13 +117,14 @@ impl Processes {
         self.0.iter().filter_map(|process| cpu(*process).ok()).sum()
     }
 
-    /// Returns the memory of now.
-    pub fn memory(&self) -> Memory {
-        let sum = |name| self.0.iter().map(|it| status(it, name) * 1024).sum();
-        Memory {
-            resident: sum("VmRSS:"),
-            peak: sum("VmHWM:"),
-        }
+    /// Returns the resident memory of all processes.
+    pub fn resident_memory(&self) -> u64 {
+        self.0.iter().map(|it| status(it, "VmRSS:") * 1024).sum()
+    }
+
+    /// Returns the sum of the highest resident memory of each process.
+    pub fn peak_memory(&self) -> u64 {
+        self.0.iter().map(|it| status(it, "VmHWM:") * 1024).sum()
     }
 
     /// Returns how often the threads have gone to sleep by themselves, which is how often an event woke them.

@@ -11,11 +11,8 @@ const ADDRESSES: u64 = 200;
 
 /// Connects the visitor with this number; does not wait for the handshake if `is_nonblocking`.
 pub fn connect(to: SocketAddr, number: u64, is_nonblocking: bool) -> io::Result<TcpStream> {
-    let kind = match is_nonblocking {
-        true => Type::STREAM.nonblocking(),
-        false => Type::STREAM,
-    };
-    let socket = Socket::new(Domain::IPV4, kind, None)?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_nonblocking(is_nonblocking)?;
     socket.set_tcp_nodelay(true)?;
     let host = u8::try_from(number % ADDRESSES + 1).expect("at most 200");
     socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, host), 0)).into())?;

@@ -149,7 +149,7 @@ impl Seat<'_> {
 
     fn stop(&mut self) {
         if let Some(server) = self.server.take() {
-            let peak = server.processes().memory().peak;
+            let peak = server.processes().peak_memory();
             self.row.peak_memory = self.row.peak_memory.max(peak);
         }
     }

@@ -14,18 +14,21 @@ use crate::load::echo::Echo;
 use crate::load::{self, Slice, Target, Timing};
 use crate::pattern::{MESSAGE, Pattern};
 use crate::peers::service::{Mode, Service};
-use crate::peers::{LIAR, PEERS, Peer};
+use crate::peers::{Found, LIAR, PEERS};
 
 /// Returns an error that says what is wrong.
 pub(crate) fn run() -> Result<(), String> {
     for peer in PEERS.iter().filter(|peer| peer.is_ours()) {
-        if let Err(reason) = peer.find(&HashMap::new(), Path::new("target/versus")) {
-            println!("{} is not checked: {reason}", peer.name);
-            continue;
-        }
+        let found = match peer.find(&HashMap::new(), Path::new("target/versus")) {
+            Ok(found) => found,
+            Err(reason) => {
+                println!("{} is not checked: {reason}", peer.name);
+                continue;
+            }
+        };
         for mode in Mode::ALL.into_iter().filter(|mode| peer.can(*mode)) {
             let (name, word) = (peer.name, mode.word());
-            match (serve(peer, mode)?, peer.name == LIAR) {
+            match (serve(&found, mode)?, peer.name == LIAR) {
                 (Ok(_), true) => return Err(format!("a liar passes as {word}")),
                 (Err(fault), true) => println!("a liar is caught as {word}: {fault}"),
                 (Err(fault), false) => return Err(format!("{name} fails as {word}: {fault}")),
@@ -42,8 +45,7 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 /// Runs one short slice of load on a server of its own: the outer error is ours, the inner one the server's.
-fn serve(peer: &'static Peer, mode: Mode) -> Result<Result<Slice, String>, String> {
-    let found = peer.find(&HashMap::new(), Path::new("target/versus"))?;
+fn serve(found: &Found, mode: Mode) -> Result<Result<Slice, String>, String> {
     let core = cores().last().copied().unwrap_or(0);
     let server = found.start(&Service::new(mode, None), core)?;
     let target = Target {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use netloop_benches::epoll::EventFlags;
+use netloop_benches::epoll::{EventFlags, READABLE};
 use socket2::SockRef;
 
 use super::{Events, Share, Target, text};
@@ -109,16 +109,22 @@ impl Connection {
         }
     }
 
-    /// Receives as [`Self::receive`], and returns how many messages of `size` bytes are answered whole, too.
+    /// Sends and receives what an event allows. Returns how many messages of `size` bytes are answered whole, and how many
+    /// bytes have come.
     #[inline]
-    pub(super) fn receive_answers(
+    pub(super) fn serve(
         &mut self,
+        flags: EventFlags,
         pattern: &Pattern,
         buffer: &mut [u8],
         size: u64,
     ) -> Result<(u64, usize), String> {
+        self.send(pattern)?;
         let before = self.received / size;
-        let length = self.receive(pattern, buffer)?;
+        let length = match flags.intersects(READABLE) {
+            true => self.receive(pattern, buffer)?,
+            false => 0,
+        };
         Ok((self.received / size - before, length))
     }
 

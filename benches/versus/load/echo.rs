@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use netloop_benches::epoll::{EDGES, READABLE};
+use netloop_benches::epoll::EDGES;
 
 use super::connection::open_all;
 use super::{Load, Phase, Share, Slice, Start, Target};
@@ -44,12 +44,8 @@ impl Load for Echo {
             for place in 0..events.wait(&mut stopwatch)? {
                 let (token, flags) = events.epoll.event(place);
                 let connection = &mut connections[token];
-                connection.send(target.pattern)?;
-                if !flags.intersects(READABLE) {
-                    continue;
-                }
-                let (answered, length) =
-                    connection.receive_answers(target.pattern, events.buffer(), size)?;
+                let buffer = events.buffer();
+                let (answered, length) = connection.serve(flags, target.pattern, buffer, size)?;
                 let now = Instant::now();
                 let phase = stopwatch.phase(now);
                 stopwatch.count(answered, length, None);

@@ -39,7 +39,7 @@ impl Load for Idle {
             target,
             Timing::of_milliseconds(0, 50),
         )?;
-        let before = target.server.memory().resident;
+        let before = target.server.resident_memory();
         let (_events, mut connections) = open_all(target, self.connections, share, EDGES)?;
         let mut stopwatch = start()?;
         let mut buffer = [0; MESSAGE + 1];
@@ -60,7 +60,7 @@ impl Load for Idle {
             stopwatch.slice.verified_bytes += MESSAGE as u64;
         }
         std::thread::sleep(Duration::from_millis(200));
-        let resident = target.server.memory().resident;
+        let resident = target.server.resident_memory();
         let (cpu_before, wake_ups_before) = (target.server.cpu(), target.server.wake_ups());
         std::thread::sleep(REST);
         let used = target.server.cpu().saturating_sub(cpu_before);

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use netloop_benches::epoll::{EDGES, READABLE};
+use netloop_benches::epoll::EDGES;
 
 use super::connection::open_all;
 use super::echo::Echo;
@@ -69,12 +69,8 @@ impl Load for Paced {
             for event in 0..events.epoll.wait(Some(Duration::ZERO)).map_err(text)? {
                 let (place, flags) = events.epoll.event(event);
                 let connection = &mut connections[place];
-                connection.send(target.pattern)?;
-                if !flags.intersects(READABLE) {
-                    continue;
-                }
-                let (answered, length) =
-                    connection.receive_answers(target.pattern, events.buffer(), size)?;
+                let buffer = events.buffer();
+                let (answered, length) = connection.serve(flags, target.pattern, buffer, size)?;
                 now = Instant::now();
                 unanswered -= answered;
                 connection.settle(answered, |due, count| {

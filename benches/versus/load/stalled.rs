@@ -46,11 +46,11 @@ impl Load for Stalled {
         // A server that has just been started is slow, and in some languages very slow.
         super::run(&echo, target, Timing::of_milliseconds(0, 500))?;
         let (_, p99_before) = watch(&echo, target)?;
-        let memory_before = target.server.memory().resident;
+        let memory_before = target.server.resident_memory();
         let stalled =
             stall(self.stalled, target).map_err(|error| format!("a stalled reader: {error}"))?;
         let (mut slice, p99_beside) = watch(&echo, target)?;
-        let growth = target.server.memory().peak.saturating_sub(memory_before);
+        let growth = target.server.peak_memory().saturating_sub(memory_before);
         drop(stalled);
         slice.extras = vec![
             (
