@@ -1,6 +1,7 @@
 //! A turn in which there is little to do, beside a poll by hand.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
@@ -36,17 +37,16 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     deferred(&mut Group::new(criterion, name));
 }
 
-fn idle(group: &mut Group<'_>, size: usize) -> io::Result<()> {
+fn idle(group: &mut Group<'_>, size: usize) -> Result<(), Box<dyn Error>> {
     let (listeners, streams) = connections(size)?;
-    let mut event_loop = EventLoop::new().map_err(io::Error::other)?;
+    let mut event_loop = EventLoop::new()?;
     for stream in streams {
         let options = SocketOptions::new().idle_timeout(Duration::from_secs(600));
-        let adopted = event_loop.adopt(stream, options, Idle);
-        adopted.map_err(io::Error::other)?;
+        event_loop.adopt(stream, options, Idle)?;
     }
     let mut turn = move || event_loop.turn(&mut 0, Wait::No, Budget::new());
     // The first one is told that all of them can be written to.
-    turn().map_err(io::Error::other)?;
+    turn()?;
     group.each("netloop, with idle timeouts", size, turn);
     drop(listeners);
 

@@ -290,20 +290,20 @@ mod tests {
     #[test]
     fn a_bar_is_decided_where_all_of_the_interval_is_on_one_side() {
         let bar = cpu("", SUBJECT, FLOOR, 1.0);
-        let verdict = |measured| bar.judge(&measured).verdict;
         let rounds =
             |from: f64| Measured::Rounds((0..9).map(|n| from + f64::from(n) / 100.0).collect());
-        assert_eq!(verdict(rounds(0.9)), "reached");
-        assert_eq!(verdict(rounds(1.01)), "NOT REACHED");
-        assert_eq!(verdict(rounds(0.95)), "not decided");
-        assert_eq!(
-            verdict(Measured::Rounds(vec![0.5; 7])),
-            "not decided: too few rounds"
-        );
-        assert_eq!(verdict(Measured::Count(1.0)), "reached");
-        assert_eq!(
-            verdict(Measured::Nothing("no".to_owned())),
-            "not measured: no"
-        );
+        for (measured, expected) in [
+            (rounds(0.9), "reached"),
+            (rounds(1.01), "NOT REACHED"),
+            (rounds(0.95), "not decided"),
+            (
+                Measured::Rounds(vec![0.5; 7]),
+                "not decided: too few rounds",
+            ),
+            (Measured::Count(1.0), "reached"),
+            (Measured::Nothing("no".to_owned()), "not measured: no"),
+        ] {
+            assert_eq!(bar.judge(&measured).verdict, expected);
+        }
     }
 }

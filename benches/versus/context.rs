@@ -16,6 +16,13 @@ use crate::system::{behind_page, thread_cpu};
 /// Copies into a buffer behind a page boundary that take so much longer are worth a warning.
 const TRAP: f64 = 1.2;
 
+const WARNINGS: [&str; 4] = [
+    "one core only, so that no rate means anything",
+    "the generator has one core, and every other program disturbs",
+    "other programs were running at the start (load average)",
+    "built without optimisation: use cargo versus",
+];
+
 /// Returns name and value of each circumstance, and the warnings that a reader must know before he believes a figure.
 pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>, Vec<String>) {
     let [name, family, model, all] = ["model name", "cpu family", "model", "flags"].map(processor);
@@ -55,35 +62,19 @@ pub(crate) fn gather(options: &Options, cores: &Cores) -> (Vec<(String, String)>
          network: loopback, so that there is no network card, and the client shares the memory bus\n\
          sockets: TCP_NODELAY on both sides, the system's buffer sizes"
     );
-    let context = text.lines().filter_map(|line| line.split_once(": "));
-    let context = context
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let pairs = text.lines().filter_map(|line| line.split_once(": "));
+    let context = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let busy = load.split(' ').next().map(str::parse::<f64>);
     let is_busy = matches!(busy, Some(Ok(load)) if load > 0.5);
-    let (clients, trapped) = (&cores.client, describe_trap(trap));
-    let warnings = [
-        (
-            clients.contains(&cores.server),
-            "one core only, so that no rate means anything",
-        ),
-        (
-            clients.len() == 1,
-            "the generator has one core, and every other program disturbs",
-        ),
-        (
-            is_busy,
-            "other programs were running at the start (load average)",
-        ),
-        (
-            cfg!(debug_assertions),
-            "built without optimisation: use cargo versus",
-        ),
-        (trap > TRAP, &trapped),
-    ];
-    let warnings = warnings.into_iter().filter(|(is_so, _)| *is_so);
-    let warnings = warnings.map(|(_, warning)| warning.to_owned()).collect();
-    (context, warnings)
+    let (clients, trap_text) = (&cores.client, describe_trap(trap));
+    let shares_core = clients.contains(&cores.server);
+    let is_slow = cfg!(debug_assertions);
+    let are_so = [shares_core, clients.len() == 1, is_busy, is_slow];
+    let warnings = are_so.into_iter().zip(WARNINGS);
+    let warnings = warnings.chain([(trap > TRAP, trap_text.as_str())]);
+    let warnings = warnings.filter(|(is_so, _)| *is_so);
+    let warnings = warnings.map(|(_, text)| text.to_owned()).collect();
+    (context.collect(), warnings)
 }
 
 /// Names the trap that decided some comparisons on processors with `erms` and `fsrm`.

@@ -80,10 +80,8 @@ pub(crate) fn measure(
             load = Arc::new(Paced { echo, rate });
         }
     }
-    let timing = Timing {
-        warm_up: options.slice / 4,
-        measured: options.slice,
-    };
+    let (warm_up, measured) = (options.slice / 4, options.slice);
+    let timing = Timing { warm_up, measured };
     // Each workload has orders of its own.
     let mix = |seed: u64, byte: u8| seed.wrapping_mul(31).wrapping_add(u64::from(byte));
     let mut random = fastrand::Rng::with_seed(workload.name.bytes().fold(options.seed, mix));

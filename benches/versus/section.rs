@@ -2,7 +2,7 @@
 
 use netloop_benches::statistics::{self, Estimate};
 
-use crate::load::{Slice, new_histogram};
+use crate::load::{Latencies, Slice};
 use crate::workload::Workload;
 
 /// The slices of one peer under one workload.
@@ -31,11 +31,9 @@ impl Row {
 
     /// Returns the p50, the p99 and the p99.9 over all rounds, in microseconds; `None` for loads without answers.
     pub(crate) fn latencies(&self) -> Option<[f64; 3]> {
-        let mut latency = new_histogram();
-        for slice in &self.slices {
-            let added = latency.add(&slice.latency);
-            added.expect("all latency histograms have the same bounds");
-        }
+        let mut all = Latencies::default();
+        self.slices.iter().for_each(|slice| all.add(&slice.latency));
+        let latency = all.0;
         let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
         (!latency.is_empty()).then(|| [0.5, 0.99, 0.999].map(at))
     }

@@ -1,18 +1,15 @@
 //! The client that loads all servers: rustls over a blocking socket.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
+pub(crate) type Config = Arc<ClientConfig>;
+
 /// Makes `count` round trips of `length` bytes on one connection.
-pub(crate) fn echo(
-    to: SocketAddr,
-    config: &Arc<ClientConfig>,
-    length: usize,
-    count: usize,
-) -> io::Result<()> {
+pub(crate) fn echo(to: SocketAddr, config: &Config, length: usize, count: usize) -> Result<()> {
     let name = "localhost".try_into().expect("a name");
     let tls = ClientConnection::new(Arc::clone(config), name);
     let mut tls = tls.map_err(io::Error::other)?;

@@ -11,10 +11,9 @@ use netloop_benches::process::Server;
 use netloop_benches::statistics::{in_turn, quartile};
 use netloop_benches::table::Table;
 use netloop_tls::Authority;
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 
-use crate::client::echo;
+use crate::client::{Config, echo};
 use crate::options::Options;
 use crate::peers::{BASE, CERTIFICATE, KEY, PEERS, command};
 
@@ -94,7 +93,7 @@ fn found(options: &Options) -> Vec<&'static str> {
 /// Returns the cost of the server for each of `count` operations.
 fn cost(
     server: &Server,
-    config: &Arc<ClientConfig>,
+    config: &Config,
     (_, length, _): Load,
     count: usize,
 ) -> Result<Cost, Box<dyn Error>> {

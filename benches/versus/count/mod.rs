@@ -164,11 +164,7 @@ fn count_all(subjects: &[Subject], case: &Case, instruments: &[Instrument]) -> V
 
 /// Returns the figure of netloop, whose rows are the first and the one with an idle timeout.
 fn figure(bar: &Bar, rows: &[Row]) -> Measured {
-    let counts = |row: Option<&Row>| match row.map(|(_, counts)| counts) {
-        Some(Ok(counts)) => Ok(*counts),
-        Some(Err(error)) => Err(error.clone()),
-        None => Err("the row is missing".to_owned()),
-    };
+    let counts = |row: Option<&Row>| row.ok_or("the row is missing")?.1.clone();
     let is_idle = |row: &&Row| row.0 != bar.subject && row.0.starts_with(bar.subject);
     let value = || {
         let mine = counts(rows.first())?;

@@ -34,11 +34,8 @@ impl Load for Idle {
 
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String> {
         // The set-up for the first connections is not a cost of each.
-        super::run(
-            &Echo::new(MESSAGE, 4, 1),
-            target,
-            Timing::of_milliseconds(0, 50),
-        )?;
+        let first = Echo::new(MESSAGE, 4, 1);
+        super::run(&first, target, Timing::of_milliseconds(0, 50))?;
         let before = target.server.resident_memory();
         let (_events, mut connections) = open_all(target, self.connections, share, EDGES)?;
         let mut stopwatch = start()?;

@@ -58,7 +58,7 @@ impl Timing {
 }
 
 /// The measurement of one slice of load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Slice {
     pub(crate) operations: u64,
     pub(crate) seconds: f64,
@@ -67,7 +67,7 @@ pub(crate) struct Slice {
     pub(crate) client_threads: usize,
     pub(crate) verified_bytes: u64,
     /// Nanoseconds from the send, or in paced loads from the intended send, until the whole answer is there.
-    pub(crate) latency: Histogram<u64>,
+    pub(crate) latency: Latencies,
     /// Paced loads only: the messages that were meant to be sent in each second.
     pub(crate) intended_rate: Option<f64>,
     /// Figures that only this kind of load has.
@@ -75,20 +75,6 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    fn empty() -> Self {
-        Self {
-            operations: 0,
-            seconds: 0.0,
-            server_cpu: Duration::ZERO,
-            client_cpu: Duration::ZERO,
-            client_threads: 0,
-            verified_bytes: 0,
-            latency: new_histogram(),
-            intended_rate: None,
-            extras: Vec::new(),
-        }
-    }
-
     pub(crate) fn rate(&self) -> f64 {
         self.operations as f64 / self.seconds
     }
@@ -106,7 +92,7 @@ impl Slice {
     }
 
     pub(crate) fn latency_ns(&self, quantile: f64) -> f64 {
-        self.latency.value_at_quantile(quantile) as f64
+        self.latency.0.value_at_quantile(quantile) as f64
     }
 
     pub(crate) fn extra(&self, name: &str) -> Option<f64> {
@@ -122,8 +108,7 @@ impl Slice {
         self.client_cpu += other.client_cpu;
         self.client_threads += other.client_threads;
         self.verified_bytes += other.verified_bytes;
-        let added = self.latency.add(&other.latency);
-        added.expect("all latency histograms have the same bounds");
+        self.latency.add(&other.latency);
         // Each thread keeps its share of the schedule.
         if let Some(theirs) = other.intended_rate {
             *self.intended_rate.get_or_insert(0.0) += theirs;
@@ -133,8 +118,21 @@ impl Slice {
 }
 
 /// A histogram from 100 ns to a minute with two significant digits: the error is below one per cent.
-pub(crate) fn new_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(100, 60_000_000_000, 2).expect("the bounds are valid")
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies(pub(crate) Histogram<u64>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(100, 60_000_000_000, 2);
+        Self(histogram.expect("the bounds are valid"))
+    }
+}
+
+impl Latencies {
+    pub(crate) fn add(&mut self, other: &Self) {
+        let added = self.0.add(&other.0);
+        added.expect("all latency histograms have the same bounds");
+    }
 }
 
 /// The part of a slice that a thread is in.
@@ -170,7 +168,7 @@ impl<'a> Stopwatch<'a> {
             began: begin,
             server,
             cpu_before: (Duration::ZERO, Duration::ZERO),
-            slice: Slice::empty(),
+            slice: Slice::default(),
         }
     }
 
@@ -226,7 +224,8 @@ impl<'a> Stopwatch<'a> {
     #[inline]
     fn record(&mut self, latency: Duration, count: u64) {
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.slice.latency.saturating_record_n(nanoseconds, count);
+        let latency = &mut self.slice.latency.0;
+        latency.saturating_record_n(nanoseconds, count);
     }
 }
 
@@ -340,7 +339,7 @@ pub(crate) fn run(load: &dyn Load, target: &Target<'_>, timing: Timing) -> Resul
         let spawn = |thread| scope.spawn(move || work(thread));
         let handles: Vec<_> = (0..threads).map(spawn).collect();
         let panicked = |_| Err("a thread of the generator panicked".to_owned());
-        let mut whole = Slice::empty();
+        let mut whole = Slice::default();
         for handle in handles {
             whole.merge(handle.join().unwrap_or_else(panicked)?);
         }

@@ -51,12 +51,10 @@ impl Load for Stalled {
             stall(self.stalled, target).map_err(|error| format!("a stalled reader: {error}"))?;
         let (mut slice, p99_beside) = watch(&echo, target)?;
         let growth = target.server.peak_memory().saturating_sub(memory_before);
+        let growth = growth as f64 / self.stalled as f64 / 1024.0;
         drop(stalled);
         slice.extras = vec![
-            (
-                GROWTH_PER_READER,
-                growth as f64 / self.stalled as f64 / 1024.0,
-            ),
+            (GROWTH_PER_READER, growth),
             ("p99 µs of the others before", p99_before),
             (P99_OF_OTHERS, p99_beside),
             (P99_CHANGE, p99_beside / p99_before.max(1.0)),

@@ -17,15 +17,22 @@ const RUNTIMES: [[&str; 4]; 3] = [
 ];
 
 /// Returns the version of a runtime, without the words that some print around it.
-pub(super) fn version_of(program: &Path) -> Result<String, String> {
+fn version_of(program: &Path) -> Result<String, String> {
     let line = first_line(Command::new(program).arg("--version"))?;
     let line = line.split(" (").next().unwrap_or_default();
     let version = line.rsplit(' ').next().unwrap_or_default();
     Ok(version.trim_start_matches('v').to_owned())
 }
 
-/// Finds a runtime: by npm, which installs it into the folder of the results, or else on the PATH.
-pub(super) fn runtime(name: &str, output: &Path) -> Result<(String, PathBuf), String> {
+/// Finds a runtime: as it is given, by npm, which installs it into the folder of the results, or else on the PATH.
+pub(super) fn runtime(
+    name: &str,
+    given: Option<&PathBuf>,
+    output: &Path,
+) -> Result<(String, PathBuf), String> {
+    if let Some(program) = given {
+        return Ok((version_of(program)?, program.clone()));
+    }
     let is_wanted = |runtime: &&[&str; 4]| runtime[0] == name && cfg!(target_arch = "x86_64");
     if let Some([_, package, major, program]) = RUNTIMES.iter().find(is_wanted) {
         let folder = output.join(name);

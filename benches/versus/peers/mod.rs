@@ -156,36 +156,29 @@ impl Peer {
         output: &Path,
     ) -> Result<Found, String> {
         let given = programs.get(self.name);
-        let (version, command) = match (self.origin, given) {
+        let mut words = Vec::new();
+        let (version, program) = match (self.origin, given) {
             (Origin::Script(runtime, before), given) => {
-                let (version, program) = match given {
-                    Some(program) => (foreign::version_of(program)?, program.clone()),
-                    None => foreign::runtime(runtime, output)?,
-                };
-                let before = before.iter().copied().chain([foreign::SCRIPT]);
-                let command = [program].into_iter().chain(before.map(PathBuf::from));
-                (version, command.collect())
+                words.extend(before.iter().copied().chain([foreign::SCRIPT]));
+                foreign::runtime(runtime, given, output)?
             }
-            (_, Some(program)) => ("given".to_owned(), vec![program.clone()]),
-            (Origin::Example, None) => (locked_version(SUBJECT), vec![build::serve_example()?]),
+            (_, Some(program)) => ("given".to_owned(), program.clone()),
+            (Origin::Example, None) => (locked_version(SUBJECT), build::serve_example()?),
             (Origin::Given, None) => return Err("there is no --program for it".to_owned()),
-            (Origin::Libuv, None) => {
-                let (version, program) = build::libuv(foreign::LIBUV_PEER, output)?;
-                (version, vec![program])
-            }
+            (Origin::Libuv, None) => build::libuv(foreign::LIBUV_PEER, output)?,
             (Origin::Here(built_on, _), None) => {
                 if let (true, Some(reason)) = (self.name == "compio", compio_tasks::refusal()) {
                     return Err(reason);
                 }
-                let program = build::this_program()?;
-                let command = vec![program, "--serve".into(), self.name.into()];
-                (locked_version(built_on), command)
+                words.extend(["--serve", self.name]);
+                (locked_version(built_on), build::this_program()?)
             }
         };
+        let words = words.into_iter().map(PathBuf::from);
         Ok(Found {
             peer: self,
             version,
-            command,
+            command: [program].into_iter().chain(words).collect(),
         })
     }
 

@@ -4,7 +4,7 @@
 //! beyond this.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use netloop_benches::epoll::{EDGES, Epoll, EventFlags, HANG_UP};
@@ -23,6 +23,7 @@ pub(super) fn serve(service: &Service) -> io::Result<()> {
     let listener = service.listen()?;
     epoll.add(&listener, LISTENER as u64, EventFlags::IN)?;
     let mut sessions: Sessions<TcpStream> = Sessions::new(service);
+    let flags_of_stream = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     loop {
         // The kernel waits for whole milliseconds, and must not wake the loop before the second is over.
         let wait = sessions.wait();
@@ -31,30 +32,20 @@ pub(super) fn serve(service: &Service) -> io::Result<()> {
         sessions.begin_turn();
         for place in 0..count {
             let (token, flags) = epoll.event(place);
-            if token == LISTENER {
-                accept(&listener, &epoll, &mut sessions)?;
-            } else {
+            if token != LISTENER {
                 let is_readable = flags.contains(EventFlags::IN);
                 sessions.serve(token, is_readable, flags.intersects(HANG_UP));
+                continue;
+            }
+            for _ in 0..ACCEPTS_PER_TURN {
+                // No connection left, a peer that is already gone, or a full table of descriptors: the next wake-up tries again.
+                let Ok(stream) = accept_with(&listener, flags_of_stream) else {
+                    break;
+                };
+                epoll.add(&stream, sessions.next_place() as u64, EDGES)?;
+                sessions.enter(stream.into());
             }
         }
         sessions.end_turn();
     }
-}
-
-fn accept(
-    listener: &TcpListener,
-    epoll: &Epoll,
-    sessions: &mut Sessions<TcpStream>,
-) -> io::Result<()> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    for _ in 0..ACCEPTS_PER_TURN {
-        // No connection left, a peer that is already gone, or a full table of descriptors: the next wake-up tries again.
-        let Ok(stream) = accept_with(listener, flags) else {
-            break;
-        };
-        epoll.add(&stream, sessions.next_place() as u64, EDGES)?;
-        sessions.enter(stream.into());
-    }
-    Ok(())
 }

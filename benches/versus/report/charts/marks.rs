@@ -52,21 +52,21 @@ pub(super) fn draw(
     let scale = Scale { values, pixels };
     let bottom = TOP + groups.iter().map(height).sum::<f64>();
     let mut drawing = Drawing::default();
-    drawing.text((12.0, 20.0), "start", 16.0, INK, title);
+    drawing.text((12.0, 20.0), "start", (16.0, INK), title);
     for (value, label) in ticks(&scale) {
         let x = scale.pixel(value);
         drawing.line((x, TOP), (x, bottom), GRID, 1.0);
         // At both ends, since the whole of a long chart is not seen at once.
         for y in [TOP - 10.0, bottom + 12.0] {
-            drawing.text((x, y), "middle", 12.0, INK, &label);
+            drawing.text((x, y), "middle", (12.0, INK), &label);
         }
     }
-    drawing.text((LEFT, bottom + 32.0), "start", 12.0, PALE_INK, caption);
+    drawing.text((LEFT, bottom + 32.0), "start", (12.0, PALE_INK), caption);
     let mut y = TOP;
     for group in groups {
         drawing.line((12.0, y), (RIGHT, y), AXIS, 0.5);
         let middle = (12.0, y + height(group) / 2.0);
-        drawing.text(middle, "start", 13.0, INK, group.name);
+        drawing.text(middle, "start", (13.0, INK), group.name);
         for (lane, mark) in (0_u16..).zip(&group.marks) {
             let y = y + f64::midpoint(GAP, LANE) + f64::from(lane) * LANE;
             draw_mark(&mut drawing, report.baseline, mark, &scale, y);
@@ -78,7 +78,7 @@ pub(super) fn draw(
     let context = report.context.iter().filter(|(name, _)| is_wanted(name));
     let about = context.map(|(name, value)| format!("{name} {value}"));
     let about = about.collect::<Vec<_>>().join(" · ");
-    drawing.text((12.0, bottom + 54.0), "start", 11.0, PALE_INK, &about);
+    drawing.text((12.0, bottom + 54.0), "start", (11.0, PALE_INK), &about);
     Some(drawing.finish(bottom + 68.0, title, &about))
 }
 
@@ -91,11 +91,11 @@ fn draw_mark(drawing: &mut Drawing, baseline: &str, mark: &Mark, scale: &Scale, 
     let Interval { low, high } = mark.reach;
     let [from, x, to] = [low, mark.value, high].map(|value| scale.pixel(value));
     drawing.line((from, y), (to, y), colour, width);
-    drawing.text((x, y), "middle", 8.0 + 2.0 * width, colour, "●");
+    drawing.text((x, y), "middle", (8.0 + 2.0 * width, colour), "●");
     let beside = to.max(x) + 9.0;
     match beside + width_of(&mark.text, 11.0) < RIGHT {
-        true => drawing.text((beside, y), "start", 11.0, ink, &mark.text),
-        false => drawing.text((from.min(x) - 9.0, y), "end", 11.0, ink, &mark.text),
+        true => drawing.text((beside, y), "start", (11.0, ink), &mark.text),
+        false => drawing.text((from.min(x) - 9.0, y), "end", (11.0, ink), &mark.text),
     }
 }
 

@@ -16,16 +16,9 @@ impl Drawing {
         );
     }
 
-    /// Writes a text that is held at its "start", "middle" or "end".
-    pub(super) fn text(
-        &mut self,
-        (x, y): (f64, f64),
-        held: &str,
-        size: f64,
-        colour: &str,
-        text: &str,
-    ) {
-        let text = escape(text);
+    /// Writes a text in a size and colour, held at its "start", "middle" or "end".
+    pub(super) fn text(&mut self, (x, y): (f64, f64), held: &str, ink: (f64, &str), text: &str) {
+        let ((size, colour), text) = (ink, escape(text));
         self.body += &format!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" dy=\".35em\" text-anchor=\"{held}\" font-size=\"{size}\" fill=\"{colour}\">{text}</text>\n"
         );
