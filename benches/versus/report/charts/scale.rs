@@ -30,7 +30,11 @@ impl Scale {
     pub(super) fn amounts(&self) -> Vec<(f64, String)> {
         let powers = |factor: f64| (-3..=12).map(move |power| factor * 10_f64.powi(power));
         let wanted = [1.0, 5.0, 2.0, 3.0, 1.5].into_iter().flat_map(powers);
-        self.ticks(wanted, 60.0, amount)
+        // A whole number without a decimal place, and a small one as it is.
+        self.ticks(wanted, 60.0, |value| match value < 10.0 {
+            true => value.to_string(),
+            false => thousands(value),
+        })
     }
 
     /// Returns the wanted values that are on the axis and so many pixels from those that are wanted more.
@@ -49,13 +53,5 @@ impl Scale {
             }
         }
         taken
-    }
-}
-
-/// Returns a whole number without a decimal place, and a small one as it is.
-fn amount(value: f64) -> String {
-    match value < 10.0 {
-        true => value.to_string(),
-        false => thousands(value),
     }
 }
