@@ -5,7 +5,7 @@
 //! $ cargo bench -p netloop-http -- --rounds 3 --seconds 2 --only 'http,raw epoll'
 //! ```
 //!
-//! Each server has core 0 and `wrk` has core 1. Processor time is that of the server's process, user and system, and does
+//! Each server has the first core and `wrk` the last. Processor time is that of the server's process, user and system, and does
 //! not grow when the machine is busy otherwise. A ratio is that of a server and the epoll loop in the same round. The table
 //! shows medians, with the smallest and the largest of the rounds after them.
 #![allow(

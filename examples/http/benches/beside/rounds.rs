@@ -5,10 +5,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use lexopt::{Arg, Parser, ValueExt};
+use netloop_benches::cores::{ends, on_core};
+use netloop_benches::machine::{processor, read};
 use netloop_benches::statistics::quartile;
 
 use crate::raw;
-use crate::servers::{Server, on_core};
+use crate::servers::Server;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -155,7 +157,7 @@ impl Load {
     }
 
     fn run(&self, server: &Server, script: &Path, seconds: u32) -> Outcome<Run> {
-        let before = server.cpu()?;
+        let before = server.process.processes().cpu();
         let mut wrk = Command::new("wrk");
         wrk.arg("-t1")
             .arg(format!("-c{}", self.connections))
@@ -163,10 +165,12 @@ impl Load {
         if self.pipeline > 1 {
             wrk.arg("-s").arg(script);
         }
-        wrk.arg(format!("http://{}/", server.address));
+        wrk.arg(format!("http://{}/", server.process.address));
         let wrk = wrk.stdin(Stdio::null()).stdout(Stdio::piped());
-        let report = on_core(1, || wrk.spawn())?.wait_with_output()?.stdout;
-        let cpu = server.cpu()? - before;
+        let report = on_core(ends().1, || wrk.spawn())?
+            .wait_with_output()?
+            .stdout;
+        let cpu = server.process.processes().cpu() - before;
         let report = String::from_utf8(report)?;
         if report.contains("Socket errors") || report.contains("Non-2xx") {
             return Err(format!("{}: {report}", server.name).into());
@@ -186,22 +190,10 @@ impl Load {
 
 /// The processor, and the load of the machine at the end.
 fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let value = |name: &str| {
-        let line = cpu
-            .lines()
-            .find(|line| line.split(':').next().map(str::trim) == Some(name));
-        let value = line.and_then(|line| line.split(':').nth(1));
-        value.unwrap_or_default().trim().to_owned()
-    };
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    format!(
-        "{}, family {}, model {}; load {}",
-        value("model name"),
-        value("cpu family"),
-        value("model"),
-        load.split(' ').next().unwrap_or_default()
-    )
+    let [name, family, model] = ["model name", "cpu family", "model"].map(processor);
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{name}, family {family}, model {model}; load {load}")
 }
 
 /// The median, with the least and the most.

@@ -1,13 +1,13 @@
-//! The servers: how each is started, on one core, and how much processor time it has used.
+//! The servers: how each is started, on one core.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use netloop_benches::cores::{ends, on_core};
+use netloop_benches::process;
 
 use crate::BODY;
 
@@ -26,8 +26,7 @@ server.listen(0, '127.0.0.1', () => console.log(`listening 127.0.0.1:${server.ad
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) version: String,
-    pub(crate) address: SocketAddr,
-    child: Child,
+    pub(crate) process: process::Server,
 }
 
 impl Server {
@@ -54,18 +53,11 @@ impl Server {
     }
 
     fn start(name: &'static str, version: String, command: &mut Command) -> Outcome<Self> {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = on_core(0, || command.spawn())?;
-        let output = child.stdout.take().ok_or("no output")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening ").unwrap_or_default();
-        let address = address.parse();
+        let process = on_core(ends().0, || process::Server::start(command))?;
         Ok(Self {
             name,
             version,
-            address: address.map_err(|error| format!("{name}: {line:?}: {error}"))?,
-            child,
+            process,
         })
     }
 
@@ -94,21 +86,14 @@ impl Server {
         fs::write(&path, configuration)?;
         let mut command = Command::new("nginx");
         command.arg("-c").arg(&path).arg("-p").arg(folder);
-        let child = on_core(0, || command.stdin(Stdio::null()).spawn())?;
-        let server = Self {
+        let process = on_core(ends().0, || {
+            process::Server::start_at(address, &mut command)
+        })?;
+        Ok(Self {
             name: "nginx",
             version: version_of(&version),
-            address,
-            child,
-        };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if begun.elapsed() > Duration::from_secs(10) {
-                return Err("it does not listen within 10 s".into());
-            }
-            std::thread::yield_now();
-        }
-        Ok(server)
+            process,
+        })
     }
 
     fn node(folder: &Path) -> Outcome<Self> {
@@ -120,7 +105,7 @@ impl Server {
 
     /// Asks once, and compares the body.
     fn check(&self) -> Outcome<()> {
-        let mut stream = TcpStream::connect(self.address)?;
+        let mut stream = TcpStream::connect(self.process.address)?;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
         let mut response = Vec::new();
         while !response.ends_with(BODY) {
@@ -134,44 +119,10 @@ impl Server {
         }
         Ok(())
     }
-
-    /// Returns the processor time of all threads so far, to the nanosecond.
-    pub(crate) fn cpu(&self) -> Outcome<Duration> {
-        let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread that has ended meanwhile has done nothing since.
-            let line = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            let nanoseconds = line
-                .split(' ')
-                .next()
-                .and_then(|number| number.parse::<u64>().ok());
-            sum += nanoseconds.unwrap_or_default();
-        }
-        Ok(Duration::from_nanos(sum))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn version_of(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let version = text.trim().rsplit(['/', 'v']).next();
     version.unwrap_or_default().to_owned()
-}
-
-/// Calls `call` on one core, which the processes started by it inherit. With a single core, they share it.
-pub(crate) fn on_core<T>(core: usize, call: impl FnOnce() -> T) -> T {
-    let before = sched_getaffinity(None);
-    let mut set = CpuSet::new();
-    set.set(core);
-    // Where it is refused, the scheduler places the process.
-    let _ = sched_setaffinity(None, &set);
-    let result = call();
-    let _ = before.and_then(|before| sched_setaffinity(None, &before));
-    result
 }
