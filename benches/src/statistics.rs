@@ -85,7 +85,7 @@ pub fn in_turn<T, E>(
     for round in 0..rounds {
         for step in 0..count {
             let step = if round % 2 == 0 { step } else { count - step };
-            let place = (round / 2 + step) % count;
+            let place = (round + step) % count;
             values[place].push(measure(place)?);
         }
     }
