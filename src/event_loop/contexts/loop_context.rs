@@ -271,8 +271,8 @@ impl<S> LoopContext<'_, S> {
     }
 
     /// Joins two sockets: each sends the bytes that the other receives, from the next event on. Either socket may still
-    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone (its `on_close` has run), or was
-    /// accepted and its [filters](crate::Filter) are not ready.
+    /// be connecting. Returns `false`, and changes nothing, if one of the two is gone, or was accepted and its
+    /// [filters](crate::Filter) are not ready. A socket counts as gone as soon as its `on_error` or `on_close` has begun.
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests,
     ///   because its peer cannot send, unless the program itself has paused the socket. Such a pause lasts until the

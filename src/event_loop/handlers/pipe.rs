@@ -29,15 +29,16 @@ pub(crate) struct End {
 pub(crate) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 
-/// Returns the ends to install, one if both are the same socket; `None` if either is gone. A socket whose `on_close` is
-/// still to come is joined, so that a connect that failed at once still closes the client of a proxy.
+/// Returns the ends to install, one if both are the same socket; `None` if either is gone, or is being told its last
+/// events. A socket whose last events are still to come is joined, so that a connect that failed at once still closes the
+/// client of a proxy.
 pub(crate) fn join(
     net: &mut Net,
     from: SocketId,
     to: SocketId,
     both: bool,
 ) -> Option<Vec<(SocketId, End)>> {
-    if !net.has_socket(from) || !net.has_socket(to) {
+    if !net.can_be_piped(from) || !net.can_be_piped(to) {
         return None;
     }
     let end = |other, gives, takes| End {

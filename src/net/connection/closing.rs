@@ -284,6 +284,7 @@ impl Connection {
             reason,
             may_be_tcp,
             holds_place,
+            is_shut: false,
         };
     }
 
@@ -309,6 +310,9 @@ impl Connection {
             self.reset_if_cut_short();
         }
         self.stream = None;
+        if let Stage::Closed { is_shut, .. } = &mut self.stage {
+            *is_shut = true;
+        }
         (reason, self.take_failure())
     }
 

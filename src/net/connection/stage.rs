@@ -27,6 +27,8 @@ pub(super) enum Stage {
         may_be_tcp: bool,
         /// Whether the connection still counts against the limits on open sockets of its loop, server and network.
         holds_place: bool,
+        /// Whether the close phase has begun with the source: its handler is told its last events, or was.
+        is_shut: bool,
     },
 }
 

@@ -29,6 +29,11 @@ impl Connection {
         self.stage.is_closed()
     }
 
+    /// Whether the handler is being told the last events of the connection, or was told.
+    pub(crate) fn is_shut(&self) -> bool {
+        matches!(self.stage, Stage::Closed { is_shut: true, .. })
+    }
+
     /// Whether the connection accepts writes. A limit on queued bytes may still refuse one.
     pub(crate) fn is_writable(&self) -> bool {
         !self.stage.is_closed()

@@ -163,6 +163,11 @@ impl Net {
         self.reactor.get(id.0).is_some()
     }
 
+    /// Whether a pipe of the socket would be told of its close.
+    pub(crate) fn can_be_piped(&self, id: SocketId) -> bool {
+        self.connection(id).is_some_and(|it| !it.is_shut())
+    }
+
     pub(crate) fn has_datagrams(&self, id: DatagramId) -> bool {
         self.datagrams(id).is_some()
     }
