@@ -10,9 +10,11 @@ use netloop::simulation::{AnyHost, Flavour, Handle, Host, Options, Simulation};
 use netloop::{
     Accepted, ConnectOptions, Context, Decoded, Error, EventLoopOptions, FailedHandshake, Filter,
     FilterOutput, Limits, ListenOptions, LoopContext, Result, ServerHandler, SocketHandler,
+    SocketOptions,
 };
 
-use crate::support::Records;
+use super::resting::{BEGIN, run_through_shortage};
+use crate::support::{HELLO, Records};
 
 const SERVER: &str = "10.0.0.1:7000";
 
@@ -226,4 +228,124 @@ fn a_clogged_handshake_reads_nothing_behind_a_rest() {
         }
     }
     assert!(clogged > 5, "{clogged} handshakes were clogged");
+}
+
+/// The times of the handshake, which count from the beginning of the simulation. The server's hello leaves before the
+/// shortage, and arrives in it when the client has started its filter.
+const LATENCY: Duration = Duration::from_millis(100);
+const SAYS_HELLO: Duration = Duration::from_millis(480);
+const FALLS_SHORT: Duration = Duration::from_millis(500);
+const STARTS: Duration = Duration::from_millis(540);
+
+/// The sixteen rests of the client's hello have passed, and the read has rested once less: the memory is back before its
+/// next try. The rests of the two halves end together.
+const LONG: Duration = Duration::from_millis(8_800);
+
+const UNREAD: Duration = Duration::from_secs(5);
+
+/// A client that pauses, and starts a filter behind it. Notes the time of each event.
+struct Paused {
+    clock: Handle,
+    starts: Instant,
+    resumes: bool,
+    is_open: bool,
+}
+
+type Timed = Vec<(String, Instant)>;
+
+impl SocketHandler<Timed> for Paused {
+    fn on_connect(&mut self, cx: &mut Context<'_, Timed>) {
+        if self.is_open {
+            cx.shared.push(("open".to_owned(), self.clock.now()));
+            assert!(cx.socket.is_peer_gone(), "the failure is held");
+            if self.resumes {
+                cx.socket.after(UNREAD / 5, 0);
+            }
+            return;
+        }
+        self.is_open = true;
+        let id = cx.socket.id();
+        // A timer of the socket would wait for a read.
+        cx.after(self.starts - self.clock.now(), move |cx| {
+            let mut socket = cx.sockets.socket(id);
+            socket.pause();
+            socket.start_filter(Records::default(), b"").unwrap();
+        });
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, Timed>, _: u64) {
+        cx.socket.resume();
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Timed>, _: &[u8]) {}
+    fn on_error(&mut self, cx: &mut Context<'_, Timed>, error: &Error) {
+        cx.shared.push((error.code().to_owned(), self.clock.now()));
+    }
+}
+
+struct Early {
+    clock: Handle,
+    says_hello: Instant,
+}
+
+impl SocketHandler<()> for Early {
+    fn on_connect(&mut self, cx: &mut Context<'_, ()>) {
+        cx.socket.after(self.says_hello - self.clock.now(), 0);
+    }
+    fn on_timer(&mut self, cx: &mut Context<'_, ()>, _: u64) {
+        cx.socket.write(HELLO).ignore();
+    }
+    fn on_data(&mut self, _: &mut Context<'_, ()>, _: &[u8]) {}
+}
+
+// The client's hello finds no memory for ten seconds, and the server's hello is read right after that.
+#[test]
+fn a_handshake_ready_behind_its_failure_tells_it_in_a_pause() {
+    for flavour in Flavour::ALL {
+        for resumes in [false, true] {
+            let options = Options {
+                latency: LATENCY,
+                flavour,
+                ..Options::new()
+            };
+            let mut simulation = Simulation::new(1, options).unwrap();
+            let unlimited = EventLoopOptions::new().limits(Limits::unlimited());
+            let mut server = simulation.host(()).unwrap();
+            let mut client: Host<Timed> = simulation.host_with(Vec::new(), unlimited).unwrap();
+            let clock = simulation.handle();
+            let begins = clock.now();
+            let paused = Paused {
+                clock: clock.clone(),
+                starts: begins + STARTS,
+                resumes,
+                is_open: false,
+            };
+            server
+                .event_loop
+                .listen(SERVER, move |_, _| Early {
+                    clock: clock.clone(),
+                    says_hello: begins + SAYS_HELLO,
+                })
+                .unwrap();
+            let options = SocketOptions::new().unread_timeout(UNREAD);
+            let connect = ConnectOptions::new().socket(options);
+            client
+                .event_loop
+                .connect_with(SERVER, connect, paused)
+                .unwrap();
+            let mut hosts: [&mut dyn AnyHost; 2] = [&mut server, &mut client];
+            let from = FALLS_SHORT - BEGIN;
+            run_through_shortage(&mut simulation, &mut hosts, (from, from + LONG));
+            simulation.run_for(&mut hosts, 2 * UNREAD).unwrap();
+            let case = format!("{flavour:?}, {resumes}: {:?}", client.shared);
+            let [(open, opened), (error, failed)] = &client.shared[..] else {
+                panic!("{case}");
+            };
+            assert_eq!((&open[..], &error[..]), ("open", "ENOBUFS"), "{case}");
+            let held = *failed - *opened;
+            match resumes {
+                // The time counts from the failure, which came before.
+                false => assert!(held > UNREAD / 2 && held <= UNREAD, "{case}"),
+                true => assert!(held < UNREAD / 2, "{case}"),
+            }
+        }
+    }
 }
