@@ -237,9 +237,9 @@ const SAYS_HELLO: Duration = Duration::from_millis(480);
 const FALLS_SHORT: Duration = Duration::from_millis(500);
 const STARTS: Duration = Duration::from_millis(540);
 
-/// The sixteen rests of the client's hello have passed, and the read has rested once less: the memory is back before its
-/// next try. The rests of the two halves end together.
-const LONG: Duration = Duration::from_millis(8_800);
+/// The client's hello has found no memory for ten seconds then. The read began to rest 40 ms later, and finds memory at the
+/// end of its last rest.
+const LONG: Duration = Duration::from_millis(10_330);
 
 const UNREAD: Duration = Duration::from_secs(5);
 

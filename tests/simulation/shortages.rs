@@ -11,11 +11,11 @@ use crate::support::Records;
 
 const SERVER: &str = "10.0.0.1:7000";
 
-/// The time between two timers of a socket. Each serves the socket, and more than 20 pass in a shortage.
+/// The time between two timers or deadlines of a socket. Each serves the socket.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Shorter than the ten seconds, and longer than the rests that a deadline waits for.
-const SHORTAGE: Duration = Duration::from_secs(5);
+/// A little shorter than the ten seconds: the last rest takes one.
+const SHORTAGE: Duration = Duration::from_secs(9);
 
 /// Bytes are under way when the shortage begins, and arrive in it.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -28,17 +28,31 @@ struct Told {
     errors: Vec<&'static str>,
 }
 
-/// Has timers without end. Sends a byte at each if `sends` is set.
+/// Has timers, or deadlines, without end. Sends a byte at each if `sends` is set.
+#[derive(Clone, Copy)]
 struct Timed {
     sends: bool,
+    has_deadlines: bool,
+}
+
+impl Timed {
+    fn begin_period(self, cx: &mut Context<'_, Told>) {
+        match self.has_deadlines {
+            true => cx.socket.set_deadline(PERIOD),
+            false => cx.socket.after(PERIOD, 0),
+        }
+    }
 }
 
 impl SocketHandler<Told> for Timed {
     fn on_connect(&mut self, cx: &mut Context<'_, Told>) {
-        cx.socket.after(PERIOD, 0);
+        self.begin_period(cx);
+    }
+    fn on_deadline(&mut self, cx: &mut Context<'_, Told>) {
+        self.on_timer(cx, 0);
     }
     fn on_timer(&mut self, cx: &mut Context<'_, Told>, _: u64) {
-        cx.socket.after(PERIOD, 0);
+        self.begin_period(cx);
         cx.shared.timers += 1;
         if self.sends && cx.socket.write(b".").is_accepted() {
             cx.shared.sent += 1;
@@ -52,8 +66,40 @@ impl SocketHandler<Told> for Timed {
     }
 }
 
-/// Runs a sender and a reader through a shortage of `time`. Returns what the two are told.
-fn told(flavour: Flavour, is_filtered: bool, time: Duration) -> [Told; 2] {
+/// The work of the two sockets.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    is_filtered: bool,
+    has_deadlines: bool,
+    /// Whether both send. Otherwise one sends, and the other reads.
+    both: bool,
+}
+
+const WORK: [Work; 4] = [
+    Work {
+        is_filtered: false,
+        has_deadlines: false,
+        both: false,
+    },
+    Work {
+        is_filtered: true,
+        has_deadlines: false,
+        both: false,
+    },
+    Work {
+        is_filtered: false,
+        has_deadlines: true,
+        both: false,
+    },
+    Work {
+        is_filtered: false,
+        has_deadlines: false,
+        both: true,
+    },
+];
+
+/// Runs two sockets through a shortage of `time`, and returns what they are told.
+fn told(flavour: Flavour, work: Work, time: Duration) -> [Told; 2] {
     let options = Options {
         latency: LATENCY,
         flavour,
@@ -63,19 +109,24 @@ fn told(flavour: Flavour, is_filtered: bool, time: Duration) -> [Told; 2] {
     let mut server = simulation.host(Told::default()).unwrap();
     let mut client = simulation.host(Told::default()).unwrap();
     let (mut listen, mut connect) = (ListenOptions::new(), ConnectOptions::new());
-    if is_filtered {
+    if work.is_filtered {
         listen = listen.filter(|| Ok(Records::default()));
         connect = connect.filter(|| Ok(Records::default()));
     }
-    let begins = Duration::from_millis(400);
+    let has_deadlines = work.has_deadlines;
+    let timed = move |sends| Timed {
+        sends,
+        has_deadlines,
+    };
     server
         .event_loop
-        .listen_with(SERVER, listen, |_, _| Timed { sends: false })
+        .listen_with(SERVER, listen, move |_, _| timed(work.both))
         .unwrap();
     client
         .event_loop
-        .connect_with(SERVER, connect, Timed { sends: true })
+        .connect_with(SERVER, connect, timed(true))
         .unwrap();
+    let begins = Duration::from_millis(400);
     let shortage = (begins, begins + time);
     run_through_shortage(&mut simulation, &mut [&mut server, &mut client], shortage);
     [client.shared, server.shared]
@@ -84,13 +135,13 @@ fn told(flavour: Flavour, is_filtered: bool, time: Duration) -> [Told; 2] {
 #[test]
 fn a_shortage_is_waited_out_however_often_a_socket_is_served() {
     for flavour in Flavour::ALL {
-        for is_filtered in [false, true] {
-            let case = format!("{flavour:?}, filtered: {is_filtered}");
-            let [sender, reader] = told(flavour, is_filtered, SHORTAGE);
-            assert!(sender.errors.is_empty(), "{case}: {:?}", sender.errors);
-            assert!(reader.errors.is_empty(), "{case}: {:?}", reader.errors);
-            assert!(reader.received > 20, "{case}: {}", reader.received);
-            assert!(sender.sent - reader.received < 20, "{case}");
+        for work in WORK {
+            let case = format!("{flavour:?}, {work:?}");
+            let [one, other] = told(flavour, work, SHORTAGE);
+            assert!(one.errors.is_empty(), "{case}: {:?}", one.errors);
+            assert!(other.errors.is_empty(), "{case}: {:?}", other.errors);
+            assert!(other.received > 20, "{case}: {}", other.received);
+            assert!(one.sent - other.received < 20, "{case}");
         }
     }
 }
@@ -98,9 +149,9 @@ fn a_shortage_is_waited_out_however_often_a_socket_is_served() {
 #[test]
 fn a_shortage_that_lasts_fails_a_socket_that_is_often_served() {
     for flavour in Flavour::ALL {
-        for is_filtered in [false, true] {
-            for it in told(flavour, is_filtered, Duration::from_secs(12)) {
-                assert_eq!(it.errors, ["ENOBUFS"], "{flavour:?}, {is_filtered}");
+        for work in WORK {
+            for it in told(flavour, work, Duration::from_secs(12)) {
+                assert_eq!(it.errors, ["ENOBUFS"], "{flavour:?}, {work:?}");
             }
         }
     }

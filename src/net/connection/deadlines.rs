@@ -211,10 +211,19 @@ impl Connection {
         }
     }
 
-    /// Makes a half that [rests](super::retry) after a transient failure try again.
+    /// Makes a half that [rests](super::retry) after a transient failure try again, if its rest is over.
     fn end_rests(&mut self, registration: &mut Registration<'_>) {
-        self.outbound.end_rest(registration);
+        let tick = registration.tick();
+        if self.outbound.flags.contains(OutboundFlags::RESTS) {
+            match self.outbound.retry.rest_end(tick) {
+                Some(end) => registration.wake_at(end),
+                None => self.outbound.end_rest(registration),
+            }
+        }
         if self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
+            if let Some(end) = self.inbound.retry.rest_end(tick) {
+                return registration.wake_at(end);
+            }
             if self.is_read_once_a_report() {
                 registration.rearm();
             }

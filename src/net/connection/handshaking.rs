@@ -265,7 +265,7 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.retry_read(true, registration);
             }
-            Err(error) if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
+            Err(error) if is_out_of_buffers(&error) && !self.is_shortage_fatal() => {
                 self.retry_read(false, registration);
             }
             Err(error) => {

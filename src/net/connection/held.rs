@@ -229,7 +229,7 @@ impl Connection {
             }
             // The bytes on the wire have decoded to nothing so far. The readiness stays, for another service.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && has_received => {}
-            Err(error) if is_transient(&error) && !self.inbound.retry.is_exhausted() => {
+            Err(error) if is_transient(&error) && !self.is_shortage_fatal() => {
                 self.retry_read(error.kind() == io::ErrorKind::Interrupted, registration);
             }
             Err(error) => self.fail_io(Syscall::Read, error, registration),

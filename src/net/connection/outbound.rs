@@ -287,13 +287,17 @@ impl Outbound {
             // A signal changes nothing: the socket is as writable as before.
             return Ok(());
         }
-        if is_interrupted || is_out_of_buffers(&error) && !self.retry.is_exhausted() {
+        // A failure within a rest leaves the rest as it is: a shortage is fatal after a time, and not after calls.
+        let rests = self.flags.contains(OutboundFlags::RESTS);
+        let may_rest = is_interrupted || is_out_of_buffers(&error);
+        if may_rest && rests {
             registration.would_block(Interest::WRITABLE);
-            // A failure within a rest is none of the next rest, which ends the row after a time and not after calls.
-            if !self.flags.contains(OutboundFlags::RESTS) {
-                self.flags.insert(OutboundFlags::RESTS);
-                registration.wake_at(registration.latest_tick() + self.retry.next_rest());
-            }
+            return Ok(());
+        }
+        if may_rest && (is_interrupted || !self.retry.is_exhausted()) {
+            registration.would_block(Interest::WRITABLE);
+            self.flags.insert(OutboundFlags::RESTS);
+            registration.wake_at(self.retry.begin_rest(registration.latest_tick()));
             return Ok(());
         }
         Err(error)

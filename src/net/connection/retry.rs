@@ -19,6 +19,8 @@ const RESTS_OF_A_SHORTAGE: u8 = 16;
 pub(super) struct Retry {
     interruptions: u8,
     rests: u8,
+    /// The low bits of the tick at which the last rest ends. All connections hold this, so it is short.
+    end: u16,
 }
 
 impl Retry {
@@ -26,6 +28,21 @@ impl Retry {
     pub(super) fn is_at_once(&mut self) -> bool {
         self.interruptions = self.interruptions.saturating_add(1);
         self.interruptions <= INTERRUPTIONS
+    }
+
+    /// Begins a rest at `tick`, and returns the tick at which it ends.
+    pub(super) fn begin_rest(&mut self, tick: u64) -> u64 {
+        let end = tick + self.next_rest();
+        self.end = low_bits(end);
+        end
+    }
+
+    /// Returns the tick at which the last rest ends; `None` if it is over at `tick`.
+    pub(super) fn rest_end(self, tick: u64) -> Option<u64> {
+        let left = u64::from(self.end.wrapping_sub(low_bits(tick)));
+        (1..=LONGEST_REST_TICKS)
+            .contains(&left)
+            .then(|| tick + left)
     }
 
     pub(super) fn next_rest(&mut self) -> u64 {
@@ -47,6 +64,11 @@ impl Retry {
     fn has_grown_since(self, before: Self) -> bool {
         self.interruptions > before.interruptions || self.rests > before.rests
     }
+}
+
+fn low_bits(tick: u64) -> u16 {
+    let [first, second, ..] = tick.to_le_bytes();
+    u16::from_le_bytes([first, second])
 }
 
 /// The failures of both halves of a connection. The caller compares the failures before and after a service.
@@ -75,6 +97,18 @@ mod tests {
         assert_eq!(rests, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
         for _ in 0..1_000 {
             assert!(retry.next_rest() <= LONGEST_REST_TICKS);
+        }
+    }
+
+    #[test]
+    fn a_rest_ends_at_its_tick() {
+        for begin in [0, 65_530, 1 << 40] {
+            let mut retry = Retry::default();
+            assert_eq!(retry.begin_rest(begin), begin + 10);
+            assert_eq!(retry.rest_end(begin), Some(begin + 10));
+            assert_eq!(retry.rest_end(begin + 9), Some(begin + 10));
+            assert_eq!(retry.rest_end(begin + 10), None);
+            assert_eq!(retry.rest_end(begin + 60_000), None, "after a stall");
         }
     }
 

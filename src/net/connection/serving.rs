@@ -237,7 +237,7 @@ impl Connection {
                 self.report_held_back(registration);
             }
             io::ErrorKind::Interrupted => self.retry_read(true, registration),
-            _ if is_out_of_buffers(&error) && !self.inbound.retry.is_exhausted() => {
+            _ if is_out_of_buffers(&error) && !self.is_shortage_fatal() => {
                 self.retry_read(false, registration);
             }
             // An earlier call has failed, which the kernel reports only once. Later reads get a plain end, which a
@@ -258,6 +258,12 @@ impl Connection {
         self.inbound.retry = Retry::default();
     }
 
+    /// Whether a read without memory fails the connection: all rests are over.
+    pub(super) fn is_shortage_fatal(&self) -> bool {
+        !self.outbound.flags.contains(OutboundFlags::READ_RESTS)
+            && self.inbound.retry.is_exhausted()
+    }
+
     /// Arranges the next try of a read that was interrupted or lacked memory: at once, or after a rest.
     pub(super) fn retry_read(&mut self, is_interrupted: bool, registration: &mut Registration<'_>) {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
@@ -266,7 +272,8 @@ impl Connection {
             // A failure within a rest leaves the rest as it is, as in `note_unsent`.
             if !self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
                 self.outbound.flags.insert(OutboundFlags::READ_RESTS);
-                registration.wake_at(registration.latest_tick() + self.inbound.retry.next_rest());
+                let end = self.inbound.retry.begin_rest(registration.latest_tick());
+                registration.wake_at(end);
             }
         } else if self.is_read_once_a_report() {
             // A signal interrupts a blocking read only if there are no bytes, so the kernel is to report anew.
