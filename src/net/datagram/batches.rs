@@ -117,9 +117,6 @@ impl Datagrams {
             registration.flush_soon();
             if self.queue.bytes() >= MOST_GATHERED.min(self.max_queued_bytes / 2) {
                 self.send_batch(registration, outbox);
-                if self.has_news() {
-                    registration.activate();
-                }
                 if self.queue.is_empty() {
                     return DatagramFlow::Open;
                 }

@@ -262,6 +262,7 @@ impl Datagrams {
         }
         if std::mem::take(&mut self.owes_drain) {
             self.notices.push_back(DatagramEvent::Drained);
+            registration.activate();
         }
     }
 }
