@@ -14,7 +14,7 @@ use super::queue::Run;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The number of queued bytes that are sent without waiting for the flush; half of `max_queued_bytes` if that is less.
+/// The limit on the queued bytes that wait for the flush, entries included, or `max_queued_bytes` if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
 /// The limit on the bytes of a run of several datagrams: the payload of the longest IPv4 datagram.
@@ -94,7 +94,8 @@ impl Datagrams {
         self.send(bytes, Some(to), registration, outbox)
     }
 
-    /// Queues a datagram for the flush. Sends the queue at once if it is long and the socket is writable.
+    /// Queues a datagram for the flush. While the socket is writable, first sends from a queue that would get long, and
+    /// drops nothing for want of space.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
@@ -109,30 +110,83 @@ impl Datagrams {
         if let Some(refusal) = self.refusal(to) {
             return self.refuse(refusal, registration);
         }
-        let is_blocked = !registration.readiness().serves(Interest::WRITABLE);
+        self.send_until(registration, outbox, |it, outbox| {
+            let most = MOST_GATHERED.min(it.max_queued_bytes);
+            it.queue.weight_with(bytes.len()) <= most && bytes.len() <= outbox.free_capacity()
+        });
+        let is_writable = registration.readiness().serves(Interest::WRITABLE);
+        if is_writable && self.queue.is_empty() && bytes.len() > outbox.free_capacity() {
+            return self.send_alone(bytes, to, info, registration, outbox);
+        }
         let flow = self.enqueue(bytes, to, info, registration, outbox);
-        if !is_blocked {
+        if is_writable {
             // The flush phase sends the queue; the socket need not wait to be writable.
             registration.unwant(Interest::WRITABLE);
             registration.flush_soon();
-            if self.queue.bytes() >= MOST_GATHERED.min(self.max_queued_bytes / 2) {
-                self.send_batch(registration, outbox);
-                if self.queue.is_empty() {
-                    return DatagramFlow::Open;
-                }
-            }
         }
         flow
     }
 
     /// Sends the queue before a close, until the kernel has no space.
     pub(crate) fn send_all(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        self.send_until(registration, outbox, |_, _| false);
+    }
+
+    /// Sends the queue until `is_enough`, or the kernel has no space, or nothing is left.
+    fn send_until(
+        &mut self,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+        is_enough: impl Fn(&Self, &Outbox) -> bool,
+    ) {
         let mut queued = usize::MAX;
-        while self.queued_datagrams() < queued
+        while (1..queued).contains(&self.queued_datagrams())
+            && !is_enough(self, outbox)
             && registration.readiness().serves(Interest::WRITABLE)
         {
             queued = self.queued_datagrams();
             self.send_batch(registration, outbox);
+        }
+    }
+
+    /// Sends a datagram past the empty queue, because the limit of the loop has no space for it.
+    #[cold]
+    fn send_alone(
+        &mut self,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        info: PacketInfo,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> DatagramFlow {
+        let run = Run {
+            bytes,
+            segment: bytes.len(),
+            count: 1,
+            to,
+            info,
+        };
+        let (Stage::Open(socket), peer) = (&self.stage, self.peer) else {
+            return DatagramFlow::Closed;
+        };
+        let Sent { earlier, result } = send_run(socket, peer, run);
+        if let Some(earlier) = earlier {
+            let error = self.at_peer(Error::new(Syscall::Send, earlier));
+            self.note_error(error, registration);
+        }
+        match result {
+            Ok(length) => {
+                self.counts.sent += 1;
+                outbox.count_datagram(length);
+                DatagramFlow::Open
+            }
+            Err(error) if self.blocks_sending(&error, registration) => {
+                self.enqueue(bytes, to, info, registration, outbox)
+            }
+            Err(error) => {
+                self.note_lost_run(error, 1, to, info, registration);
+                DatagramFlow::Dropped
+            }
         }
     }
 
@@ -149,21 +203,7 @@ impl Datagrams {
             let most = if can_run { batched.most_segments() } else { 1 };
             let peer = self.peer;
             let sent = self.queue.with_oldest_run(most, LONGEST_RUN, |run| {
-                let Run {
-                    bytes,
-                    segment,
-                    count,
-                    to,
-                    info,
-                } = run;
-                let is_plain = count == 1 && info == PacketInfo::default();
-                let send = || match to.or(peer) {
-                    Some(there) if !is_plain => batched
-                        .send_run(bytes, segment, there, info)
-                        .map(|()| bytes.len()),
-                    _ => socket.send(bytes, to),
-                };
-                (past_error(send), count, to, info)
+                (send_run(socket, peer, run), run.count, run.to, run.info)
             });
             let Some((Sent { earlier, result }, count, to, info)) = sent else {
                 break;
@@ -182,15 +222,7 @@ impl Datagrams {
                 }
                 // `send_run` has found that the network card cannot cut a run: from now on each datagram is sent alone.
                 Err(_) if count > 1 && self.has_lost_runs() => continue,
-                Err(error) => {
-                    // A run that fails with EINVAL takes the arm above. So this is one datagram, whose source address
-                    // alone can be invalid. The crate quinn-udp takes the error for a limit of the system, and
-                    // `renew_batches` makes it forget that limit.
-                    if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
-                        self.renew_batches();
-                    }
-                    self.note_lost_run(error, count, to, registration);
-                }
+                Err(error) => self.note_lost_run(error, count, to, info, registration),
             }
             for _ in 0..count {
                 if let Some(length) = self.queue.pop() {
@@ -220,10 +252,34 @@ impl Datagrams {
         error: io::Error,
         count: usize,
         to: Option<SocketAddr>,
+        info: PacketInfo,
         registration: &mut Registration<'_>,
     ) {
+        // A run that fails with EINVAL is sent again, each datagram alone. So this is one datagram, whose source address
+        // alone can be invalid. quinn-udp takes the error for a limit of the system, which `renew_batches` makes it
+        // forget.
+        if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
+            self.renew_batches();
+        }
         let error = self.send_error(error, to);
         self.refuse(error, registration);
         self.counts.dropped += count as u64 - 1;
     }
+}
+
+fn send_run(socket: &Udp, peer: Option<SocketAddr>, run: Run<'_>) -> Sent {
+    let Run {
+        bytes,
+        segment,
+        count,
+        to,
+        info,
+    } = run;
+    let is_plain = count == 1 && info == PacketInfo::default();
+    past_error(|| match (to.or(peer), socket.batched()) {
+        (Some(there), Some(batched)) if !is_plain => batched
+            .send_run(bytes, segment, there, info)
+            .map(|()| bytes.len()),
+        _ => socket.send(bytes, to),
+    })
 }

@@ -323,3 +323,63 @@ fn a_burst_to_many_peers_is_not_dropped_for_want_of_a_flush() {
         assert_eq!(peer.recv(&mut [0; 2000]).unwrap(), 1200);
     }
 }
+
+#[test]
+fn the_drain_of_a_batch_is_told_behind_its_flush() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let (id, _) = stage.bind(batched().high_water_mark(10), Watch::new("a"));
+    stage.drive_to("a listening");
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
+    stage.settle_for_a_while();
+    assert_eq!(peer.recv(&mut [0; 64]).unwrap(), 20);
+    assert_eq!(stage.count("a drain"), 1);
+    // The host may flush before the turn.
+    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
+    assert!(!stage.event_loop.flush(netloop::Budget::new()));
+    stage.settle_for_a_while();
+    assert_eq!(stage.count("a drain"), 2);
+}
+
+#[test]
+fn short_datagrams_leave_before_the_queue_drops_them() {
+    for (options, length) in [
+        (batched(), 0),
+        (batched(), 1),
+        (batched().max_queued_bytes(4 << 10), 10),
+    ] {
+        let mut stage = Stage::new();
+        let (_peer, to) = peer();
+        let (id, _) = stage.bind(options, Watch::new("a"));
+        for number in 0..8_000 {
+            let flow = stage.socket(id).send_to(to, &vec![7; length]);
+            assert!(flow.is_accepted(), "{flow:?} at {number}");
+        }
+        stage.settle_for_a_while();
+        assert_eq!(stage.socket(id).dropped_datagrams(), 0, "{length}");
+        assert_eq!(stage.socket(id).sent_datagrams(), 8_000, "{length}");
+    }
+}
+
+#[test]
+fn the_limit_of_the_loop_drops_no_datagram_that_the_kernel_takes() {
+    let limits = netloop::Limits::new().max_total_queued_bytes(1_000);
+    let options = EventLoopOptions::new().limits(limits);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    let (peer, to) = peer();
+    let (id, _) = stage.bind(batched(), Watch::new("a"));
+    stage.drive_to("a listening");
+    for number in 0..50_u8 {
+        let length = if number % 10 == 9 { 1_200 } else { 300 };
+        let flow = stage.socket(id).send_to(to, &vec![number; length]);
+        assert!(flow.is_accepted(), "{flow:?} at {number}");
+    }
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).dropped_datagrams(), 0);
+    for number in 0..50_u8 {
+        let mut buffer = [0; 2000];
+        peer.recv(&mut buffer).unwrap();
+        assert_eq!(buffer[0], number);
+    }
+}
