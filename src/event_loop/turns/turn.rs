@@ -218,11 +218,11 @@ impl<S> EventLoop<S> {
 
     /// Lends the read buffer, so that a handler can borrow its bytes and the whole net at once.
     fn with_read_buffer(&mut self, act: impl FnOnce(&mut Self, &mut [u8])) {
-        // A callback that panicked within an earlier `act` has dropped the buffer.
-        let mut read_buffer = self
-            .read_buffer
-            .take()
-            .unwrap_or_else(|| ReadBuffer::new(self.options.read_buffer_length()));
+        // A callback or hook that panicked within an earlier `act` has dropped the buffer, with the datagrams in it.
+        let mut read_buffer = self.read_buffer.take().unwrap_or_else(|| {
+            self.net.forget_messages();
+            ReadBuffer::new(self.options.read_buffer_length())
+        });
         act(self, &mut read_buffer);
         self.read_buffer = Some(read_buffer);
     }

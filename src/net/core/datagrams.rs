@@ -244,6 +244,17 @@ impl Net {
         self.reactor.source_mut(id.0)?.datagrams_mut()?.take_event()
     }
 
+    /// Forgets the datagrams in a read buffer that is gone, because a hook panicked before their handler was told. The
+    /// notices before them are told in the next service.
+    #[cold]
+    pub(crate) fn forget_messages(&mut self) {
+        for place in 0..self.datagrams.len() {
+            self.with_datagrams(self.datagrams[place], |datagrams, registration, _| {
+                datagrams.forget_messages(registration);
+            });
+        }
+    }
+
     pub(crate) fn take_last_datagram_error(&mut self, id: DatagramId) -> Option<Error> {
         let source = self.reactor.source_mut(id.0)?;
         source.datagrams_mut()?.take_last_error()

@@ -207,6 +207,15 @@ impl Datagrams {
         self.message.take().map(DatagramEvent::Message)
     }
 
+    pub(crate) fn forget_messages(&mut self, registration: &mut Registration<'_>) {
+        self.message = None;
+        #[cfg(feature = "udp-batch")]
+        self.batch.clear();
+        if !self.notices.is_empty() {
+            registration.activate();
+        }
+    }
+
     /// Takes the next error for the handler of a socket that closes, and drops the other events.
     pub(crate) fn take_last_error(&mut self) -> Option<Error> {
         while let Some(notice) = self.notices.pop_front() {

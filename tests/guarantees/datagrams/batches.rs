@@ -383,3 +383,33 @@ fn the_limit_of_the_loop_drops_no_datagram_that_the_kernel_takes() {
         assert_eq!(buffer[0], number);
     }
 }
+
+#[test]
+fn a_hook_that_panics_within_a_batch_leaves_no_bytes_of_another() {
+    let options = EventLoopOptions::new().panic_policy(netloop::PanicPolicy::Close);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    let (_, to) = stage.bind(batched(), Watch::new("a"));
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    stage.settle_for_a_while();
+    stage
+        .event_loop
+        .on_stall(std::time::Duration::ZERO, |_, stall| {
+            if stall.callback == "on_message" {
+                std::panic::panic_any("a fault of the hook");
+            }
+        });
+    for number in 0..5 {
+        let word = format!("old {number}");
+        stage.socket(id).send_to(to, word.as_bytes()).ignore();
+    }
+    stage.drive_to("a old 0");
+    for number in 0..5 {
+        let word = format!("new {number}");
+        stage.socket(id).send_to(to, word.as_bytes()).ignore();
+    }
+    stage.drive_to("a new 4");
+    stage.settle_for_a_while();
+    let old = stage.notes.iter().filter(|note| note.starts_with("a old"));
+    let (old, rest): (Vec<_>, Vec<_>) = (old.collect(), stage.notes_but("x"));
+    assert_eq!(rest.len(), 2 + old.len() + 5, "{rest:?}");
+}

@@ -262,3 +262,23 @@ fn dropping_the_loop_closes_udp_sockets_and_calls_none() {
     assert_eq!(drops.get(), 1);
     std::net::UdpSocket::bind(address).unwrap();
 }
+
+// A hook is no callback of the socket, so its panic loses no event of the socket.
+#[test]
+fn a_hook_that_panics_between_two_events_loses_neither() {
+    let (_peer, to) = peer();
+    for policy in [PanicPolicy::Close, PanicPolicy::Propagate] {
+        let options = EventLoopOptions::new().panic_policy(policy);
+        let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+        stage.event_loop.on_stall(Duration::ZERO, |_, stall| {
+            if stall.callback == "on_listening" {
+                std::panic::panic_any("a fault of the hook");
+            }
+        });
+        stage.connect(to, Watch::new("a"));
+        let turned = catch_unwind(AssertUnwindSafe(|| stage.turn()));
+        assert_eq!(turned.is_err(), policy == PanicPolicy::Propagate);
+        stage.drive_to("a connect");
+        assert_eq!(stage.notes, ["a listening", "a connect"]);
+    }
+}
