@@ -1,10 +1,14 @@
 //! The waits of simulated loops: what ends a wait, how it is counted, and how many events it fetches.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use netloop::simulation::{Flavour, Handle, Host, Options, Simulation};
-use netloop::{Budget, Context, SocketHandler, SocketId, Wait};
+use netloop::{
+    Budget, Context, DatagramContext, DatagramHandler, DatagramOptions, SocketHandler, SocketId,
+    Wait,
+};
 
 const SERVER: &str = "10.0.0.1:7000";
 const LATENCY: Duration = Duration::from_millis(100);
@@ -132,5 +136,52 @@ fn all_events_of_both_directions_are_fetched_in_one_turn() {
         } = &server.shared;
         assert_eq!(*deliveries, SOCKETS, "{flavour:?}");
         assert_eq!(turns.len(), 1, "{flavour:?}");
+    }
+}
+
+/// Counts its sockets that are bound.
+struct Bound;
+
+impl DatagramHandler<u32> for Bound {
+    fn on_listening(&mut self, cx: &mut DatagramContext<'_, u32>) {
+        *cx.shared += 1;
+    }
+    fn on_message(&mut self, _: &mut DatagramContext<'_, u32>, _: SocketAddr, _: &[u8]) {}
+}
+
+// One lookup serves all sockets of its name, and several may be answered at once. A budget may end between two sockets.
+#[test]
+fn no_wait_begins_while_an_answer_of_a_lookup_is_left() {
+    let together = ["one.test"; 5];
+    let apart = [
+        "one.test",
+        "two.test",
+        "three.test",
+        "four.test",
+        "five.test",
+    ];
+    for (names, steps) in [(together, 1), (together, 2), (apart, 1), (apart, 2)] {
+        let mut simulation = Simulation::new(1, Options::new()).unwrap();
+        let clock = simulation.handle();
+        let mut host = simulation.host(0).unwrap();
+        for name in names {
+            simulation.set_name(name, &["10.0.0.1".parse().unwrap()]);
+            let options = DatagramOptions::new();
+            let bound = host.event_loop.bind_udp((name, 0), options, Bound);
+            bound.unwrap();
+        }
+        let budget = Budget::new().steps(steps);
+        let mut turn = || {
+            let hour = Wait::For(3600 * SECOND);
+            let turn = host.event_loop.turn(&mut host.shared, hour, budget);
+            (host.shared, turn.unwrap().more)
+        };
+        // The answers come in one of these turns.
+        while turn().0 == 0 {}
+        let begun = clock.now();
+        while let (bound @ 0..5, more) = turn() {
+            assert!(more, "{bound} are bound, {steps}");
+        }
+        assert!(clock.now() - begun < SECOND, "{steps}");
     }
 }

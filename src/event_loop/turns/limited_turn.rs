@@ -155,6 +155,7 @@ impl<S> EventLoop<S> {
         limit.end_step();
         let left = *limit;
         self.net.fetch(|now| left.is_late(now))?;
+        self.net.fetch_answers();
         limit.pass(&self.net);
         Ok(())
     }

@@ -180,7 +180,7 @@ impl<S> EventLoop<S> {
     pub(crate) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // Queued sources are not asked for here: the reactor itself does not wait while it has any.
-            _ if self.has_calls() || self.net.has_undecided() => Some(Duration::ZERO),
+            _ if self.has_calls() || self.net.has_left_over() => Some(Duration::ZERO),
             Wait::No => Some(Duration::ZERO),
             Wait::For(duration) => Some(duration),
             Wait::Until(deadline) => Some(deadline.saturating_duration_since(self.net.now())),

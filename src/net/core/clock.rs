@@ -123,7 +123,13 @@ impl Net {
 
 impl Net {
     pub(crate) fn has_queued(&self) -> bool {
-        !self.reactor.is_idle() || self.has_undecided() || !self.answers.is_empty()
+        !self.reactor.is_idle() || self.has_left_over()
+    }
+
+    /// Whether a deadline is undecided, or an answer of a lookup is fetched and not passed on: a budget has ended before.
+    #[inline]
+    pub(crate) fn has_left_over(&self) -> bool {
+        self.has_undecided() || !self.answers.is_empty()
     }
 
     pub(crate) fn waiting_to_flush(&self) -> usize {

@@ -201,9 +201,14 @@ impl Net {
         true
     }
 
+    /// Fetches all answers that have arrived. A poll has used up their wake, and a budget may put off their part.
+    pub(crate) fn fetch_answers(&mut self) {
+        while self.fetch_answer() {}
+    }
+
     /// Passes the answer for the source `asker`, if it has arrived, ahead of earlier answers.
     pub(super) fn take_answer_of(&mut self, asker: Key) {
-        while self.fetch_answer() {}
+        self.fetch_answers();
         let place = self.answers.iter().position(|(key, _)| *key == asker);
         if let Some((_, answer)) = place.and_then(|place| self.answers.remove(place)) {
             self.answer(asker, &answer);
