@@ -66,6 +66,8 @@ impl<S> EventLoop<S> {
             if limit.is_reached() {
                 break;
             }
+            // After a panic in this part, the next turn begins behind it: otherwise panics would starve the later parts.
+            self.resumes_at = part.next();
             self.run_part(part, shared, &mut limit, &mut turn)?;
             has_served |= part == Part::Serve;
             part = part.next();
