@@ -463,3 +463,26 @@ fn callbacks_that_panic_each_turn_starve_no_other_work() {
         }
     }
 }
+
+// A turn without a budget goes on behind each caught panic, up to a limit.
+#[test]
+fn a_call_that_always_panics_starves_no_other_work() {
+    fn fail_again(cx: &mut LoopContext<'_, World>) {
+        cx.defer(fail_again);
+        std::panic::panic_any("a fault of the test");
+    }
+    let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
+    let mut scene = Scene {
+        event_loop: EventLoop::with_options(options).unwrap(),
+        world: World::default(),
+    };
+    let (_, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("good"));
+    scene.settle();
+    let timer = scene.event_loop.after(Duration::ZERO, |_| ());
+    let_time_pass(Duration::from_millis(3));
+    peer.write(b"x");
+    scene.event_loop.defer(fail_again);
+    turn(&mut scene, Budget::new());
+    assert!(!scene.event_loop.timer(timer).cancel());
+    assert!(scene.world.has("good", "data"));
+}

@@ -138,12 +138,11 @@ impl<S> EventLoop<S> {
         wait_of: impl Fn(&Self) -> Wait,
     ) -> Result<Turn> {
         for catches in 0..CATCHES_A_TURN {
-            let made = catch_unwind(AssertUnwindSafe(|| {
-                // After a panic, the rest of the turn is made by another one, which must not wait.
-                self.make_turn(shared, |event_loop| match catches {
-                    0 => wait_of(event_loop),
-                    _ => Wait::No,
-                })
+            let made = catch_unwind(AssertUnwindSafe(|| match catches {
+                0 => self.make_turn(shared, &wait_of),
+                // The rest of the turn, which begins behind the part of the last panic: no part that always panics
+                // starves the others.
+                _ => self.make_limited_turn(shared, Wait::No, Budget::new()),
             }));
             match made {
                 Ok(turn) => return turn,
