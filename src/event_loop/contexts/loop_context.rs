@@ -298,8 +298,9 @@ impl<S> LoopContext<'_, S> {
     /// the end are then passed on before the failure. Other systems report the reset alone.
     ///
     /// Both sockets keep their handlers, which get every event except `on_data`, to note the ends or act on a timeout.
-    /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe. If a handler has received bytes for
-    /// the other socket before, it [gives them back](crate::Socket::unread), and the pipe sends them:
+    /// [`replace_handler`](Self::replace_handler) takes a socket out of its pipe, and ends its pause by the pipe. If a
+    /// handler has received bytes for the other socket before, it [gives them back](crate::Socket::unread), and the
+    /// pipe sends them:
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};

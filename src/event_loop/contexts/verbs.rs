@@ -146,6 +146,7 @@ impl<S> Verbs<'_, S> {
         }
         // The timers of the socket belong to the old handler, which chose their tokens.
         self.net.cancel_socket_timers(id);
+        self.net.end_pause_of_pipe(id);
         self.agenda.shutdowns.ask_again(self.net, id);
         self.install_socket(id, handler);
         true

@@ -63,7 +63,7 @@ fn connect(net: &mut Net, from: SocketId, to: SocketId) {
     let is_full = Socket::new(net, to).needs_drain();
     let mut from = Socket::new(net, from);
     if is_full {
-        from.pause_for_pipe();
+        from.pause_for_pipe(to);
     } else {
         from.resume();
     }
@@ -128,7 +128,7 @@ impl<S> SocketHandler<S> for Piped<S> {
         }
         match cx.socket.socket(self.end.other).write(data) {
             Flow::Open => {}
-            Flow::Full => cx.socket.pause_for_pipe(),
+            Flow::Full => cx.socket.pause_for_pipe(self.end.other),
             // The user has ended the other socket, so further bytes have no destination.
             Flow::Ended => cx.socket.close_behind_pipe(self.end.directions.takes, None),
             // The close of the other socket also closes this socket.
@@ -137,9 +137,6 @@ impl<S> SocketHandler<S> for Piped<S> {
     }
 
     fn on_drain(&mut self, cx: &mut Context<'_, S>) {
-        if self.end.directions.takes {
-            cx.socket.socket(self.end.other).resume_for_pipe();
-        }
         if let Some(handler) = &mut self.handler {
             handler.on_drain(cx);
         }

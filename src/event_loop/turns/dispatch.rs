@@ -192,7 +192,10 @@ impl<S> EventLoop<S> {
     fn deliver_to_socket(&mut self, shared: &mut S, id: SocketId, event: SocketEvent) {
         match event {
             // A drained queue may have freed many chunks, and the next event that would notice them may be far off.
-            SocketEvent::Drained => self.net.notice_slack(),
+            SocketEvent::Drained => {
+                self.net.notice_slack();
+                self.net.resume_sources_of(id);
+            }
             SocketEvent::Accepted | SocketEvent::Connected => self.net.note_opened(id),
             _ => {}
         }

@@ -74,6 +74,8 @@ pub(super) struct ColdState {
     is_given_up: bool,
     /// Whether a pipe has ended this side, and neither `end` nor `destroy_soon` had promised a FIN before.
     pub(super) is_ended_by_pipe: bool,
+    /// The sockets that pipes have paused until this one drains or closes.
+    paused_sources: Vec<Key>,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
@@ -208,6 +210,18 @@ impl Connection {
         self.live_stream()?.descriptor()?;
         self.stream = self.stream.take().map(Stream::into_shared);
         self.live_stream()?.descriptor()
+    }
+
+    pub(crate) fn add_paused_source(&mut self, source: Key) {
+        let sources = &mut self.cold_mut().paused_sources;
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+
+    pub(crate) fn take_paused_sources(&mut self) -> Vec<Key> {
+        let cold = self.cold.as_mut();
+        cold.map_or_else(Vec::new, |it| std::mem::take(&mut it.paused_sources))
     }
 
     pub(super) fn note_closed_unconnected(&mut self) {

@@ -334,6 +334,7 @@ impl Net {
         let closing = if connection.has_cold_state() {
             let attempts = connection.take_attempts();
             self.remove_attempts(attempts);
+            self.resume_sources_of(id);
             Closing::SocketWithReports(id, reason, error)
         } else {
             Closing::PlainSocket(id, reason)

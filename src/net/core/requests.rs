@@ -85,6 +85,30 @@ impl Net {
         self.request(id, Connection::resume);
     }
 
+    /// Pauses the source of a pipe until `target` drains or closes. The net ends the pause, and no handler: a handler
+    /// may be replaced meanwhile.
+    pub(crate) fn pause_for_pipe(&mut self, source: SocketId, target: SocketId) {
+        if let Some(target) = self.connection_mut(target) {
+            target.add_paused_source(source.0);
+        }
+        self.request(source, Connection::pause_for_pipe);
+    }
+
+    /// Lets the sockets read again that pipes have paused for `target`.
+    pub(crate) fn resume_sources_of(&mut self, target: SocketId) {
+        let target = self.connection_mut(target);
+        for source in target.map_or_else(Vec::new, Connection::take_paused_sources) {
+            self.end_pause_of_pipe(SocketId(source));
+        }
+    }
+
+    /// Ends the pause of a pipe, but none of the program.
+    pub(crate) fn end_pause_of_pipe(&mut self, id: SocketId) {
+        if self.connection(id).is_some_and(Connection::rests_idle) {
+            self.resume(id);
+        }
+    }
+
     pub(crate) fn deadline_of(&self, id: SocketId) -> Option<Instant> {
         self.reactor.instant_at(self.connection(id)?.deadline()?)
     }

@@ -148,15 +148,8 @@ impl<'a> Socket<'a> {
         self.connection().is_some_and(Connection::has_peer_ended)
     }
 
-    pub(crate) fn pause_for_pipe(&mut self) {
-        self.net.request(self.id, Connection::pause_for_pipe);
-    }
-
-    /// Ends the pause of a pipe. A pause of the program goes on.
-    pub(crate) fn resume_for_pipe(&mut self) {
-        if self.connection().is_some_and(Connection::rests_idle) {
-            self.resume();
-        }
+    pub(crate) fn pause_for_pipe(&mut self, target: SocketId) {
+        self.net.pause_for_pipe(self.id, target);
     }
 
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
