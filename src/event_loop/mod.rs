@@ -251,7 +251,7 @@ impl<S> EventLoop<S> {
     /// Whether anything keeps [`run`](Self::run) going. A held socket, server, UDP socket, source, hook, timer or
     /// handler of a signal does, and an `on_close` that is still to come. So do a deferred call, a post, a [`Hold`] and
     /// [`set_busy`](Self::set_busy). A [released](Socket::release) socket does so while it connects, makes a handshake,
-    /// or has unsent bytes or an event to report.
+    /// or has unsent bytes or an event to report. A released server or UDP socket does so while its name is looked up.
     #[inline]
     pub fn is_alive(&self) -> bool {
         self.net.holds_loop() || self.is_alive_without_sources()

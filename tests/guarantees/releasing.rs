@@ -266,3 +266,20 @@ fn a_released_socket_with_nothing_to_send_holds_nothing() {
     assert!(!scene.event_loop.is_alive(), "only the program can uncork");
     assert_eq!(scene.world.trace("us"), "connect");
 }
+
+// As in Node, where the lookup keeps the process.
+#[test]
+fn a_released_server_keeps_run_going_until_its_name_is_found() {
+    let mut scene = Scene::new();
+    let options = ListenOptions::new().resolver(answering(&["host1"]));
+    let reception = crate::support::Reception::new("server", |_| Recorder::new("theirs"));
+    let server = scene.serve(("example.invalid", 0), options, reception);
+    scene.event_loop.server(server).release();
+    run(&mut scene);
+    assert!(
+        scene.world.has("server", "listening"),
+        "{}",
+        scene.world.brief()
+    );
+    assert!(scene.event_loop.server(server).is_listening());
+}

@@ -153,14 +153,17 @@ impl Net {
         self.reactor.held() > 0 || self.reactor.waiting(Phase::Close) > 0
     }
 
-    /// Whether a source is connecting, exchanges a handshake, has an event to report, or bytes for a flush or the
-    /// kernel. Released sources count too, and sources of the program do not. Walks over all sources, so the caller
-    /// asks only if none is held.
+    /// Whether a source is connecting, exchanges a handshake, looks up its name, has an event to report, or bytes for a
+    /// flush or the kernel. Released sources count too, and sources of the program do not. Walks over all sources, so
+    /// the caller asks only if none is held.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
-            .has_under_way(|source, is_under_way| match source.connection() {
-                Some(connection) => is_under_way || connection.is_opening(),
-                None => is_under_way && source.custom().is_none(),
+            .has_under_way(|source, is_under_way| match source {
+                Source::Connection(connection) => is_under_way || connection.is_opening(),
+                Source::Listener(listener) => is_under_way || listener.pending_options().is_some(),
+                Source::Datagrams(datagrams) => is_under_way || datagrams.pending().is_some(),
+                Source::Attempt(_) => is_under_way,
+                Source::Custom(_) => false,
             })
     }
 

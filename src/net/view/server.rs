@@ -155,7 +155,7 @@ impl Server<'_> {
     }
 
     /// Allows [`run`](crate::EventLoop::run) to return while the server listens. Each socket of the server still keeps
-    /// `run` going, unless the socket is released too.
+    /// `run` going, unless the socket is released too. As in Node, so does the lookup of the name to listen on.
     ///
     /// ```
     /// use netloop::{Context, EventLoop, SocketHandler};

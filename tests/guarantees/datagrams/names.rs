@@ -61,6 +61,19 @@ fn datagrams_to_a_name_wait_for_its_lookup() {
     assert_eq!(stage.notes, ["a listening", "a connect"]);
 }
 
+// As in Node, where the lookup keeps the process.
+#[test]
+fn a_released_socket_keeps_run_going_until_its_name_is_found() {
+    let mut stage = Stage::new();
+    let options = answering(vec![SocketAddr::new(loopback().ip(), 0)]);
+    let bound = stage
+        .event_loop
+        .bind_udp("here.test:0", options, Watch::new("a"));
+    stage.socket(bound.unwrap()).release();
+    stage.run_to_its_end();
+    assert_eq!(stage.notes, ["a listening"]);
+}
+
 #[test]
 fn a_second_socket_finds_the_address_of_a_name_for_the_first() {
     let mut stage = Stage::new();

@@ -237,7 +237,8 @@ impl DatagramSocket<'_> {
         self.net.hold(self.id.0);
     }
 
-    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there, unless datagrams are queued.
+    /// Allows [`run`](crate::EventLoop::run) to return while the socket is there, unless datagrams are queued or a name is
+    /// looked up.
     #[doc(alias = "unref")]
     pub fn release(&mut self) {
         self.net.release(self.id.0);
