@@ -112,7 +112,6 @@ pub(crate) fn parse_credentials(bytes: &[u8]) -> Parsed<Credentials> {
     }))
 }
 
-/// Parses a request to connect.
 pub(crate) fn parse_request(bytes: &[u8]) -> Parsed<Destination> {
     let mut fields = Fields::of(bytes);
     if !fields.expect_version(VERSION)? {

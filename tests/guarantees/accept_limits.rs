@@ -32,7 +32,6 @@ pub(crate) struct Book {
 }
 
 impl Door {
-    /// The refused connections, by the limit.
     pub(crate) fn refused(&self, limit: AcceptLimit) -> usize {
         let book = self.book.borrow();
         let told = book.told.iter().filter(|told| told.limit == limit);

@@ -16,7 +16,6 @@ use crate::support::{
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(60);
 
-/// A scene whose loop has `limits`.
 pub(crate) fn limited(limits: Limits) -> Scene {
     let options = EventLoopOptions::new().limits(limits);
     Scene {

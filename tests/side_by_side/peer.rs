@@ -65,7 +65,6 @@ impl Peer {
         self.0.set_linger(Some(Duration::ZERO))
     }
 
-    /// Reads exactly `length` bytes.
     pub(crate) fn read_exactly(&mut self, length: usize) -> io::Result<String> {
         let mut runs = Runs::default();
         let mut buffer = vec![0; length.min(128 << 10)];
@@ -99,7 +98,6 @@ impl Peer {
     }
 }
 
-/// A socket that listens.
 pub(crate) struct Listener(Socket);
 
 impl Listener {

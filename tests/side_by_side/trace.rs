@@ -47,7 +47,6 @@ impl Log {
             .extend(names.iter().map(|&name| name.to_owned()));
     }
 
-    /// Leaves amounts out of the lane of `name`.
     pub(crate) fn leave_amounts_out(&mut self, name: &str) {
         self.without_amounts.insert(name.to_owned());
     }
@@ -57,7 +56,6 @@ impl Log {
         self.ports.push((port, name));
     }
 
-    /// The events that `name` has seen.
     pub(crate) fn seen(&self, name: &str) -> impl Iterator<Item = &str> {
         let of_name = self.entries.iter().filter(move |(who, _)| who == name);
         of_name.map(|(_, text)| text.as_str())

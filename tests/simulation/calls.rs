@@ -35,7 +35,6 @@ pub(crate) fn write(
     flow
 }
 
-/// Sets the idle timeout of `side`.
 pub(crate) fn set_idle_timeout(
     socket: &mut Socket<'_>,
     world: &World,
@@ -82,7 +81,6 @@ pub(crate) fn disarm(socket: &mut Socket<'_>, world: &World, side: usize, token:
     );
 }
 
-/// Ends `side`.
 pub(crate) fn end(socket: &mut Socket<'_>, ledger: &Rc<RefCell<Ledger>>, side: usize) {
     socket.end();
     ledger.borrow_mut().sides[side].has_ended = true;

@@ -51,7 +51,6 @@ pub(crate) fn moved_bytes(socket: &Socket<'_>) -> u64 {
     socket.bytes_read() + socket.bytes_written() - socket.queued_bytes() as u64
 }
 
-/// A handler that is checked.
 pub(crate) struct Checked<B> {
     /// Shared by a handler that replaces itself and the one that it makes.
     behaviour: Rc<RefCell<B>>,

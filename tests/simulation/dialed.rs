@@ -152,7 +152,6 @@ impl Dialed {
         );
     }
 
-    /// It is connected, from `local` to `peer`.
     pub(crate) fn connected(&self, local: SocketAddr, peer: SocketAddr, told: &[SocketAddr]) {
         assert_ne!(local, peer, "S2: connected to itself: {self:?}");
         assert!(

@@ -99,7 +99,6 @@ impl SocketHandler<Vec<String>> for Behind {
 #[derive(Default)]
 struct Plain {
     sends: usize,
-    /// Whether the peer reads.
     reads: bool,
     /// Whether the peer resets the connection after half a second.
     resets: bool,

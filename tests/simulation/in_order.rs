@@ -14,7 +14,6 @@ impl InOrder {
         self.asked
     }
 
-    /// The call `number` is made.
     pub(crate) fn made(&mut self, number: u64) {
         self.made += 1;
         assert_eq!(number, self.made, "S: another call's turn: {self:?}");

@@ -20,7 +20,6 @@ use super::tokens::Tokens;
 /// The clients' local ports begin here: the number of a connection is its port less this.
 pub(crate) const FIRST_PORT: usize = 2_000;
 
-/// The most loops of a run.
 pub(crate) const MOST_LOOPS: usize = 3;
 
 /// The stage that the life of a socket has come to (S2).
@@ -61,17 +60,14 @@ pub(crate) struct Side {
     pub(crate) saw_end: bool,
     /// `cork` was called, and no `uncork` since.
     pub(crate) is_corked: bool,
-    /// The most that was ever queued.
     pub(crate) most_queued: usize,
     /// The most that was queued when a write answered `Open`.
     pub(crate) most_open: usize,
     pub(crate) tokens: Tokens,
     pub(crate) idling: Idling,
-    /// The armed timers of the socket.
     pub(crate) timers: Armed,
     /// Whether the loop passes on what it receives, and what another side receives: no handler knows the bytes.
     pub(crate) is_piped: bool,
-    /// Whether `on_error` has come.
     pub(crate) has_error: bool,
     /// A write has answered `Full`, and no drain has come.
     pub(crate) is_full: bool,

@@ -22,7 +22,6 @@ pub(crate) struct ScratchPath {
 }
 
 impl ScratchPath {
-    /// The path as text.
     pub(crate) fn text(&self) -> &str {
         self.path.to_str().unwrap()
     }

@@ -29,7 +29,6 @@ pub(crate) struct RequestLimits {
     pub(crate) body_bytes: u64,
 }
 
-/// The work on the current request.
 #[derive(Debug)]
 enum Work {
     /// The response is written. The rest of the request counts for nothing.

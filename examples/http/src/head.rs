@@ -7,7 +7,6 @@ use std::mem::MaybeUninit;
 
 use crate::status::Status;
 
-/// The most fields of a head.
 const MOST_FIELDS: usize = 64;
 
 /// The methods that some route allows.

@@ -43,7 +43,6 @@ pub(crate) enum Persistence {
     Closes,
 }
 
-/// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseHead {
     pub(crate) status: Status,

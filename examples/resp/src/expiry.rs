@@ -108,7 +108,6 @@ impl Lists {
 }
 
 impl Place {
-    /// Returns the time at which the list falls due.
     pub(crate) fn due(self) -> Time {
         self.list
     }

@@ -125,7 +125,6 @@ macro_rules! callback {
 callback!(Context, |cx| cx.socket.sockets(), cx.as_loop());
 callback!(LoopContext, |cx| cx.sockets, cx);
 
-/// Obeys one command.
 pub(crate) fn obey(cx: &mut LoopContext<'_, World>, command: &str) {
     let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
     match word {

@@ -161,7 +161,6 @@ impl DatagramHandler for Party {
 /// The bytes of the longest datagram of a run in which no kernel may run out of space.
 const SHORT: usize = 600;
 
-/// Runs one seed.
 pub(super) fn run(seed: u64) -> Outcome {
     let mut random = fastrand::Rng::with_seed(seed);
     let options = Options::from_seed(seed);

@@ -45,7 +45,6 @@ impl Log {
         bytes
     }
 
-    /// `name` has sent `bytes`.
     pub(super) fn sent(&mut self, (number, is_client): Name, bytes: &[u8]) {
         let to = (number, !is_client);
         self.under_way.entry(to).or_default().extend(bytes);

@@ -9,7 +9,6 @@ use rustls::{ClientConnection, Connection};
 use crate::support::{Peer, PeerEnd, Scene};
 use crate::{NAME, name};
 
-/// A peer that speaks TLS.
 pub(crate) struct TlsPeer {
     pub(crate) peer: Peer,
     pub(crate) tls: Connection,

@@ -87,7 +87,6 @@ pub(super) fn set(call: &mut Call<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// The options of SET.
 struct SetOptions {
     /// Whether the key must be there already (XX), or must not (NX).
     condition: Option<bool>,

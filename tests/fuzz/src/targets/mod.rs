@@ -29,7 +29,6 @@ pub(crate) struct Target {
     pub(crate) play: fn(&mut Unstructured<'_>) -> Result<()>,
 }
 
-/// All targets.
 pub(crate) const TARGETS: &[Target] = &[
     Target {
         name: "lines",
@@ -86,7 +85,6 @@ pub(crate) const TARGETS: &[Target] = &[
     },
 ];
 
-/// Returns the target of this name.
 pub(crate) fn named(name: &str) -> std::result::Result<Target, Box<dyn Error>> {
     let target = TARGETS.iter().find(|target| target.name == name);
     target.copied().ok_or_else(|| {

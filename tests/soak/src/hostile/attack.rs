@@ -7,7 +7,6 @@ use netloop::{CloseReason, Context, Error, SocketHandler, SocketOptions};
 
 use super::session::{ECHO, GOODBYE, REQUEST, RESPONSE, STREAM, SUBSCRIBE, WAIT};
 
-/// The address that the server blocks.
 pub(super) const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 121, 0, 66);
 
 /// The token of the timer that every kind has.

@@ -43,7 +43,6 @@ pub(super) struct Outcome {
     pub(super) left: u64,
 }
 
-/// Attacks the server and its side door, in `rounds` rounds.
 pub(super) fn attack(server: SocketAddr, side_door: SocketAddr, rounds: u32) -> Result<Outcome> {
     let phase = AtomicU8::new(0);
     thread::scope(|scope| {

@@ -47,7 +47,6 @@ pub(crate) struct Coder {
     has_begun: bool,
     /// The received bytes of the greeting.
     greeted: usize,
-    /// The bytes that were decoded.
     decoded: u64,
     /// The decoded bytes that were not given out: of a run, or of lines.
     held: Vec<u8>,

@@ -31,7 +31,6 @@ pub(crate) struct State {
     pub(crate) is_over: bool,
 }
 
-/// The peer.
 pub(crate) struct Peer {
     tls: Connection,
     records: Records,
@@ -254,7 +253,6 @@ impl Peer {
     }
 }
 
-/// The handler of the peer.
 pub(crate) struct PeerHandler {
     state: Shared,
 }
