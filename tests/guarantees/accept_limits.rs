@@ -78,7 +78,6 @@ impl ServerHandler<World> for Door {
     }
 }
 
-/// A loop with `limits`.
 fn scene_with(limits: Limits) -> Scene {
     Scene {
         event_loop: EventLoop::with_options(EventLoopOptions::new().limits(limits)).unwrap(),

@@ -24,7 +24,6 @@ const MODULES: [(&str, &str); 13] = [
 /// Every row of the catalogue of Node's behaviour, with its class.
 const CATALOGUE: &str = include_str!("catalogue.txt");
 
-/// One row of the table.
 struct Row<'a> {
     id: &'a str,
     class: &'a str,

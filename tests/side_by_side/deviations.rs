@@ -140,7 +140,6 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     },
 ];
 
-/// The deviation of a difference.
 pub(crate) fn deviation(name: &str) -> &'static Deviation {
     DEVIATIONS
         .iter()

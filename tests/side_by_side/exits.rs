@@ -38,7 +38,6 @@ const PROGRAMS: [Program; 3] = [
 ];
 
 impl Program {
-    /// Runs the program as Node does.
     fn run_in_node(self, address: SocketAddr) {
         let write = format!("c.end(Buffer.alloc({}))", self.bytes);
         let deed = match self.is_connected {
@@ -54,7 +53,6 @@ impl Program {
         assert!(status.unwrap().success());
     }
 
-    /// Runs the program as netloop does.
     fn run_in_netloop(self, address: SocketAddr) {
         let mut event_loop: EventLoop = EventLoop::new().unwrap();
         let id = event_loop.connect(address, self).unwrap();

@@ -6,7 +6,6 @@ use std::process::Command;
 /// The first version that tells of the attempts of a connect.
 const OLDEST: (u32, u32) = (20, 12);
 
-/// The version of the machine's Node.
 pub(crate) struct NodeVersion {
     pub(crate) major: u32,
     /// The second number of the libuv 1 that it is built with.

@@ -78,7 +78,6 @@ impl Peer {
         Ok(runs.to_string())
     }
 
-    /// Reads until the stream ends.
     pub(crate) fn read_to_end(&mut self) -> io::Result<Received> {
         let mut runs = Runs::default();
         let mut buffer = vec![0; 128 << 10];

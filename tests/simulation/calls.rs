@@ -67,7 +67,6 @@ pub(crate) fn arm(
     }
 }
 
-/// Cancels the timer `token` of `side`.
 pub(crate) fn disarm(socket: &mut Socket<'_>, world: &World, side: usize, token: u64) {
     let mut ledger = world.ledger.borrow_mut();
     let step = ledger.steps;

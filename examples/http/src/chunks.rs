@@ -35,7 +35,6 @@ enum State {
     LastLf,
 }
 
-/// A chunked body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
     state: State,

@@ -6,7 +6,6 @@ use crate::chunks::{Chunks, take};
 use crate::head::{Framing, Head};
 use crate::status::Status;
 
-/// The longest head.
 pub(crate) const MOST_HEAD_BYTES: usize = 16 << 10;
 
 /// A part of a request: a head that borrows from the machine or from the data, or bytes of the data.

@@ -1,6 +1,5 @@
 //! The statuses that this server answers.
 
-/// The status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok = 200,

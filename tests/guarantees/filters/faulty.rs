@@ -11,7 +11,6 @@ use netloop::{
 
 use crate::support::{Peer, Recorder, Scene, Seen, pattern};
 
-/// The methods of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
     Make,

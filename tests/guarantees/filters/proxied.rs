@@ -76,7 +76,6 @@ fn line(client: SocketAddr) -> Vec<u8> {
     format!("PROXY TCP{family} {ip} {destination} {port} 443\r\n").into_bytes()
 }
 
-/// A header of version 2.
 fn version_2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap();
     let mut bytes = b"\r\n\r\n\0\r\nQUIT\n".to_vec();

@@ -160,7 +160,6 @@ impl Code {
     }
 }
 
-/// Appends a frame.
 pub(crate) fn frame(kind: u8, bytes: &[u8], wire: &mut Vec<u8>) {
     let [_, _, _, _, _, _, high, low] = (bytes.len() as u64).to_be_bytes();
     wire.extend([kind, high, low]);
