@@ -56,9 +56,9 @@ impl BlockList {
 
     /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. Private,
     /// shared, link-local, loopback, documentation, multicast and reserved addresses are on it. It includes the IPv6
-    /// ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`): blocked IPv4 addresses could be reached
-    /// through them. Most ranges come from the IANA special-purpose registries (RFC 6890). The list protects a service
-    /// that connects to hosts which its users choose: no user can make the service connect into a private network.
+    /// ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`): peers could else reach blocked IPv4 addresses
+    /// by them. Most ranges come from the IANA special-purpose registries (RFC 6890). The list protects a service that
+    /// connects to hosts which its users choose: no user can make the service connect into a private network.
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]
     pub fn special_purpose() -> Self {
@@ -89,7 +89,7 @@ impl BlockList {
         Ok(())
     }
 
-    /// Blocks every address whose first `prefix` bits equal those of `network`, whose other bits are ignored.
+    /// Blocks every address that has the first `prefix` bits of `network`. The other bits of `network` are ignored.
     ///
     /// # Errors
     ///

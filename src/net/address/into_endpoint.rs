@@ -18,7 +18,8 @@ use crate::net::values::{Endpoint, Family};
 /// | `"unix:@name"`, `"\0name"` | a socket in Linux's abstract namespace |
 ///
 /// A literal address is never looked up, unless it has a named zone (`[fe80::1%eth0]:80`), whose number only the system
-/// knows. A port alone is no endpoint: `[::]:80` listens on every address, and `localhost:80` is this machine.
+/// knows. A port alone is no endpoint: it does not say whether every address (`[::]:80`) or only this machine
+/// (`localhost:80`) is meant.
 ///
 /// ```
 /// use netloop::IntoEndpoint;
@@ -280,7 +281,7 @@ fn host_endpoint(host: &str, port: u16) -> Result<Endpoint> {
     Err(invalid(format!("Invalid host {host:?}: {problem}")))
 }
 
-/// `None` also for an IPv6 address with a named zone.
+/// Returns `None` for a name, and for an IPv6 address with a named zone, whose number only the system knows.
 fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     if let Ok(address) = host.parse::<Ipv4Addr>() {
         return Some(SocketAddr::from((address, port)));
