@@ -15,8 +15,8 @@ use super::resolver::{HostQuery, SharedResolver};
 /// The length of the longest name in DNS (RFC 1035). No resolver is asked for a longer name.
 const LONGEST_NAME: usize = 253;
 
-/// The age from which on a lookup may hang: most name servers answer sooner. The next source that asks may then start
-/// another, and all sources of the name wait for both.
+/// The age from which on a lookup counts as slow, and may hang: most name servers answer sooner. The next source that
+/// asks may then start another lookup, and all sources of the name wait for both.
 const SLOW: Duration = Duration::from_millis(100);
 
 struct PendingLookup {
@@ -174,7 +174,7 @@ impl PendingLookups {
         Error::with_code("EAGAIN", text).into()
     }
 
-    /// Returns a source once for each of its lookups.
+    /// Returns the sources that wait for lookups of `query`. A source is there once for each lookup that it waits for.
     pub(crate) fn askers_of(&self, query: &HostQuery<'_>, resolver: &SharedResolver) -> Vec<Key> {
         let same = |lookup: &&PendingLookup| lookup.is_for(query, resolver);
         let same = self.pending.iter().filter(same);
@@ -203,7 +203,7 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // Such a departure does not show that the newest lookup hangs, so the age of that lookup decides.
+            // A departure before the timeout, or from several lookups, proves no hang of the newest: its age decides.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);

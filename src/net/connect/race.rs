@@ -106,7 +106,7 @@ impl ConnectRace {
         self.has_waiting()
     }
 
-    /// Returns the addresses for `on_lookup`. A custom resolver may have found some of the other family.
+    /// Returns the addresses for `on_lookup`. Leaves out an unwanted family, which a custom resolver may have found.
     pub(crate) fn to_be_told(&self, found: &[SocketAddr]) -> Vec<SocketAddr> {
         let most = match self.options.auto_select_family {
             true => usize::MAX,
@@ -127,7 +127,7 @@ impl ConnectRace {
         self.candidates.is_none()
     }
 
-    /// Returns the next address to try, whose new state the caller reports before the next call.
+    /// Returns the next address to try. The caller reports its new state before asking for another address.
     pub(crate) fn next_candidate(&mut self) -> Option<SocketAddr> {
         self.next_attempt_tick = None;
         self.candidates()
@@ -136,7 +136,7 @@ impl ConnectRace {
             .map(|candidate| candidate.address)
     }
 
-    /// The attempt begins after the handler was told.
+    /// Notes that the attempt on `address` is planned. It begins after the handler was told of it.
     pub(crate) fn announced(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Announced);
     }

@@ -68,7 +68,7 @@ pub trait Resolver: Send + Sync {
 #[non_exhaustive]
 pub struct HostQuery<'a> {
     /// The name to look up. For [`system_resolver`] it may also be an IPv6 address with a named zone (`fe80::1%eth0`).
-    /// Only the system knows the number of such a zone, so no resolver of the program gets this query.
+    /// Only the system knows the number of such a zone, so no resolver of the program gets such a query.
     pub host: &'a str,
     /// The wanted family; `None` means both. The loop never uses an address of the other family from an answer.
     pub family: Option<Family>,
