@@ -57,7 +57,7 @@ impl Datagrams {
             }
         }
         self.batch = received;
-        // An event without news if the block list has discarded all datagrams: the burst goes on.
+        // Without an event, the burst would end. This one has no news if the block list has discarded all datagrams.
         Some(Event::Datagram)
     }
 
@@ -73,7 +73,7 @@ impl Datagrams {
         Some(message)
     }
 
-    /// Sends a datagram with `info`, whose mark a socket without batches leaves out.
+    /// Sends a datagram with `info`. A socket without batches leaves out the mark (ECN).
     pub(crate) fn send_with(
         &mut self,
         bytes: &[u8],
@@ -85,7 +85,8 @@ impl Datagrams {
         if self.sends_in_batches() {
             return self.gather(bytes, Some(to), info, registration, outbox);
         }
-        // Without batches, the source address cannot be chosen: the peer would drop an answer from another address.
+        // Without batches, the source address cannot be chosen. The datagram is refused, because the peer would drop an
+        // answer from another address.
         if info.local_address.is_some() && !self.is_closed() {
             let error = io::Error::from(io::ErrorKind::Unsupported);
             let error = self.send_error(error, Some(to));
@@ -255,8 +256,8 @@ impl Datagrams {
         info: PacketInfo,
         registration: &mut Registration<'_>,
     ) {
-        // A run that fails with EINVAL is sent again, each datagram alone. So this is one datagram, whose source address
-        // alone can be invalid. quinn-udp takes the error for a limit of the system, which `renew_batches` makes it
+        // A run that fails with EINVAL is sent again, each datagram alone. So this is one datagram, and only its
+        // source address can be invalid. quinn-udp takes the error for a limit of the system, which `renew_batches` makes it
         // forget.
         if error.kind() == io::ErrorKind::InvalidInput && info.local_address.is_some() {
             self.renew_batches();

@@ -10,7 +10,7 @@ pub(crate) enum DatagramEvent {
     Connected,
     /// A datagram lies in the read buffer.
     Message(Message),
-    /// The queue has drained after a send was answered `Full`, or a limit on queued bytes dropped a datagram.
+    /// The queue has drained, after a send was answered `Full` or after a limit on queued bytes dropped a datagram.
     Drained,
     /// A call or a lookup has failed, the network has refused a datagram, or the socket has refused to send one.
     Error(Error),

@@ -65,7 +65,7 @@ pub(crate) struct Datagrams {
     rests: bool,
     /// The failed receives in a row, without a send in between. A signal or a lack of memory does not count.
     failures: u32,
-    /// The number of sent datagrams at the last of these failures.
+    /// The number of sent datagrams at the last failed receive.
     sent_at_failure: u64,
     max_datagram_bytes: usize,
     receives_per_turn: u32,
@@ -185,8 +185,8 @@ impl Datagrams {
         !self.notices.is_empty() || self.message.is_some()
     }
 
-    /// Takes the message if no notice waits before it, and the socket receives no batches.
-    /// [`take_event`](Self::take_event) returns the rest.
+    /// Takes the message if no notice waits before it, and the socket receives no batches. In the other cases,
+    /// [`take_event`](Self::take_event) returns the next event.
     #[inline]
     pub(crate) fn take_only_message(&mut self) -> Option<Message> {
         match self.notices.is_empty() {
@@ -216,7 +216,7 @@ impl Datagrams {
         }
     }
 
-    /// Takes the next error for the handler of a socket that closes, and drops the other events.
+    /// Takes the next error for the handler of a socket that closes, and drops the other events before it.
     pub(crate) fn take_last_error(&mut self) -> Option<Error> {
         while let Some(notice) = self.notices.pop_front() {
             if let DatagramEvent::Error(error) = notice {
@@ -265,8 +265,8 @@ impl Datagrams {
         set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
     }
 
-    /// Stops receiving, or goes on; a call during the lookup counts from the bind on. The kernel keeps what its buffer
-    /// holds.
+    /// Stops or resumes receiving. A call during the lookup takes effect once the socket is bound. While the socket is
+    /// paused, received datagrams stay in the kernel's buffer.
     pub(crate) fn set_paused(&mut self, is_paused: bool, registration: &mut Registration<'_>) {
         self.is_paused = is_paused;
         match is_paused || self.closes_soon || self.is_closed() {
@@ -345,7 +345,7 @@ impl Datagrams {
         }
     }
 
-    /// Lends the descriptor to the user. From now on it may have a duplicate.
+    /// Lends the descriptor to the user, who may duplicate it: from now on a close alone does not deregister it.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.socket()?.descriptor()?;

@@ -24,8 +24,8 @@ pub(super) const LONGEST_DATAGRAM: usize = 65_535;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DropPolicy {
-    /// The oldest queued datagrams make space for the new one, which is dropped only if the limit of the loop still
-    /// leaves none. This suits state that a later datagram replaces.
+    /// The oldest queued datagrams make space for the new one. The new one is dropped only if the limit of the loop
+    /// leaves no space even then. This suits state that a later datagram replaces.
     #[default]
     Oldest,
     /// The new datagram is dropped. This suits answers, because an early answer is worth as much as a late one.
@@ -113,7 +113,7 @@ impl DatagramOptions {
     }
 
     /// Whether several sockets, of any process, may bind the same address (SO_REUSEPORT). The kernel distributes the
-    /// datagrams by their senders' addresses. The bind fails with ENOTSUP where it cannot. Default: `false`.
+    /// datagrams by their senders' addresses. On a system that cannot, the bind fails with ENOTSUP. Default: `false`.
     #[doc(alias = "reusePort")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.reuse_port = reuse;
@@ -200,8 +200,8 @@ impl DatagramOptions {
     /// Default: `false`. Needs the feature `udp-batch`.
     ///
     /// The datagrams of one turn leave in its flush, or before, once many bytes are queued. Successive datagrams of one
-    /// length to one address, with the same packet info, leave in one call. A row then costs a fraction, and a single
-    /// datagram a little more. One receive may return more datagrams than
+    /// length to one address, with the same packet info, leave in one call. A row then costs a fraction of its single
+    /// sends, and a single datagram a little more than before. One receive may return more datagrams than
     /// [`receives_per_turn`](Self::receives_per_turn). A [read buffer](crate::EventLoopOptions::read_buffer_bytes)
     /// below 64 KiB may be too short for datagrams that the kernel has coalesced. The last one in it comes to
     /// `on_truncated`, and those after it are lost. A datagram longer than the network's MTU is refused with EMSGSIZE.

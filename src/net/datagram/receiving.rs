@@ -35,7 +35,7 @@ impl Datagrams {
         if socket.batched().is_some() {
             return self.receive_batch(registration, buffer, outbox);
         }
-        // The kernel may return one byte more than the handler gets. If it does, the datagram is too long.
+        // The kernel gets space for one byte more than the handler. If it fills that space, the datagram is too long.
         let capacity = (self.max_datagram_bytes + 1).min(buffer.len());
         let (length, from) = match socket.receive(&mut buffer[..capacity]) {
             Ok(received) => received,
@@ -45,7 +45,7 @@ impl Datagrams {
         let most = capacity.saturating_sub(1);
         if self.blocks(from) {
             outbox.count_received_datagram(length);
-            // An event without news: a discarded datagram takes its part of the burst, and does not end it.
+            // Without an event, the burst would end. This one has no news: a discarded datagram only counts in it.
             return Some(Event::Datagram);
         }
         let is_truncated = length > most;
@@ -59,9 +59,9 @@ impl Datagrams {
         Some(Event::Datagram)
     }
 
-    /// Makes the next service receive, unless the socket [rests](Self::rest): the kernel's report may be on the way.
-    /// Returns the limit on services before a passed timer is told. Datagrams that have arrived come first, but no
-    /// flood puts it off for ever.
+    /// Makes the next service receive, because the kernel's report of a datagram may be on the way. A socket that
+    /// [rests](Self::rest) still makes no call. Returns the limit on services before a passed timer is told. Datagrams
+    /// that have arrived come first, but no flood puts the timer off for ever.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) -> u8 {
         let receives = registration.interest().contains(Interest::READABLE);
         if receives && !self.rests && self.socket().is_some() {
@@ -117,7 +117,7 @@ impl Datagrams {
             }
             _ => {}
         }
-        // A failure after a send may be the network's refusal of that datagram.
+        // A failure after a send may be the network's refusal of that datagram, so the count of failures begins again.
         if self.sent_at_failure != self.counts.sent {
             self.sent_at_failure = self.counts.sent;
             self.failures = 0;
@@ -164,8 +164,8 @@ impl Datagrams {
 
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
-            // A socket that was paused meanwhile makes no call that would return the error, which the kernel reports
-            // once.
+            // `rest` has cleared these. ERROR is among them, because a socket that was paused meanwhile makes no
+            // receive, and the kernel does not report an error again.
             let cleared = Readiness::READABLE | Readiness::WRITABLE | Readiness::ERROR;
             registration.assume(cleared);
         }

@@ -26,8 +26,9 @@ pub(super) struct Sent {
 }
 
 impl Datagrams {
-    /// Fast path of [`send`](Self::send), which needs no registration. Answers `None` without a system call unless the
-    /// socket is open, and has no peer, send block list, queued datagrams, batches or rest.
+    /// Fast path of [`send`](Self::send), without a registration. Answers `None`, without a system call, if the socket
+    /// is not open or `to` is `None`. The same if the socket has a peer, a send block list or queued datagrams, sends
+    /// in batches, or rests.
     #[inline]
     pub(crate) fn send_at_once(
         &mut self,
