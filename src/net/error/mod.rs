@@ -34,8 +34,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error: the call that failed, its endpoint, and the reason.
 ///
 /// An error has the properties of Node's errors under the same names: [`code`](Self::code), [`syscall`](Self::syscall),
-/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). The text of an error that Node has
-/// is Node's too. `{:#}` adds a line of advice for the commoner errors, and so does `{:?}`, which `main` prints when it
+/// [`address`](Self::address), [`port`](Self::port), [`hostname`](Self::hostname). An error that Node has too has
+/// Node's text. `{:#}` adds a line of advice for the commoner errors, and so does `{:?}`, which `main` prints when it
 /// returns an error. `{:#?}` shows the fields.
 ///
 /// ```
@@ -79,7 +79,7 @@ impl Error {
     /// [`with_code`](Self::with_code). An error of the system without a name in this crate is `UNKNOWN`.
     ///
     /// A failed lookup has the code `ENOTFOUND` or `EAI_AGAIN`, or the code of your own [`Resolver`](crate::Resolver).
-    /// Others are those of a limit or of the system, such as `ETIMEDOUT`. On Unix the
+    /// Other codes are those of a limit or of the system, such as `ETIMEDOUT`. On Unix the
     /// [`system_resolver`](crate::system_resolver) cannot distinguish the first two, and returns `ENOTFOUND` for both.
     /// [`io`](Self::io) has the resolver's own text.
     #[must_use]

@@ -43,7 +43,7 @@ pub enum Syscall {
     Lookup,
     /// `open`: adopting a connection, a UDP socket or an input of the program.
     Open,
-    /// `poll`: waiting for the kernel's events, or making what a loop waits with.
+    /// `poll`: waiting for the kernel's events, or making the selector or the waker of a loop.
     Poll,
     /// `read`: receiving bytes.
     Read,
