@@ -7,8 +7,9 @@ use crate::system::catch_panic;
 
 const PANICKED: &str = "one of its filters panicked";
 
-/// A filter is user code, and is called while its connection is half changed. A panic that passed through would leave
-/// the connection so, and the bytes of one socket in a buffer of all. So it becomes an error of the filter.
+/// The calls of one filter. A filter is user code, and is called while its connection is half changed. A panic that
+/// passed through would leave the connection so, and the bytes of one socket in a buffer that all sockets share. So a
+/// panic becomes an error of the filter.
 #[derive(Debug, Default)]
 pub(super) struct Course {
     step: Cell<Step>,

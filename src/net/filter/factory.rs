@@ -11,7 +11,7 @@ use super::layer::AnyFilter;
 #[derive(Clone)]
 pub(crate) struct FilterFactory {
     make: Rc<dyn Fn() -> Result<Box<dyn AnyFilter>>>,
-    /// Whether the filters are made from a configuration alone: one that fails will always fail.
+    /// Whether the filters are made from a configuration alone: if one cannot be made, none ever can.
     is_of_configuration: bool,
 }
 

@@ -33,8 +33,8 @@ pub(crate) enum Advance {
     Ready,
     /// The peer has to send something, or the kernel has to take something.
     Waits,
-    /// The stream may hold more, but the step has made its reads, or has found an address of the peer. Or too many
-    /// answers of a filter wait for the kernel.
+    /// The step has stopped although the stream may hold more bytes. It has made all its reads or found an address of
+    /// the peer, or too many answers of a filter wait for the kernel.
     Unfinished,
 }
 
@@ -216,8 +216,8 @@ impl Filters {
         self.wire.late_failure.is_some()
     }
 
-    /// Lets the first filter begin. Returns whether it only waits for the peer: an [`advance`](Self::advance) without
-    /// received bytes would change nothing.
+    /// Lets the first filter begin. Returns whether it now only waits for the peer. Then an [`advance`](Self::advance)
+    /// without received bytes would change nothing.
     pub(crate) fn begin(&mut self) -> bool {
         let Some(first) = self.layers.first_mut() else {
             return false;
@@ -227,7 +227,7 @@ impl Filters {
     }
 
     /// Goes on with the handshake. Reads from the stream into `received`, if it is given. An error of the stream may be
-    /// transient (EINTR, a lack of memory). Before a filter's error is returned, its bytes are offered to the kernel.
+    /// transient (EINTR, a lack of memory). If a filter fails, its bytes for the peer are still offered to the kernel.
     pub(crate) fn advance(
         &mut self,
         stream: &mut Stream,
@@ -241,7 +241,7 @@ impl Filters {
                 break;
             };
             top.begin();
-            // A failure is returned after the `fill` at the loop's end: bytes that the peer has sent before come first.
+            // A failure of this `send` waits for the `fill` below: bytes that the peer has sent before come first.
             let sent = match above.is_empty() && top.may_hold_answers() {
                 true => Ok(false),
                 false => send(top, below, &mut self.wire, stream),
@@ -319,7 +319,7 @@ impl Filters {
         };
         let received = spare.of_length(buffer.len())?;
         let read = read_top(top, below, &mut self.wire, stream, buffer, received);
-        // If the output is dropped, `answer` drops these too. Held answers would pile up and stop the reads.
+        // Answers are not held if the output is dropped: held ones would pile up, and stop the reads.
         let has_output = !top.out.is_empty() || !below.is_empty() || self.wire.plain > 0;
         if has_output {
             self.wire.holds_answers = !self.wire.drops_output && top.may_hold_answers();

@@ -140,7 +140,7 @@ impl Layer {
     }
 
     /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or the peer's end:
-    /// the peer must get them even if the handler closes. Behind written bytes they need not: one flush sends both.
+    /// the peer must get the answers even if the handler closes. With encoded bytes in front, one flush sends both.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()
     }
@@ -353,9 +353,9 @@ impl Layer {
         fitting
     }
 
-    /// Drops the bytes for the peer after the first `before`, which a panicked call has appended: they may be a part of
-    /// a record. If the call has removed bytes, drops all, because the counts of sent bytes are wrong. Returns whether
-    /// the call has torn any.
+    /// Repairs the output after a call of the filter that panicked or removed bytes; `false` if the call did neither.
+    /// After a panic, drops the bytes after the first `before`: they may be a part of a record. After a removal, drops
+    /// all, because the counts of sent bytes are wrong.
     #[cold]
     fn drop_torn(&mut self, before: usize) -> bool {
         if self.out.len() < before {
@@ -373,8 +373,8 @@ impl Layer {
         self.failure = Some(failure);
     }
 
-    /// Keeps unused bytes. Without memory, fails the filter and returns `false`. Also above [`MOST_UNUSED_BYTES`],
-    /// unless the filter has only stopped for lack of space.
+    /// Keeps unused bytes. Fails the filter and returns `false` without memory, and above [`MOST_UNUSED_BYTES`]. The
+    /// limit does not hold for a filter that has stopped for lack of space.
     fn keep(&mut self, unused: &[u8]) -> bool {
         if unused.is_empty() {
             return true;
@@ -402,8 +402,9 @@ impl Layer {
         true
     }
 
-    /// Inserts decoded `bytes` behind the first `kept` ones: the later ones did not fit into the last call's space, and
-    /// are newer. Fails a filter that decodes many bytes before it is ready, because no read takes them until then.
+    /// Inserts decoded `bytes` behind the first `kept` ones. Those after them are newer: they did not fit into the
+    /// space of the same call. Fails a filter that decodes many bytes before it is ready, because no read takes them
+    /// until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         let newer = self.decoded.len() - kept;
         if !self.append_decoded(bytes) {

@@ -4,8 +4,8 @@
 const KEPT_BYTES: usize = 512;
 
 /// The encoded bytes of one filter. Written bytes stay in the connection's queue until their encoding is sent. So an
-/// empty queue means that everything is sent, with or without a filter. The queue falls in proportion to the encoded
-/// bytes: a peer that takes a part of a long record has made progress.
+/// empty queue means that everything is sent, with or without a filter. The queue shrinks in proportion to the sent
+/// part of the encoding: a peer that takes a part of a long record has made progress.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
@@ -13,7 +13,7 @@ pub(super) struct Outgoing {
     sent: usize,
     /// The part of `bytes` that stands for written ones. All others are the filter's own.
     batch: Option<Batch>,
-    /// The number of written bytes that are sent, and not returned by [`take_credit`](Self::take_credit).
+    /// The number of written bytes that are sent, still to be returned by [`take_credit`](Self::take_credit).
     credit: usize,
 }
 

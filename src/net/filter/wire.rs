@@ -37,7 +37,8 @@ pub(super) struct WireState {
     pub(super) plain: usize,
     /// Whether the last read proves that the kernel has no more: it was short, or would have blocked after a long one.
     pub(super) read_short: bool,
-    /// Whether a read after a short one returns `WouldBlock` without a system call, which disproves no reported end.
+    /// Whether a read after a short one returns `WouldBlock` without a system call. Not in a `peek`: its caller would
+    /// take this `WouldBlock` for the proof that a reported end has not come.
     pub(super) spares_reads: bool,
     pub(super) last_write: LastWrite,
     pub(super) has_sent: bool,

@@ -1,5 +1,5 @@
 //! The PROXY header, in which a proxy tells the server from where a client has come. HAProxy's specification defines
-//! version 1 (a line of text) and version 2 (binary). The verdict is the same wherever the stream is cut.
+//! version 1 (a line of text) and version 2 (binary). The verdict does not depend on how reads cut the stream.
 
 mod v1;
 mod v2;
