@@ -36,8 +36,8 @@ impl Listener {
         }
     }
 
-    /// Makes the listener end once it has accepted the peers that wait; `false` if it does not listen. It tries in any
-    /// case, because the kernel may have queued peers that it has not reported yet.
+    /// Makes the listener end once it has accepted the peers that wait; `false` if it does not listen. The listener
+    /// calls `accept` even without a report, because the kernel may have queued peers that it has not reported yet.
     pub(crate) fn drain(&mut self, registration: &mut Registration<'_>) -> bool {
         let Some(bound) = self.bound_mut() else {
             return false;

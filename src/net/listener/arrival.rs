@@ -70,8 +70,8 @@ impl Listener {
         }
     }
 
-    /// Notes the refusal of a connection whose `peer` became known late, with a full network. Returns whether to reset
-    /// it.
+    /// Notes the refusal of a connection that was admitted before its `peer` was known, and whose network turned out
+    /// full. Returns whether to reset the connection.
     pub(crate) fn refuse_late(&mut self, peer: Option<SocketAddr>) -> bool {
         self.refusals.note(AcceptLimit::Network, peer);
         self.admission.refusal == Refusal::Reset

@@ -6,8 +6,8 @@ use crate::system::{Acceptor, Reserve, System};
 #[derive(Debug)]
 pub(crate) struct LoopAdmission {
     reserve: Reserve,
-    /// Whether an accept has failed for lack of a descriptor, and its server backs off, since
-    /// [`take_shortage`](Self::take_shortage).
+    /// Whether an accept has failed for lack of a descriptor since the last [`take_shortage`](Self::take_shortage). The
+    /// server of that accept backs off.
     has_met_shortage: bool,
     /// The number of accepts that have failed for lack of a descriptor.
     shortages: u64,

@@ -231,7 +231,7 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
-    /// Lends the descriptor to the user. From now on it may have a duplicate.
+    /// Lends the descriptor to the user, who may duplicate it: from now on a close alone does not deregister it.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.as_bound()?.acceptor.descriptor()?;

@@ -75,7 +75,7 @@ impl ListenOptions {
     }
 
     /// Whether several sockets, of any process, may listen on one address (SO_REUSEPORT), among which the kernel
-    /// distributes the connections. Default: `false`. Where the kernel does not, `listen` fails with ENOTSUP. No effect
+    /// distributes the connections. Default: `false`. On a system that cannot, `listen` fails with ENOTSUP. No effect
     /// on a path, or a listener that is bound already.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]

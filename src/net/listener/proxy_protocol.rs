@@ -65,8 +65,8 @@ impl ProxyProtocol {
         self
     }
 
-    /// Whether the server takes peers of other addresses, as clients without a proxy, whose bytes are never a header.
-    /// Default: `false`, and their connections fail at once.
+    /// Whether the server takes peers of other addresses as clients without a proxy. The bytes of such a peer are never
+    /// taken for a header. Default: `false`, and the peer's connection fails at once.
     pub fn admit_others(mut self, admit: bool) -> Self {
         self.admits_others = admit;
         self

@@ -27,8 +27,7 @@ impl TokenBucket {
         }
     }
 
-    /// Takes the credit of one accept at `tick` (milliseconds). Takes nothing, and returns `false`, if it is too
-    /// little.
+    /// Takes the credit of one accept at `tick` (milliseconds), or returns `false` if too little is left.
     pub(super) fn take(&mut self, tick: u64) -> bool {
         let passed = tick.saturating_sub(self.credited_to);
         self.credited_to += passed;
