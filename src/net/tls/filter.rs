@@ -43,8 +43,8 @@ pub struct TlsFilter {
     name: Option<Box<str>>,
     /// Kept until `decode` has passed on all that was decrypted before.
     failure: Option<Error>,
-    /// The most decrypted bytes that can wait in the connection: zero is certain. `usize::MAX` if unknown, or if the
-    /// peer's end may follow. Asking the connection in vain is slow.
+    /// The limit on the decrypted bytes that wait in the connection. With zero, `decode` does not ask the connection:
+    /// asking in vain is slow. `usize::MAX` if the number is unknown, or if the peer's end may follow.
     most_plaintext: usize,
     has_ended: bool,
 }
@@ -54,8 +54,8 @@ impl TlsFilter {
     ///
     /// # Errors
     ///
-    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if a server's accepts
-    /// early data. An attacker can replay them, and a handler could not tell them from other bytes.
+    /// [`ERR_INVALID_ARGUMENT`](Error::INVALID_ARGUMENT) if rustls refuses the configuration, or if that of a server
+    /// accepts early data. An attacker can replay early data, and a handler could not tell it from other bytes.
     pub fn new(side: impl Into<TlsSide>) -> Result<Self> {
         let (mut connection, name): (Connection, _) = match side.into() {
             TlsSide::Server(config) if config.max_early_data_size > 0 => {
@@ -209,8 +209,8 @@ impl Filter for TlsFilter {
 
     fn encode(&mut self, bytes: &[IoSlice<'_>], to_peer: &mut Vec<u8>) -> Result<usize> {
         let length: usize = bytes.iter().map(|slice| slice.len()).sum();
-        // Reserved before rustls allocates records: a later buffer leaves free memory in front of itself. Then a `read`
-        // of rustls may put a decrypted record there, and on some processors the copy to that place is slow.
+        // Reserved before rustls allocates records. A buffer that is allocated after them leaves free memory in front
+        // of itself. rustls may put a decrypted record there, and on some processors that copy is slow.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
         if let [slice] = bytes {
             // Each record is encrypted and taken out while it is in the cache. Several slices are written together
