@@ -187,7 +187,8 @@ impl Limits {
 
     /// Limits the connections that a server holds from one [network](Self::network_prefixes) at a time. Default:
     /// `None`; with `internet()` 100. Peers without an IP address (Unix sockets) are not counted. If a [PROXY
-    /// header](crate::ListenOptions::proxy_protocol) names the client, its network counts, also on a Unix socket.
+    /// header](crate::ListenOptions::proxy_protocol) names the client, the connection counts in the client's network,
+    /// also on a Unix socket.
     pub fn max_connections_per_network(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.max_connections_per_network = connections.into();
         self
