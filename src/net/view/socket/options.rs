@@ -12,7 +12,8 @@ use super::Socket;
 /// Reading, and keeping the loop going.
 impl Socket<'_> {
     /// Stops reading: `on_data` and `on_end` do not come until [`resume`](Self::resume). Pausing makes no system call.
-    /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions.
+    /// The idle timeout goes on. The [`close_timeout`](crate::SocketOptions::close_timeout) stops, with two exceptions
+    /// that its description names.
     ///
     /// A failure, such as a reset by the peer, is reported at once if no received bytes are unread and the peer had not
     /// ended. Otherwise the socket holds the failure, and [`is_peer_gone`](Self::is_peer_gone) tells of it. After
