@@ -53,8 +53,8 @@ const LOG_LINES: usize = 200;
 /// ```
 ///
 /// For a seed that fails, the runner prints the number, the options, the last lines of the [log](Simulation::log), and
-/// a command. `SEED=17 cargo test --features netloop/simulation the_name_of_the_test` runs this seed alone. With this
-/// variable the test runs that seed only.
+/// the command that runs this seed alone, such as `SEED=17 cargo test --features netloop/simulation
+/// the_name_of_the_test`.
 #[derive(Clone, Debug)]
 pub struct Seeds {
     seeds: Range<u64>,
@@ -107,7 +107,7 @@ impl Seeds {
         self
     }
 
-    /// Changes the options that [`Options::from_seed`] has drawn, such as a fault that the test does not allow for.
+    /// Changes the options that [`Options::from_seed`] has drawn, for instance if the test does not allow for a fault.
     #[must_use]
     pub fn options(mut self, change: fn(&mut Options)) -> Self {
         self.change = change;
