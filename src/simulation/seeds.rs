@@ -53,8 +53,8 @@ const LOG_LINES: usize = 200;
 /// ```
 ///
 /// For a seed that fails, the runner prints the number, the options, the last lines of the [log](Simulation::log), and
-/// the command that runs this seed alone, such as `SEED=17 cargo test --features netloop/simulation
-/// the_name_of_the_test`.
+/// the command that runs this seed alone:
+/// `SEED=17 cargo test --features netloop/simulation the_name_of_the_test`.
 #[derive(Clone, Debug)]
 pub struct Seeds {
     seeds: Range<u64>,
