@@ -56,8 +56,8 @@ impl BlockList {
 
     /// A list of the special-purpose addresses, none of which belongs to one host on the public internet. Private,
     /// shared, link-local, loopback, documentation, multicast and reserved addresses are on it. It includes the IPv6
-    /// ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`): peers could else reach blocked IPv4 addresses
-    /// by them. Most ranges come from the IANA special-purpose registries (RFC 6890). The list protects a service that
+    /// ranges that embed an IPv4 address (6to4, NAT64, Teredo, `::/96`), since a connect to those may reach the IPv4
+    /// address. Most ranges come from the IANA special-purpose registries (RFC 6890). The list protects a service that
     /// connects to hosts which its users choose: no user can make the service connect into a private network.
     #[doc(alias = "PRIVATE_RANGES")]
     #[must_use]

@@ -61,7 +61,7 @@ pub(crate) struct Datagrams {
     is_paused: bool,
     /// Whether the socket refuses further datagrams, and closes once its queue is sent.
     closes_soon: bool,
-    /// Whether a call has failed for lack of memory, and waits for the entry on the wheel to be tried again.
+    /// Whether a call has failed for lack of memory. It is tried again when the entry on the wheel falls due.
     rests: bool,
     /// The failed receives in a row, without a send in between. A signal or a lack of memory does not count.
     failures: u32,

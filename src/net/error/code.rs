@@ -46,7 +46,7 @@ impl Error {
     pub const NO_DESCRIPTOR: &'static str = "ERR_NO_DESCRIPTOR";
     /// `ERR_INVALID_STATE`: the state of the socket does not allow the call.
     pub const INVALID_STATE: &'static str = "ERR_INVALID_STATE";
-    /// `ERR_UNREAD_BYTES`: a filter cannot start, because bytes that came before it are unread.
+    /// `ERR_UNREAD_BYTES`: a filter cannot start, because bytes that came before its start are unread.
     pub const UNREAD_BYTES: &'static str = "ERR_UNREAD_BYTES";
     /// `ERR_FILTER`: a [filter](crate::Filter) has broken its contract, or its peer has ended too early.
     pub const FILTER: &'static str = "ERR_FILTER";

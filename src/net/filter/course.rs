@@ -47,7 +47,7 @@ impl Course {
         self.panic.get()
     }
 
-    /// Calls the filter. Returns the error of a panic, of this call or an earlier one.
+    /// Calls the filter. Returns an error if the filter panics, or has panicked before.
     #[inline]
     pub(super) fn call<R>(&self, call: impl FnOnce() -> Result<R>) -> Result<R> {
         if let Some(error) = self.panic() {

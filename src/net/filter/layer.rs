@@ -140,7 +140,7 @@ impl Layer {
     }
 
     /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or the peer's end:
-    /// the peer must get the answers even if the handler closes. With encoded bytes in front, one flush sends both.
+    /// the peer must get the answers even if the handler closes. Nor behind encoded bytes: one flush sends both.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()
     }

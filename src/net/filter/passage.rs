@@ -123,7 +123,7 @@ fn read_on(
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => wire.read_short = true,
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        // The kernel reports an error only once.
+        // The kernel reports an error only once, so it is kept for the next read.
         Err(error) => wire.failure = Some(error),
     }
     0

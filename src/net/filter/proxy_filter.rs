@@ -10,7 +10,7 @@ use super::proxy_header::ProxyHeader;
 
 #[derive(Debug)]
 pub(crate) struct ProxyFilter {
-    /// `None` on a Unix socket.
+    /// The address of the peer at the accept; `None` on a Unix socket.
     proxy: Option<SocketAddr>,
     is_optional: bool,
     progress: Progress,
