@@ -140,8 +140,7 @@ impl<E: IntoEndpoint + Clone> IntoEndpoint for &E {
 impl IntoEndpoint for &str {
     fn into_endpoint(self) -> Result<Endpoint> {
         if let Some(path) = self.strip_prefix("unix:") {
-            // `@` stands for an abstract name's NUL byte, as in `ss` and systemd: no configuration file can hold that
-            // byte.
+            // `@` stands for an abstract name's NUL byte, as in `ss` and systemd: configuration files hold no NUL.
             return match path.strip_prefix('@') {
                 Some(name) => path_endpoint(PathBuf::from(format!("\0{name}"))),
                 None => path_endpoint(PathBuf::from(path)),

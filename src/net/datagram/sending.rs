@@ -273,8 +273,7 @@ fn send_past_error(socket: &Udp, bytes: &[u8], to: Option<SocketAddr>) -> Sent {
 }
 
 /// Calls `send`, and once more if the error may be the refusal of an earlier datagram. If it is, the first call has
-/// taken the error out of the kernel, and has not sent this datagram. If the same error comes again, it is of this
-/// datagram.
+/// taken the error out of the kernel without sending this datagram. The same error once more is this datagram's own.
 pub(super) fn past_error(send: impl Fn() -> io::Result<usize>) -> Sent {
     let alone = |result| Sent {
         earlier: None,

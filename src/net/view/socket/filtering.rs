@@ -15,8 +15,8 @@ impl Socket<'_> {
     /// Bytes written before leave without this filter. Bytes written after this call wait until the filter is
     /// [ready](Filter::is_ready). Then [`on_connect`](crate::SocketHandler::on_connect) comes once more.
     /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) counts from the call. `unread` are the bytes of
-    /// its `on_data` that the handler has not used. They came without the filter, and may be an attacker's, so the call
-    /// fails if there are any.
+    /// the running `on_data` that the handler has not used. They came without the filter, and may be an attacker's, so
+    /// the call fails if there are any.
     ///
     /// # Errors
     ///

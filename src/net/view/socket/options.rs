@@ -66,7 +66,7 @@ impl Socket<'_> {
     }
 
     /// Gives received bytes back. `on_data` delivers them again, on a fresh stack, before all later bytes and the end,
-    /// but not during a pause. The handler or the [pipe](crate::LoopContext::pipe_both) of that time gets them.
+    /// but not during a pause. They go to the handler or [pipe](crate::LoopContext::pipe_both) that is there by then.
     ///
     /// As in Node, a further call puts its bytes before those of an earlier one. Nothing is read before all of these
     /// bytes are delivered, so a peer cannot make them grow. The bytes are counted as read once, and are no activity.
