@@ -236,8 +236,8 @@ impl fmt::Debug for Simulation {
 ///
 /// A fault changes the real connection too, as far as possible. After a reset by a fault, the loop closes the socket at
 /// once, which resets the connection at the peer. Arrived bytes are not read any more. A self-connect really happens,
-/// to a loopback address whose port has no listener, if no local address was given. The kernel's own timing does not
-/// depend on the seed, so a run cannot be repeated exactly.
+/// to a loopback address whose port has no listener, unless the connect has a local address. The kernel's own timing
+/// does not depend on the seed, so a run cannot be repeated exactly.
 ///
 /// ```
 /// use netloop::simulation::{Faults, faulty_event_loop};

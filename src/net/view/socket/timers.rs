@@ -73,7 +73,7 @@ impl Socket<'_> {
     ///
     /// The loop drops the timers of a socket as soon as it closes or its handler is replaced. None of them keeps
     /// [`run`](crate::EventLoop::run) going. Without memory for a timer, the socket fails with ENOMEM. The process
-    /// aborts if there is none for the map of the tokens, and may abort if there is none for a moved timer. To notice a
+    /// aborts without memory for the map of the tokens, and may abort without memory for a moved timer. To notice a
     /// silent peer, no timer is needed: the [idle timeout](Self::set_idle_timeout) counts from the last byte.
     ///
     /// ```
