@@ -134,8 +134,8 @@ impl Socket<'_> {
     /// Sets a marker: [`on_sent`](crate::SocketHandler::on_sent) comes with `token` once the kernel has taken every
     /// byte written until now, or the bytes are lost. A marker replaces the callback of Node's `write`. If an earlier
     /// write was refused, or bytes are lost, [`on_sent`](crate::SocketHandler::on_sent) gets an error, which the
-    /// description of `on_sent` names. It does not come for a socket that is gone, nor for a marker that is set in the
-    /// `on_sent` of a close. A socket that never calls this pays nothing for it.
+    /// description of `on_sent` names. `on_sent` does not come for a socket that is gone, nor for a marker that is set
+    /// in the `on_sent` of a close. A socket that never calls this pays nothing for it.
     ///
     /// ```
     /// use netloop::{Context, Error, SocketHandler};
