@@ -47,8 +47,8 @@ impl BatchedUdp {
         }
     }
 
-    /// Calls `each` with the place, length, sender and packet info of each datagram, and with whether it may be cut. It
-    /// may be cut if it reaches the end of its buffer and the buffer is shorter than the longest packet. The datagrams
+    /// Calls `each` with the place, length, sender and packet info of each datagram, and with whether the datagram may
+    /// be cut. It may be cut if it reaches the end of a buffer that is shorter than the longest packet. The datagrams
     /// that the kernel has coalesced behind a cut one are lost.
     pub(crate) fn receive(
         &self,

@@ -28,7 +28,7 @@ pub(crate) struct Input {
 enum Kind {
     /// A pipe that the loop has opened anew, so that O_NONBLOCK is the loop's own.
     OwnPipe {
-        /// Whether all writers of a named pipe had gone before it was opened anew, which the kernel does not report.
+        /// Whether a named pipe's writers had all gone before the loop opened it. The kernel does not report that.
         has_hung_up: bool,
     },
     /// A stream socket. A peek with MSG_DONTWAIT comes before each read, so that no read waits.
@@ -89,7 +89,7 @@ impl Input {
         }
     }
 
-    /// Whether the kernel reports when there is something to read. Known from the registration on.
+    /// Whether the kernel reports when there is something to read. Only the registration shows this: `true` before it.
     pub(crate) fn is_pollable(&self) -> bool {
         self.kind != Kind::File
     }

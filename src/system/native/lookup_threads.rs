@@ -236,7 +236,8 @@ impl Shared {
         true
     }
 
-    /// Wakes the loop. No caller could be told of a failed wake, so it is repeated until it is not needed any more.
+    /// Wakes the loop. No caller could be told of a failed wake, so it is repeated until the loop takes the answers or
+    /// ends.
     fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut wait = FIRST_WAKE_RETRY;
         while !state.answers.is_empty() {

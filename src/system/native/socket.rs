@@ -68,9 +68,9 @@ pub(super) fn peek_at_once(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.peek(&mut [MaybeUninit::uninit()])
 }
 
-/// Checks that `socket` has or had a connection, and else returns the error of `asked`. `asked` is the result of the
-/// question for the peer, which fails once the connection is over. For such a connection, also returns the pending
-/// error, if no unread byte precedes it: the kernel does not return that error again.
+/// Checks that `socket` has or had a connection. If it never had one, returns the error of `asked`, the result of
+/// `getpeername`. That call also fails once the connection is over. For a connection that is over, returns the pending
+/// error too, if no unread byte precedes it: the kernel does not return that error again.
 pub(super) fn check_connected<T>(
     socket: &SockRef<'_>,
     asked: io::Result<T>,
