@@ -25,7 +25,7 @@ pub struct Faults {
     /// The kernel has no memory to send or to receive with (ENOBUFS). No event reports that memory is free again.
     ///
     /// Bytes leave or arrive later: the loop tries again after some milliseconds. An idle timeout may end the
-    /// connection before. A connection whose calls fail many times in a row closes with the error.
+    /// connection before that. A connection whose calls fail many times in a row closes with the error.
     pub missing_buffers: u16,
     /// The connection is reset between two calls.
     ///

@@ -3,7 +3,7 @@
 use super::injector::Injector;
 use crate::readiness::Readiness;
 
-/// The drop takes the token out of the injector: the kernel deregisters a source at its close, without a call for it.
+/// The drop takes the token out of the injector. The kernel deregisters a closed source by itself, so no call does it.
 #[derive(Debug)]
 pub(super) struct RegisteredToken {
     injector: Injector,

@@ -17,7 +17,7 @@ use super::injector::Injector;
 use super::registered_token::RegisteredToken;
 
 /// The readiness that a later poll reports again after a fault in a read. After a read that would block, the loop also
-/// forgets a reported end, and this code does not know whether there was one. So a later poll always reports an end.
+/// forgets a reported end. This code does not know whether one was reported, so a later poll always reports an end.
 const INWARD: Readiness = Readiness::READABLE.union(Readiness::READ_CLOSED);
 
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! A simulated network in place of the operating system: sockets, kernels, packets and a clock in memory, all driven by
 //! one seed. The network follows the rules of Linux, as far as a program can observe them. These rules decide which
 //! bytes stay readable after a RST, which call returns an error, and what closing with unread bytes does. The network
-//! may lose, double and reorder datagrams of UDP, but not bytes of TCP, which would hide all three. The network does
-//! not simulate urgent data or Unix sockets.
+//! may lose, double and reorder datagrams of UDP. It does not do so with the packets of TCP, because TCP would hide all
+//! three from programs. The network does not simulate urgent data or Unix sockets.
 
 mod acceptor;
 mod flavour;

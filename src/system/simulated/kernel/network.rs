@@ -133,7 +133,8 @@ impl Network {
         }
     }
 
-    /// A SYN to a machine that is down is sent again after a backoff, because a restarted machine needs time to listen.
+    /// Keeps a packet until its link works again. But a SYN to a machine that is down is sent again after a backoff: a
+    /// restarted machine needs time to listen.
     fn keep_back(&mut self, flight: Flight) {
         match flight.packet {
             Packet::Syn(tries) if self.world.machines.get(flight.link.to).is_down => {
@@ -207,7 +208,7 @@ impl Network {
         }
     }
 
-    /// Draws whether a fault refuses an option. If none does, the caller sets it, if the simulated kernel knows it.
+    /// Draws whether a fault refuses an option. Otherwise the caller sets the option if the simulated kernel knows it.
     pub(crate) fn set_option(&mut self) -> Result<(), CallError> {
         match self.world.strikes(|faults| faults.refused_options) {
             true => Err(CallError::InvalidArgument),

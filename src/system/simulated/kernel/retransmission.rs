@@ -1,7 +1,7 @@
 //! The time after which a kernel gives up a connection whose peer does not answer. The simulation sends neither
-//! retransmissions nor probes: packets that get through are acknowledged. While a partition or a crash holds packets
-//! back, it queues a timer for the moment at which the kernel gives up. If packets get through before, the timer has no
-//! effect.
+//! retransmissions nor probes: a packet that gets through is acknowledged. When a partition or a crash holds packets
+//! back, the simulation queues a timer for the moment at which the kernel gives up. If packets get through before that
+//! moment, the timer has no effect.
 
 use std::time::Duration;
 

@@ -184,7 +184,7 @@ impl Connections {
         self.notify(world, client, Readiness::all());
     }
 
-    /// Drops the [moot](Self::is_moot) packets before the next one, so that no loop waits for them.
+    /// Returns the next time of arrival. Drops the [moot](Self::is_moot) packets before it: no loop must wait for them.
     pub(super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.wire.peek() {
             if !self.is_moot(flight) {

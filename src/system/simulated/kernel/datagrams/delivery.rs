@@ -13,7 +13,7 @@ use super::Datagrams;
 use super::flight::{Flight, Passage};
 
 impl Datagrams {
-    /// First drops the refusals and timers of closed sockets at the front, so that no loop waits for them.
+    /// Returns the next time of arrival. Drops refusals and timers of closed sockets before it: no loop waits for them.
     pub(in super::super) fn next_arrival(&mut self) -> Option<u64> {
         while let Some(flight) = self.flights.peek() {
             let is_moot = match flight.passage {
