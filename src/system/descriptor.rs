@@ -8,7 +8,8 @@ use super::acceptor::Acceptor;
 use super::stream::Stream;
 
 impl Stream {
-    /// Returns the descriptor; `None` for a faulty stream too, because calls on the descriptor would bypass the faults.
+    /// Returns the descriptor. `None` also for a faulty stream, which has one: calls on the descriptor would bypass the
+    /// faults.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {

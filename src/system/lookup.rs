@@ -32,8 +32,8 @@ pub(crate) struct LookupLimits {
 }
 
 impl LookupLimits {
-    /// Whether a further lookup may be asked while `waiting` wait. `free` threads, started or not, run no lookup: as
-    /// many lookups get a thread soon, and do not count as waiting.
+    /// Whether a further lookup may be asked while `waiting` wait. `free` is the number of threads, started or not,
+    /// that run no lookup. As many of the lookups get a thread soon, so they do not count as waiting.
     pub(crate) fn allow(self, waiting: usize, free: usize) -> bool {
         self.waiting
             .is_none_or(|most| waiting < most.saturating_add(free))

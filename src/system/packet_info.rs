@@ -29,7 +29,7 @@ pub(crate) struct PacketInfo {}
 pub enum Ecn {
     /// ECT(0): routers may mark the datagram in place of dropping it.
     Ect0 = 0b10,
-    /// ECT(1): as ECT(0). L4S gives it a sense of its own.
+    /// ECT(1): as ECT(0), except on networks with L4S (RFC 9331), where this mark asks for low delay.
     Ect1 = 0b01,
     /// CE: a router was congested.
     CongestionExperienced = 0b11,

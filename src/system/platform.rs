@@ -1,8 +1,8 @@
 //! Properties of the selectors that mio uses, which differ from system to system.
 
 /// Whether a short read of TCP proves that the kernel has no more bytes for now. With EPOLLPRI it does: the next byte
-/// is a new edge, and only the urgent mark ends a read early. kqueue does not report the mark. AFD (Windows) and
-/// `poll(2)` report again only after a call that would block (tokio#5866).
+/// is a new edge. Only the urgent mark ends a read early, and EPOLLPRI reports the mark. kqueue does not report it. AFD
+/// (Windows) and `poll(2)` report again only after a call that would block (tokio#5866).
 pub(crate) const SHORT_READ_EXHAUSTS: bool = REPORTS_PRIORITY;
 
 /// Whether the selector reports urgent data of TCP.
@@ -48,7 +48,7 @@ pub(crate) const BROKEN_PIPE_PROVES_END: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whether the kernel deregisters a descriptor by itself when its last duplicate is closed (`epoll(7)`, question 6).
-/// kqueue does so too, but the time that it would save has not been measured.
+/// kqueue does so too. The loop deregisters there nevertheless: the time that it would save was not measured.
 pub(crate) const CLOSE_DEREGISTERS: bool = cfg!(all(
     any(target_os = "linux", target_os = "android"),
     not(mio_unsupported_force_poll_poll)

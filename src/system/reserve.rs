@@ -40,7 +40,7 @@ impl Reserve {
         reserve
     }
 
-    /// Refuses one connection of `acceptor`; without a spare, only tries to open one. Returns whether it has refused.
+    /// Refuses a connection of `acceptor`. Without a spare, only tries to open a spare. Returns whether it has refused.
     pub(crate) fn refuse_one(&mut self, acceptor: &Acceptor) -> bool {
         #[cfg(feature = "simulation")]
         if let Acceptor::Faulty(acceptor) = acceptor {

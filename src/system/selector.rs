@@ -102,8 +102,8 @@ impl Selector {
         }
     }
 
-    /// Registers `source` for `directions`, which always include reading. The kernel reports no other until
-    /// [`rearm`](Self::rearm). The reactor keeps the reports that the source does not want at present.
+    /// Registers `source` for `directions`, which always include reading. The kernel reports no other direction until
+    /// [`rearm`](Self::rearm). The reactor keeps reports about directions that the source does not want at present.
     pub(crate) fn register(
         &self,
         source: &mut dyn Source,

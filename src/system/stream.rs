@@ -129,8 +129,9 @@ impl Stream {
 
     /// Reads into `buffer`, which must not be empty: a read of 0 bytes means the end. After EINTR the caller leaves the
     /// readiness as it is, and reads again.
-    // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` the compiler knows the kind
-    // of the stream (without the feature `simulation`), and returns the result of its one call without a copy.
+    // Always inlined, as `with_fast_paths` and `write_piece` are. After `with_fast_paths` (without the feature
+    // `simulation`) the compiler knows that the stream is TCP. Then one call is left, and the compiler returns its
+    // result without a copy.
     #[inline(always)]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         debug_assert!(!buffer.is_empty(), "a read of 0 must mean the end");
@@ -285,7 +286,7 @@ impl Stream {
         error.unwrap_or_else(Some)
     }
 
-    /// Whether `error`, the stream's first, proves that the end of the peer's bytes came before
+    /// Whether `error`, the stream's first, proves that the peer's end had arrived before it
     /// ([`BROKEN_PIPE_PROVES_END`]).
     pub(crate) fn proves_end(&self, error: &io::Error) -> bool {
         let is_proof = match self {

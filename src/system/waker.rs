@@ -18,7 +18,7 @@ pub(crate) use scripted::ScriptedWaker;
 /// does not lose it. The limit is small, because a signal handler may wake the loop.
 const TRIES: usize = 8;
 
-/// Dropping the kernel's waker closes its descriptor, at the latest at the end of a wake that another thread makes.
+/// The drop of the kernel's waker closes its descriptor: at once, or at the end of a wake that another thread makes.
 #[derive(Debug)]
 pub(crate) enum Waker {
     Kernel(Arc<mio::Waker>),
