@@ -28,8 +28,8 @@ pub(crate) struct Mailbox<S> {
     is_pending: AtomicBool,
     /// The number of times that the loop has [taken](Self::take) posts.
     takes: AtomicUsize,
-    /// The value of `takes` before the last wake that succeeded. While the two are equal, the loop has not taken posts
-    /// since that wake: it is awake, or about to wake. So of many posts, only the first has to wake the loop.
+    /// The value of `takes` before the last wake that succeeded. While `takes` has this value, the loop has not taken
+    /// posts since then: it is awake, or about to wake. So of many posts, only the first has to wake the loop.
     woken_at: AtomicUsize,
     stops: StopRequests,
     /// The limit on the posts that wait. If a loop cannot keep up, its posts must not fill the memory unnoticed.
@@ -90,8 +90,9 @@ impl<S> Mailbox<S> {
 
     /// Returns whether a thread has asked for a stop. A later post wakes the loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
-        // The order matters. A wake that reads the new number of takes sets the flag after it was cleared here. A post that
-        // reads the old number holds the lock already, so it is in the queue before the queue is read here.
+        // In this order neither a wake nor a post is lost. A wake that reads the new number of takes sets the flag
+        // after it was cleared here. A post that reads the old number holds the lock already, so it is in the queue
+        // before the queue is read here.
         self.is_pending.store(false, SeqCst);
         self.takes.fetch_add(1, SeqCst);
         let mut inbox = self.inbox();
@@ -154,7 +155,7 @@ impl<S> Mailbox<S> {
         Ok(())
     }
 
-    /// Returns whether the caller must tell the host: `false` if an earlier wake has ended the wait, and tells it.
+    /// Returns whether the caller must tell the host. `false` after an earlier wake, which tells the host itself.
     fn wake_loop(&self) -> io::Result<bool> {
         let takes = self.takes.load(SeqCst);
         self.is_pending.store(true, SeqCst);

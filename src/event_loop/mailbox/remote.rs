@@ -114,8 +114,8 @@ impl<S> Remote<S> {
     ///
     /// # Errors
     ///
-    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. After a
-    /// failed wake, the next wake is tried again, also by another thread.
+    /// The system's error of the wake-up (on Linux, `write(2)` on an eventfd), which was tried a few times. A failed
+    /// wake does not count: the next one, by any thread, makes the system call again.
     pub fn wake(&self) -> io::Result<()> {
         self.mailbox.wake()
     }

@@ -19,8 +19,8 @@ impl Mirror {
         }
     }
 
-    /// The end of the turn decides anew whether the descriptor is readable. If the turn fails or panics before, the
-    /// next change still makes it readable.
+    /// Forgets that the descriptor is readable, because the end of the turn decides this anew. If the turn fails or
+    /// panics before its end, the host's next change makes the descriptor readable again.
     pub(crate) fn begin_turn(&mut self) {
         self.is_readable = false;
     }
@@ -31,8 +31,8 @@ impl Mirror {
 }
 
 impl<S> EventLoop<S> {
-    /// Called before the host changes the loop. The next turn finds out whether the change left work or a deadline. To
-    /// compare deadlines before and after each call would cost more.
+    /// Makes the descriptor readable, because the host is about to change the loop. The next turn finds out whether the
+    /// change left work or a deadline. To compare deadlines before and after each call would cost more.
     pub(crate) fn show_change(&mut self) {
         if self.mirror.is_on && !self.mirror.is_readable {
             // If this fails, the next call tries again.
