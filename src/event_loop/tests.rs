@@ -167,7 +167,7 @@ impl SocketHandler<Vec<String>> for Logged {
     }
 }
 
-/// The limit of the hook is never exceeded, so that it logs spins and standstills alone.
+/// Makes a loop whose stall hook logs spins and standstills alone: no callback exceeds its limit.
 fn logging() -> (EventLoop<Vec<String>>, SocketId, std::net::TcpStream) {
     let mut event_loop = EventLoop::new().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -104,7 +104,8 @@ impl<S> Shutdowns<S> {
         self.active.iter().any(|it| it.domain == Domain::Loop)
     }
 
-    /// `None` if the handler is not to be asked, or not yet: the socket has more to read or no handler.
+    /// `None` if the handler is not to be asked, or not yet. A socket with more to read, or without a handler, is asked
+    /// later.
     pub(super) fn question(&mut self, net: &Net, id: SocketId) -> Option<Question> {
         let standing = net.standing(id)?;
         let Some(Fate::Unasked { is_busy }) = self.fates.get_mut(id.0) else {
@@ -120,7 +121,7 @@ impl<S> Shutdowns<S> {
         Some(Question { id, is_busy })
     }
 
-    /// `replace_handler` has cancelled all timers of the socket, and with them the question.
+    /// Arms the timer of the question anew, after `replace_handler` has cancelled all timers of the socket.
     pub(super) fn ask_again(&mut self, net: &mut Net, id: SocketId) {
         if let Some(Fate::Unasked { .. }) = self.fates.get_mut(id.0) {
             if !self.unasked.contains(&id) {
@@ -158,8 +159,9 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Notes the sockets of `domain` that are not noted yet. A later one that a server has accepted is asked too, but
-    /// is busy: its peer came to be served. Any other later socket was made by a handler at work, and is not asked.
+    /// Notes the sockets of `domain` that are not noted yet. A socket that a server accepts during the shutdown is
+    /// asked too, but counts as busy: its peer came to be served. Any other new socket was made by a handler at work,
+    /// and is not asked.
     fn note_sockets(&mut self, net: &Net, domain: Domain, is_first: bool) {
         for id in domain.sockets(net) {
             if self.fates.get_mut(id.0).is_some() || net.standing(id).is_none() {
@@ -176,7 +178,7 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Asks, by a timer, each socket that has a handler and nothing unread. An accepted one is asked only after its
+    /// Asks, by a timer, each socket that has a handler and nothing unread. An accepted socket is asked only after its
     /// first byte, after the end of its peer, or when `GRACE` is over.
     fn ask(&mut self, net: &mut Net, now: Instant) {
         let began = self.active.iter().map(|it| it.began).max();
@@ -223,7 +225,7 @@ impl<S> Shutdowns<S> {
         self.next_look = Some(now + LATER);
     }
 
-    /// Called after the deadline. Returns whether sockets are left beyond [`FORCED_A_CALL`].
+    /// Closes up to [`FORCED_A_CALL`] sockets of `domain` after the deadline. Returns whether more are left.
     fn force(&mut self, net: &mut Net, domain: Domain) -> bool {
         let mut forced = 0;
         for id in domain.sockets(net) {
@@ -249,7 +251,7 @@ impl<S> Shutdowns<S> {
         false
     }
 
-    /// Returns the time until the next step.
+    /// Takes the next step of each shutdown. Returns the time until the step after it.
     fn step(&mut self, net: &mut Net) -> Duration {
         let now = net.now();
         let mut next = now + LATER;

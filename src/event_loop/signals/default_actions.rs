@@ -1,5 +1,5 @@
-//! The default action of a signal holds again after the last watcher of the process, as in libuv. The handler of
-//! signal-hook stays in the operating system, so that a signal without actions would be ignored.
+//! Gives a signal its default action back after its last watcher in the process, as libuv does. signal-hook leaves its
+//! own handler in the operating system, so the process would otherwise ignore the signal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +25,8 @@ pub(super) fn suppress(signal: i32) {
         return;
     }
     let is_default = Arc::new(AtomicBool::new(false));
-    // Fails for a real-time signal and the like, whose default signal-hook does not know. Without a pipe, such a signal
-    // is ignored.
+    // Fails for a real-time signal and the like, whose default action signal-hook does not know. Once its last pipe is
+    // closed, such a signal is ignored.
     let _ = flag::register_conditional_default(signal, Arc::clone(&is_default));
     handled.push(Handled {
         signal,

@@ -170,7 +170,7 @@ impl<S> Signals<S> {
         }
     }
 
-    /// Closes the signal's pipe with its last handler in the loop. `false` if the handler is closed already.
+    /// Closes a handler, and the signal's pipe with its last handler in the loop. `false` if it is closed already.
     pub(super) fn close(&mut self, net: &mut Net, id: SignalId) -> bool {
         let Some(watcher) = self.watchers.remove(id.0) else {
             return false;
