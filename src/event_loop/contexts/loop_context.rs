@@ -240,10 +240,10 @@ impl<S> LoopContext<'_, S> {
 
     /// Sends everything that `from` receives to `to`, as Node's `stream.pipe` does. [`pipe_both`](Self::pipe_both)
     /// joins both directions, and describes the details. Returns `false`, and changes nothing, if one of the two
-    /// sockets is gone, or if its server has still to be told of it. The opposite direction is not piped: the handler
-    /// of `to` still gets `on_data`, and the handler of `from` still writes. If the peer of `to` has ended, `to` still
-    /// sends the bytes of `from`. A FIN of `to` proves that the bytes of `from` are complete, with the exceptions of
-    /// `pipe_both`. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
+    /// sockets is gone, or was accepted and its [filters](crate::Filter) are not ready. The opposite direction is not
+    /// piped: the handler of `to` still gets `on_data`, and the handler of `from` still writes. If the peer of `to` has
+    /// ended, `to` still sends the bytes of `from`. A FIN of `to` proves that the bytes of `from` are complete, with
+    /// the exceptions of `pipe_both`. When `to` closes first, `from` sends its queued bytes and a FIN, and closes.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
@@ -275,8 +275,8 @@ impl<S> LoopContext<'_, S> {
     /// [filters](crate::Filter) are not ready. A socket counts as gone as soon as its `on_error` or `on_close` has begun.
     ///
     /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests,
-    ///   because its peer cannot send, unless the program itself has paused the socket. Such a pause lasts until the
-    ///   program ends it.
+    ///   because its peer cannot send. If the program itself has paused the socket, the idle timeout goes on, and the
+    ///   pause lasts until the program ends it.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction
     ///   stays open, whatever [`allow_half_open`](crate::SocketOptions::allow_half_open) says.
     /// - **Failure**: when one socket closes before its peer has ended, the other sends its queued bytes and closes

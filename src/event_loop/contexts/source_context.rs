@@ -182,8 +182,8 @@ impl<O: event::Source, S> SourceContext<'_, O, S> {
         net.source_would_block(id, direction, self.source);
     }
 
-    /// Forgets the kernel's reports, and asks the kernel to report anew (`epoll_ctl(2)`), for a handler whose calls may
-    /// block the thread. Other handlers learn from a call that would block that nothing is left.
+    /// Forgets the kernel's reports, and asks the kernel to report anew (`epoll_ctl(2)`). A handler whose calls may
+    /// block the thread needs this. Other handlers make one more call instead, and see that it would block.
     pub fn rearm(&mut self) {
         let (net, id) = (self.sockets.net_mut(), self.id);
         net.rearm_source(id, self.source);

@@ -21,7 +21,7 @@ use crate::net::{
 
 use super::loop_context::LoopContext;
 
-/// The shared state is missing, because a host that makes a server has not lent it yet.
+/// The loop without the shared state: a host that makes a server has not lent its state yet.
 pub(crate) struct Verbs<'a, S> {
     pub(crate) net: &'a mut Net,
     pub(crate) agenda: &'a mut Agenda<S>,
@@ -156,7 +156,7 @@ impl<S> Verbs<'_, S> {
     where
         S: 'static,
     {
-        // `on_connection` would put its handler in place of the pipe.
+        // A server that was not told of the socket yet would put the handler of `on_connection` in place of the pipe.
         if self.net.is_untold(from) || self.net.is_untold(to) {
             return false;
         }

@@ -1,5 +1,5 @@
-//! Pipes: two joined sockets, of which one, or each, sends the bytes that the other receives. The end and the failure
-//! of one are passed on to the other. A [`Piped`] wraps each handler, writes received bytes to the other socket, and
+//! Pipes: two joined sockets. One of them, or each, sends the bytes that the other receives. The end and the failure of
+//! one are passed on to the other. A [`Piped`] wraps each handler, writes received bytes to the other socket, and
 //! passes every other event on to the handler.
 
 use std::net::SocketAddr;
@@ -25,7 +25,8 @@ pub(crate) struct End {
     directions: Directions,
 }
 
-/// Passed as a value, because [`Piped::put_before`] requires `S: 'static`, which only the call of `pipe` guarantees.
+/// The type of [`Piped::put_before`]. The function requires `S: 'static`, which only `pipe` guarantees. So `pipe`
+/// passes the function on as a value.
 pub(crate) type PutBefore<S> =
     fn(End, Option<Box<dyn SocketHandler<S>>>) -> Box<dyn SocketHandler<S>>;
 

@@ -26,8 +26,9 @@ use super::socket_handler::SocketHandler;
 ///
 /// # What it costs
 ///
-/// An accepted connection costs an `accept` and a registration with the kernel; over a limit at the accept, it costs no
-/// memory. A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections of a server.
+/// An accepted connection costs an `accept` and a registration with the kernel. A connection over a limit at the accept
+/// costs no memory. A turn accepts at most [`accepts_per_turn`](crate::Limits::accepts_per_turn) connections of a
+/// server.
 ///
 /// # Example
 ///
