@@ -71,9 +71,10 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    /// Where a short read does not prove that nothing is left (AFD, kqueue, `poll(2)`, Unix sockets), a connection
-    /// waits even if it has delivered everything. So the bytes decide: a full read takes at least half of the read
-    /// buffer. If all reads of the round together took less, none was full.
+    /// Whether a source that waits may have more to deliver. Where a short read does not prove that nothing is left
+    /// (AFD, kqueue, `poll(2)`, Unix sockets), a connection waits even if it has delivered everything. So the bytes
+    /// decide: a full read takes at least half of the read buffer. If all reads of the round together took less, none
+    /// was full.
     fn may_have_more_to_deliver(&self, read: u64) -> bool {
         let least_full_read = (self.options.read_buffer_length() / 2) as u64;
         self.net.waiting_to_be_served() > 0

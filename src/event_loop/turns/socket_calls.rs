@@ -6,7 +6,7 @@ use crate::event_loop::Context;
 use crate::event_loop::handlers::SocketHandler;
 use crate::net::{Notice, SocketEvent};
 
-/// The slowest of several callbacks in a row; the last one while callbacks are not watched, and no clock is read.
+/// The slowest of several callbacks in a row. While callbacks are not watched, the last one: no clock is read then.
 #[derive(Default)]
 pub(super) struct Slowest {
     pub(crate) name: &'static str,

@@ -176,7 +176,7 @@ impl<S> EventLoop<S> {
         self.net.poll(timeout)
     }
 
-    /// The reactor ends the wait earlier for its own deadlines.
+    /// Returns the longest time for the wait. The reactor ends the wait earlier for its own deadlines.
     pub(crate) fn timeout(&self, wait: Wait) -> Option<Duration> {
         match wait {
             // Queued sources are not asked for here: the reactor itself does not wait while it has any.
@@ -303,7 +303,8 @@ impl<S> EventLoop<S> {
         });
     }
 
-    /// A socket whose deadline has passed is served first, up to a limit, and reads into `buffer`.
+    /// Handles up to [`TIMERS_A_TURN`] due timers and deadlines. A socket whose deadline has passed is served before
+    /// the deadline counts, and reads into `buffer`.
     #[inline(never)]
     fn fire_timers_with(
         &mut self,

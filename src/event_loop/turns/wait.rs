@@ -110,7 +110,7 @@ impl Budget {
 /// A budget in use: the part that is left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
-    /// The number of steps until the limit must be looked at. At zero no further step may begin.
+    /// The number of steps until `look` compares the limits. If one is reached, this stays zero, and no step may begin.
     credit: u32,
     /// The number of steps that may follow after `credit` is used up. Invariant: zero if there is no limit of time or
     /// bytes, and no step is measured.

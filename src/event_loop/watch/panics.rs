@@ -178,7 +178,7 @@ impl<S> EventLoop<S> {
         while let Some(payload) = next.take() {
             self.agenda.meter.panics += 1;
             let owner = self.panicked_owner();
-            // `recover` may drop a replaced handler, and its drop may panic too. No drop comes twice, so the loop ends.
+            // A replaced handler that `recover` drops may panic too. No drop comes twice, so the repetition ends.
             let recovered = catch_unwind(AssertUnwindSafe(|| self.recover()));
             self.tell_panic(shared, owner, &*payload);
             drop_quietly(payload);

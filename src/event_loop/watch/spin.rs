@@ -99,7 +99,7 @@ impl<S> EventLoop<S> {
             return;
         };
         let Some(deadline) = self.net.next_deadline() else {
-            // No deadline was armed, by which a late end of the wait could be measured.
+            // Without a deadline, there is no time after which the end of the wait is late.
             return;
         };
         let late = ended.saturating_sub(self.net.elapsed_at(deadline).max(began));

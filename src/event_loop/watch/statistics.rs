@@ -139,8 +139,8 @@ pub struct Statistics {
     pub lookups_timed_out: u64,
     /// Counter: the callbacks and turns that the hook for [stalls](crate::EventLoop::on_stall) was told of.
     pub stalls: u64,
-    /// Counter: the panics that the loop has caught. With [`PanicPolicy::Close`](crate::PanicPolicy::Close) these are
-    /// the panics of callbacks. With each policy, these are also sockets whose [filter](crate::Filter) has panicked.
+    /// Counter: the panics that the loop has caught: with [`PanicPolicy::Close`](crate::PanicPolicy::Close) those of
+    /// callbacks, and with each policy those of [filters](crate::Filter).
     pub panics: u64,
     /// Counter: the [spins](crate::StallKind::Spin) that the loop has ended, with or without a hook.
     pub spins: u64,
