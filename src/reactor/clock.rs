@@ -10,8 +10,8 @@ const TICKS_PER_SECOND: u64 = 1_000;
 
 const NANOSECONDS_PER_TICK: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
-/// Keeps a reading of the clock as the reactor's time, here the turn's reading, until the caller passes in the next.
-/// Deadlines are rounded up to ticks and the present down, so that no timer is early.
+/// Keeps one reading of the clock as the reactor's time, until the caller passes in the next. Below it is called the
+/// turn's reading. Deadlines are rounded up to ticks and the present down, so that no timer is early.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// The clock itself, which only `read_tick` reads. The turn's reading then does not change.

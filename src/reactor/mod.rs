@@ -305,7 +305,7 @@ impl<T: Handler> Reactor<T> {
         }
     }
 
-    /// Removes a source at once, without an event, and returns it; `None` if it is gone. Then its key is dead.
+    /// Removes a source at once, without an event, and returns it; `None` if it is gone. From then on its key is dead.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let Slot { state, source } = self.slots.get_mut(key)?;
         if let Some(source) = source.source() {

@@ -1,5 +1,5 @@
 //! The memory of the reactor's tables: reserved before a peer gets a slot, and freed after a spike of sources or
-//! timers. They are freed some time later, because the next spike may come soon.
+//! timers. The memory is freed some time after the spike, because the next spike may come soon.
 
 use std::collections::TryReserveError;
 

@@ -406,7 +406,7 @@ fn close_or_rearm<T: Handler>(
             // The former registration stays. No read or write returns this error, so a source that is served for it
             // would find nothing, and ask again at once.
             Err(error) if is_out_of_registrations(&error) => {
-                // The wheel cannot be reached from here. `ACTIVATED` makes `serve_slow_path` put the next try on it.
+                // The wheel cannot be reached from here. `ACTIVATED` makes `serve_slow_path` arm the next try.
                 state
                     .signals
                     .insert(Signals::REARM_REFUSED | Signals::ACTIVATED);

@@ -91,7 +91,7 @@ impl SourceState {
             signals: readiness.into(),
             interest,
             wanted: wanted_for(interest),
-            // The first edge for writing would be spurious for a source that is known to be writable.
+            // A source that is known to be writable is not watched for writing: the first edge would be spurious.
             flags: match readiness.contains(Readiness::WRITABLE) {
                 true => Flags::HELD,
                 false => Flags::HELD | Flags::WATCHES_WRITABLE,
@@ -113,8 +113,8 @@ impl SourceState {
         self.signals.intersects(self.wanted)
     }
 
-    /// Whether the source has begun something that the caller must finish, even if the source is not held. It waits for
-    /// the kernel to take bytes or to connect, or for a flush, or has an event of its own to report.
+    /// Whether the source has begun something that the caller must finish, even if the source is not held. That is a
+    /// source that waits for the kernel to take bytes or to connect, or for a flush, or has an event to report.
     pub(super) fn is_under_way(&self) -> bool {
         self.interest.contains(Interest::WRITABLE)
             || self.signals.contains(Signals::ACTIVATED)

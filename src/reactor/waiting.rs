@@ -8,8 +8,8 @@ use super::source_state::{Flags, Signals, WheelEntry};
 use super::{Elapsed, Handler, Key, Phase, Reactor, Registration, TimerHandle, Waker};
 
 impl<T: Handler> Reactor<T> {
-    /// Returns the reactor's time: the clock reading of the last [`refresh_now`](Self::refresh_now), or before it that
-    /// of [`new`](Self::new). Neither [`poll`](Self::poll) nor any other public method changes this time.
+    /// Returns the reactor's time: the reading of the clock in the last [`refresh_now`](Self::refresh_now), or in
+    /// [`new`](Self::new) before the first. Neither [`poll`](Self::poll) nor any other public method changes this time.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }

@@ -79,7 +79,7 @@ fn a_key_with_more_to_do_comes_behind_those_that_came_anew() {
     schedule.begin(Phase::Serve);
     assert_eq!(schedule.next(Phase::Serve), Some(3));
     schedule.push(Phase::Serve, 4);
-    // `round` begins another round: the rest of the cut one comes first, then the key that was pushed meanwhile.
+    // `round` begins another round: the rest of the cut round comes first, then the key that was pushed meanwhile.
     assert_eq!(round(&mut schedule, Phase::Serve), [1, 2, 4]);
     assert!(schedule.is_idle());
 }
