@@ -68,10 +68,10 @@ impl Key {
     }
 
     /// Returns the key as the token under which a source is registered with the poll. On 64 bit machines the token
-    /// holds the whole key, on 32 bit machines 20 bits of index and 12 bits of generation. There a token whose slot has
-    /// had 4095 further entries, or a multiple, counts as that of the present entry. This costs a spurious wake-up.
-    /// Sources from index 1,048,576 on would share tokens, but memory does not suffice for so many. No key has the
-    /// token `usize::MAX`, which is free for other uses.
+    /// holds the whole key, on 32 bit machines 20 bits of index and 12 bits of generation. With 12 bits, an old token
+    /// counts as that of the present entry if its slot has had 4095 further entries, or a multiple. This costs a
+    /// spurious wake-up. Sources from index 1,048,576 on would share tokens, but memory does not suffice for so many.
+    /// No key has the token `usize::MAX`, which is free for other uses.
     #[inline]
     #[must_use]
     #[expect(
@@ -399,7 +399,7 @@ fn growth<T>(length: usize) -> usize {
 
 /// Allocates memory for `length` entries of type `T`, and frees it again. For a long table, allocates several small
 /// blocks. A freed block of mapped pages makes glibc take blocks of its size from the heap from then on
-/// (M_MMAP_THRESHOLD in mallopt(3)). There no table grows without a copy.
+/// (M_MMAP_THRESHOLD in mallopt(3)). In the heap no table grows without a copy.
 fn ask_for_memory<T>(length: usize) -> Result<(), TryReserveError> {
     let entries = (MAPPED_BYTES / 2 / size_of::<T>().max(1)).max(1);
     if length <= entries {

@@ -70,7 +70,7 @@ pub struct Wheel<T> {
     popped: u32,
     /// The entry numbers of the timers that were armed for the current tick or an earlier tick, in arming order.
     overdue: Chain,
-    /// The timers in `due` and `overdue` together: a cancel knows only the deadline, which has come in either case.
+    /// The number of timers in `due` and `overdue`: a cancel knows only the deadline, and cannot tell the two apart.
     due_count: u32,
     /// The buffer for emptying buckets; `None` while in use. A new one would cost more than moving a few timers.
     batch: Option<Box<Batch>>,

@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 
 use super::{Key, SMALLEST, growth};
 
-/// A table of values under the keys of a [`Slots`](super::Slots), each borrowed apart from its entry there.
+/// A table of further values under the keys of a [`Slots`](super::Slots). A value and the entry in the `Slots` can be
+/// borrowed at the same time.
 ///
 /// The table holds at most one value for each index, and only the key that put a value there reaches it. The table has
 /// space for a `T` at each index up to the highest that was used, so box a large `T`.

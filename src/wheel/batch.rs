@@ -5,7 +5,7 @@ use super::entries::Entries;
 
 /// The deadlines and numbers of entries that were taken off a chain. The entries of a bucket are spread over a table
 /// that may be larger than the caches. A loop that reads an entry and then moves it waits for memory at each entry. A
-/// loop that only reads has many reads under way at a time.
+/// loop that only reads, as `take` does, has many reads under way at a time.
 pub(super) struct Batch {
     entries: [(u64, u32); LENGTH],
     length: usize,

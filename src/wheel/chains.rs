@@ -97,7 +97,7 @@ impl Chains {
         chain.end
     }
 
-    /// Takes the first chunk off a chain, and returns its first cell and its numbers. The last may be [`NONE`].
+    /// Takes the first chunk off a chain, and returns its first cell and its numbers. The last numbers may be [`NONE`].
     #[inline]
     pub(super) fn take_first(&mut self, chain: &mut Chain) -> Option<(u32, [u32; CELLS as usize])> {
         let chunk = chain.first;
