@@ -33,8 +33,8 @@ const TINY_BYTES: usize = 64;
 /// buffer has no limit of its own: the caller compares [`len`](Self::len) with its limit before it appends.
 ///
 /// If there is no memory for appended bytes, all bytes of that call are lost, and the bytes before them stay. So the
-/// caller asks [`Pool::take_lost`] after each call. Only the box of a new queue has to find memory: Rust has no stable
-/// way to make a box that can fail.
+/// caller asks [`Pool::take_lost`] after each call. Without memory for the box of a new queue the process ends: Rust
+/// has no stable call that makes a box and can fail.
 #[derive(Default)]
 pub struct SendBuffer {
     /// Invariant: `Some` exactly while the buffer has unsent bytes.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// A longer period is shortened to it, so that the time of the next step stays within the range of the clock.
+/// The limit on a period; a longer one is shortened. So the time of the next step stays within the range of the clock.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The steps that a [`Ticker`] makes after a delay, when several are due at once.

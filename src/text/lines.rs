@@ -212,9 +212,9 @@ pub struct CompletedLines<'a> {
 
 impl<'a> CompletedLines<'a> {
     /// Returns the bytes of the chunk after the line that the iterator returned last: whole lines, and then the
-    /// beginning of a line. Before the first line, this is the whole chunk, without bytes that only continue an earlier
-    /// line. Such a line does not end in the chunk, or was reported as too long before. After the error for a line
-    /// without an end in the chunk, the remainder is empty.
+    /// beginning of a line. Before the first line, this is the whole chunk, without the rest of an earlier line that is
+    /// not returned here. Such a line was reported as too long before, or has no end in the chunk. After the error for
+    /// a line without an end in the chunk, the remainder is empty.
     ///
     /// If a line switches to another protocol, the remainder has the first bytes of that protocol. The [`Lines`] keeps
     /// a copy of the incomplete line at its end. To read lines from the remainder, use another `Lines`, or the same

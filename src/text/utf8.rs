@@ -7,9 +7,9 @@ use std::str;
 /// A decoder of a stream into text, which keeps the beginning of a character until the rest has arrived.
 ///
 /// The texts of all [`push`](Self::push) calls, joined, equal the text of the whole stream decoded at once, as by
-/// Node's `setEncoding('utf8')` and [`String::from_utf8_lossy`]. The `TextDecoder` of browsers gives it too, but drops
-/// a byte order mark by default. The text of a chunk is borrowed from it, unless the text begins with a character that
-/// was cut before, or has a replacement.
+/// Node's `setEncoding('utf8')` and [`String::from_utf8_lossy`]. The `TextDecoder` of browsers gives the same text, but
+/// drops a byte order mark by default. The text of a chunk is borrowed from the chunk, unless the text begins with a
+/// character that was cut before, or has a replacement.
 ///
 /// ```
 /// use netloop::text::Utf8Decoder;
