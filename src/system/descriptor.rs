@@ -76,7 +76,7 @@ impl Acceptor {
     }
 }
 
-/// A name in the abstract namespace begins with a NUL byte, as in the path that a caller passes to connect or listen.
+/// Returns the path, or a NUL byte and the name in the abstract namespace, as a caller passes it to connect or listen.
 #[cfg(unix)]
 fn path_of(address: std::io::Result<std::os::unix::net::SocketAddr>) -> Option<PathBuf> {
     let address = address.ok()?;

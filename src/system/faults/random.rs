@@ -32,7 +32,7 @@ impl Random {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// A rate of 0 draws no number, so that a fault that is off does not change the numbers of the other faults.
+    /// Draws `true` at the rate `per_mille`. At 0 it draws no number: a fault that is off must not change the others.
     pub(crate) fn chance(&mut self, per_mille: u16) -> bool {
         per_mille > 0 && self.below(1000) < u64::from(per_mille)
     }

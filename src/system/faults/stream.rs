@@ -90,7 +90,7 @@ impl FaultyStream {
         self.inner.read(&mut buffer[..most])
     }
 
-    /// Looks at the first byte. A pretended block is no fault here: it would tell the caller that nothing has arrived.
+    /// Looks at the first byte. No fault pretends a block here: the caller would conclude that nothing has arrived.
     pub(crate) fn peek(&self) -> io::Result<usize> {
         if self.is_reset.get() {
             return Ok(0);

@@ -120,9 +120,9 @@ impl BatchedUdp {
             .try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 
-    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system. It then sends
-    /// one datagram a call, and over IPv4 no marks of ECN. But Linux also returns EINVAL for an IPv6 source address
-    /// that the machine does not have.
+    /// Forgets the limits that failed sends have shown. quinn-udp takes EINVAL for a limit of the system. From then on
+    /// it sends one datagram a call, and over IPv4 no marks of ECN. There may be no such limit: Linux also returns
+    /// EINVAL for an IPv6 source address that the machine does not have.
     pub(crate) fn renew(&mut self) {
         if let Ok(state) = UdpSocketState::new(UdpSockRef::from(&self.socket)) {
             self.state = state;

@@ -68,8 +68,8 @@ impl<T: Descriptor> Shared<T> {
         self.is_plain_tcp
     }
 
-    /// Sets O_NONBLOCK, which another holder may have cleared, before a call that could wait, such as a read or an
-    /// accept. Another holder may have taken what the kernel reported.
+    /// Sets O_NONBLOCK before a call such as a read or an accept. Another holder may have cleared it, and may have
+    /// taken what the kernel reported: the call would wait.
     // Costs a system call each time: std and socket2 have no safe `recv` with MSG_DONTWAIT into initialised memory.
     pub(crate) fn forbid_blocking(&self) -> io::Result<()> {
         self.get().as_socket().set_nonblocking(true)
