@@ -14,8 +14,8 @@ pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 /// The limit on the bytes of free chunks that a pool of [`Pool::new`] keeps, 4 MiB.
 const DEFAULT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The number of free queues for each chunk that the pool may keep. A queue is far smaller, and a buffer that keeps its
-/// bytes by reference needs no chunk.
+/// The number of free queues that the pool may keep for each chunk. More than one, because a queue is far smaller, and
+/// a buffer that keeps its bytes by reference needs no chunk.
 const QUEUES_PER_CHUNK: usize = 4;
 
 /// The greatest capacity of a queue that the pool keeps, in segments. A queue that a spike has made larger is freed.

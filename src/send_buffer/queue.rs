@@ -199,7 +199,7 @@ impl Queue {
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // So long a queue stays in memory for a while, and its limit does not count unused capacity. Nearly empty
+            // A queue of so many segments stays for a while, and its limit does not count unused capacity. Nearly empty
             // chunks would take far more memory than the limit.
             let mut fitting = Vec::new();
             if fitting.try_reserve_exact(chunk.len()).is_ok() {
