@@ -89,7 +89,8 @@ impl<S> Timers<S> {
         net.timer_due_at(timer.handle)
     }
 
-    /// A repeating timer is armed again at once, so that it exists during its own call; `restore` gives the call back.
+    /// Takes the action of a timer that has fired. A repeating timer is armed again at once, so that it exists during
+    /// its own call; `restore` gives the call back.
     pub(super) fn take(&mut self, net: &mut Net, id: TimerId) -> Option<Action<S>> {
         let timer = self.timers.get_mut(id.0)?;
         let again = match &mut timer.action {

@@ -153,7 +153,7 @@ pub trait SocketHandler<S = ()> {
     /// The connection is established. For an accepted socket, this comes directly after
     /// [`on_connection`](crate::ServerHandler::on_connection). It does not come for an
     /// [adopted](crate::EventLoop::adopt) socket. It comes once more when a filter of
-    /// [`start_filter`](crate::Socket::start_filter) is ready. Bytes that were written before are sent first.
+    /// [`start_filter`](crate::Socket::start_filter) is ready. Bytes written earlier leave before those of this method.
     ///
     /// ```
     /// use netloop::{Context, SocketHandler};

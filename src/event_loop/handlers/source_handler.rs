@@ -24,8 +24,8 @@ use crate::net::{Interest, SourceId};
 ///
 /// A method keeps the loop busy if it makes no progress, but neither says that its call would have blocked nor drops
 /// the interest. At the end of a stream, for instance, the handler [closes](SourceContext::close) the source. The
-/// kernel's report may be wrong: a method is called for a source that is not ready, and the call that it makes would
-/// block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
+/// kernel's report may be wrong. A method is then called for a source that is not ready, and the call that it makes
+/// would block. An error or a hang-up counts as readiness for each wanted direction, because the next call returns it.
 ///
 /// # When the methods are called
 ///

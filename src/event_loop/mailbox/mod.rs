@@ -88,7 +88,7 @@ impl<S> Mailbox<S> {
         self.inbox().is_closed
     }
 
-    /// Returns whether a thread has asked for a stop. A later post wakes the loop again.
+    /// Moves up to `most` posts to `into`. Returns whether a stop was asked for. A later post wakes the loop again.
     pub(super) fn take(&self, most: usize, into: &mut VecDeque<Post<S>>) -> bool {
         // In this order neither a wake nor a post is lost. A wake that reads the new number of takes sets the flag
         // after it was cleared here. A post that reads the old number holds the lock already, so it is in the queue

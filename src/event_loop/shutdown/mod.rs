@@ -327,7 +327,8 @@ impl Question {
         }
         let socket = &mut cx.socket;
         match socket.standing() {
-            // An input sends nothing, and a socket that is still opening, with nothing queued, has no peer yet.
+            // Neither has anything to end: an input sends nothing, and an opening socket without queued bytes has no
+            // peer.
             Some(standing) if standing.is_input || standing.is_opening && !standing.has_queued => {
                 socket.destroy();
             }

@@ -284,7 +284,7 @@ impl<S> EventLoop<S> {
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
-        // After the handler is in its table, because a pipe that `on_connection` asked for wraps this handler.
+        // Comes after the handler is in its table: a pipe that `on_connection` asked for wraps this handler.
         self.install();
         self.end_watch(shared, watched, "on_connection", Watched::Accepting(id));
         if is_refused {

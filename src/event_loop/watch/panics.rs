@@ -130,7 +130,7 @@ impl<S> EventLoop<S> {
         self.panic_hook = Some(Box::new(hook));
     }
 
-    /// After each panic makes the rest of the turn, until [`CATCHES_A_TURN`] callbacks have panicked.
+    /// Makes a turn. After each panic, makes the rest of it, until [`CATCHES_A_TURN`] callbacks have panicked.
     #[inline(never)]
     pub(crate) fn make_catching_turn(
         &mut self,
