@@ -1,6 +1,6 @@
 //! Sockets and servers without callbacks: state machines over the reactor, and views through which users reach them.
 //! [`Net`] owns the reactor, and returns each result as an [`Event`] with the key of its source. No module here knows
-//! the user's handlers: `event_loop` calls these.
+//! the user's handlers: `event_loop` calls the handlers.
 
 mod address;
 mod connect;

@@ -9,9 +9,9 @@ pub(super) struct Activity {
     /// The tick at which a byte last moved. The success of the connect or handshake counts as a byte. So do the peer's
     /// end, a new idle timeout, and the end of a pause by a pipe. Before all of these, the tick of the registration.
     pub(super) last_byte_tick: u64,
-    /// The tick of the registration, or of the end of an accepted connection's handshake. `end` sets the tick of the
-    /// call, or of a later opening, and our FIN sets its own. A pause moves the tick on by the time for which it
-    /// stopped the close timeout.
+    /// The tick of the registration, or of the end of an accepted connection's handshake. `end` sets it to the tick of
+    /// the call or, if the connection opens later, of the opening. Our FIN sets it again. A pause moves the tick on by
+    /// the time for which it stopped the close timeout.
     pub(super) began_tick: u64,
     idle: IdleTimeout,
 }

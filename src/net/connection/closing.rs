@@ -26,7 +26,7 @@ impl Connection {
             // Not before the connection is open: the connect timeout still counts from `began_tick`.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
-                // Otherwise the next flush sends the FIN, and files the deadline.
+                // If neither holds, the next flush sends the FIN, and files the deadline.
                 self.file_deadline(registration);
             }
             registration.flush_soon();

@@ -63,7 +63,8 @@ pub(super) struct ColdState {
     pub(super) receiving: Option<Pace>,
     /// The wait of the queue. Invariant: `Some` exactly while the flag [`WAITS`](OutboundFlags::WAITS) is set.
     pub(super) queue_wait: Option<QueueWait>,
-    /// Whether the limit on the first byte is over: it passed in a pause, and news may have waited in the kernel.
+    /// Whether the limit on the first byte no longer counts: its deadline passed in a pause, and bytes may have waited
+    /// in the kernel.
     pub(super) has_first_byte: bool,
     pub(super) close_progress: CloseProgress,
     /// The tick at which a pause began after this side's end. `None` without such a pause.
@@ -279,7 +280,8 @@ impl Connection {
         self.pass_sent_markers(registration);
     }
 
-    /// Does the same as [`pass_markers`](Self::pass_markers) for a connection that has sent bytes without a failure.
+    /// As [`pass_markers`](Self::pass_markers), but without its checks: the caller knows that the kernel has taken
+    /// bytes, perhaps in a handshake.
     pub(super) fn pass_sent_markers(&mut self, registration: &mut Registration<'_>) {
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
         let Some(cold) = &mut self.cold else {

@@ -64,7 +64,8 @@ impl Connection {
         self.plan(DialStep::Connect(address), registration);
     }
 
-    /// Plans the attempt on the next address, or fails the connection if no attempt waits, is announced or under way.
+    /// Plans the attempt on the next address, or fails the connection if no address is left and no attempt is announced
+    /// or under way.
     pub(crate) fn go_on_or_fail(&mut self, registration: &mut Registration<'_>) {
         let Some(race) = self.race() else {
             return;
@@ -209,8 +210,8 @@ impl Connection {
         Some(Event::Socket(SocketEvent::Connected))
     }
 
-    /// Begins to read on the open connection. Asks for a flush if a request of the user waits, or if a drain is owed: the
-    /// flush keeps the interest that reports it.
+    /// Begins to read on the open connection. Asks for a flush if a request of the user waits, or if a drain is owed.
+    /// The flush restores the write interest, through which the drain is reported.
     pub(super) fn opened(&mut self, registration: &mut Registration<'_>) {
         registration.unwant(Interest::WRITABLE);
         self.update_read_interest(registration);
@@ -276,7 +277,8 @@ impl Connection {
         }
     }
 
-    /// Fails the connection because its connect failed or timed out, after a notice of its own attempt on an address.
+    /// Fails the connection because its connect failed or timed out. If its own stream was connecting to an address, a
+    /// notice of the failed attempt comes first.
     pub(crate) fn fail_connect(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         let reason = reason_of(&error);
         let error = self.error(Syscall::Connect, error);
@@ -286,7 +288,7 @@ impl Connection {
         self.fail(error, reason, registration);
     }
 
-    /// The caller has queued all notices before.
+    /// Fails a connection whose connect failed. The caller has queued the notices of the failure already.
     pub(crate) fn fail_unconnected(&mut self, error: Error, registration: &mut Registration<'_>) {
         self.fail(error, CloseReason::Error, registration);
     }

@@ -1,5 +1,5 @@
-//! The deadlines of a connection. They share one entry on the timer wheel, which stays while bytes move, and is filed
-//! again if it falls due before every deadline.
+//! The deadlines of a connection. They share one entry on the timer wheel. The entry stays while bytes move. If it
+//! falls due before every deadline, it is filed again.
 //!
 //! A deadline that has passed does not count at once: bytes that satisfy it may wait to be read. So the connection is
 //! served first, ahead of the other sockets, and then `decide_deadlines` compares again.
@@ -78,7 +78,7 @@ impl Connection {
         }
     }
 
-    /// Returns when to repeat a service in which a call has failed with a transient error, or a half has rested.
+    /// Returns when to repeat a service in which a call has failed with a transient error, or after which a half rests.
     /// `before` has the failures in a row before that service. `None` after too many in a row: a kernel that always
     /// fails must not put a deadline off for ever.
     pub(crate) fn next_try(
@@ -104,8 +104,8 @@ impl Connection {
         Some(NextTry::Later)
     }
 
-    /// Handles one of the deadlines that have passed at the tick `at`, in which or after which the connection was
-    /// served. A deadline that has passed since `at` is filed too: it is not decided before another service.
+    /// Handles one of the deadlines that had passed at the tick `at`. The connection was served in that tick or later.
+    /// A deadline that has passed since `at` is only filed: it decides after another service.
     pub(crate) fn decide_deadlines(
         &mut self,
         at: u64,
@@ -141,8 +141,8 @@ impl Connection {
         event
     }
 
-    /// Fails a lookup that still waits for a thread with `unasked`, if its deadline or that of the connect has passed
-    /// at the tick `at`.
+    /// Fails a lookup that still waits for a thread, if its deadline or that of the connect has passed at the tick
+    /// `at`. The error is `unasked`.
     pub(crate) fn decide_unasked_lookup(
         &mut self,
         at: u64,
@@ -292,7 +292,8 @@ impl Connection {
         earliest
     }
 
-    /// Returns the tick by which the close must be complete. After a failure there is none: received bytes are awaited.
+    /// Returns the tick by which the close must be complete. While a failure is held there is none: the handler gets
+    /// the received bytes first.
     pub(super) fn close_deadline(&self) -> Option<u64> {
         let timeout = self.settings.limits.close_timeout?;
         if self.outbound.state == OutboundState::Open || !self.counts_time_of_end() {

@@ -53,7 +53,7 @@ impl Connection {
             }
             return;
         };
-        // In a handshake, the next read reports the failure of a write, perhaps after a rest.
+        // In a handshake, the next read reports a write's failure, perhaps after a rest. Until then no write is tried.
         let waits_for_read = is_before_open && filters.has_write_failed();
         // The readiness stays if no write was tried, or if `note_unsent` has dealt with a failure (`may_pass`).
         if !may_pass && filters.has_written_short() {
@@ -70,7 +70,8 @@ impl Connection {
         self.filters().is_some_and(Filters::has_panicked)
     }
 
-    /// Makes decoded bytes unread bytes: if the kernel has no more, no read has to ask it behind them.
+    /// Turns decoded bytes into unread bytes. A read would deliver them too, but a further read would ask the kernel,
+    /// in vain if it has no more.
     pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {
         let decoded = self.filters_mut().and_then(Filters::take_decoded);
         if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
@@ -98,8 +99,8 @@ impl Connection {
         let is_sent_with_queue = !self.outbound.unsent.is_empty()
             && (!self.outbound.is_corked() || filters.has_encoded());
         if !filters.has_output() || is_sent_with_queue {
-            // Nothing is to be sent, or the send of the queue offers the bytes of the filters too. Only that send may
-            // send bytes that encode queued ones, because it takes these off the queue.
+            // Nothing is to be sent, or the send of the queue offers the bytes of the filters too. Bytes that encode
+            // queued ones leave by that send only, because it also takes the queued ones off the queue.
             self.read_behind_answers(registration);
             return true;
         }

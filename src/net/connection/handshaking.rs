@@ -174,7 +174,8 @@ impl Connection {
         registration.activate();
     }
 
-    /// Begins the handshake of an accepted connection. Leaves the result to the next service, unless the filters wait.
+    /// Begins the handshake of an accepted connection. Leaves the result to the next service, unless the filters wait
+    /// for the peer.
     pub(super) fn begin_accepted_handshake(&mut self, registration: &mut Registration<'_>) {
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return;
@@ -239,7 +240,8 @@ impl Connection {
         let is_ready = matches!(advanced, Ok(Advance::Ready));
         let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();
         let is_exhausted = match advanced {
-            // After a failed write, the next read returns the failure, and the kernel may not report it again.
+            // After a failed write, the next read returns the failure. The readiness stays, because the kernel may not
+            // report the failure again.
             Ok(Advance::Ready) => has_read_short && !has_write_failed,
             Ok(Advance::Waits) => has_read_short,
             _ => false,
@@ -261,7 +263,7 @@ impl Connection {
             }
             // No read was made, or more is to be done. The readiness stays, for another service.
             Ok(Advance::Waits | Advance::Unfinished) => {}
-            // A signal is transient, and a lack of memory at first, as in any other read.
+            // As in any other read, a signal is transient. So is a lack of memory, until it has lasted too long.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.retry_read(true, registration);
             }

@@ -1,6 +1,7 @@
-//! Failures that are held: the handler first gets bytes that the peer sent before, and its end, then the error and the
-//! close. A paused connection holds its failure until the unread timeout, or until it was resumed and has read the
-//! bytes. One that reads holds the failure of a write until a read meets the end or would block.
+//! Failures that are held: the handler first gets the bytes that the peer sent before the failure, and the peer's end.
+//! Then it gets the error and the close. A paused connection holds its failure until the unread timeout, or until it
+//! was resumed and has read the bytes. A connection that reads holds the failure of a write until a read meets the end
+//! or would block.
 
 use std::io;
 
@@ -19,7 +20,8 @@ use super::retry::Retry;
 pub(super) enum Failure {
     /// The connection closes with this error.
     Final(Error),
-    /// The error waits for received bytes, or for the peer's end. A close before these are told has this error too.
+    /// The error waits until the handler was told of received bytes, or of the peer's end. An earlier close reports
+    /// this error too.
     Held(Box<HeldFailure>),
 }
 
@@ -28,8 +30,8 @@ pub(super) struct HeldFailure {
     error: Error,
     /// The tick at which the failure was met.
     tick: u64,
-    /// Whether the failure came after the peer's end. A read of 0 bytes is then that end, and not the trace of a reset
-    /// whose error a write has consumed.
+    /// Whether the failure came after the peer's end. Only then is a read of 0 bytes the peer's end. Otherwise it may
+    /// come from a reset whose error a write has consumed.
     is_behind_end: bool,
 }
 
@@ -206,7 +208,7 @@ impl Connection {
     /// end the watch: everything after them waits for `resume`.
     pub(super) fn look_for_end(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         if !self.watches_for_end() {
-            // The watch has ended: bytes of a replaced handler, for instance, come before the end.
+            // The watch has ended: for instance, unread bytes of a replaced handler come before the end.
             registration.unwant(Interest::READABLE);
             return None;
         }
@@ -237,8 +239,8 @@ impl Connection {
         None
     }
 
-    /// Whether the connection is paused between this side's end and the peer's: `resume` leaves the pause out of the
-    /// close timeout. `false` after `destroy_soon`, because the close then waits for the queue alone.
+    /// Whether the connection is paused between this side's end and the peer's: if so, `resume` leaves the pause out of
+    /// the close timeout. `false` after `destroy_soon`, because the close then waits for the queue alone.
     pub(crate) fn is_resting(&self) -> bool {
         self.stage.is_open()
             && self.inbound.is_paused()
@@ -256,9 +258,9 @@ impl Connection {
         self.is_resting() && (!has_queue || is_unread)
     }
 
-    /// Decides on a close timeout that is due. It stops if bytes are unread in a pause: the peer may take no bytes
-    /// because this side does not read. If the kernel cannot say for now, files another look, and gives up after too
-    /// many such looks in a row.
+    /// Decides on a close timeout that is due. The timeout stops if bytes are unread in a pause: the peer may take no
+    /// bytes because this side does not read. If the kernel cannot say for now, files another look. After too many such
+    /// looks in a row, the connection closes.
     pub(super) fn rest_with_queue(&mut self, registration: &mut Registration<'_>) -> Rest {
         if !self.is_resting() {
             return Rest::IsOver;
@@ -279,7 +281,7 @@ impl Connection {
         Rest::Begins
     }
 
-    /// Notes the tick of a pause after this side's end. Called when a pause begins.
+    /// Called when a pause begins. Notes the tick of its beginning if this side has ended and the peer has not.
     pub(super) fn begin_rest(&mut self, registration: &Registration<'_>) {
         if self.is_resting() {
             let tick = registration.latest_tick();

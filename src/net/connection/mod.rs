@@ -56,19 +56,21 @@ pub(crate) use retry::Retries;
 pub(crate) use time_limits::TimeLimitCounts;
 
 /// One connection: a socket of the user, from the request to connect, the accept or the adoption until `on_close`.
-// The fields that every message touches come first: with the reactor's for this source they fill two cache lines.
+// First the fields that every message touches: with the reactor's fields for this source they fill two cache lines.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The byte stream. Invariant: `Some` from the connect, the accept or the adoption until [`shut`](Connection::shut)
-    /// or [`detach`](Connection::detach). With a name, the first attempt that succeeds brings it. A connect that fails
-    /// at once leaves `None`. An announced attempt has its unconnected socket here, but in a simulation no socket.
+    /// or [`detach`](Connection::detach). A connection to a name gets it from the first attempt that succeeds. A
+    /// connect that fails at once leaves `None`. Between the notice of an attempt and its connect, the attempt's socket
+    /// is here, not connected yet. A simulation has no such socket.
     stream: Option<Stream>,
     inbound: Inbound,
     bytes_read: u64,
     activity: Activity,
     outbound: Outbound,
-    /// The server that accepted this connection, if a server did. It counts the connection until the removal.
+    /// The server that accepted this connection, if a server did. The server counts the connection until the reactor
+    /// has removed this source.
     server: Option<Key>,
     stage: Stage,
     settings: Rc<SocketSettings>,
@@ -96,8 +98,9 @@ impl Connection {
         Self::new(stage, None, settings).with_connect_timeout(timeout)
     }
 
-    /// A connection to an address or a path. `stream` connects to the path. It is `None` for an address, and after a
-    /// failure. The caller then calls [`announce`](Self::announce) or [`fail_unconnected`](Self::fail_unconnected).
+    /// A connection to an address or a path. `stream` connects to the path. It is `None` if that failed at once, and
+    /// the caller then calls [`fail_unconnected`](Self::fail_unconnected). For an address it is `None` too, and the
+    /// caller then calls [`announce`](Self::announce), or fails the connection.
     pub(crate) fn connecting(
         stream: Option<Stream>,
         peer: Option<SocketAddr>,
@@ -144,7 +147,8 @@ impl Connection {
     }
 
     /// Returns the readiness to assume at registration. A new send buffer is empty, so the stream counts as writable
-    /// without a report. If the buffer of an adopted stream is full, the first write would block, and disproves that.
+    /// without a report. If an adopted stream's buffer is full, the first write would block, and that clears the
+    /// readiness.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {
@@ -153,7 +157,7 @@ impl Connection {
         }
     }
 
-    /// Whether a deadline may count from the registration.
+    /// Whether a deadline of this connection may begin to count at its registration.
     pub(crate) fn counts_time(&self) -> bool {
         self.stage.is_before_open()
             || self.activity.idle_timeout().is_some()

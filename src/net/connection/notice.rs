@@ -7,7 +7,7 @@ use super::Error;
 #[derive(Debug)]
 pub(crate) enum Notice {
     LookedUp(Result<SocketAddr, Error>),
-    /// The connect to this address begins after the handler was told, unless the attempt has failed already.
+    /// The connect to this address begins once the handler was told, unless `AttemptFailed` follows already.
     AttemptBegun(SocketAddr),
     /// The connect to this address has failed, or could not begin.
     AttemptFailed(SocketAddr, Error),

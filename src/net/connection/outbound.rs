@@ -20,7 +20,8 @@ use super::transport::Transport;
 pub(super) struct Outbound {
     pub(super) unsent: Unsent,
     /// The smaller of `high_water_mark` and `max_queued_bytes`, at most `u16::MAX`: the fast path saves little for
-    /// more. With an empty queue, writes that total fewer bytes are answered `Flow::Open`, and may take the fast path.
+    /// longer writes. With an empty queue, writes that total fewer bytes are answered `Flow::Open`, and may take the
+    /// fast path.
     pub(super) capacity: u16,
     pub(super) state: OutboundState,
     pub(super) flags: OutboundFlags,
@@ -253,13 +254,15 @@ impl Outbound {
         }
     }
 
-    /// Notes that nothing is left to send: the failures in a row are over, and the rest, which has cleared the readiness.
+    /// Notes that nothing is left to send: the row of failures is over. So is a rest, and the readiness that it cleared
+    /// is put back.
     pub(super) fn note_all_sent(&mut self, registration: &mut Registration<'_>) {
         self.retry = Retry::default();
         self.end_rest(registration);
     }
 
-    /// Ends a rest, and puts back the readiness that it cleared: no byte lacked space, so no report would come.
+    /// Ends a rest, and puts back the readiness that it cleared. No report would bring it back: the buffer was not
+    /// full.
     #[inline]
     pub(super) fn end_rest(&mut self, registration: &mut Registration<'_>) {
         if self.flags.contains(OutboundFlags::RESTS) {
@@ -268,8 +271,9 @@ impl Outbound {
         }
     }
 
-    /// Notes a failed send. Returns the error if it is fatal, as a lack of memory that lasts too long is. The kernel
-    /// reports new space; after a signal or a lack of memory, the half tries again by itself.
+    /// Notes a failed send. Returns the error if it is fatal. A lack of memory is fatal once it has lasted too long.
+    /// After a send that would block, the kernel reports new space. After a signal or a lack of memory, this half tries
+    /// again by itself.
     #[cold]
     pub(super) fn note_unsent(
         &mut self,

@@ -7,9 +7,9 @@ use super::activity::later;
 /// The shortest time over which a rate is measured, in addition to the grace.
 const MEASURE: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The time that a peer has left before it is too slow. Each byte adds the time that one byte takes at the least rate,
-/// up to the grace and a second. So the peer may be silent for that long, and over any longer time its bytes must come
-/// at the rate. The owner passes its counter of bytes only when the time is over.
+/// The time that a peer has left before it is too slow. Each byte adds the time that one byte takes at the least rate.
+/// The time left never exceeds the grace plus a second. So the peer may be silent for that long, and over any longer
+/// time its bytes must come at the rate. The owner passes its counter of bytes only when the time is over.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: MinRate,

@@ -1,4 +1,5 @@
-//! The address of the peer in 24 bytes, not the 32 of an `Option<SocketAddr>`: few peers have a scope or a flow label.
+//! The address of the peer in 24 bytes, where an `Option<SocketAddr>` takes 32. Few addresses have a scope or a flow
+//! label, and those are boxed.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 

@@ -19,14 +19,15 @@ impl Connection {
         self.outbound.unsent.written() - self.outbound.unsent.len() as u64
     }
 
-    /// Returns the number of taken bytes if the queue waits, for [`note_queue`](Self::note_queue) after the next send.
+    /// If the queue waits, returns the number of bytes that the kernel has taken so far, for
+    /// [`note_queue`](Self::note_queue) after the next send.
     #[inline]
     pub(super) fn taken_while_waiting(&self) -> Option<u64> {
         let waits = self.outbound.flags.contains(OutboundFlags::WAITS);
         waits.then(|| self.taken_bytes())
     }
 
-    /// Notes after a send whether the queue waits for the kernel. A send on the fast path has none, and needs no call.
+    /// Notes after a send whether the queue waits for the kernel. A fast-path send leaves no queue, and needs no call.
     #[inline]
     pub(super) fn note_queue(&mut self, before: Option<u64>, registration: &mut Registration<'_>) {
         if self.outbound.unsent.is_empty() {

@@ -51,7 +51,8 @@ impl Connection {
         }
     }
 
-    /// Delivers `length` bytes that were read. The connection can send at once, so the writes of the callback gather.
+    /// Delivers `length` bytes that were read. The connection can send at once, so the callback's writes gather in the
+    /// outbox.
     #[inline(always)]
     fn deliver(
         &mut self,
@@ -138,8 +139,8 @@ impl Connection {
         }
     }
 
-    /// Reads from an open connection that can send at once, through filters that [hold nothing](Filters::is_quiet). The
-    /// filters mostly hold nothing after the read either, and the rest is as on the fast path.
+    /// Reads from an open connection that can send at once, through filters that [hold nothing](Filters::is_quiet).
+    /// Mostly they hold nothing after the read either. The bytes are then delivered as on the fast path.
     fn read_quiet_filters(
         &mut self,
         registration: &mut Registration<'_>,
@@ -207,7 +208,8 @@ impl Connection {
                 }
                 None
             }
-            // A long step: the bytes have decoded to nothing so far. The readiness stays, for a service after others.
+            // The filters have stopped after many reads, and the bytes decode to nothing so far. The readiness stays,
+            // so that the connection is served again after others.
             Err(error) if error.kind() == io::ErrorKind::Interrupted && received > 0 => {
                 outbox.count_received(received);
                 None
@@ -240,8 +242,8 @@ impl Connection {
             _ if is_out_of_buffers(&error) && !self.is_shortage_fatal() => {
                 self.retry_read(false, registration);
             }
-            // An earlier call has failed, which the kernel reports only once. Later reads get a plain end, which a
-            // filter may report as a truncation. So this error is not the cause.
+            // The failure that is held is the cause, and not this error. The kernel has reported the cause to an
+            // earlier call. Later reads get only a plain end, which a filter may report as a truncation.
             _ if self.outbound.has_failed() && !self.is_failed_behind_end() => {
                 self.report_held_back(registration);
             }
@@ -250,8 +252,8 @@ impl Connection {
         None
     }
 
-    /// Notes a read that has not failed: the failures in a row and the rest are over. No readiness is missing: the
-    /// service [had it back](Self::recall_reports), unless the read would block.
+    /// Notes a read that has not failed: the row of failures is over, and with it a rest. The service [has put
+    /// back](Self::recall_reports) the readiness before the read. A read that would block has cleared it again.
     pub(super) fn note_read(&mut self) {
         let ended = OutboundFlags::READ_FAILED | OutboundFlags::READ_RESTS;
         self.outbound.flags.remove(ended);
@@ -276,7 +278,7 @@ impl Connection {
                 registration.wake_at(end);
             }
         } else if self.is_read_once_a_report() {
-            // A signal interrupts a blocking read only if there are no bytes, so the kernel is to report anew.
+            // A signal interrupts a blocking read only while there are no bytes. So the kernel must report anew.
             registration.rearm();
         }
         // Otherwise the readiness is kept: the signal changed nothing, and the reactor serves the source again.
@@ -289,8 +291,8 @@ impl Connection {
         let rests = self.outbound.flags.contains(OutboundFlags::READ_RESTS);
         if rests && !self.is_read_once_a_report() {
             let is_clogged = self.filters().is_some_and(Filters::is_clogged);
-            // A pause may come before the next read, and a paused connection needs the error. A handshake reads for an
-            // error even if too many answers wait.
+            // The error is put back too: a pause may come before the next read, and a paused connection is served for
+            // an error. It is left out in a handshake with too many waiting answers, which it would make read.
             let reports = match self.stage.is_handshaking() && is_clogged {
                 true => Readiness::READ_CLOSED,
                 false => Readiness::READ_CLOSED | Readiness::ERROR,
@@ -312,7 +314,8 @@ impl Connection {
         self.activity.touch(registration);
         self.activity.measure_exactly();
         if self.counts_time_of_peers_end() {
-            // This call reads the clock, which most connections need not pay for: no deadline counts from this end.
+            // After `measure_exactly` this call reads the clock. Most connections are spared that: no deadline of
+            // theirs counts from the peer's end.
             self.activity.touch(registration);
         }
         if self.settings.limits.half_open_timeout.is_some() {
@@ -396,7 +399,7 @@ impl Connection {
         }
         let before = self.outbound.unsent.len();
         self.flush(registration, outbox);
-        // A part of a record may stand for no byte of the queue.
+        // With filters, the kernel may have taken part of a record, which takes no byte off the queue yet.
         if self.outbound.unsent.len() < before || self.filters().is_some_and(Filters::has_sent) {
             self.outbound.retry = Retry::default();
         }

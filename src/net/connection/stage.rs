@@ -13,7 +13,8 @@ pub(super) enum Stage {
     LookingUp(Box<ConnectRace>),
     /// Each attempt on an address of the name is a source of its own in the reactor.
     Racing(Box<ConnectRace>),
-    /// The stream is connecting to an address, whose attempt may be only announced, or to a path, without an address.
+    /// The stream connects to an address, or to a path, for which the address is `Unknown`. The connect to an address
+    /// may be only announced so far.
     Connecting(PeerAddress),
     /// The stream is connected, and the filters exchange bytes before the connection is open.
     Handshaking(PeerAddress),

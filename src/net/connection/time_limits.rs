@@ -245,7 +245,8 @@ impl Connection {
         is_half_open.then(|| later(self.activity.last_byte_tick, timeout))
     }
 
-    /// Moves the deadlines that depend on the number of moved bytes. A byte itself moves none: that would cost time.
+    /// Puts off the deadlines that depend on how many bytes have moved. Called once a deadline may have passed: an
+    /// update for each byte would cost time.
     pub(super) fn count_moved_bytes(&mut self, now: u64) {
         let close_passed = self.close_deadline().is_some_and(|it| it <= now);
         let last_byte = self.activity.last_byte_tick;

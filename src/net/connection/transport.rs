@@ -31,7 +31,7 @@ impl<'a> Transport<'a> {
     }
 
     /// Whether a short write proves that the send buffer is full. It proves nothing if the filters hold a failure for
-    /// the next write: the kernel would report no event that leads to that write.
+    /// the next write. The readiness must then stay, because no report of the kernel would lead to that write.
     #[inline]
     pub(super) fn short_write_exhausts(&self) -> bool {
         let filters = self.filters.as_deref();

@@ -13,7 +13,8 @@ use super::Connection;
 enum Place {
     /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece begins with the last piece.
     First,
-    /// Behind the bytes put since the last delivery, before all others: handlers replaced in a row keep their order.
+    /// Behind the bytes that were put since the last delivery, and before all others. So the bytes of several handlers
+    /// that are replaced in a row keep their order.
     BehindFresh,
     /// Behind all unread bytes. For bytes that no handler has had.
     Last,
@@ -51,7 +52,7 @@ impl UnreadBytes {
         Ok(())
     }
 
-    /// Moves bytes from the front to `buffer`. The `bool` is `true` if no handler has had the last of them.
+    /// Moves bytes from the front to `buffer`. The `bool` is `true` if no handler has had the last moved byte before.
     pub(super) fn take(&mut self, buffer: &mut [u8]) -> (usize, bool) {
         let length = self.bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.bytes[..length]);

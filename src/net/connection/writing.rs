@@ -146,7 +146,7 @@ impl Connection {
         let is_direct = self.writes_at_once(length);
         if length > sent {
             match is_direct {
-                // The kernel has no more space, and reports new space. Or the connection is not open yet.
+                // Either the kernel has no more space, and will report new space, or the connection is not open yet.
                 true => registration.want(Interest::WRITABLE),
                 false => registration.flush_soon(),
             }
@@ -157,13 +157,14 @@ impl Connection {
             self.out_of_memory(lost, registration);
             return Flow::Closed;
         }
-        // At the limit on all unsent bytes, a short write is offered to the kernel too, behind a queue that waits.
+        // `taken` is set if a queue waited before this write. At the limit on all unsent bytes, the kernel was offered
+        // even a short write, behind that queue.
         if is_direct || taken.is_some() {
             self.note_queue(taken, registration);
         }
         if is_direct && self.outbound.has_markers() {
-            // The kernel may have taken just the queue before this payload. The next flush, which would pass the
-            // markers, then comes only after the peer reads.
+            // The kernel may have taken the whole queue before this payload, and so passed the markers, and then be
+            // full. The next flush would report the markers only after the peer reads.
             self.pass_markers(registration);
         }
         if self.outbound.unsent.len() >= self.settings.high_water_mark {
