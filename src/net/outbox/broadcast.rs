@@ -3,7 +3,7 @@
 //! A chat room of a thousand members, in which sixteen speak in one turn, makes sixteen thousand writes and a thousand
 //! sends. So a write outside of the socket's callback must be very cheap, and a member's bytes should lie in one piece.
 //! The messages to a [`Group`] lie one after the other in one buffer. A member stores only a [`Span`], the range that
-//! it has still to be sent. A message that the buffer has already moves only the end of the span.
+//! it has still to be sent. If the buffer has a message already, only the end of the span moves on over it.
 
 use super::KEPT_BYTES;
 
@@ -25,7 +25,8 @@ pub(super) struct Broadcast {
     spans: usize,
     /// Invariant: the sum of the lengths of all spans.
     waiting: usize,
-    /// The last move by [`extend`](Self::extend) for this message. Invariant: its bytes lie in a group in use.
+    /// The last move by [`extend`](Self::extend) for the message that is being broadcast. Invariant: its bytes lie in a
+    /// group in use.
     last_move: Option<SpanMove>,
 }
 
@@ -92,8 +93,8 @@ impl Span {
 }
 
 impl Broadcast {
-    /// Returns a new span with only `message`, always shorter than `capacity`, for a socket that has nothing unsent. If
-    /// `None`, the socket's queue takes the message.
+    /// Returns a new span with only `message`, for a socket that has nothing unsent. The span always stays shorter than
+    /// `capacity`. After `None`, the socket's queue takes the message.
     #[inline]
     pub(super) fn begin(&mut self, message: &[u8], capacity: usize) -> Option<Span> {
         if message.is_empty() || message.len() >= capacity {
@@ -115,8 +116,8 @@ impl Broadcast {
         })
     }
 
-    /// Appends `message` to `span`, which is not empty. Returns `false` if other bytes follow the span in the group, at
-    /// a limit, or without memory.
+    /// Appends `message` to `span`, which is not empty. Returns `false` if other bytes follow the span in the group, if
+    /// a limit would be reached, or if there is no memory.
     #[inline]
     pub(super) fn extend(&mut self, span: &mut Span, message: &[u8]) -> bool {
         if message.len() >= usize::from(span.limit - span.end) {

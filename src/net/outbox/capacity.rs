@@ -47,7 +47,7 @@ impl Outbox {
             .fit(self.level.limit().saturating_sub(waiting));
     }
 
-    /// Whether the level has become high, and this was not [taken](Self::take_pressure).
+    /// Whether the level has become high, and the caller has not [taken](Self::take_pressure) this news yet.
     #[inline]
     pub(crate) fn has_pressure(&self) -> bool {
         self.level.has_episode()

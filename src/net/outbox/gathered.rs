@@ -42,7 +42,7 @@ impl Gathered {
     }
 
     /// Lets the owner gather at most `bytes` further bytes. If `bytes` is below the greatest capacity of a callback,
-    /// later callbacks gather nothing, until a call with more.
+    /// later callbacks gather nothing until `fit` is called with more.
     #[inline]
     pub(super) fn fit(&mut self, bytes: usize) {
         let is_tight = bytes < usize::from(u16::MAX);

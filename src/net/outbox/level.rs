@@ -4,7 +4,8 @@
 pub(super) struct Level {
     /// `usize::MAX` means that there is no limit.
     limit: usize,
-    /// High from nine tenths of the limit until below eight tenths: a level that stays near the mark is one episode.
+    /// Set at nine tenths of the limit, and cleared only below eight tenths. So a level that wavers near nine tenths is
+    /// one episode, and is told once.
     is_high: bool,
     /// Whether an episode has begun that was not taken by [`take_episode`](Self::take_episode).
     is_untold: bool,

@@ -9,7 +9,7 @@
 //! | short, in any other case with nothing queued | [`Broadcast`] | in the flush phase |
 //! | otherwise, such as to a socket without space in the kernel | the queue of the connection | as the kernel takes it |
 //!
-//! The first two are common to all sockets: neither an echo nor a broadcast needs a queue (D16 and D17 in
+//! The first two places are common to all sockets: neither an echo nor a broadcast needs a queue (D16 and D17 in
 //! `benches/DECISIONS.md`). [`Outbox::move_to_queue`] moves the bytes of one connection to its queue before a request
 //! changes that connection. All bytes together, with those of UDP sockets, have a limit. A byte counts until the kernel
 //! takes it or it is dropped, so that only new bytes need [free capacity](Outbox::free_capacity).
@@ -111,8 +111,8 @@ impl Outbox {
         self.gathered.put_in_longer(id, bytes)
     }
 
-    /// Appends `bytes` to the connection's span, if there is one, and returns whether the span took them. A connection
-    /// with a span waits for the flush phase already.
+    /// Appends `bytes` to the connection's span, if there is one, and returns whether the span took them. The caller
+    /// need not ask for a flush: a connection with a span waits for one already.
     #[inline]
     pub(crate) fn extend_span(&mut self, unsent: &mut Unsent, bytes: &[u8]) -> bool {
         let could = !unsent.span.is_empty()
@@ -125,7 +125,8 @@ impl Outbox {
         could
     }
 
-    /// Begins another message: [`SpanMoves::advance`] moves no span before `extend_span` has moved one.
+    /// Begins another message. From now on, [`SpanMoves::advance`] moves no span until `extend_span` has moved one over
+    /// it.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
@@ -137,9 +138,9 @@ impl Outbox {
         SpanMoves::new(self)
     }
 
-    /// Begins a span with `bytes`, always shorter than `capacity`, for a connection that has nothing unsent. After
-    /// `true`, the caller asks for a flush. Connections that are sent the same bytes one after the other share one
-    /// copy.
+    /// Begins a span with `bytes` for a connection that has nothing unsent. The span always stays shorter than
+    /// `capacity`. After `true`, the caller asks for a flush. Connections that are sent the same bytes one after the
+    /// other share one copy.
     #[inline]
     pub(crate) fn begin_span(&mut self, unsent: &mut Unsent, bytes: &[u8], capacity: u16) -> bool {
         debug_assert!(unsent.is_empty());

@@ -26,7 +26,8 @@ impl<'a> SpanMoves<'a> {
     }
 
     /// Appends the message of the broadcast to the span of `unsent`, as it was appended to the span that this row
-    /// follows. Returns `false` if the two spans did not end at the same place, or at a limit of the span or the loop.
+    /// follows. Returns `false` if the two spans ended at different places, or if the span or the loop would pass its
+    /// limit.
     #[inline]
     pub(crate) fn advance(&mut self, unsent: &mut Unsent) -> bool {
         let Some(followed) = self.followed else {
