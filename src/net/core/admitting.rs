@@ -13,8 +13,8 @@ impl Net {
     }
 
     /// Decides on an accepted connection: the block list first, then the limits in the order of [`AcceptLimit`].
-    /// Returns whether the server's handler gets an event now: refused connections share one at the end of the server's
-    /// burst.
+    /// Returns whether the server's handler gets an event now: refused connections share one event at the end of the
+    /// server's burst.
     // Not inlined, and returns no event: otherwise the compiler would keep the event of every message in memory, and
     // not in registers.
     #[inline(never)]
@@ -131,7 +131,8 @@ impl Net {
         }
     }
 
-    /// Stops counting a closed socket against the limits, once. Its server still closes only after its removal.
+    /// Stops counting a closed socket against the limits, once. The server still closes only after the socket's
+    /// removal.
     pub(crate) fn free_place(&mut self, id: SocketId) {
         let Some(connection) = self.connection_mut(id) else {
             return;

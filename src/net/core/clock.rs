@@ -155,7 +155,7 @@ impl Net {
 
     /// Whether a source is connecting, exchanges a handshake, looks up its name, has an event to report, or bytes for a
     /// flush or the kernel. Released sources count too, and sources of the program do not. Walks over all sources, so
-    /// the caller asks only if none is held.
+    /// the caller asks only if no source holds the loop.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source, is_under_way| match source {

@@ -86,8 +86,8 @@ impl Net {
                 counts.sockets += 1;
                 counts.bytes_received += connection.bytes_read();
                 counts.panicked_filters += u64::from(connection.has_panicked_filter());
-                // The unsent bytes of a closed connection are lost, and no longer wait for the kernel. Those that a
-                // failed one has lost do not count either.
+                // The unsent bytes of a closed connection are lost, and no longer wait for the kernel. The bytes that a
+                // failed connection has lost do not count either.
                 if !connection.is_closed() {
                     counts.queued_bytes += connection.unsent_bytes();
                 }

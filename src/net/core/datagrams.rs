@@ -189,7 +189,7 @@ impl Net {
         }
     }
 
-    /// Sends a datagram after [`Datagrams::send_at_once`] has left it, or has failed with `error`.
+    /// Sends a datagram that [`Datagrams::send_at_once`] did not try to send, or for which it has failed with `error`.
     #[inline(never)]
     fn send_slow_path(
         &mut self,
@@ -232,7 +232,7 @@ impl Net {
         }
     }
 
-    /// Takes the message, in the read buffer, of a UDP socket whose handler has no other event.
+    /// Takes the message of a UDP socket if its handler gets no notice before. The bytes are in the read buffer.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;

@@ -9,8 +9,9 @@ use crate::reactor::{Elapsed, Interest, Key, Readiness};
 use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
-/// The limit on the services of a connection before its deadline decides. At most one reads: notices, bytes left or
-/// given back, and a drain come before the read. A UDP socket has its own limit, as one service receives one datagram.
+/// The limit on the services of a connection before its deadline decides. At most one of them reads. Those before it
+/// tell notices, bytes left or given back, and a drain. A UDP socket has its own limit, as one service receives one
+/// datagram.
 const MOST_SERVICES: u8 = 4;
 
 /// A deadline or a timer that has passed.
@@ -45,8 +46,8 @@ pub(super) struct PassedDeadline {
     owner: Key,
     /// The fired timer's name; `None` for a deadline of the connection itself.
     timer: Option<Key>,
-    /// The tick of the turn that found the deadline passed, even if a budget puts the decision off. At a later tick, a
-    /// deadline could pass although bytes that satisfy it wait in the kernel.
+    /// The tick of the turn that found the deadline passed, even if a budget puts the decision off. By a later tick,
+    /// another deadline could have passed, and decide although bytes that satisfy it wait in the kernel.
     tick: u64,
     /// The services left before the deadline decides. A service that is repeated because a call has failed does not
     /// count: the [failures](Connection::next_try) have their own limit.
@@ -213,7 +214,7 @@ impl Net {
     }
 
     /// Lets a deadline wait for the next try of its service; `false` without memory, so that it decides at once. Only
-    /// timers need a list: the wheel's entry for the next try compares the connection's own deadline again.
+    /// timers need a list. A deadline of the connection itself is compared again at the wheel's entry for the next try.
     fn put_off(&mut self, passed: PassedDeadline) -> bool {
         let owner = passed.owner;
         let Some(name) = passed.timer else {
@@ -234,7 +235,7 @@ impl Net {
                 registration.wake_at(registration.tick())
             });
         }
-        // The next event that would notice the memory of disarmed entries may be far off.
+        // Nothing else may look for the memory of disarmed entries for a long time.
         self.reactor.notice_slack();
     }
 

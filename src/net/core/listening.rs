@@ -32,7 +32,8 @@ impl Net {
             ListenOn::Adopted(listener) => {
                 let listener = take_over(listener, options, settings, admission);
                 let listener = listener.map_err(|error| Error::new(Syscall::Listen, error))?;
-                // Checked only after `take_over`: a plain socket that is dropped before could block for its SO_LINGER.
+                // Checked only after `take_over`: a failure before would drop a plain socket, which could block for its
+                // SO_LINGER.
                 checked?;
                 self.serve(listener)
             }
@@ -141,7 +142,7 @@ impl Net {
     }
 }
 
-/// Makes a listener from a socket that is bound and may listen already. The end of the server leaves the socket's path.
+/// Makes a listener from a socket that is bound and may listen already. The server does not remove the socket's path.
 fn take_over(
     listener: StdListener,
     options: &ListenOptions,

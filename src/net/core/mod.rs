@@ -61,14 +61,14 @@ pub(crate) use crate::system::WakeListener;
 /// The network side of one loop: the reactor with its sources, and the resources that the sources share.
 #[derive(Debug)]
 pub(crate) struct Net {
-    /// A forked child cannot use the loop of this process.
+    /// The process that made the loop. A forked child cannot use the loop.
     owner: OwnerProcess,
     reactor: Reactor<Source>,
     /// The kernel, or a simulated machine.
     pub(crate) system: System,
     outbox: Outbox,
     loop_admission: LoopAdmission,
-    /// All servers that are not removed: those that back off are found without a walk over all sockets.
+    /// All servers that are not removed. The list spares a walk over all sockets to find the servers that back off.
     servers: Vec<ServerId>,
     datagrams: Vec<DatagramId>,
     /// The buffer of formatted writes. Invariant: empty between two writes.
@@ -312,7 +312,7 @@ impl Net {
     }
 
     /// Takes the next source to report as closed. The descriptor of a socket or server is closed. But every id stays
-    /// valid until its removal, such as [`remove_socket`](Self::remove_socket), so that `on_close` can ask for
+    /// valid until the source is removed, as by [`remove_socket`](Self::remove_socket), so that `on_close` can ask for
     /// addresses and counts.
     pub(crate) fn next_closing(&mut self) -> Option<Closing> {
         let key = self.reactor.next_closing()?;

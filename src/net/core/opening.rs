@@ -20,7 +20,8 @@ use super::{Net, check_socket_settings};
 impl Net {
     pub(crate) fn adopt(&mut self, stream: StdStream, options: &SocketOptions) -> Result<SocketId> {
         let adopted = take_over(stream).map_err(|error| Error::new(Syscall::Open, error))?;
-        // Checked only after `take_over`: a plain stream that is dropped before could block for its SO_LINGER.
+        // Checked only after `take_over`: a failure before would drop a plain stream, which could block for its
+        // SO_LINGER.
         let settings = self.settings_of(options);
         check_socket_settings(&settings)?;
         let Adopted {
@@ -53,8 +54,8 @@ impl Net {
         Ok(self.insert_connection(Connection::input(stream, settings)))
     }
 
-    /// Makes a socket from an accepted stream; `None` if the server is gone. `None` also without memory: a TCP peer
-    /// gets a RST, and no handler is told.
+    /// Makes a socket from an accepted stream. Returns `None` if the server is gone, or if there is no memory: then a
+    /// TCP peer gets a RST, and no handler is told.
     pub(crate) fn admit(
         &mut self,
         server: ServerId,
@@ -68,7 +69,7 @@ impl Net {
             let _ = stream.reset_on_close();
             return None;
         }
-        // The program makes the filters. A panic of its closure must not leave a place taken.
+        // The program's closure makes the filters, and may panic. So the connection takes its place only afterwards.
         let (filters, failure) = match listener.make_filters(peer) {
             Ok(filters) => (filters, None),
             Err(error) => (None, Some(error)),
@@ -82,7 +83,7 @@ impl Net {
         if !has_options {
             connection.apply_options();
         }
-        // If an address is counted, it is that of `peer`.
+        // A counted address is that of `peer`. Only filters, or the lack of a counted address, need a note.
         if filters.is_some() || counted.is_some() != peer.is_some() {
             connection.set_accepted_filters(filters, counted);
         }
@@ -100,7 +101,8 @@ impl Net {
         self.connection(id).is_some_and(Connection::is_untold)
     }
 
-    /// Inserts a connection into the reactor. If the kernel refuses to register it, the connection fails as any other.
+    /// Inserts a connection into the reactor. If the kernel refuses to register it, the connection fails, and its
+    /// handler gets the error.
     pub(crate) fn insert_connection(&mut self, connection: Connection) -> SocketId {
         let interest = connection.first_interest();
         let readiness = connection.first_readiness();
@@ -130,7 +132,7 @@ impl Net {
         }))
     }
 
-    /// Takes the stream out of a socket, which closes, with the bytes that the kernel did not take. `None` if it
+    /// Takes the stream out of a socket, with the bytes that the kernel did not take. The socket closes. `None` if it
     /// [cannot be detached](Connection::can_be_detached), and in a forked child: the parent's socket would be
     /// deregistered.
     pub(crate) fn detach(&mut self, id: SocketId) -> Option<(StdStream, Vec<u8>)> {

@@ -6,13 +6,14 @@ use crate::net::values::{Flow, SocketId};
 use super::Net;
 
 /// A write is long if its unsent part exceeds the limit on all unsent bytes divided by this number. Only a long write
-/// counts as unsent bytes of its writer in `make_space`: an ordinary message does not close a writer whose peer reads.
+/// counts as unsent bytes of its writer in `make_space`. So for an ordinary message, a writer whose peer reads is not
+/// the one to close.
 const LONG_WRITE: usize = 16;
 
 impl Net {
     /// Carries out a write that does not fit into the limit. First the kernel is offered all waiting bytes and the
-    /// write. Then the connections with the most unsent bytes are closed. If the writer has the most, or none is left,
-    /// the writer closes.
+    /// write. Then the connections with the most unsent bytes are closed. If the writer has the most, or no other
+    /// connection has any, the writer closes.
     #[cold]
     #[inline(never)]
     pub(super) fn write_at_limit(&mut self, id: SocketId, mut overflow: Overflow<'_>) -> Flow {

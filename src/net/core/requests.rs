@@ -124,7 +124,7 @@ impl Net {
         self.listener_mut(id)?.lend_descriptor()
     }
 
-    /// Leaves the file of a server's Unix socket when the server ends: a duplicate of the socket may be in use.
+    /// Keeps the file of a server's Unix socket in place when the server ends: a duplicate of the socket may be in use.
     #[cfg(unix)]
     pub(crate) fn leave_path(&mut self, id: ServerId) {
         if let Some(listener) = self.listener_mut(id) {

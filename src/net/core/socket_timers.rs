@@ -1,6 +1,6 @@
-//! The timers of sockets and of the program's sources, each under a token that the handler chooses. Few sockets have
-//! one, so a connection has no field for it. The close phase and a change of handler cancel them, so that none wakes
-//! the loop in vain.
+//! The timers of sockets and of the program's sources, each under a token that the handler chooses. Few sockets have a
+//! timer, so a connection has no field for it. The close phase and a change of handler cancel the timers of a socket,
+//! so that none wakes the loop in vain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

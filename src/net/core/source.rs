@@ -29,7 +29,7 @@ pub(crate) enum Source {
     Attempt(Box<Attempt>),
     /// A UDP socket. Boxed, because it is large, and a connection is the commonest source.
     Datagrams(Box<Datagrams>),
-    /// Its object lies beside its handler, so that a callback can borrow both.
+    /// A source of the program. Its object lies beside its handler, so that a callback can borrow both.
     Custom(CustomSource),
 }
 

@@ -13,10 +13,10 @@ pub(crate) struct Standing {
     /// A server has accepted the socket, and was not told of it: its handshake is under way.
     pub(crate) is_untold: bool,
     pub(crate) is_input: bool,
-    /// Bytes wait for the kernel, or are lost and their failure is not told yet, because unread bytes come first.
+    /// Bytes wait for the kernel. Or they are lost, and the failure is still held behind unread bytes.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait. The loop holds some, or the kernel has reported some. For a paused socket, only
-    /// under backpressure (queued bytes) and before its peer's end: bytes may then wait in the kernel unnoticed.
+    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. For a paused socket
+    /// neither counts: bytes are assumed only while written bytes are queued (backpressure) and the peer has not ended.
     pub(crate) has_unread: bool,
     /// An accepted socket of which no byte was read or written, and whose peer has not ended.
     pub(crate) is_fresh: bool,

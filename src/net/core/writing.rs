@@ -184,7 +184,8 @@ impl Net {
         put == Some(true)
     }
 
-    /// Begins a callback of a socket. Mostly a read, which had the connection at hand, gathers already.
+    /// Begins a callback of a socket. Mostly the read before it has begun to gather already, because the read had the
+    /// connection at hand.
     #[inline(always)]
     pub(super) fn begin_callback(&mut self, id: SocketId) -> CallbackScope {
         if !self.outbox.gathers_for(id) {
