@@ -52,7 +52,8 @@ impl Connection {
         cold.dial_step.take()
     }
 
-    /// `opened` is the socket of the attempt; `None` in a simulation, which opens it with the connect.
+    /// Queues the notice of an attempt, and plans its connect. `opened` is the socket of the attempt; `None` in a
+    /// simulation, which opens it with the connect.
     pub(crate) fn announce(
         &mut self,
         address: SocketAddr,
@@ -88,7 +89,7 @@ impl Connection {
         self.stream = Some(stream);
     }
 
-    /// Notes that the attempt `key` on `address` is under way, and files the deadline of the next one.
+    /// Notes that the attempt `key` on `address` is under way, and files the deadline of the next attempt.
     pub(crate) fn began_attempt(
         &mut self,
         key: Key,

@@ -254,7 +254,8 @@ impl Connection {
     }
 
     /// As [`file_deadline`](Self::file_deadline), for a connection that opens. Without a deadline, takes off the entry
-    /// of the connect or handshake. Otherwise the kernel would start and stop a timer for each wait of the loop.
+    /// of the connect or handshake. The entry would give each wait of the loop a timeout, for which the kernel starts
+    /// and stops a timer.
     pub(super) fn file_deadline_of_opened(&self, registration: &mut Registration<'_>) {
         let rests = OutboundFlags::RESTS | OutboundFlags::READ_RESTS;
         match self.earliest_deadline() {

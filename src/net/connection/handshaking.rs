@@ -161,7 +161,7 @@ impl Connection {
             registration.assume(Readiness::WRITABLE);
         }
         if self.outbound.has_markers() {
-            // The handshake may fail, and these bytes are sent all the same.
+            // These bytes are sent even if the handshake fails later.
             self.pass_sent_markers(registration);
         }
         self.note_queue(taken, registration);

@@ -60,7 +60,7 @@ impl Connection {
         }
         let is_behind_end = self.stream.as_ref().is_some_and(|it| it.proves_end(&error));
         let is_connecting = self.stage.is_before_open() && !self.stage.is_handshaking();
-        // A handshake reads during a pause too, and its next read that would block tells the failure.
+        // A handshake reads during a pause too, and its next read that would block reports the failure.
         let is_paused = self.inbound.is_paused() && !self.stage.is_handshaking();
         if is_connecting
             || self.inbound.has_ended()
@@ -199,7 +199,7 @@ impl Connection {
         }
         registration.want(Interest::READABLE);
         if self.outbound.has_failed() {
-            // The next read that would block tells the failure. The kernel may have reported the last edge already.
+            // The next read that would block reports the failure. The kernel may have reported the last edge already.
             registration.assume(Readiness::READABLE);
         }
     }

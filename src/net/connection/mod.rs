@@ -147,8 +147,7 @@ impl Connection {
     }
 
     /// Returns the readiness to assume at registration. A new send buffer is empty, so the stream counts as writable
-    /// without a report. If an adopted stream's buffer is full, the first write would block, and that clears the
-    /// readiness.
+    /// without a report. If an adopted stream's buffer is full, the first write blocks, and clears the readiness.
     pub(crate) fn first_readiness(&self) -> Readiness {
         let is_connected = self.stage.is_open() || self.stage.is_handshaking();
         match is_connected && self.outbound.state == OutboundState::Open {

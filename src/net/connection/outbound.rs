@@ -67,7 +67,7 @@ bitflags! {
         /// As [`READ_FAILED`](Self::READ_FAILED), and the next read waits as the next send does after `RESTS`.
         const READ_RESTS = 1 << 6;
         /// A limit counts how long unsent bytes wait. Invariants: set exactly while `ColdState::queue_wait` is `Some`;
-        /// not set while nothing is unsent, except within a send, and after a failure or the close.
+        /// clear while nothing is unsent, except within a send, and after a failure or the close.
         const WAITS = 1 << 7;
     }
 }
@@ -154,7 +154,7 @@ impl Outbound {
         let queued = self.unsent.len();
         queued == 0
             || queued.saturating_add(length) <= settings.limits.max_queued_bytes
-            // An empty write changes nothing, also behind a first write that was longer than the limit.
+            // An empty write always fits, even behind a first write that was longer than the limit.
             || length == 0
     }
 
@@ -173,7 +173,7 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed and due: at most the lower of both watermarks is unsent. After `true`, none is owed.
+    /// Whether a drain is owed, and no more is unsent than the lower of both watermarks. After `true`, none is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,

@@ -51,8 +51,7 @@ impl Connection {
         }
     }
 
-    /// Delivers `length` bytes that were read. The connection can send at once, so the callback's writes gather in the
-    /// outbox.
+    /// Delivers `length` bytes that were read. The connection can send at once, so the callback's writes gather.
     #[inline(always)]
     fn deliver(
         &mut self,

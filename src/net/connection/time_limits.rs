@@ -213,7 +213,7 @@ impl Connection {
         let is_awaited = self.server.is_some()
             && self.bytes_read == 0
             && !self.inbound.has_ended()
-            // After this side's end, the close timeout counts.
+            // After this side's end, the close timeout counts instead.
             && self.outbound.state == OutboundState::Open
             && !self.cold.as_ref().is_some_and(|cold| cold.has_first_byte);
         is_awaited.then(|| later(self.activity.began_tick, timeout))

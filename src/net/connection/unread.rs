@@ -11,7 +11,7 @@ use super::Connection;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece begins with the last piece.
+    /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece must begin with the last.
     First,
     /// Behind the bytes that were put since the last delivery, and before all others. So the bytes of several handlers
     /// that are replaced in a row keep their order.
