@@ -10,7 +10,7 @@ use super::source::{SharedResources, Source};
 use super::{Net, TargetedEvent};
 
 /// The limit on the services of a connection before its deadline decides. At most one of them reads. Those before it
-/// tell notices, bytes left or given back, and a drain. A UDP socket has its own limit, as one service receives one
+/// deliver notices, bytes left or given back, and a drain. A UDP socket has its own limit: a service receives one
 /// datagram.
 const MOST_SERVICES: u8 = 4;
 

@@ -77,8 +77,8 @@ impl Net {
         self.socket_timers.names.insert((owner, token), name);
     }
 
-    /// Reserves memory for a timer. Peers decide how many connections have timers, so a connection without memory is
-    /// closed, and `false` returned.
+    /// Reserves memory for a connection's timer, because peers decide how many connections have timers. Without memory,
+    /// closes the connection, and returns `false`.
     fn reserve_timer_of(&mut self, owner: Key) -> bool {
         if self.connection(SocketId(owner)).is_none() {
             return true;

@@ -106,7 +106,7 @@ impl Outbox {
     }
 
     /// Gathers `bytes` that [`put_own`](Self::put_own) has refused, if the reason was that the buffer was too short.
-    // Apart from `put_own`, so that the fast path saves no registers for this rare case.
+    // Apart from `put_own`, so that the fast path need not save registers for this rare case.
     pub(crate) fn put_own_in_longer(&mut self, id: SocketId, bytes: &[u8]) -> bool {
         self.gathered.put_in_longer(id, bytes)
     }
@@ -125,8 +125,7 @@ impl Outbox {
         could
     }
 
-    /// Begins another message. From now on, [`SpanMoves::advance`] moves no span until `extend_span` has moved one over
-    /// it.
+    /// Begins another message. [`SpanMoves::advance`] moves no span until `extend_span` has moved one over it.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
