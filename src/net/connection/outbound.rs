@@ -291,7 +291,8 @@ impl Outbound {
             // A signal changes nothing: the socket is as writable as before.
             return Ok(());
         }
-        // A failure within a rest leaves the rest as it is: a shortage is fatal after a time, and not after calls.
+        // A failure within a rest leaves the rest as it is: a shortage is fatal after a time, and not after some number
+        // of calls.
         let rests = self.flags.contains(OutboundFlags::RESTS);
         let may_rest = is_interrupted || is_out_of_buffers(&error);
         if may_rest && rests {

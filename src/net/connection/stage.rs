@@ -28,7 +28,7 @@ pub(super) enum Stage {
         may_be_tcp: bool,
         /// Whether the connection still counts against the limits on open sockets of its loop, server and network.
         holds_place: bool,
-        /// Whether the close phase has begun with the source: its handler is told its last events, or was.
+        /// Whether the close phase has reached the source: the handler is being told the last events, or was told.
         is_shut: bool,
     },
 }

@@ -126,7 +126,8 @@ impl Net {
         !self.reactor.is_idle() || self.has_left_over()
     }
 
-    /// Whether a deadline is undecided, or an answer of a lookup is fetched and not passed on: a budget has ended before.
+    /// Whether a deadline is undecided, or a fetched answer of a lookup is not passed on yet. A budget has then put
+    /// this off.
     #[inline]
     pub(crate) fn has_left_over(&self) -> bool {
         self.has_undecided() || !self.answers.is_empty()

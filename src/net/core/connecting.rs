@@ -201,7 +201,8 @@ impl Net {
         true
     }
 
-    /// Fetches all answers that have arrived. A poll has used up their wake, and a budget may put off their part.
+    /// Fetches all answers that have arrived. The poll has used up the wake that announced them, and a budget may put
+    /// off the phase that passes them on.
     pub(crate) fn fetch_answers(&mut self) {
         while self.fetch_answer() {}
     }

@@ -85,8 +85,8 @@ impl Net {
         self.request(id, Connection::resume);
     }
 
-    /// Pauses the source of a pipe until `target` drains or closes. The net ends the pause, and no handler: a handler
-    /// may be replaced meanwhile.
+    /// Pauses the source of a pipe until `target` drains or closes. `Net` ends the pause, because a handler may be
+    /// replaced meanwhile.
     pub(crate) fn pause_for_pipe(&mut self, source: SocketId, target: SocketId) {
         if let Some(target) = self.connection_mut(target) {
             target.add_paused_source(source.0);
@@ -102,7 +102,7 @@ impl Net {
         }
     }
 
-    /// Ends the pause of a pipe, but none of the program.
+    /// Ends a pause by a pipe, but leaves a pause by the program.
     pub(crate) fn end_pause_of_pipe(&mut self, id: SocketId) {
         if self.connection(id).is_some_and(Connection::rests_idle) {
             self.resume(id);
