@@ -13,8 +13,8 @@ pub(super) enum Stage {
     LookingUp(Box<ConnectRace>),
     /// Each attempt on an address of the name is a source of its own in the reactor.
     Racing(Box<ConnectRace>),
-    /// The stream connects to an address, or to a path, for which the address is `Unknown`. The connect to an address
-    /// may be only announced so far.
+    /// The stream connects to an address, or to a path, for which the address is `Unknown`. A connect to an address is
+    /// only planned until the handler was told of the attempt.
     Connecting(PeerAddress),
     /// The stream is connected, and the filters exchange bytes before the connection is open.
     Handshaking(PeerAddress),

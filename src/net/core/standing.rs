@@ -15,8 +15,8 @@ pub(crate) struct Standing {
     pub(crate) is_input: bool,
     /// Bytes wait for the kernel. Or they are lost, and the failure is still held behind unread bytes.
     pub(crate) has_queued: bool,
-    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. For a paused socket
-    /// neither counts: bytes are assumed only while written bytes are queued (backpressure) and the peer has not ended.
+    /// Bytes of the peer may wait to be read: the loop holds some, or the kernel has reported some. A paused socket is
+    /// taken for one with such bytes only if written bytes are queued (backpressure) and the peer has not ended.
     pub(crate) has_unread: bool,
     /// An accepted socket of which no byte was read or written, and whose peer has not ended.
     pub(crate) is_fresh: bool,
