@@ -157,8 +157,8 @@ impl Connection {
             self.out_of_memory(lost, registration);
             return Flow::Closed;
         }
-        // `taken` is set if a queue waited before this write. At the limit on all unsent bytes, the kernel was offered
-        // even a short write, behind that queue.
+        // `taken` is set if a queue waited before this write. Such a queue may have moved although the write is short: at
+        // the limit on all unsent bytes, even a short write is offered to the kernel, behind the queue.
         if is_direct || taken.is_some() {
             self.note_queue(taken, registration);
         }

@@ -65,7 +65,8 @@ impl Error {
         }
     }
 
-    /// As in Node, the wording follows the code of `listen`, and of calls such as `poll` whose name says little.
+    /// Whether a wording stands behind the code, as in Node's "listen EADDRINUSE: address already in use". It does so for
+    /// `listen`, for calls such as `poll` whose name says little, and for lookups that fail with a text of their own.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {

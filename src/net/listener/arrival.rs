@@ -20,7 +20,8 @@ impl Listener {
         }
     }
 
-    /// Whether the server has no block list and no limit. Then `Net` decides only if the loop has no place.
+    /// Whether the server has no block list and no limit. It then takes each connection without a decision of `Net`, unless
+    /// the loop has no place left.
     pub(super) fn takes_everyone(&self) -> bool {
         self.block_list.is_none() && self.admission.is_unlimited()
     }

@@ -125,13 +125,13 @@ impl Outbox {
         could
     }
 
-    /// Begins another message. [`SpanMoves::advance`] moves no span until `extend_span` has moved one over it.
+    /// Begins another message. [`SpanMoves::advance`] lets no span take it in until `extend_span` has done so for one.
     #[inline]
     pub(crate) fn begin_broadcast(&mut self) {
         self.broadcast.begin_message();
     }
 
-    /// Begins a row of spans that the message of the running broadcast moves.
+    /// Begins a row of connections whose spans take in the message of the running broadcast.
     #[inline]
     pub(crate) fn span_moves(&mut self) -> SpanMoves<'_> {
         SpanMoves::new(self)

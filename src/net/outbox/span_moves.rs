@@ -1,4 +1,4 @@
-//! The fast path of a broadcast: a row of sockets whose spans all move by the same message.
+//! The fast path of a broadcast: a row of sockets whose spans all take in the same message.
 
 use super::broadcast::SpanMove;
 use super::{Outbox, Unsent};
@@ -9,7 +9,7 @@ use super::{Outbox, Unsent};
 #[derive(Debug)]
 pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
-    /// The move that the spans follow. If it is `None`, no span moves.
+    /// The move of a span's end over the message, which the other spans repeat. If it is `None`, no span takes it in.
     followed: Option<SpanMove>,
     /// Invariant: `outbox.free_capacity()` less the bytes of this row.
     free_capacity: usize,
