@@ -11,7 +11,7 @@ use crate::net::filter::{Decoded, Filter, FilterOutput};
 
 use super::negotiated::Tls;
 use super::side::TlsSide;
-use super::words::{cannot_begin, failed, overlong, truncated};
+use super::words::{cannot_begin, failed, overlong, truncated, used_up};
 
 /// The text of the error for a bad record behind this side's close_notify. With debug assertions rustls panics there,
 /// and the panic is caught.
@@ -19,6 +19,9 @@ const BEHIND_THE_END: &str = "a bad record behind the close_notify of this side"
 
 /// The most bytes of a record before its encryption.
 const RECORD_BYTES: usize = 16 << 10;
+
+/// The first byte of a record with written bytes. TLS 1.2 has other types for alerts and handshakes.
+const APPLICATION_DATA: u8 = 23;
 
 /// The bytes that a record adds at most: its header, its explicit nonce (TLS 1.2), its type (TLS 1.3) and its tag.
 const MOST_RECORD_OVERHEAD: usize = 32;
@@ -156,6 +159,18 @@ impl TlsFilter {
         }
     }
 
+    /// Takes the records of written bytes. Once the keys of TLS 1.2 have encrypted as many records as is safe, rustls
+    /// claims to have taken further bytes, but sends a close_notify in their place.
+    fn take_records(&mut self, before: usize, to_peer: &mut Vec<u8>) -> Result<()> {
+        self.take_encrypted(to_peer);
+        if to_peer.get(before) == Some(&APPLICATION_DATA) {
+            return Ok(());
+        }
+        // The peer would take the close_notify for the end of all bytes.
+        to_peer.truncate(before);
+        Err(used_up())
+    }
+
     #[inline]
     fn take_answers(&mut self, to_peer: &mut Vec<u8>) {
         if self.connection.wants_write() {
@@ -212,18 +227,22 @@ impl Filter for TlsFilter {
         // Reserved before rustls allocates records. A buffer that is allocated after them leaves free memory in front
         // of itself. rustls may put a decrypted record there, and on some processors that copy is slow.
         to_peer.reserve(length + (length / RECORD_BYTES + 1) * MOST_RECORD_OVERHEAD);
+        // The first byte behind these is that of the first record.
+        self.take_answers(to_peer);
         if let [slice] = bytes {
             // Each record is encrypted and taken out while it is in the cache. Several slices are written together
             // instead, so that small ones share a record.
             for record in slice.chunks(RECORD_BYTES) {
+                let before = to_peer.len();
                 // There is no limit, so the whole record is taken.
                 let _ = self.connection.writer().write(record)?;
-                self.take_encrypted(to_peer);
+                self.take_records(before, to_peer)?;
             }
             return Ok(length);
         }
+        let before = to_peer.len();
         let length = self.connection.writer().write_vectored(bytes)?;
-        self.take_encrypted(to_peer);
+        self.take_records(before, to_peer)?;
         Ok(length)
     }
 

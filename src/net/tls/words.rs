@@ -97,6 +97,13 @@ pub(super) fn truncated(is_handshaking: bool) -> Error {
     }
 }
 
+/// Returns the error of a side whose keys must not encrypt further records.
+#[cold]
+pub(super) fn used_up() -> Error {
+    let text = "TLS failed: the keys of this side are used up, and TLS 1.2 cannot renew them";
+    Error::with_code(Error::TLS_PROTOCOL, text)
+}
+
 /// Returns Node's error code for a refused certificate, or `ERR_TLS_HANDSHAKE` for a rarer reason.
 fn code_of_certificate(error: &CertificateError) -> &'static str {
     use CertificateError as It;

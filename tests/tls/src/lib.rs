@@ -15,7 +15,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
-    ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    CipherSuiteCommon, ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig,
+    SupportedCipherSuite, SupportedProtocolVersion, Tls12CipherSuite, Tls13CipherSuite,
 };
 
 /// An authority that a test trusts.
@@ -159,7 +160,17 @@ impl Identity {
 
     /// Returns the configuration of a server with this identity that speaks `versions` of TLS.
     pub fn server_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
-        ServerConfig::builder_with_provider(provider())
+        self.server_by(provider(), versions)
+    }
+
+    /// Returns the configuration of a server with this identity that speaks `versions` of TLS, by the cryptography of
+    /// `provider`.
+    pub fn server_by(
+        &self,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
+        ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("the versions of the provider")
             .with_no_client_auth()
@@ -184,6 +195,34 @@ impl Identity {
 /// Returns the provider of the cryptography.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Returns a provider whose keys encrypt `records` records at most, where those of others last for millions.
+pub fn short_lived_provider(records: u64) -> Arc<CryptoProvider> {
+    let mut provider = rustls::crypto::ring::default_provider();
+    for suite in &mut provider.cipher_suites {
+        let shorten = |common: &CipherSuiteCommon| CipherSuiteCommon {
+            suite: common.suite,
+            hash_provider: common.hash_provider,
+            confidentiality_limit: records,
+        };
+        // A suite lives as long as the process.
+        *suite = match *suite {
+            SupportedCipherSuite::Tls12(it) => {
+                SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+                    common: shorten(&it.common),
+                    ..*it
+                })))
+            }
+            SupportedCipherSuite::Tls13(it) => {
+                SupportedCipherSuite::Tls13(Box::leak(Box::new(Tls13CipherSuite {
+                    common: shorten(&it.common),
+                    ..*it
+                })))
+            }
+        };
+    }
+    Arc::new(provider)
 }
 
 fn params(names: &[&str]) -> CertificateParams {

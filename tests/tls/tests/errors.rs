@@ -4,8 +4,10 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use netloop::{ConnectOptions, ListenOptions};
-use netloop_tls::{Authority, Identity};
+use netloop_tls::{Authority, Identity, short_lived_provider};
+use rustls::version::{TLS12, TLS13};
 
+use crate::by_hand::TlsPeer;
 use crate::support::{Peer, Recorder, Scene, loopback};
 use crate::{NAME, name};
 
@@ -98,11 +100,11 @@ fn sides_without_a_common_version_fail_in_words() {
     let authority = Authority::new();
     let identity = authority.identity(&[NAME]);
     let mut scene = Scene::new();
-    let server = Arc::new(identity.server_of(&[&rustls::version::TLS12]));
+    let server = Arc::new(identity.server_of(&[&TLS12]));
     let (_, address) = scene.listen(ListenOptions::new().tls(server), |_| {
         Recorder::new("theirs")
     });
-    let client = Arc::new(authority.client_of(&[&rustls::version::TLS13]));
+    let client = Arc::new(authority.client_of(&[&TLS13]));
     let client = ConnectOptions::new().tls(client, name());
     scene.connect(address, client, Recorder::new("ours"));
     scene.drive_until("server", "failed");
@@ -130,4 +132,48 @@ fn a_server_that_accepts_early_data_is_refused() {
         refused.unwrap_err().code(),
         netloop::Error::INVALID_ARGUMENT
     );
+}
+
+// The keys of TLS 1.2 cannot be renewed. Those of AES-GCM last for 16 million records, which short messages use up.
+#[test]
+fn keys_that_are_used_up_fail_the_socket_with_what_is_lost() {
+    for (versions, is_renewed) in [([&TLS12], false), ([&TLS13], true)] {
+        for parts in [1, 3] {
+            let mut scene = Scene::new();
+            let authority = Authority::new();
+            let identity = authority.identity(&[NAME]);
+            let server = identity.server_by(short_lived_provider(100), &versions);
+            let options = ListenOptions::new().tls(Arc::new(server));
+            let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
+            let mut client = TlsPeer::client(Peer::connect(address), &authority);
+            client.shake_hands(&mut scene);
+            client.drive(&mut scene, "the connection", |_, scene| {
+                scene.world.has("theirs", "connect")
+            });
+            let id = scene.world.id("theirs");
+            let mut written = Vec::new();
+            while written.len() < 300 * parts && scene.world.close_reason("theirs").is_none() {
+                for _ in 0..parts {
+                    let byte = [written.len().to_le_bytes()[0]];
+                    written.extend(byte);
+                    // Each part is a slice of its own in the queue.
+                    scene.socket(id).write_owned(byte.to_vec()).ignore();
+                }
+                scene.turn();
+                client.step();
+            }
+            match is_renewed {
+                true => client.drive(&mut scene, "all bytes", |it, _| it.received == written),
+                false => {
+                    scene.drive_to_close("theirs");
+                    let error = scene.world.error("theirs");
+                    assert_eq!(error.code(), "ERR_TLS_PROTOCOL");
+                    assert!(error.to_string().contains("keys"), "{error}");
+                    client.drive(&mut scene, "the end", |it, _| it.end.is_some());
+                    assert!(written.starts_with(&client.received) && !client.has_close_notify);
+                    assert!(client.received.len() > 90, "{}", client.received.len());
+                }
+            }
+        }
+    }
 }
