@@ -85,9 +85,10 @@ pub trait DatagramHandler<S = ()> {
     /// A lookup or a system call has failed. Or a datagram was refused, by the [block
     /// list](crate::DatagramOptions::send_block_list) or by the network (ECONNREFUSED and the like). The system reports
     /// refusals of the network to connected sockets alone. The socket goes on, unless its name was not found or could
-    /// not be bound, its descriptor is broken, or its handler has panicked. Then it is
-    /// [closed](crate::DatagramSocket::is_closed), and `on_close` follows. While 32 events wait for the handler,
-    /// further errors are only counted, in [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
+    /// not be bound, its descriptor is broken, its handler has panicked, or it was to [close
+    /// soon](crate::DatagramSocket::close_soon). Then it is [closed](crate::DatagramSocket::is_closed), and `on_close`
+    /// follows. While 32 events wait for the handler, further errors are only counted, in
+    /// [`Statistics::datagram_errors`](crate::Statistics::datagram_errors).
     #[doc(alias = "error")]
     fn on_error(&mut self, cx: &mut DatagramContext<'_, S>, error: &Error) {
         let _ = (cx, error);

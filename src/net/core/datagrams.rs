@@ -263,6 +263,14 @@ impl Net {
     /// Closes a UDP socket at once: its address is free again. Does nothing in a forked child, because the close would
     /// deregister the parent's socket.
     pub(crate) fn close_datagrams(&mut self, id: DatagramId) {
+        self.close_datagrams_by(id, Datagrams::close);
+    }
+
+    fn close_datagrams_by(
+        &mut self,
+        id: DatagramId,
+        close: impl FnOnce(&mut Datagrams, &mut Registration<'_>, &mut Outbox),
+    ) {
         let is_open = self.datagrams(id).is_some_and(|it| !it.is_closed());
         if is_open && self.check_owner().is_ok() {
             // The program has sent the gathered datagrams before this close, so they must leave.
@@ -270,7 +278,7 @@ impl Net {
             self.with_datagrams(id, Datagrams::send_all);
             self.reactor.deregister(id.0);
             self.with_datagrams(id, |datagrams, registration, outbox| {
-                datagrams.close(registration, outbox);
+                close(datagrams, registration, outbox);
                 datagrams.shut();
             });
             self.dismiss_asker(id.0);
@@ -279,7 +287,7 @@ impl Net {
 
     pub(crate) fn close_datagrams_soon(&mut self, id: DatagramId) {
         match self.datagrams(id).map(Datagrams::queued_datagrams) {
-            Some(0) => self.close_datagrams(id),
+            Some(0) => self.close_datagrams_by(id, Datagrams::end),
             Some(_) => {
                 self.with_datagrams(id, Datagrams::close_soon);
             }

@@ -297,11 +297,9 @@ impl Datagrams {
         }
     }
 
-    /// Closes the socket once its queue is sent. Until then, it refuses further datagrams, and receives none.
+    /// Closes the socket once its queue, which is not empty, is sent. Until then, it refuses further datagrams, and
+    /// receives none.
     pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
-        if self.queue.is_empty() {
-            return self.close(registration, outbox);
-        }
         if !self.is_closed() {
             self.closes_soon = true;
             self.message = None;
@@ -311,7 +309,11 @@ impl Datagrams {
         }
     }
 
-    fn end(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+    /// Closes the socket: its handler gets the errors that wait, and then `on_close`.
+    pub(crate) fn end(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+        if self.is_closed() {
+            return;
+        }
         let (datagrams, bytes) = self.queue.clear();
         self.counts.dropped += datagrams as u64;
         outbox.forget_datagrams(bytes);

@@ -259,7 +259,7 @@ impl Datagrams {
     ) {
         registration.unwant(Interest::WRITABLE);
         if self.closes_soon {
-            return self.close(registration, outbox);
+            return self.end(registration, outbox);
         }
         if std::mem::take(&mut self.owes_drain) {
             self.notices.push_back(DatagramEvent::Drained);

@@ -134,3 +134,16 @@ fn no_number_of_refusals_closes_a_socket_that_sends_on() {
     assert!(!stage.socket(id).is_closed());
     assert!(!stage.has("a close"));
 }
+
+#[test]
+fn a_refused_send_is_told_before_a_close_soon_behind_it() {
+    let mut stage = Stage::new();
+    let (id, _) = stage.bind(DatagramOptions::new(), Watch::new("a"));
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).send(b"to nobody"), DatagramFlow::Dropped);
+    stage.socket(id).close_soon();
+    assert!(stage.socket(id).is_closed());
+    stage.run_to_its_end();
+    let error = format!("a {}", Error::DATAGRAM_NOT_CONNECTED);
+    assert_eq!(stage.notes, ["a listening", &error, "a close"]);
+}

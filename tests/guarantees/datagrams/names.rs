@@ -270,3 +270,29 @@ fn a_path_is_no_place_for_a_udp_socket() {
     assert_eq!(bound.unwrap_err().code(), Error::INVALID_ARGUMENT);
     assert!(!stage.event_loop.is_alive());
 }
+
+// The errors of the last datagrams come with the close: nothing else tells of their loss.
+#[test]
+fn a_socket_that_closes_soon_is_told_which_datagrams_failed() {
+    for length in [100_000, 20] {
+        let mut stage = Stage::new();
+        let (peer, to) = peer();
+        let options = answering(vec![SocketAddr::new(to.ip(), 0)]).local_address(loopback().ip());
+        let connected = stage.event_loop.connect_udp(
+            ("here.test", to.port()),
+            options.max_queued_bytes(usize::MAX),
+            Watch::new("a"),
+        );
+        let id = connected.unwrap();
+        assert!(stage.socket(id).send(&[7; 20]).is_accepted());
+        assert!(stage.socket(id).send(&vec![7; length]).is_accepted());
+        stage.socket(id).close_soon();
+        stage.run_to_its_end();
+        assert_eq!(peer.recv(&mut [0; 64]).unwrap(), 20);
+        let told = match length {
+            20 => vec!["a listening", "a connect", "a close"],
+            _ => vec!["a listening", "a connect", "a EMSGSIZE", "a close"],
+        };
+        assert_eq!(stage.notes, told);
+    }
+}

@@ -212,7 +212,8 @@ impl DatagramSocket<'_> {
         self.net.close_datagrams(self.id);
     }
 
-    /// Closes the socket once its queue is sent. Until then it receives nothing, and takes no further datagrams.
+    /// Closes the socket once its queue is sent. Until then it receives nothing, and takes no further datagrams. Errors
+    /// of earlier sends still come to [`on_error`](crate::DatagramHandler::on_error).
     pub fn close_soon(&mut self) {
         self.net.close_datagrams_soon(self.id);
     }
