@@ -300,6 +300,7 @@ impl Net {
         self.with_datagrams(id, |datagrams, registration, outbox| {
             datagrams.fail(error, registration, outbox);
         });
+        self.dismiss_asker(id.0);
     }
 
     /// Takes the socket out of the loop. `None` if it cannot be taken, and in a forked child.

@@ -1,12 +1,15 @@
 //! Names: looked up as for TCP, while datagrams wait.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use netloop::{
     DatagramFlow, DatagramOptions, DropPolicy, Error, EventLoop, EventLoopOptions, Family,
-    HostQuery, Limits, Syscall,
+    HostQuery, Limits, PanicPolicy, Syscall,
 };
+
+use crate::support::PATIENCE;
 
 use super::{Stage, Watch, loopback, peer};
 
@@ -295,4 +298,42 @@ fn a_socket_that_closes_soon_is_told_which_datagrams_failed() {
         };
         assert_eq!(stage.notes, told);
     }
+}
+
+// A lookup that no socket waits for takes no place: neither in the queue for a thread, nor for a later socket of its name.
+#[test]
+fn a_socket_that_panics_in_its_lookup_gives_the_lookup_up() {
+    let limits = Limits::new().lookup_threads(1).max_waiting_lookups(1);
+    let options = EventLoopOptions::new()
+        .limits(limits)
+        .panic_policy(PanicPolicy::Close);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    let host = loopback().ip();
+    let (open, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    let (ask, asked) = mpsc::channel();
+    let resolver = move |query: &HostQuery<'_>| {
+        let _ = ask.send(query.host.to_owned());
+        // Ends when the test drops the sender.
+        let _ = opened.lock().unwrap().recv_timeout(PATIENCE);
+        Ok(vec![SocketAddr::new(host, 0)])
+    };
+    let options = DatagramOptions::new().resolver(Arc::new(resolver));
+    let mut bind = |stage: &mut Stage, name: &str, handler| {
+        let to = format!("{name}.test:0");
+        let bound = stage.event_loop.bind_udp(to, options.clone(), handler);
+        bound.unwrap()
+    };
+    bind(&mut stage, "a", Watch::new("a"));
+    assert_eq!(asked.recv_timeout(PATIENCE).as_deref(), Ok("a.test"));
+    let handler = Watch::new("b").on_timer(|_, _| panic!("oh"));
+    let doomed = bind(&mut stage, "b", handler);
+    stage.socket(doomed).after(Duration::ZERO, 0);
+    stage.drive_to("b close");
+    bind(&mut stage, "c", Watch::new("c"));
+    stage.settle_for_a_while();
+    assert!(!stage.has("c EAGAIN"), "{:?}", stage.notes);
+    drop(open);
+    stage.drive_to("c listening");
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), ["c.test"]);
 }
