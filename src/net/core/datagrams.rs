@@ -289,7 +289,9 @@ impl Net {
         match self.datagrams(id).map(Datagrams::queued_datagrams) {
             Some(0) => self.close_datagrams_by(id, Datagrams::end),
             Some(_) => {
-                self.with_datagrams(id, Datagrams::close_soon);
+                self.with_datagrams(id, |datagrams, registration, _| {
+                    datagrams.close_soon(registration);
+                });
             }
             None => {}
         }

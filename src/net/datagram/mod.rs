@@ -299,7 +299,7 @@ impl Datagrams {
 
     /// Closes the socket once its queue, which is not empty, is sent. Until then, it refuses further datagrams, and
     /// receives none.
-    pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
+    pub(crate) fn close_soon(&mut self, registration: &mut Registration<'_>) {
         if !self.is_closed() {
             self.closes_soon = true;
             self.message = None;

@@ -319,7 +319,7 @@ fn a_socket_that_panics_in_its_lookup_gives_the_lookup_up() {
         Ok(vec![SocketAddr::new(host, 0)])
     };
     let options = DatagramOptions::new().resolver(Arc::new(resolver));
-    let mut bind = |stage: &mut Stage, name: &str, handler| {
+    let bind = |stage: &mut Stage, name: &str, handler| {
         let to = format!("{name}.test:0");
         let bound = stage.event_loop.bind_udp(to, options.clone(), handler);
         bound.unwrap()
