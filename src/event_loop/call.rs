@@ -35,6 +35,17 @@ impl<S> EventLoop<S> {
         calling: Calling,
         call: impl FnOnce(&mut LoopContext<'_, S>),
     ) {
+        self.call_without_install(shared, calling, call);
+        self.install();
+    }
+
+    /// The caller puts a repeated call back before it installs: that may drop an older handler, whose drop may panic.
+    pub(super) fn call_without_install(
+        &mut self,
+        shared: &mut S,
+        calling: Calling,
+        call: impl FnOnce(&mut LoopContext<'_, S>),
+    ) {
         self.calling = Some(calling);
         call(&mut LoopContext {
             sockets: Sockets::new(&mut self.net),
@@ -42,6 +53,5 @@ impl<S> EventLoop<S> {
             agenda: &mut self.agenda,
         });
         self.calling = None;
-        self.install();
     }
 }

@@ -1,8 +1,11 @@
 //! The callback that is running, and the cleanup after one that has panicked.
 
-use crate::net::{CloseReason, DatagramId, Error, ServerId, SocketId, SourceId};
+use crate::net::{CloseReason, DatagramId, Error, ServerId, SocketId, SourceId, TimerId};
 
 use super::EventLoop;
+use super::hooks::HookId;
+#[cfg(all(unix, feature = "signals"))]
+use super::signals::SignalId;
 use super::watch::PanicPolicy;
 
 /// The callback that is running. If a value is still set when a turn begins, that callback has panicked.
@@ -25,7 +28,14 @@ pub(super) enum Calling {
     ClosedDatagram(DatagramId),
     /// A callback of this source. If it panics, the source is closed.
     Source(SourceId),
-    /// A timer or another call without an owner. If it panics, nothing is closed.
+    /// A repeating timer. If its call panics, the timer is over.
+    Timer(TimerId),
+    /// As `Timer`, for a hook.
+    Hook(HookId),
+    /// As `Timer`, for the handler of a signal.
+    #[cfg(all(unix, feature = "signals"))]
+    Signal(SignalId),
+    /// Another call without an owner. If it panics, nothing is closed.
     Loop,
 }
 
@@ -47,6 +57,16 @@ impl<S> EventLoop<S> {
         self.net.abandon_callback();
         match panicked {
             Calling::Loop => {}
+            Calling::Timer(id) => {
+                self.agenda.timers.cancel(&mut self.net, id);
+            }
+            Calling::Hook(id) => {
+                self.agenda.hooks.remove(id);
+            }
+            #[cfg(all(unix, feature = "signals"))]
+            Calling::Signal(id) => {
+                self.agenda.signals.close(&mut self.net, id);
+            }
             Calling::Socket(id) => {
                 let error = Error::with_code(Error::HANDLER_PANICKED, "its handler panicked");
                 self.net.abandon(id, error);

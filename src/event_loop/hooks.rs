@@ -45,7 +45,7 @@ impl HookPlace {
 }
 
 struct Entry<S> {
-    /// `None` while the call runs, and after it has panicked.
+    /// `None` while the call runs.
     call: Option<RepeatedCall<S>>,
     place: HookPlace,
     is_held: bool,
@@ -100,8 +100,8 @@ impl<S> Hooks<S> {
         }
     }
 
-    fn remove(&mut self, key: Key) -> bool {
-        let Some(entry) = self.entries.remove(key) else {
+    pub(super) fn remove(&mut self, id: HookId) -> bool {
+        let Some(entry) = self.entries.remove(id.0) else {
             return false;
         };
         if entry.is_held {
@@ -125,14 +125,8 @@ impl<S> Hooks<S> {
 
     fn take(&mut self, place: HookPlace, index: usize) -> Option<(Key, RepeatedCall<S>)> {
         let key = *self.keys(place).get(index)?;
-        match self.entries.get_mut(key)?.call.take() {
-            Some(call) => Some((key, call)),
-            None => {
-                // The last call panicked, so the hook is over.
-                self.remove(key);
-                None
-            }
-        }
+        let call = self.entries.get_mut(key)?.call.take()?;
+        Some((key, call))
     }
 
     /// Gives a hook its call back, unless the call has removed the hook.
@@ -248,8 +242,9 @@ impl<S> EventLoop<S> {
         for index in 0..count {
             if let Some((key, mut call)) = self.agenda.hooks.take(place, index) {
                 let watched = self.watch();
-                self.call(shared, Calling::Loop, &mut call);
+                self.call_without_install(shared, Calling::Hook(HookId(key)), &mut call);
                 self.agenda.hooks.restore(key, call);
+                self.install();
                 self.end_watch(shared, watched, place.method(), Watched::Loop);
             }
         }
@@ -292,7 +287,7 @@ impl<'a, S> Hook<'a, S> {
     /// Removes the hook, and returns whether it was there. A hook may be removed in its own call, and in that of
     /// another hook. The hook is not called any more, not even in the running turn.
     pub fn remove(self) -> bool {
-        self.agenda.hooks.remove(self.id.0)
+        self.agenda.hooks.remove(self.id)
     }
 
     /// Makes the hook keep [`run`](EventLoop::run) going, as is the default until [`release`](Self::release).

@@ -10,7 +10,7 @@ use super::call::{Call, RepeatedCall};
 
 pub(super) enum Action<S> {
     Once(Call<S>),
-    /// `None` while the call runs, and after it has panicked.
+    /// `None` while the call runs.
     Repeatedly(Option<RepeatedCall<S>>, Duration),
 }
 
@@ -98,7 +98,6 @@ impl<S> Timers<S> {
             Action::Once(_) => None,
         };
         let Some((call, period)) = again else {
-            // The timer is a one-shot timer, or its last call panicked.
             let timer = self.timers.remove(id.0)?;
             if timer.is_held {
                 self.held -= 1;

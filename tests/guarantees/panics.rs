@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{
-    CloseReason, Context, Error, EventLoop, EventLoopOptions, Flow, ListenOptions, LoopContext,
-    SocketHandler, SocketOptions, Wait,
+    CloseReason, Context, Error, EventLoop, EventLoopOptions, Flow, HookId, ListenOptions,
+    LoopContext, RunEnd, SocketHandler, SocketOptions, Wait,
 };
 
 use crate::support::{
@@ -299,6 +299,32 @@ fn a_repeating_timer_that_panics_is_over() {
     let newcomer = scene.world.id("newcomer");
     scene.socket(newcomer).destroy();
     scene.run_to_its_end();
+}
+
+// Otherwise `run` would go on for another period, or for ever.
+#[test]
+fn a_repeated_call_that_panicked_holds_the_loop_no_more() {
+    fn fail(_: &mut LoopContext<'_, World>) {
+        std::panic::panic_any(OWN_FAULT);
+    }
+    let mut scene = Scene::new();
+    let period = Duration::from_millis(1);
+    let timer = scene.event_loop.every(period, fail);
+    drive_to_panic(&mut scene, "the timer");
+    // Recovers, and is over before the timer would fall due again.
+    scene.turn();
+    assert!(!scene.event_loop.timer(timer).cancel());
+    let mut add: [&mut dyn FnMut(&mut Scene) -> HookId; 2] = [
+        &mut |scene| scene.event_loop.on_prepare(fail),
+        &mut |scene| scene.event_loop.on_check(fail),
+    ];
+    for add in &mut add {
+        let hook = add(&mut scene);
+        drive_to_panic(&mut scene, "the hook");
+        let run = scene.event_loop.run_for(&mut scene.world, PATIENCE);
+        assert_eq!(run.unwrap(), RunEnd::Finished);
+        assert!(!scene.event_loop.hook(hook).remove());
+    }
 }
 
 // Sources that waited in the same turn are served in the next.

@@ -35,7 +35,7 @@ pub(crate) enum SignalCall<S> {
 
 struct Watcher<S> {
     signal: Signal,
-    /// `None` while the call runs, and after it has panicked.
+    /// `None` while the call runs.
     call: Option<SignalCall<S>>,
     /// The number of deliveries of the signal that came before the handler, or that the handler was called for.
     told: u64,
@@ -134,24 +134,16 @@ impl<S> Signals<S> {
 
     /// Takes out the next call that is due, and closes a handler that is called only once.
     pub(super) fn next_due(&mut self, net: &mut Net) -> Option<(SignalId, SignalCall<S>)> {
-        loop {
-            let key = self.next_watcher()?;
-            let watcher = self.watchers.get_mut(key)?;
-            let id = SignalId(key);
-            watcher.told += 1;
-            self.due -= 1;
-            match watcher.call.take() {
-                Some(SignalCall::Each(call)) => return Some((id, SignalCall::Each(call))),
-                Some(once) => {
-                    self.close(net, id);
-                    return Some((id, once));
-                }
-                // The last call of this handler has panicked.
-                None => {
-                    self.close(net, id);
-                }
-            }
+        let key = self.next_watcher()?;
+        let watcher = self.watchers.get_mut(key)?;
+        watcher.told += 1;
+        self.due -= 1;
+        let call = watcher.call.take()?;
+        let id = SignalId(key);
+        if matches!(call, SignalCall::Once(_)) {
+            self.close(net, id);
         }
+        Some((id, call))
     }
 
     /// Of the watchers of one signal, the one that was told of the fewest deliveries is next.
@@ -331,8 +323,9 @@ impl<S> EventLoop<S> {
                 SignalCall::Once(call) => self.call_once(shared, "on_signal", call),
                 SignalCall::Each(mut call) => {
                     let watched = self.watch();
-                    self.call(shared, Calling::Loop, &mut call);
+                    self.call_without_install(shared, Calling::Signal(id), &mut call);
                     self.agenda.signals.restore(id, call);
+                    self.install();
                     self.end_watch(shared, watched, "on_signal", Watched::Loop);
                 }
             }

@@ -228,6 +228,25 @@ fn a_handler_that_panicked_is_over_and_the_others_go_on() {
     assert!(!stage.event_loop.signal(panics).close());
 }
 
+// Otherwise it would hold the loop, and keep the default action of its signal back, until the next delivery.
+#[test]
+fn a_handler_that_panicked_is_over_at_once() {
+    let _alone = alone();
+    let mut stage = Stage::new();
+    let panics = stage
+        .event_loop
+        .on_signal(Signal::USR1, |_| panic!("a handler"))
+        .unwrap();
+    stage.event_loop.signal(panics).hold();
+    raise(libc::SIGUSR1).unwrap();
+    let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.turn()));
+    assert!(turned.is_err());
+    stage.turn();
+    assert!(!stage.event_loop.is_alive());
+    assert_eq!(stage.event_loop.signal(panics).signal(), None);
+    assert!(!stage.event_loop.agenda.signals.has_inlet(Signal::USR1));
+}
+
 #[test]
 fn a_signal_ends_the_wait_of_a_loop_at_rest() {
     let _alone = alone();

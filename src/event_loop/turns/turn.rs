@@ -369,11 +369,12 @@ impl<S> EventLoop<S> {
             Some(Action::Once(call)) => self.call_once(shared, "after", call),
             Some(Action::Repeatedly(Some(mut call), _)) => {
                 let watched = self.watch();
-                self.call(shared, Calling::Loop, &mut call);
+                self.call_without_install(shared, Calling::Timer(id), &mut call);
                 self.agenda.timers.restore(id, call);
+                self.install();
                 self.end_watch(shared, watched, "every", Watched::Loop);
             }
-            // The timer was cancelled after it had fired, or it is over because its last call panicked.
+            // The timer was cancelled after it had fired.
             Some(Action::Repeatedly(None, _)) | None => {}
         }
     }

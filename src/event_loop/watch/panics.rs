@@ -188,7 +188,9 @@ impl<S> EventLoop<S> {
 
     fn panicked_owner(&mut self) -> CallbackOwner {
         let owner = match self.calling {
-            None | Some(Calling::Loop) => Watched::Loop,
+            None | Some(Calling::Loop | Calling::Timer(_) | Calling::Hook(_)) => Watched::Loop,
+            #[cfg(all(unix, feature = "signals"))]
+            Some(Calling::Signal(_)) => Watched::Loop,
             Some(Calling::Socket(id) | Calling::Failing(id, _) | Calling::Closed(id)) => {
                 Watched::Socket(id)
             }
