@@ -47,8 +47,6 @@ pub(super) struct ColdState {
     pub(super) is_untold: bool,
     /// The address under which the server's limit for each network counts the connection, if not the peer's.
     counted_as: CountedAs,
-    /// Whether the server has admitted the peer in the handshake: at the accept it had counted another address or none.
-    pub(super) is_introduced: bool,
     markers: SentMarkers,
     /// The number of unsent bytes that were dropped, at the close or after a failure.
     lost_bytes: usize,

@@ -217,6 +217,10 @@ impl Connection {
         received: Option<&mut [u8]>,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
+        if self.has_new_peer() {
+            // The step before has found the address, and the next filter must not begin.
+            return Some(Event::Introduced);
+        }
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
             return None;
         };
@@ -230,15 +234,11 @@ impl Connection {
         if has_received {
             self.activity.touch(registration);
         }
-        let better = filters.peer_address();
-        if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
-            *peer = Some(address).into();
-        }
         if has_received || reads && advanced.is_ok() {
             self.note_read();
         }
         let is_ready = matches!(advanced, Ok(Advance::Ready));
-        let is_introduction = (better.is_some() || is_ready) && self.awaits_introduction();
+        let is_introduction = self.has_new_peer() || is_ready && self.awaits_introduction();
         let is_exhausted = match advanced {
             // After a failed write, the next read returns the failure. The readiness stays, because the kernel may not
             // report the failure again.
@@ -279,11 +279,18 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Whether the server has still to admit or refuse the peer: at the accept it counted another address or none.
+    /// Takes over the peer's address from the ready filters. Returns whether the server has still to admit it.
+    fn has_new_peer(&mut self) -> bool {
+        let better = self.filters().and_then(Filters::peer_address);
+        if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
+            *peer = Some(address).into();
+        }
+        better.is_some() && self.awaits_introduction()
+    }
+
+    /// Whether the server has still to admit or refuse the peer: so far it counts another address or none.
     fn awaits_introduction(&self) -> bool {
-        let cold = self.cold.as_ref();
-        cold.is_some_and(|cold| cold.is_untold && !cold.is_introduced)
-            && self.counted_peer() != self.peer()
+        self.is_untold() && self.counted_peer() != self.peer()
     }
 
     /// Goes on with the handshake after the server has admitted the peer.
@@ -291,8 +298,13 @@ impl Connection {
         &mut self,
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
-        self.cold_mut().is_introduced = true;
-        self.advance_handshake(None, registration)
+        let event = self.advance_handshake(None, registration);
+        if matches!(event, Some(Event::Introduced)) {
+            // A further filter knows another address. The next service asks the server again.
+            self.plan_handshake(registration);
+            return None;
+        }
+        event
     }
 
     /// Closes a connection that its server was not told of: the peer is blocked, or no place or memory is left.
