@@ -318,6 +318,10 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_timers_of(key);
+        // A source of any kind may free a descriptor. The servers accept after this phase.
+        if self.loop_admission.take_shortage() {
+            self.wake_servers();
+        }
         let source = self.reactor.source_mut(key);
         let connection = match source {
             Some(Source::Connection(connection)) => connection,
@@ -341,9 +345,6 @@ impl Net {
         };
         if self.lookups.is_some() {
             self.dismiss_asker_that_missed(id);
-        }
-        if self.loop_admission.take_shortage() {
-            self.wake_servers();
         }
         Some(closing)
     }
