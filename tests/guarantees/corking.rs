@@ -1,8 +1,8 @@
 //! Corks: writes that are held back until they are let go.
 
-use netloop::{Flow, SocketId, SocketOptions};
+use netloop::{ConnectOptions, Flow, SocketId, SocketOptions};
 
-use crate::support::{Peer, PeerEnd, Recorder, Scene, Seen, listener};
+use crate::support::{HELLO, Peer, PeerEnd, Recorder, Records, Scene, Seen, listener};
 
 /// Nothing has come to the peer, and nothing will by itself.
 #[track_caller]
@@ -71,6 +71,39 @@ fn corking_while_connecting_holds_back_beyond_the_connect() {
     nothing_arrives(&mut scene, &mut peer);
     scene.socket(id).uncork();
     assert_eq!(scene.peer_reads(&mut peer, 5), b"later");
+}
+
+#[test]
+fn bytes_written_before_a_cork_and_the_connect_leave_with_it() {
+    for is_filtered in [false, true] {
+        let (listener, address) = listener();
+        let mut scene = Scene::new();
+        let mut options = ConnectOptions::new();
+        if is_filtered {
+            options = options.filter(|| Ok(Records::default()));
+        }
+        let wire = |bytes: &[u8]| match is_filtered {
+            true => Records::of(bytes),
+            false => bytes.to_vec(),
+        };
+        let recorder = Recorder::new("us");
+        let id = scene.event_loop.connect_with(address, options, recorder);
+        let id = id.unwrap();
+        assert_eq!(scene.socket(id).write(b"before"), Flow::Open);
+        scene.socket(id).cork();
+        let mut peer = scene.peer_accepts(&listener);
+        if is_filtered {
+            assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+            peer.write(HELLO);
+        }
+        let before = wire(b"before");
+        assert_eq!(scene.peer_reads(&mut peer, before.len()), before);
+        assert_eq!(scene.socket(id).write(b"later"), Flow::Open);
+        nothing_arrives(&mut scene, &mut peer);
+        scene.socket(id).uncork();
+        let later = wire(b"later");
+        assert_eq!(scene.peer_reads(&mut peer, later.len()), later);
+    }
 }
 
 #[test]

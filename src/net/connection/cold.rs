@@ -56,6 +56,8 @@ pub(super) struct ColdState {
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
+    /// Whether bytes were written before a `cork` that came before the connection was open.
+    pub(super) has_bytes_before_cork: bool,
     pub(super) program_deadline: ProgramDeadline,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,

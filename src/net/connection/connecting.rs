@@ -221,6 +221,15 @@ impl Connection {
             self.file_deadline(registration);
         }
         self.measure_rate_anew(registration);
+        if self
+            .cold
+            .as_ref()
+            .is_some_and(|it| it.has_bytes_before_cork)
+        {
+            self.cold_mut().has_bytes_before_cork = false;
+            // The cork holds back nothing while the connection waits for the kernel.
+            registration.want(Interest::WRITABLE);
+        }
         if self.has_to_flush() {
             registration.flush_soon();
         }

@@ -108,6 +108,9 @@ impl Connection {
     pub(crate) fn cork(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
         if !self.outbound.is_corked() && !self.outbound.unsent.is_empty() {
             self.flush(registration, outbox);
+            if self.stage.is_before_open() {
+                self.cold_mut().has_bytes_before_cork = true;
+            }
         }
         // After `end` nothing more is written, so a cork would only hold up the FIN.
         if self.outbound.state == OutboundState::Open {

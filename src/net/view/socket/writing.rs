@@ -170,10 +170,10 @@ impl Socket<'_> {
     ///
     /// The cork ends with [`uncork`](Self::uncork), the end of this side or [`start_filter`](Self::start_filter); after
     /// `end`, `cork` does nothing. At the high watermark, the held bytes leave, and later writes are held back again.
-    /// Bytes that were written before the call are sent within it, as in Node, unless the socket still connects. While
-    /// some of them wait for the kernel to have space, the cork holds nothing back. Programs rarely need a cork: the
-    /// writes of one callback leave together anyway. Held bytes are no activity, so the idle timeout may come.
-    /// [`destroy`](Self::destroy) drops them, and does not offer them to the kernel.
+    /// Bytes that were written before the call are sent within it, as in Node. While some of them wait for the connect, or
+    /// for the kernel to have space, the cork holds nothing back. Programs rarely need a cork: the writes of one callback
+    /// leave together anyway. Held bytes are no activity, so the idle timeout may come. [`destroy`](Self::destroy) drops
+    /// them, and does not offer them to the kernel.
     ///
     /// ```
     /// use std::time::Duration;
