@@ -335,6 +335,20 @@ fn the_idle_timeout_goes_on_while_the_user_pauses_a_source() {
     pipe.scene.drive_until("source", "timeout");
 }
 
+// No drain comes behind the end, and no byte of the source has a destination.
+#[test]
+fn a_source_paused_for_its_pipe_reads_on_when_the_target_ends() {
+    let mut pipe = Pipe::new(
+        false,
+        SocketOptions::new(),
+        SocketOptions::new().close_timeout(None),
+    );
+    pipe.fill();
+    pipe.scene.socket(pipe.target).end();
+    pipe.scene.drive_to_close("source");
+    assert_eq!(pipe.scene.world.trace("source"), "close:Local");
+}
+
 #[test]
 fn a_source_that_the_user_pauses_is_paused_behind_the_drain() {
     let mut pipe = Pipe::plain(false);

@@ -85,7 +85,7 @@ impl Net {
         self.request(id, Connection::resume);
     }
 
-    /// Pauses the source of a pipe until `target` drains or closes. `Net` ends the pause, because a handler may be
+    /// Pauses the source of a pipe until `target` drains, ends or closes. `Net` ends the pause, because a handler may be
     /// replaced meanwhile.
     pub(crate) fn pause_for_pipe(&mut self, source: SocketId, target: SocketId) {
         if let Some(target) = self.connection_mut(target) {

@@ -31,6 +31,8 @@ impl Socket<'_> {
     #[doc(alias("shutdown", "half-close"))]
     pub fn end(&mut self) {
         self.net.request(self.id, Connection::end);
+        // No drain comes behind the end.
+        self.net.resume_sources_of(self.id);
     }
 
     /// Sends `bytes`, then ends this side. Returns the answer to the write.
