@@ -71,6 +71,8 @@ impl Connection {
             }
         }
         self.end_queue_wait();
+        // The filter may know another address of the peer, and a connection leaves the network that it has entered.
+        self.set_counted_peer(self.counted_peer());
         let plain = self.outbound.unsent.len();
         let received = self.bytes_read;
         let cold = self.cold_mut();

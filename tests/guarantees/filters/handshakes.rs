@@ -7,7 +7,7 @@ use netloop::{
     SocketOptions, State, Wait,
 };
 
-use super::records;
+use super::{Behind, records};
 use crate::support::{END, HELLO, PATIENCE, Peer, Recorder, Records, Scene, Seen, listener};
 
 #[test]
@@ -386,4 +386,25 @@ fn an_accepted_socket_in_its_handshake_is_not_piped_or_replaced() {
     beside.write(b"through");
     let through = Records::of(b"through");
     assert_eq!(scene.peer_reads(&mut peer, through.len()), through);
+}
+
+// The network of the connection is that of the address at the accept.
+#[test]
+fn a_peer_named_by_a_late_filter_frees_its_own_network() {
+    let mut scene = Scene::new();
+    let limits = Limits::new().max_connections_per_network(1);
+    let options = ListenOptions::new().limits(limits);
+    let (_, address) = scene.listen(options, |number| Recorder::new(number.to_string()));
+    for number in ["0", "1"] {
+        let _peer = Peer::connect(address);
+        scene.drive_until(number, "connect");
+        let id = scene.world.id(number);
+        scene.world.unheard.insert(id);
+        scene.socket(id).start_filter(Behind, b"").unwrap();
+        scene.settle();
+        let named = scene.socket(id).peer_address().unwrap();
+        assert_eq!(named.to_string(), "192.0.2.7:7");
+        scene.socket(id).destroy();
+        scene.drive_to_close(number);
+    }
 }
