@@ -273,17 +273,14 @@ impl Connection {
 
     /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
-        if !self.stage.is_open() || self.outbound.has_failed() {
+        let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
+        // Sent bytes prove a connection, also in the handshake of a filter that has started late. The handshake may fail,
+        // and these bytes are sent all the same.
+        let is_connected = self.stage.is_open() || self.stage.is_handshaking() && sent > 0;
+        if !is_connected || self.outbound.has_failed() {
             // The bytes before the markers wait, or will not be sent.
             return;
         }
-        self.pass_sent_markers(registration);
-    }
-
-    /// As [`pass_markers`](Self::pass_markers), but without its checks: the caller knows that the kernel has taken
-    /// bytes, perhaps in a handshake.
-    pub(super) fn pass_sent_markers(&mut self, registration: &mut Registration<'_>) {
-        let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
         let Some(cold) = &mut self.cold else {
             return;
         };

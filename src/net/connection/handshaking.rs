@@ -164,7 +164,7 @@ impl Connection {
         }
         if self.outbound.has_markers() {
             // These bytes are sent even if the handshake fails later.
-            self.pass_sent_markers(registration);
+            self.pass_markers(registration);
         }
         self.note_queue(taken, registration);
     }

@@ -311,6 +311,23 @@ fn bytes_sent_before_a_filter_are_told_within_its_handshake() {
     );
 }
 
+// As above, if the kernel has taken them before the filter starts.
+#[test]
+fn a_mark_behind_sent_bytes_waits_for_no_handshake() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("theirs"));
+    assert_eq!(scene.socket(id).write(b"go ahead"), Flow::Open);
+    assert_eq!(scene.peer_reads(&mut peer, 8), b"go ahead");
+    let mut socket = scene.socket(id);
+    socket.start_filter(Records::default(), b"").unwrap();
+    socket.notify_when_sent(1);
+    scene.drive_until("theirs", "sent");
+    peer.write(b"no hello");
+    scene.drive_to_close("theirs");
+    let trace = scene.world.trace("theirs");
+    assert_eq!(trace, "connect sent:1 error:ERR_HELLO close:Error");
+}
+
 // J2: as for a connect, of which it is a part.
 #[test]
 fn a_released_socket_keeps_run_going_within_its_handshake() {
