@@ -13,7 +13,7 @@ use super::watch::PanicPolicy;
 pub(super) enum Calling {
     /// A callback of this socket, or the `on_connection` that is told of it. If it panics, the socket is destroyed.
     Socket(SocketId),
-    /// A callback of a closed socket before `on_close`, which follows in the next turn even if this callback panics.
+    /// A callback of a closed socket before `on_close`. If it panics, `on_close` follows in the next turn.
     Failing(SocketId, CloseReason),
     /// `on_close` of a socket. If it panics, only the removal of the socket is left to do.
     Closed(SocketId),

@@ -136,7 +136,8 @@ impl<S> Verbs<'_, S> {
         handler: impl SocketHandler<S> + 'static,
         unread: &[u8],
     ) -> bool {
-        // A socket that its server was not told of gets the handler that `on_connection` returns.
+        // The server of this socket is still to be told of it: the handler that `on_connection` then returns would take
+        // the place of this one.
         if self.net.is_untold(id) {
             return false;
         }

@@ -83,16 +83,16 @@ impl EventLoopOptions {
     }
 
     /// Limits the events that one poll takes from the kernel. The kernel keeps all others for the next poll. Default:
-    /// 1,024; 0 counts as 1. The loop is refused with more than 1,048,576.
+    /// 1,024; 0 counts as 1. The constructors of the loop refuse more than 1,048,576.
     pub fn events_per_poll(mut self, events: usize) -> Self {
         self.events_per_poll = events;
         self
     }
 
     /// Sets the length of the loop's read buffer. One read, and so one `on_data`, has at most this number of bytes.
-    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB. The loop is refused with more than 1 GiB. A smaller buffer
-    /// suits a program that counts every page of memory. Longer messages then take more system calls and more
-    /// callbacks. A larger buffer gains next to nothing.
+    /// Default: 128 KiB; less than 1 KiB counts as 1 KiB. The constructors of the loop refuse more than 1 GiB. A
+    /// smaller buffer suits a program that counts every page of memory. Longer messages then take more system calls and
+    /// more callbacks. A larger buffer gains next to nothing.
     // The default is more than 64 KiB, so that a read of exactly 64 KiB is seen to be short and needs no second call.
     #[doc(alias = "onread")]
     pub fn read_buffer_bytes(mut self, bytes: usize) -> Self {

@@ -67,7 +67,7 @@ pub(super) struct Shutdowns<S> {
     fates: SideTable<Fate>,
     /// The sockets that the next step looks at, to ask their handlers: new ones, and those that were not ready before.
     unasked: Vec<SocketId>,
-    /// The handler of each is still to end its socket, or the socket has ended and has bytes left to send.
+    /// The busy sockets: the handler is still to end the socket, or this side has ended and has bytes left to send.
     busy: Vec<SocketId>,
     /// The sockets whose own side was ended, in the order of the times until which they wait for their peers.
     lingering: VecDeque<(SocketId, Instant)>,
@@ -197,8 +197,8 @@ impl<S> Shutdowns<S> {
         }
     }
 
-    /// Closes the sockets whose peers have not ended within `GRACE` after this side. Those with bytes left to send move
-    /// to `busy`, and back to `lingering` once all is sent.
+    /// Closes the sockets whose peers have not ended within `GRACE` after this side. A socket with bytes left to send
+    /// is not closed: it moves to `busy`, and back to `lingering` once all is sent.
     fn close_ended(&mut self, net: &mut Net, now: Instant) {
         while let Some((id, until)) = self.lingering.front().copied() {
             if until > now {

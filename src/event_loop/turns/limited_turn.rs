@@ -75,7 +75,7 @@ impl<S> EventLoop<S> {
                 break;
             }
         }
-        // Every turn calls its hooks, even if the budget was used up before, or Timers did not follow Serve.
+        // Every turn calls its hooks, even if the budget was used up before, or the turn came to Timers before Serve.
         if !has_polled {
             self.prepare_within(shared, wait, &mut limit, &mut turn);
         }

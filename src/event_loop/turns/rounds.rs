@@ -42,7 +42,7 @@ impl<S> EventLoop<S> {
         let (mut now, mut read_before) = (began, 0);
         for round in 0_u32.. {
             let sends = u32::try_from(self.net.waiting_to_flush()).unwrap_or(u32::MAX);
-            // Rounds whose sources only send have no event. Each counts as one event more, so that they end too.
+            // Each round counts as one event more, so that rounds whose sources only send, without an event, end too.
             let served = round + (turn.events - before);
             if served >= sends
                 || now.duration_since(began) >= SEND_TIME.saturating_mul(sends)

@@ -84,7 +84,7 @@ pub(super) fn call_for_event<S>(
                 };
                 slowest.time(cx, |cx| call_for_notice(handler, cx, notice));
             }
-            // Comes after the callbacks: this goes on with the connect, unless the handler has closed the socket.
+            // `end_notices` comes last: it goes on with the connect, unless a callback has closed the socket.
             cx.socket.end_notices();
             slowest.name
         }

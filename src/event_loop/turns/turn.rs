@@ -269,8 +269,8 @@ impl<S> EventLoop<S> {
             } else if let Some(event) = self.net.translate_event(key, event) {
                 self.deliver(shared, event, buffer);
             } else if spent.step(&self.net) {
-                // This step has used up the budget. If it was an accept that refused a peer, the event of the refusal
-                // belongs to it.
+                // This step has used up the budget. If it was an accept that refused a peer, the refusal is reported
+                // within the same step.
                 if let Some(event) = self.net.refusals_of(key) {
                     self.deliver(shared, event, buffer);
                     spent.end_step();
@@ -344,7 +344,8 @@ impl<S> EventLoop<S> {
                     self.deliver(shared, happened, buffer);
                 }
                 Elapsing::Served => {}
-                // Filing an entry again is no step, but takes time.
+                // `Nothing` is no step, but takes time: an entry went back on the wheel, for instance, because its
+                // deadline was put off.
                 Elapsing::Nothing if limit.pass(&self.net) => return,
                 Elapsing::Nothing => continue,
                 Elapsing::Reclaimed => self.reclaim_tables(),

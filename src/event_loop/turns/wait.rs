@@ -196,8 +196,8 @@ impl Limit {
         is_over
     }
 
-    /// Looks at the time after work that is no step, such as a deadline that is filed again. Returns whether no step
-    /// may begin; the first step of a turn is made in any case.
+    /// Looks at the time after work that is no step, such as putting an entry back on the wheel for a later deadline.
+    /// Returns whether no step may begin; the first step of a turn is made in any case.
     pub(crate) fn pass(&mut self, net: &Net) -> bool {
         if self.has_stepped && self.until.is_some() && self.is_late(net.read_clock()) {
             self.credit = 0;

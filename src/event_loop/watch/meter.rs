@@ -118,7 +118,7 @@ impl Meter {
         self.has_hooks
     }
 
-    /// The time in which the host works before the next turn is neither busy nor idle.
+    /// Leaves the time until the next turn to the host: this time counts as neither busy nor idle.
     #[inline]
     pub(crate) fn leave_to_host(&mut self) {
         self.timing.tail = 0;

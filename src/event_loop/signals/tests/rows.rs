@@ -175,7 +175,7 @@ fn signal_pending_on_close() {
     drop(theirs);
     let error = (&ours).write_all(&vec![7; 16 << 20]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-    // The standard library asks for no SIGPIPE, so the delivery is made by hand.
+    // A write of the standard library causes no SIGPIPE, so the test raises the signal itself.
     raise(libc::SIGPIPE).unwrap();
     // A turn with a small budget takes the delivery from the pipe, but does not call the handler yet.
     for _ in 0..2 {
