@@ -203,7 +203,8 @@ impl PendingLookups {
         match (departure, &*waited_for) {
             (_, []) => {}
             (Departure::TimedOut, [only]) => self.look_up_again(*only, now),
-            // A departure before the timeout, or from several lookups, proves no hang of the newest: its age decides.
+            // A departure before the timeout, or from several lookups, proves no hang of the newest: its age decides
+            // whether another lookup begins.
             (_, [first, others @ ..]) => {
                 let newest = others.iter().fold(*first, |newest, it| newest.max(*it));
                 self.look_up_again_if_slow(newest, now);
@@ -224,7 +225,7 @@ impl PendingLookups {
         }
     }
 
-    /// Does nothing if the lookup `ticket` is overdue already, or was given up.
+    /// Starts another lookup for the sources of lookup `ticket`, unless that one is overdue already or was given up.
     fn look_up_again(&mut self, ticket: Ticket, now: Instant) {
         let mut pending = self.pending.iter();
         let overdue = pending.find(|lookup| lookup.ticket == ticket && !lookup.is_overdue);
@@ -241,7 +242,7 @@ impl PendingLookups {
         }
     }
 
-    /// Removes the sources that have got the answer from the other lookups of the same query.
+    /// Takes the sources that have got this answer out of the other lookups of the same query.
     fn release_from_others(&mut self, answered: &PendingLookup) {
         let query = HostQuery::new(&answered.host, answered.family);
         let is_other = |lookup: &PendingLookup| lookup.is_for(&query, &answered.resolver);

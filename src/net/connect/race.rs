@@ -146,13 +146,13 @@ impl ConnectRace {
         self.next_attempt_tick = None;
     }
 
-    /// If another address waits, it is tried at `next_tick` at the latest.
+    /// Notes that the attempt on `address` began. If another address waits, it is tried at `next_tick` at the latest.
     pub(crate) fn began(&mut self, key: Key, address: SocketAddr, next_tick: u64) {
         self.set_state(address, CandidateState::Racing(key));
         self.next_attempt_tick = self.has_waiting().then_some(next_tick);
     }
 
-    /// After an attempt that failed, the caller calls [`failed`](Self::failed) next.
+    /// Notes that the attempt on `address` is over. If it failed, the caller calls [`failed`](Self::failed) next.
     pub(crate) fn ended(&mut self, address: SocketAddr) {
         self.set_state(address, CandidateState::Over);
     }
@@ -170,7 +170,7 @@ impl ConnectRace {
         self.next_attempt_tick
     }
 
-    /// The delay of this attempt ends at [`next_attempt_tick`](Self::next_attempt_tick).
+    /// Returns the address of the newest attempt, whose delay ends at [`next_attempt_tick`](Self::next_attempt_tick).
     pub(crate) fn newest_attempt(&self) -> Option<SocketAddr> {
         self.candidates()
             .iter()

@@ -57,7 +57,7 @@ impl Datagrams {
             }
         }
         self.batch = received;
-        // Without an event, the burst would end. This one has no news if the block list has discarded all datagrams.
+        // Without an event, the burst would end. This event has no news if the block list has discarded all datagrams.
         Some(Event::Datagram)
     }
 
@@ -95,8 +95,8 @@ impl Datagrams {
         self.send(bytes, Some(to), registration, outbox)
     }
 
-    /// Queues a datagram for the flush. While the socket is writable, first sends from a queue that would get long, and
-    /// drops nothing for want of space.
+    /// Queues a datagram for the flush. If the queue would get long while the socket is writable, first sends from the
+    /// queue. So the queue drops datagrams only while the kernel takes none.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],

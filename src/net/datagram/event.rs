@@ -22,6 +22,6 @@ pub(crate) struct Message {
     pub(crate) from: SocketAddr,
     pub(crate) offset: usize,
     pub(crate) length: usize,
-    /// Whether it was longer than `length`, or may have been.
+    /// Whether the datagram was longer than `length`, or may have been.
     pub(crate) is_truncated: bool,
 }

@@ -95,7 +95,8 @@ impl SendQueue {
     }
 
     /// Calls `send` with a run from the front: successive datagrams of the same destination, packet info and length, of
-    /// which the last may be shorter. A run has at most `most` datagrams; one of several, at most `most_bytes`.
+    /// which the last may be shorter. A run has at most `most` datagrams. If it has several, they have at most
+    /// `most_bytes` together.
     #[cfg(feature = "udp-batch")]
     pub(super) fn with_oldest_run<R>(
         &mut self,

@@ -45,7 +45,7 @@ impl Datagrams {
         let most = capacity.saturating_sub(1);
         if self.blocks(from) {
             outbox.count_received_datagram(length);
-            // Without an event, the burst would end. This one has no news: a discarded datagram only counts in it.
+            // Without an event, the burst would end. This one has no news: it only counts the discarded datagram.
             return Some(Event::Datagram);
         }
         let is_truncated = length > most;
@@ -59,9 +59,9 @@ impl Datagrams {
         Some(Event::Datagram)
     }
 
-    /// Makes the next service receive, because the kernel's report of a datagram may be on the way. A socket that
-    /// [rests](Self::rest) still makes no call. Returns the limit on services before a passed timer is told. Datagrams
-    /// that have arrived come first, but no flood puts the timer off for ever.
+    /// Lets the datagrams that have arrived come before a timer that has passed. Makes the next service receive even
+    /// without a report of the kernel, which may be on the way. A socket that [rests](Self::rest) still makes no call.
+    /// Returns the limit on services after which the timer is told, so that no flood puts it off for ever.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) -> u8 {
         let receives = registration.interest().contains(Interest::READABLE);
         if receives && !self.rests && self.socket().is_some() {

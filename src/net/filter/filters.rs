@@ -126,7 +126,7 @@ impl Filters {
         self.has_plain() || self.layers.iter().any(|layer| !layer.out.is_empty())
     }
 
-    /// Whether encoded bytes that stand for written ones wait for the kernel.
+    /// Whether the encoding of written bytes waits for the kernel.
     pub(crate) fn has_encoded(&self) -> bool {
         self.layers.last().is_some_and(|top| top.out.has_batch())
     }

@@ -139,8 +139,9 @@ impl Layer {
         self.has_peer_ended
     }
 
-    /// Whether answers of the filter may wait for bytes that the handler writes. Not after a failure or the peer's end:
-    /// the peer must get the answers even if the handler closes. Nor behind encoded bytes: one flush sends both.
+    /// Whether answers of the filter may wait, to leave with the bytes that the handler writes next. `false` after a
+    /// failure or the peer's end: the peer must get the answers even if the handler closes. `false` also behind encoded
+    /// bytes, because one flush sends both.
     pub(super) fn may_hold_answers(&self) -> bool {
         self.is_ready() && !self.has_failed() && !self.has_peer_ended && !self.out.has_batch()
     }
@@ -402,9 +403,9 @@ impl Layer {
         true
     }
 
-    /// Inserts decoded `bytes` behind the first `kept` ones. Those after them are newer: they did not fit into the
-    /// space of the same call. Fails a filter that decodes many bytes before it is ready, because no read takes them
-    /// until then.
+    /// Inserts `bytes`, the first ones that a call has decoded, behind the `kept` bytes of earlier calls. The later
+    /// bytes of the same call are in `decoded` already, because they did not fit into its space. Fails a filter that
+    /// decodes many bytes before it is ready, because no read takes them until then.
     fn keep_decoded(&mut self, kept: usize, bytes: &[u8]) {
         let newer = self.decoded.len() - kept;
         if !self.append_decoded(bytes) {

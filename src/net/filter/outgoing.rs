@@ -11,7 +11,7 @@ pub(super) struct Outgoing {
     bytes: Vec<u8>,
     /// The number of sent bytes at the front of `bytes`. Invariant: less than its length, or both are zero.
     sent: usize,
-    /// The part of `bytes` that stands for written ones. All others are the filter's own.
+    /// The part of `bytes` that encodes written bytes. All others are the filter's own, such as its answers.
     batch: Option<Batch>,
     /// The number of written bytes that are sent, still to be returned by [`take_credit`](Self::take_credit).
     credit: usize,
@@ -36,7 +36,7 @@ impl Outgoing {
         self.bytes.len()
     }
 
-    /// Returns the number of unsent bytes that stand for no written ones.
+    /// Returns the number of unsent bytes of the filter's own, which encode no written bytes.
     pub(super) fn own_len(&self) -> usize {
         let of_batch = self
             .batch

@@ -149,7 +149,8 @@ pub(super) fn fill(
 }
 
 pub(super) fn answer(top: &mut Layer, below: &mut [Layer], wire: &mut WireState, stream: &Stream) {
-    // If encoded bytes of the queue wait too, the next flush sends all, and takes the written bytes out of the queue.
+    // Behind encoded bytes of the queue, the answers wait for the next flush. It sends all, and takes the written bytes
+    // out of the queue.
     if !top.out.is_empty() && !top.out.has_batch() {
         // A later call sends the rest of the answers, or returns the failure.
         let _ = send(top, below, wire, stream);
@@ -181,7 +182,7 @@ pub(super) fn write_through(
     let offered = total_length(slices);
     let mut taken = top.out.take_credit();
     if taken < offered && !top.out.is_empty() && top.may_hold_answers() {
-        // The held answers leave in one call with these bytes. If encoding fails, the loop returns the failure.
+        // The held answers leave in one call with these bytes. If encoding fails, the failure is returned below.
         let _ = encode(top, slices, taken);
     }
     loop {
