@@ -215,7 +215,7 @@ impl Ticker {
         self.span / u64::from(self.steps)
     }
 
-    /// The nanoseconds of a span that whole periods leave over.
+    /// The nanoseconds that a span has beyond `steps` periods of [`whole`](Self::whole) nanoseconds.
     fn rest(&self) -> u64 {
         self.span % u64::from(self.steps)
     }

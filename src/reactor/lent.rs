@@ -83,9 +83,9 @@ impl<T: Handler> Reactor<T> {
         slot.map_or(Readiness::empty(), |slot| slot.state.readiness())
     }
 
-    /// Ends the callback of the source under `key` with `end`, whose `bool` says whether no other source waits. `end`
-    /// returns how often in a row the reactor may then serve the source. After 0, the source comes after the other
-    /// ready sources.
+    /// Ends the callback of the source under `key` with `end`, which is told whether no other source waits. `end`
+    /// returns how often in a row the reactor may then serve the source. With 0, the source comes after the other ready
+    /// sources.
     pub(crate) fn end_lent_callback(
         &mut self,
         key: Key,

@@ -87,8 +87,8 @@ impl Registration<'_> {
         self.state.interest
     }
 
-    /// Adds `interest` to the directions that the source wants. Makes no system call. The kernel already reports the
-    /// direction, or the source counts as writable, and the first write that would block asks for reports.
+    /// Adds `interest` to the directions that the source wants. Makes no system call: the kernel reports the direction
+    /// already, or the source counts as writable. In that case, the first write that would block asks for reports.
     #[inline]
     pub fn want(&mut self, interest: Interest) {
         if !self.state.interest.contains(interest) {
@@ -159,7 +159,8 @@ impl Registration<'_> {
         served
     }
 
-    /// Clears the kernel's reports, before the kernel is asked anew. An assumed writability stays unless it is watched.
+    /// Clears the kernel's reports, before the kernel is asked anew. Writability stays if the kernel does not watch it,
+    /// because no report would bring it back.
     pub(crate) fn forget_reports(&mut self) {
         let mut reports =
             Signals::READABLE | Signals::READ_CLOSED | Signals::PRIORITY | Signals::ERROR;
@@ -169,8 +170,8 @@ impl Registration<'_> {
         self.state.signals.remove(reports);
     }
 
-    /// Takes the request to be registered anew, and returns whether there was one. If so, the owner of the object calls
-    /// [`rearm_lent`](super::Reactor::rearm_lent) instead.
+    /// Takes the request to be registered anew, and returns whether there was one. If so, the owner of the lent object
+    /// has to call [`rearm_lent`](super::Reactor::rearm_lent), because the reactor does not have the object.
     pub(crate) fn take_rearm(&mut self) -> bool {
         let is_requested = self.state.flags.contains(Flags::WANTS_REARM);
         if is_requested {

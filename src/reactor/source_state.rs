@@ -38,8 +38,8 @@ bitflags! {
         /// The source counts in `Reactor::held`, so that the event loop does not end.
         const HELD = 1 << 6;
         /// The kernel reports when the source becomes writable, or will do so once the source is registered. Invariant:
-        /// if not set, [`WANTS_REARM`](Self::WANTS_REARM) or [`Signals::REARM_REFUSED`] is set, or the source is not
-        /// registered. Or else the source was assumed to be writable, and no write has blocked since.
+        /// if not set, one of three holds. [`WANTS_REARM`](Self::WANTS_REARM) or [`Signals::REARM_REFUSED`] is set; the
+        /// source is not registered; or it was assumed to be writable, and no write has blocked since.
         const WATCHES_WRITABLE = 1 << 7;
         const REQUESTS = Self::WANTS_FLUSH.bits() | Self::WANTS_CLOSE.bits() | Self::WANTS_REARM.bits();
     }

@@ -199,8 +199,8 @@ impl Queue {
         }
         let mut chunk = mem::take(&mut self.open);
         if self.segments.len() >= GATHER_SLICES && chunk.len() < chunk.capacity() / 2 {
-            // A queue of so many segments stays for a while, and its limit does not count unused capacity. Nearly empty
-            // chunks would take far more memory than the limit.
+            // A queue of so many segments stays for a while, and its limit does not count unused capacity. A nearly
+            // empty chunk is therefore shrunk: many of them would take far more memory than the limit.
             let mut fitting = Vec::new();
             if fitting.try_reserve_exact(chunk.len()).is_ok() {
                 fitting.append(&mut chunk);
