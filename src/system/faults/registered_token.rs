@@ -3,7 +3,8 @@
 use super::injector::Injector;
 use crate::readiness::Readiness;
 
-/// The drop takes the token out of the injector. The kernel deregisters a closed source by itself, so no call does it.
+/// The drop takes the token out of the injector. The kernel deregisters a closed source by itself, so a source may
+/// close without a call that takes the token out.
 #[derive(Debug)]
 pub(super) struct RegisteredToken {
     injector: Injector,

@@ -43,8 +43,8 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<(Ticket, Job)>,
-    /// The jobs that were given up and are not in `stuck`. A thread is about to take the job, or its thread could not
-    /// be replaced.
+    /// The jobs that were given up and are not in `stuck`. Either a thread is about to take the job, or the thread that
+    /// runs it could not be replaced.
     given_up: Vec<Ticket>,
     answers: VecDeque<Answer>,
     /// The number of threads, without the stuck ones. Invariant: at most `LookupLimits::threads`.

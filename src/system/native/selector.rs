@@ -63,8 +63,8 @@ impl Selector {
         self.poll.registry()
     }
 
-    /// Polls that are interrupted at once, again and again, keep the caller no longer than `timeout`. After
-    /// [`Interruptions::MOST`] of them the call returns their error.
+    /// Waits for events. Interruptions that come at once, again and again, keep the caller no longer than `timeout`.
+    /// After [`Interruptions::MOST`] of them the call returns their error.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>, asked_at: Instant) -> io::Result<()> {
         let mut left = timeout;
         if !self.busy.is_zero() && timeout != Some(Duration::ZERO) {

@@ -10,7 +10,8 @@ use socket2::SockRef;
 
 /// A socket that may have other holders, because the user gave it to the loop or borrows its descriptor. Such a holder
 /// may clear O_NONBLOCK, which applies to all, or set SO_LINGER, which makes `close(2)` wait. The connection stays open
-/// until all holders have closed their descriptors. A TCP socket whose protocol is not plain TCP is shared too.
+/// until all holders have closed their descriptors. The type also stands for a TCP socket whose protocol is not plain
+/// TCP (MPTCP, SCTP).
 #[derive(Debug)]
 pub(crate) struct Shared<T: Descriptor> {
     /// Invariant: `Some` until [`into_inner`](Self::into_inner) or [`map`](Self::map), which consume the value.
@@ -116,7 +117,8 @@ fn is_plain_tcp(socket: &SockRef<'_>) -> bool {
     matches!(socket.protocol(), Ok(Some(socket2::Protocol::TCP)))
 }
 
-/// Returns `true`. Some of these systems do not tell the protocol. On the others no short read is a proof anyway.
+/// Returns `true`: some of these systems do not tell the protocol, and on the others a short read proves nothing for
+/// plain TCP either.
 #[cfg(not(any(target_os = "android", target_os = "freebsd", target_os = "linux")))]
 fn is_plain_tcp(_: &SockRef<'_>) -> bool {
     true
