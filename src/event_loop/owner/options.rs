@@ -103,7 +103,7 @@ impl EventLoopOptions {
     /// Makes every wait of the loop poll the kernel without sleeping for up to `duration`, before the thread sleeps.
     /// Default: zero, and the thread sleeps at once. Waking a thread takes longer than serving a message; 50
     /// microseconds are enough for a peer that answers at once. The thread uses its core all that time, so set this
-    /// only for a loop that has a core of its own. A wait ends at the same events and at the same deadline as before.
+    /// only for a loop that has a core of its own. A wait ends at the same events and deadline as without this option.
     pub fn busy_poll(mut self, duration: Duration) -> Self {
         self.busy_poll = duration;
         self

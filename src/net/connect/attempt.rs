@@ -35,8 +35,8 @@ impl Attempt {
     }
 }
 
-/// A socket that connects to a port of this machine can become its own peer, of no use to any program. It happens if no
-/// server listens there, and the system chooses the same local port (simultaneous open, RFC 9293 3.5).
+/// Whether the stream has become its own peer, of no use to any program. That happens to a connect to a port of this
+/// machine if no server listens there, and the system chooses the same local port (simultaneous open, RFC 9293 3.5).
 pub(crate) fn is_connected_to_itself(stream: &Stream, asked: SocketAddr) -> bool {
     let Ok(Some(local)) = stream.local_address() else {
         return false;

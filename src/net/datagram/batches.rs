@@ -133,7 +133,7 @@ impl Datagrams {
         self.send_until(registration, outbox, |_, _| false);
     }
 
-    /// Sends the queue until `is_enough`, or the kernel has no space, or nothing is left.
+    /// Sends the queue until `is_enough` returns `true`, the kernel has no space, or nothing is left.
     fn send_until(
         &mut self,
         registration: &mut Registration<'_>,
