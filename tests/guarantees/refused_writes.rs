@@ -56,7 +56,7 @@ fn an_empty_write_is_not_refused_beyond_the_limit() {
         |scene, id| scene.socket(id).write_owned(Vec::new()),
         |scene, id| scene.socket(id).write_shared(Rc::new([])),
         |scene, id| scene.socket(id).write_static(b""),
-        |scene, id| write!(scene.socket(id), "{}", ""),
+        |scene, id| write!(scene.socket(id), ""),
         |scene, id| scene.event_loop.sockets().broadcast([id], b"")[0].1,
     ];
     let mut scene = Scene::new();

@@ -363,7 +363,7 @@ fn short_datagrams_leave_before_the_queue_drops_them() {
 }
 
 #[test]
-fn the_limit_of_the_loop_drops_no_datagram_that_the_kernel_takes() {
+fn the_limit_of_the_loop_drops_no_datagram_of_a_writable_socket() {
     let limits = netloop::Limits::new().max_total_queued_bytes(1_000);
     let options = EventLoopOptions::new().limits(limits);
     let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
