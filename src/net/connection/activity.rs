@@ -78,7 +78,8 @@ impl Activity {
         }
     }
 
-    /// As [`touch`](Self::touch), but reads the clock: the opening may come behind a long callback of another socket.
+    /// As [`touch`](Self::touch), but reads the clock. Called when the connect or the handshake has succeeded, perhaps
+    /// behind a long callback of another socket.
     pub(super) fn touch_now(&mut self, registration: &mut Registration<'_>) {
         self.touch(registration);
         self.last_byte_tick = registration.read_tick();
@@ -144,7 +145,7 @@ impl Activity {
     }
 }
 
-/// Returns the first tick at which `timeout` has certainly passed since an event, even one at the very end of `since`.
+/// Returns the first tick at which `timeout` has certainly passed, counted even from the very end of the tick `since`.
 pub(super) fn later(since: u64, timeout: Duration) -> u64 {
     // Not `as_nanos`, because its division of 128 bits takes a hundred instructions.
     let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));

@@ -23,7 +23,7 @@ impl Connection {
         }
         self.outbound.begin_end();
         if self.stage.is_open() {
-            // Not before the connection is open: the connect timeout still counts from `began_tick`.
+            // Not called before the connection is open: until then the connect timeout counts from `began_tick`.
             self.note_end(registration);
             if !self.outbound.unsent.is_empty() || self.outbound.has_failed() {
                 // If neither holds, the next flush sends the FIN, and files the deadline.
@@ -49,7 +49,8 @@ impl Connection {
     }
 
     /// Closes the connection once the last byte is sent, because the other socket of its pipe has closed, or takes no
-    /// more bytes. If the bytes `are_cut_short`, the close is a RST, unless a FIN was promised before.
+    /// more bytes. If the bytes of the pipe `are_cut_short`, the close is a RST, unless `end` or `destroy_soon` has
+    /// promised a FIN before.
     pub(crate) fn close_behind_pipe(
         &mut self,
         are_cut_short: bool,
@@ -66,7 +67,7 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // The pipe that writes to this socket decides; one that only reads from it may have called first.
+            // The pipe that writes to this socket decides on a RST; one that only reads from it may have called first.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);
@@ -153,9 +154,9 @@ impl Connection {
         }
     }
 
-    /// Finishes the outbound half after its last byte. After `end`, a FIN is sent while the peer may still send.
-    /// Otherwise the close sends the FIN or the RST. If a duplicate of the descriptor may exist, the close would send
-    /// no FIN, so the FIN is sent before.
+    /// Finishes the outbound half after its last byte. After `end`, a FIN is sent here if the peer has not ended. In
+    /// all other cases the connection closes, and the close sends the FIN or the RST. If a duplicate of the descriptor
+    /// may exist, the close would send no FIN, so the FIN is sent before.
     pub(super) fn finish_sending(&mut self, registration: &mut Registration<'_>) {
         let resets = self.outbound.state == OutboundState::EndingToReset;
         if !resets && !self.end_filters(registration) {
@@ -317,8 +318,8 @@ impl Connection {
     }
 
     /// Makes the close a RST if bytes are lost: the peer must not mistake the part that it has for everything. The RST
-    /// also discards the bytes that the kernel holds. As in Node, a FIN follows if the user has chosen to close, by
-    /// `destroy` or `destroy_with`. A `destroy` after a reported idle timeout or deadline is no such choice.
+    /// also discards the bytes that the kernel holds. As in Node, a FIN is sent instead if the user has chosen to
+    /// close, by `destroy` or `destroy_with`. A `destroy` after a reported idle timeout or deadline is no such choice.
     pub(crate) fn reset_if_cut_short(&self) {
         let is_the_users_choice = matches!(
             self.stage,

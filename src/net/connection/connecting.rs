@@ -235,7 +235,7 @@ impl Connection {
         }
     }
 
-    /// Whether a reset, a write, a marker or an end of the user waits, from before `on_connect` or from within it. A
+    /// Whether a reset, a write, a marker or an end waits that the user requested before `on_connect` or within it. A
     /// drain that was owed before the handshake of a filter counts, too.
     pub(crate) fn is_behind(&self) -> bool {
         self.stage.is_open() && (self.resets_when_connected() || self.has_to_flush())

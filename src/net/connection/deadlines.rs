@@ -59,8 +59,8 @@ impl Connection {
         None
     }
 
-    /// Makes the next service read and write as wanted, even without a report, which may be on the way. A stream that
-    /// may be read only [once a report](Self::is_read_once_a_report) is left out.
+    /// Makes the next service read and write as wanted, even if the kernel has reported nothing: its report may be on
+    /// the way. A stream that may be read only [once a report](Self::is_read_once_a_report) is not read without one.
     pub(crate) fn expect_news(&self, registration: &mut Registration<'_>) {
         let interest = registration.interest();
         if interest.contains(Interest::WRITABLE) {
@@ -79,8 +79,8 @@ impl Connection {
     }
 
     /// Returns when to repeat a service in which a call has failed with a transient error, or after which a half rests.
-    /// `before` has the failures in a row before that service. `None` after too many in a row: a kernel that always
-    /// fails must not put a deadline off for ever.
+    /// `before` has the failures in a row before that service. `None` without such a failure, and after too many in a
+    /// row: a kernel that always fails must not put a deadline off for ever.
     pub(crate) fn next_try(
         &self,
         before: Retries,

@@ -70,8 +70,8 @@ impl Connection {
         self.filters().is_some_and(Filters::has_panicked)
     }
 
-    /// Turns decoded bytes into unread bytes. A read would deliver them too, but a further read would ask the kernel,
-    /// in vain if it has no more.
+    /// Turns decoded bytes into unread bytes. The next read would deliver them too. But the read after that would ask
+    /// the kernel, in vain if it has no more bytes.
     pub(super) fn deliver_kept_input(&mut self, registration: &mut Registration<'_>) {
         let decoded = self.filters_mut().and_then(Filters::take_decoded);
         if let Some(decoded) = decoded.filter(|decoded| !decoded.is_empty()) {
@@ -131,7 +131,8 @@ impl Connection {
         }
     }
 
-    /// Drops the bytes that the filters have to send: their wait would never end, and would stop the reads too.
+    /// Drops the bytes that the filters have to send, because the connection has failed. Their wait for the kernel
+    /// would never end, and would stop the reads too.
     pub(super) fn drop_filter_output(&mut self) {
         let Some(cold) = &mut self.cold else {
             return;

@@ -20,8 +20,8 @@ use super::retry::Retry;
 pub(super) enum Failure {
     /// The connection closes with this error.
     Final(Error),
-    /// The error waits until the handler was told of received bytes, or of the peer's end. An earlier close reports
-    /// this error too.
+    /// The error waits until the handler was told of received bytes, or of the peer's end. If a limit or `destroy_soon`
+    /// closes the connection before that, the handler gets this error too.
     Held(Box<HeldFailure>),
 }
 

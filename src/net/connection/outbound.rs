@@ -62,12 +62,12 @@ bitflags! {
         /// on the timer wheel falls due, unless the kernel reports space before.
         const RESTS = 1 << 4;
         /// The last read failed with a transient error. `Inbound::retry` counts such reads. The flag keeps reads off
-        /// the fast path, so that the next read that does not fail ends the count.
+        /// the fast path: only the slow path ends the count, after a read that does not fail.
         const READ_FAILED = 1 << 5;
         /// As [`READ_FAILED`](Self::READ_FAILED), and the next read waits as the next send does after `RESTS`.
         const READ_RESTS = 1 << 6;
-        /// A limit counts how long unsent bytes wait. Invariants: set exactly while `ColdState::queue_wait` is `Some`;
-        /// clear while nothing is unsent, except within a send, and after a failure or the close.
+        /// A limit counts how long unsent bytes wait. Invariants: set exactly while `ColdState::queue_wait` is `Some`.
+        /// Until a failure or the close, clear while nothing is unsent, except within a send.
         const WAITS = 1 << 7;
     }
 }
@@ -173,7 +173,7 @@ impl Outbound {
         Flow::Full
     }
 
-    /// Whether a drain is owed, and no more is unsent than the lower of both watermarks. After `true`, none is owed.
+    /// Whether a drain is owed, and at most the lower of both watermarks is unsent. After `true`, none is owed.
     pub(super) fn take_drain(
         &mut self,
         settings: &SocketSettings,

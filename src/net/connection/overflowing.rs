@@ -24,7 +24,7 @@ impl Overflow<'_> {
 }
 
 impl Connection {
-    /// Offers a write that has met the limit to the kernel: bytes that the kernel takes need no capacity.
+    /// Offers the kernel a write that has met the limit: bytes that the kernel takes need no capacity.
     pub(crate) fn offer_overflow(
         &mut self,
         overflow: &mut Overflow<'_>,

@@ -175,7 +175,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Option<Event> {
         if received > 0 || matches!(read, Ok(length) if length > 0) {
-            // Bytes on the wire are activity even if they decode to nothing. So is a delivery of held bytes.
+            // Bytes on the wire are activity even if they decode to nothing, and so are bytes that the filters held.
             self.activity.touch(registration);
             // A call that fails after these bytes begins a new row of failures.
             self.note_read();
@@ -270,7 +270,7 @@ impl Connection {
         self.outbound.flags.insert(OutboundFlags::READ_FAILED);
         if !is_interrupted || !self.inbound.retry.is_at_once() {
             registration.would_block(Interest::READABLE);
-            // A failure within a rest leaves the rest as it is, as in `note_unsent`.
+            // A failure within a rest leaves the rest as it is, as in `Outbound::note_unsent`.
             if !self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
                 self.outbound.flags.insert(OutboundFlags::READ_RESTS);
                 let end = self.inbound.retry.begin_rest(registration.latest_tick());
@@ -291,7 +291,8 @@ impl Connection {
         if rests && !self.is_read_once_a_report() {
             let is_clogged = self.filters().is_some_and(Filters::is_clogged);
             // The error is put back too: a pause may come before the next read, and a paused connection is served for
-            // an error. It is left out in a handshake with too many waiting answers, which it would make read.
+            // an error. It is left out in a handshake whose filters have too many waiting answers: it would lead to a
+            // read there.
             let reports = match self.stage.is_handshaking() && is_clogged {
                 true => Readiness::READ_CLOSED,
                 false => Readiness::READ_CLOSED | Readiness::ERROR,
@@ -353,7 +354,7 @@ impl Connection {
         if !unread.is_empty() {
             registration.activate();
         }
-        // These bytes were counted in `bytes_read` when they were read. They count as activity once they are told.
+        // These bytes are in `bytes_read` since their read. They count as activity when a handler first gets them.
         if is_told_first {
             self.activity.touch(registration);
         }

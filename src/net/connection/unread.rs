@@ -13,8 +13,8 @@ use super::Connection;
 enum Place {
     /// Before all others, as by Node's `unshift`. A handler that gives back piece by piece must begin with the last.
     First,
-    /// Behind the bytes that were put since the last delivery, and before all others. So the bytes of several handlers
-    /// that are replaced in a row keep their order.
+    /// Behind the [fresh](UnreadBytes::fresh) bytes, and before all others. So the bytes of several handlers that are
+    /// replaced in a row keep their order.
     BehindFresh,
     /// Behind all unread bytes. For bytes that no handler has had.
     Last,

@@ -75,7 +75,7 @@ impl Connection {
         begins
     }
 
-    /// Moves the connection's span by the running broadcast's message: see [`SpanMoves::advance`].
+    /// Lets the connection's span take in the message of the running broadcast: see [`SpanMoves::advance`].
     #[inline]
     pub(crate) fn advance_span(&mut self, moves: &mut SpanMoves<'_>) -> bool {
         moves.advance(&mut self.outbound.unsent)
@@ -157,8 +157,9 @@ impl Connection {
             self.out_of_memory(lost, registration);
             return Flow::Closed;
         }
-        // `taken` is set if a queue waited before this write. Such a queue may have moved although the write is short: at
-        // the limit on all unsent bytes, even a short write is offered to the kernel, behind the queue.
+        // `taken` is set if a queue waited before this write. The kernel may have taken bytes of that queue even if
+        // this write is short. At the limit on all unsent bytes, even a short write is offered to the kernel, behind
+        // the queue ([`Overflow`]).
         if is_direct || taken.is_some() {
             self.note_queue(taken, registration);
         }
@@ -404,7 +405,8 @@ impl Connection {
         }
     }
 
-    /// Handles a fatal error of a write. A reset must neither swallow arrived bytes, nor look like a plain end.
+    /// Handles a fatal error of a write. The failure may be held: a reset must neither swallow arrived bytes, nor look
+    /// like a plain end.
     pub(super) fn write_failed(&mut self, error: io::Error, registration: &mut Registration<'_>) {
         self.fail_behind_unread(Syscall::Write, error, registration);
     }
