@@ -37,7 +37,8 @@ struct Group {
     last_start: usize,
 }
 
-/// A move of a span's end by one message. Another span that ends at `from` can move to `to` without comparing bytes.
+/// The move of a span's end over one message, by which the span takes the message in. Another span that ends at `from`
+/// can end at `to` without comparing bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SpanMove {
     group: u8,

@@ -15,7 +15,7 @@ impl Outbox {
     }
 
     /// Counts bytes on the wire that filters have received without an event: the bytes decode to nothing, or the
-    /// connection is paused. Only this count shows that the turn makes progress.
+    /// connection is paused. If nothing else happens in a turn, only this count shows that the turn makes progress.
     pub(crate) fn count_received(&mut self, bytes: u64) {
         self.received += bytes;
     }

@@ -87,7 +87,7 @@ impl Outbox {
     }
 
     /// Begins a callback of `id`, whose writes gather without a look at the connection while they total fewer than
-    /// `capacity` bytes. The caller passes zero unless the connection would answer `Open` to them, and can send.
+    /// `capacity` bytes. The caller passes zero if the connection cannot send, or would not answer `Open`.
     #[inline]
     pub(crate) fn begin_callback(&mut self, id: SocketId, capacity: u16) {
         self.gathered.begin(id, usize::from(capacity));
@@ -158,7 +158,7 @@ impl Outbox {
     }
 
     /// Queues `payload` without its first `sent` bytes, which `take` has counted. The caller has checked that the
-    /// others fit into the limit.
+    /// remaining bytes fit into the limit.
     #[inline]
     pub(crate) fn put(&mut self, unsent: &mut Unsent, payload: Payload<'_>, sent: usize) {
         debug_assert!(unsent.span.is_empty(), "the connection was settled");
@@ -247,7 +247,8 @@ impl Outbox {
         })
     }
 
-    /// Fast path of [`take`](Self::take) for a span, whose bytes lie in one piece. Returns also how many it offered.
+    /// Fast path of [`take`](Self::take) for a span, whose bytes lie in one piece. Also returns the number of offered
+    /// bytes. `None` without a span.
     #[inline(always)]
     pub(crate) fn take_piece(
         &mut self,

@@ -9,7 +9,8 @@ use super::{Outbox, Unsent};
 #[derive(Debug)]
 pub(crate) struct SpanMoves<'a> {
     outbox: &'a mut Outbox,
-    /// The move of a span's end over the message, which the other spans repeat. If it is `None`, no span takes it in.
+    /// The move of one span's end over the message, which this row's spans repeat. If `None`, no span takes the message
+    /// in.
     followed: Option<SpanMove>,
     /// Invariant: `outbox.free_capacity()` less the bytes of this row.
     free_capacity: usize,

@@ -6,11 +6,11 @@ use super::broadcast::Span;
 
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    /// The number of written bytes. Of a refused write, those count that the kernel took. Gathered bytes count once
-    /// they have left [`Gathered`](super::Gathered).
+    /// The number of written bytes. Of a refused write, only the bytes that the kernel took count. Gathered bytes count
+    /// once they have left [`Gathered`](super::Gathered).
     pub(super) written: u64,
     pub(super) queue: SendBuffer,
-    /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it may not
+    /// The range of the broadcast's bytes that this connection has still to send. A span is *sealed* when it must not
     /// grow any more. Invariant: while the span is neither empty nor sealed, `queue` is empty. So a write is answered
     /// `Flow::Open` if the span ends below `Span::limit` after it.
     pub(super) span: Span,
