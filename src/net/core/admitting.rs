@@ -80,7 +80,7 @@ impl Net {
         }
     }
 
-    /// Whether the handler of the server `id` is to be told of refused connections, ahead of other sources.
+    /// Whether the handler of the server `id` is still to be told of refused connections.
     pub(super) fn has_refusals(&self, id: ServerId) -> bool {
         self.listener(id).is_some_and(Listener::has_refusals)
     }

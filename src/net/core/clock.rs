@@ -40,8 +40,8 @@ impl Net {
         self.reactor.next_deadline()
     }
 
-    /// Waits for reports of the kernel: at most for `timeout` (`None`: no limit), and until the next deadline. Does not
-    /// wait if a source is queued.
+    /// Waits for reports of the kernel, for at most `timeout` (`None`: no limit), and at most until the next deadline.
+    /// Does not wait if a source is queued.
     pub(crate) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let polled = self.reactor.poll(timeout);
         polled.map_err(|error| Error::new(Syscall::Poll, error))
@@ -155,8 +155,8 @@ impl Net {
     }
 
     /// Whether a source is connecting, exchanges a handshake, looks up its name, has an event to report, or bytes for a
-    /// flush or the kernel. Released sources count too, and sources of the program do not. Walks over all sources, so
-    /// the caller asks only if no source holds the loop.
+    /// flush or the kernel. Sources that were [released](Self::release) count too, and sources of the program do not.
+    /// Walks over all sources, so the caller asks only if no source holds the loop.
     pub(crate) fn has_under_way(&self) -> bool {
         self.reactor
             .has_under_way(|source, is_under_way| match source {

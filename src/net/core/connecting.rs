@@ -170,7 +170,7 @@ impl Net {
         while self.take_answer() {}
     }
 
-    /// Passes an answer that has arrived to one source that asked. Returns `false` if there is none.
+    /// Passes an arrived answer to one of the sources that asked. Returns `false` if no answer waits.
     #[inline]
     pub(crate) fn take_answer(&mut self) -> bool {
         // Fast path: most loops never look up a name.
@@ -189,7 +189,7 @@ impl Net {
         true
     }
 
-    /// Keeps the next answer of the lookups for each source that asked. Returns `false` if none has arrived.
+    /// Takes the next answer of the lookups, for each source that asked. Returns `false` if none has arrived.
     fn fetch_answer(&mut self) -> bool {
         let lookups = self.lookups.as_mut().filter(|lookups| lookups.is_waiting());
         let Some((askers, answer)) = lookups.and_then(PendingLookups::next_answer) else {

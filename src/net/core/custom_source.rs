@@ -77,8 +77,8 @@ impl CustomSource {
         self.served
     }
 
-    /// Ends a callback: the served readiness that the handler has not disproved counts again. Returns the callbacks
-    /// that the burst has left; 0 also without work, or if other sources wait.
+    /// Ends a callback: the served readiness that the handler has not disproved counts again. Returns how many
+    /// callbacks the burst has left; 0 also without work, or if other sources wait.
     pub(crate) fn end_callback(
         &mut self,
         registration: &mut Registration<'_>,

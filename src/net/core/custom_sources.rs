@@ -118,7 +118,8 @@ impl Net {
         let asks = self.with_source(id, |source, registration| {
             source.would_block(direction, registration)
         });
-        // AFD (Windows) and poll(2) report a descriptor again only after it was registered anew.
+        // AFD (Windows) and poll(2) report a descriptor again only after it was registered anew. `SHORT_WRITE_EXHAUSTS`
+        // is `false` on these two alone.
         if asks == Some(true) || asks.is_some() && !SHORT_WRITE_EXHAUSTS {
             self.reactor.rearm_lent(id.0, object);
         }

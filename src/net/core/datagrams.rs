@@ -56,7 +56,7 @@ impl Net {
         }
     }
 
-    /// Adopts a UDP socket of the user, which is bound, and may be connected.
+    /// Adopts a UDP socket of the user, which is bound, and perhaps connected.
     pub(crate) fn adopt_udp(
         &mut self,
         socket: std::net::UdpSocket,
@@ -232,7 +232,7 @@ impl Net {
         }
     }
 
-    /// Takes the message of a UDP socket if its handler gets no notice before. The bytes are in the read buffer.
+    /// Takes the message of a UDP socket, unless its handler gets a notice first. The bytes are in the read buffer.
     #[inline]
     pub(crate) fn take_only_message(&mut self, id: DatagramId) -> Option<Message> {
         let source = self.reactor.source_mut(id.0)?;

@@ -204,7 +204,7 @@ impl Net {
         visited.flatten()
     }
 
-    /// Whether `owner` is a UDP socket that is still readable although its service returned no event: a signal
+    /// Whether `owner` is a UDP socket that is still readable although its service returned no event. Either a signal
     /// interrupted the receive, or the receive returned an earlier send's failure.
     fn receives_again(&mut self, owner: Key) -> bool {
         let visited = self.reactor.visit(owner, |source, registration| {
@@ -235,7 +235,7 @@ impl Net {
                 registration.wake_at(registration.tick())
             });
         }
-        // Nothing else may look for the memory of disarmed entries for a long time.
+        // Without this call, the memory of disarmed entries might be kept for a long time.
         self.reactor.notice_slack();
     }
 

@@ -142,7 +142,7 @@ impl Net {
     }
 }
 
-/// Makes a listener from a socket that is bound and may listen already. The server does not remove the socket's path.
+/// Makes a listener from a bound socket, which perhaps listens already. The server does not remove the socket's path.
 fn take_over(
     listener: StdListener,
     options: &ListenOptions,

@@ -83,7 +83,8 @@ impl Net {
         if !has_options {
             connection.apply_options();
         }
-        // A counted address is that of `peer`. Only filters, or the lack of a counted address, need a note.
+        // If an address is counted, it is `peer`. So the connection notes only filters, or that a known `peer` is not
+        // counted.
         if filters.is_some() || counted.is_some() != peer.is_some() {
             connection.set_accepted_filters(filters, counted);
         }

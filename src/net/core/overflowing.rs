@@ -46,7 +46,7 @@ impl Net {
             });
         }
         self.flush();
-        // The flush phase leaves out the socket whose callback runs.
+        // `flush` leaves out the socket whose callback runs.
         let current = self.reactor.in_callback().map(SocketId);
         for id in current.into_iter().chain([writer]) {
             self.with_connection(id, Connection::flush);

@@ -69,7 +69,7 @@ impl Net {
         connection.bytes_written() + self.outbox.own_bytes(id) as u64
     }
 
-    /// Returns the bytes that all sockets have sent, the received bytes of datagrams, and those that filters have
+    /// Returns the sum of the bytes that all sockets have sent, of received datagrams, and of bytes that filters have
     /// received without an event.
     pub(crate) fn moved_bytes(&self) -> u64 {
         self.outbox.moved_bytes()
@@ -162,7 +162,7 @@ impl Net {
         others
     }
 
-    /// Adds the message to the spans of `sockets`, up to the first that needs more than a move. Returns that one.
+    /// Lets the spans of `sockets` take in the message, up to the first that cannot. Returns that span's socket.
     #[inline]
     fn advance_spans(&mut self, sockets: &mut impl Iterator<Item = SocketId>) -> Option<SocketId> {
         let mut moves = self.outbox.span_moves();
