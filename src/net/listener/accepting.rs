@@ -160,7 +160,7 @@ impl Listener {
     }
 
     /// Backs off, for at most `longest`. Peers in the backlog cause no further edge, so the listener must try again by
-    /// itself. The handler gets the first failure of an episode.
+    /// itself. The handler gets only the first failure, until [`end_backoff`](Self::end_backoff).
     fn back_off(
         &mut self,
         error: io::Error,

@@ -62,7 +62,7 @@ impl Admission {
         self.max_connections.is_none() && self.networks.is_none() && self.bucket.is_none()
     }
 
-    /// Returns the limit on open connections that one more of `peer` would pass.
+    /// Returns the limit on open connections that one more connection of `peer` would pass.
     pub(crate) fn full_place(&self, peer: Option<IpAddr>) -> Option<AcceptLimit> {
         if self
             .max_connections

@@ -46,8 +46,8 @@ pub(crate) struct Listener {
     /// The number of accepted sockets that are not removed. `on_close` of the server comes after the last removal.
     connections: usize,
     admission: Admission,
-    /// Invariant: empty while any handler but the server's runs, unless the server's has panicked. So no other handler
-    /// changes a limit between a refusal and its report.
+    /// Invariant: empty while a handler other than this server's runs, unless this server's handler has panicked. So no
+    /// other handler changes a limit between a refusal and its report.
     refusals: Refusals,
     socket_settings: Rc<SocketSettings>,
     block_list: Option<Rc<BlockList>>,
@@ -231,7 +231,8 @@ impl Listener {
         Some(&mut self.bound_mut()?.acceptor)
     }
 
-    /// Lends the descriptor to the user, who may duplicate it: from now on a close alone does not deregister it.
+    /// Lends the descriptor to the user. While the user keeps a duplicate, a close does not deregister the socket, so
+    /// the acceptor becomes a shared one.
     #[cfg(unix)]
     pub(crate) fn lend_descriptor(&mut self) -> Option<std::os::fd::BorrowedFd<'_>> {
         self.as_bound()?.acceptor.descriptor()?;

@@ -59,7 +59,7 @@ impl ListenOptions {
     }
 
     /// Sets the number of connections that the kernel queues until they are accepted. Default: 511, as in Node. The
-    /// kernel caps the number (`net.core.somaxconn` on Linux). Beyond, a new peer waits or is refused.
+    /// kernel caps the number (`net.core.somaxconn` on Linux). Beyond that number, a new peer waits or is refused.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.backlog = backlog;
         self
@@ -74,9 +74,9 @@ impl ListenOptions {
         self
     }
 
-    /// Whether several sockets, of any process, may listen on one address (SO_REUSEPORT), among which the kernel
-    /// distributes the connections. Default: `false`. On a system that cannot, `listen` fails with ENOTSUP. No effect
-    /// on a path, or a listener that is bound already.
+    /// Whether several sockets, of any process, may listen on one address (SO_REUSEPORT). The kernel distributes the
+    /// connections among these sockets. Default: `false`. On a system without such sockets, `listen` fails with
+    /// ENOTSUP. No effect on a path, or a listener that is bound already.
     #[doc(alias = "reusePort")]
     #[doc(alias = "SO_REUSEPORT")]
     pub fn reuse_port(mut self, reuse: bool) -> Self {

@@ -49,8 +49,8 @@ mod tests {
 
     use super::*;
 
-    /// The naive model of the rate. Each window, from an earlier accept or now until now, may have as many accepts as a
-    /// burst, plus the rate times its length.
+    /// The naive model of the rate. A window begins at an earlier accept or now, and ends now. Each window may have as
+    /// many accepts as a burst, plus the rate times its length.
     struct Model {
         rate: AcceptRate,
         taken: Vec<u64>,
