@@ -1,7 +1,8 @@
 //! The names of the system's errors, and Node's wording for each.
 //!
-//! The number identifies an error, because no [`io::ErrorKind`] exists for those that matter most to `accept` (EMFILE,
-//! ENFILE, ENOBUFS), and EACCES and EPERM share one. The kind serves where there is no number, or no row for it.
+//! The number identifies an error. The kind could not: the errors that matter most to `accept` (EMFILE, ENFILE,
+//! ENOBUFS) have no [`io::ErrorKind`], and EACCES and EPERM share one. The kind serves where there is no number, or no
+//! row for it.
 
 use std::io::{self, ErrorKind};
 

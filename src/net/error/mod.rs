@@ -199,7 +199,8 @@ impl Error {
         Self::assemble(code, Some(syscall), source)
     }
 
-    /// The error has the user's endpoint, and the code of the first attempt (as in Node; ENOTFOUND without attempts).
+    /// Makes one error of the errors of all attempts, for the user's `endpoint`. Its code is that of the first attempt,
+    /// as in Node; ENOTFOUND without attempts.
     pub(crate) fn aggregate(endpoint: Endpoint, attempts: Vec<Self>) -> Self {
         let (code, kind) = match attempts.first() {
             Some(first) => (first.code(), first.kind()),

@@ -65,8 +65,9 @@ impl Error {
         }
     }
 
-    /// Whether a wording stands behind the code, as in Node's "listen EADDRINUSE: address already in use". It does so for
-    /// `listen`, for calls such as `poll` whose name says little, and for lookups that fail with a text of their own.
+    /// Whether a wording stands behind the code, as in Node's "listen EADDRINUSE: address already in use". It does so
+    /// for `listen`, and for calls such as `poll` whose name says little. After any other call it does so if the error
+    /// has a text of its own, or no known name. ENOTFOUND and EAI_AGAIN never have a wording.
     fn has_wording(&self, syscall: Syscall) -> bool {
         match syscall {
             Syscall::Lookup => {
