@@ -56,7 +56,8 @@ pub(super) struct ColdState {
     is_closed_unconnected: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
-    /// Whether bytes were written before a `cork` that came before the connection was open.
+    /// Whether `cork` was called before the connection was open, and bytes had been written before that call. The cork
+    /// does not hold these bytes back.
     pub(super) has_bytes_before_cork: bool,
     pub(super) program_deadline: ProgramDeadline,
     /// The pace at which the peer sends, while the program expects bytes.
@@ -274,8 +275,8 @@ impl Connection {
     /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
-        // Sent bytes prove a connection, also in the handshake of a filter that has started late. The handshake may fail,
-        // and these bytes are sent all the same.
+        // If bytes are sent, the connection was open before this handshake: its filter has started late. The handshake
+        // may fail, and these bytes are sent all the same.
         let is_connected = self.stage.is_open() || self.stage.is_handshaking() && sent > 0;
         if !is_connected || self.outbound.has_failed() {
             // The bytes before the markers wait, or will not be sent.

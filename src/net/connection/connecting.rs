@@ -227,7 +227,7 @@ impl Connection {
             .is_some_and(|it| it.has_bytes_before_cork)
         {
             self.cold_mut().has_bytes_before_cork = false;
-            // The cork holds back nothing while the connection waits for the kernel.
+            // The bytes before the cork leave: with the write interest, a cork holds back nothing.
             registration.want(Interest::WRITABLE);
         }
         if self.has_to_flush() {

@@ -42,7 +42,7 @@ enum Deadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
     AtOnce,
-    /// The service is repeated when the entry on the wheel falls due, which is filed already.
+    /// The service is repeated when the entry on the wheel, which is filed already, falls due.
     Later,
 }
 

@@ -71,7 +71,8 @@ impl Connection {
             }
         }
         self.end_queue_wait();
-        // The filter may know another address of the peer, and a connection leaves the network that it has entered.
+        // Keeps the address that is counted: the filter may know another one, and the connection must leave the network
+        // that it has entered.
         self.set_counted_peer(self.counted_peer());
         let plain = self.outbound.unsent.len();
         let received = self.bytes_read;
@@ -220,7 +221,7 @@ impl Connection {
         registration: &mut Registration<'_>,
     ) -> Option<Event> {
         if self.has_new_peer() {
-            // The step before has found the address, and the next filter must not begin.
+            // An earlier step has found the peer's address. The server decides on it before the next filter begins.
             return Some(Event::Introduced);
         }
         let (Some(stream), Some(cold)) = (&mut self.stream, &mut self.cold) else {
@@ -281,7 +282,7 @@ impl Connection {
         is_introduction.then_some(Event::Introduced)
     }
 
-    /// Takes over the peer's address from the ready filters. Returns whether the server has still to admit it.
+    /// Takes over the peer's address, if a filter has found one. Returns whether the server has still to decide on it.
     fn has_new_peer(&mut self) -> bool {
         let better = self.filters().and_then(Filters::peer_address);
         if let (Some(address), Stage::Handshaking(peer)) = (better, &mut self.stage) {
