@@ -318,7 +318,7 @@ impl Net {
         let key = self.reactor.next_closing()?;
         let id = SocketId(key);
         self.cancel_timers_of(key);
-        // A source of any kind may free a descriptor. The servers accept after this phase.
+        // The close of any source may have freed a descriptor. The woken servers accept after this phase.
         if self.loop_admission.take_shortage() {
             self.wake_servers();
         }

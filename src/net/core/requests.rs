@@ -85,8 +85,8 @@ impl Net {
         self.request(id, Connection::resume);
     }
 
-    /// Pauses the source of a pipe until `target` drains, ends or closes. `Net` ends the pause, because a handler may be
-    /// replaced meanwhile.
+    /// Pauses the source of a pipe until `target` drains, ends or closes. `Net` ends the pause, because a handler may
+    /// be replaced meanwhile.
     pub(crate) fn pause_for_pipe(&mut self, source: SocketId, target: SocketId) {
         if let Some(target) = self.connection_mut(target) {
             target.add_paused_source(source.0);

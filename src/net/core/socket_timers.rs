@@ -12,7 +12,7 @@ use crate::slots::Slots;
 use super::source::Source;
 use super::{Due, Net};
 
-/// The timers that are armed, or have fired and are not told yet.
+/// The timers that are armed, or that have fired and of which the handler was not told yet.
 #[derive(Debug, Default)]
 pub(super) struct SocketTimers {
     /// The key of an entry is the name under which the wheel knows the timer.
