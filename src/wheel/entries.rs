@@ -20,9 +20,8 @@ pub(super) struct Entries<T> {
     table: Vec<Entry<T>>,
     free_set: FreeSet,
     armed: usize,
-    /// For each block of [`BLOCK`] entries, the generation with which its entries begin when the table grows: a
-    /// sixteenth of a byte for each. Invariant: above the generations of all handles to entries that
-    /// [`shrink`](Self::shrink) freed.
+    /// For each block of [`BLOCK`] entries, the generation with which its entries begin when the table grows: four bytes
+    /// a block. Invariant: above the generations of all handles to entries that [`shrink`](Self::shrink) freed.
     first_generations: Vec<NonZeroU32>,
 }
 

@@ -248,7 +248,7 @@ impl<S> LoopContext<'_, S> {
     /// ```
     /// use netloop::{Context, SocketHandler, SocketId};
     ///
-    /// /// A mirror: everything that this peer sends goes to a recorder too, which is a socket of its own.
+    /// /// Everything that this peer sends goes to a recorder, which is a socket of its own.
     /// struct Recorded {
     ///     recorder: SocketId,
     /// }

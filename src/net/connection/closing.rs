@@ -67,7 +67,8 @@ impl Connection {
             false => OutboundState::EndingToClose,
         };
         if self.outbound.state == OutboundState::EndingToClose {
-            // The pipe that writes to this socket decides on a RST; one that only reads from it may have called first.
+            // A pipe that only reads from this socket may have called first, and chosen a FIN. The pipe that writes to
+            // it decides on a RST.
             self.outbound.state = ending;
         }
         self.close_behind_queue(ending, error, registration);

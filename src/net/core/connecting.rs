@@ -149,7 +149,7 @@ impl Net {
     ) -> io::Result<()> {
         let resolver = resolver_of(&self.system, resolver, query.host);
         self.dismiss_closed_askers(query, &resolver);
-        // The turn's reading may be old, because a host may ask for a lookup between two turns.
+        // The turn's reading may be old: a program that hosts the loop may ask for a lookup between two turns.
         let now = self.reactor.read_clock();
         let (waker, listener) = (&self.waker, &self.wake_listener);
         self.lookups

@@ -164,8 +164,8 @@ impl Datagrams {
 
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) {
         if std::mem::take(&mut self.rests) {
-            // `rest` has cleared these. ERROR is among them, because a socket that was paused meanwhile makes no
-            // receive, and the kernel does not report an error again.
+            // `rest` may have cleared each of these. The kernel does not report an error twice, and a paused socket makes
+            // no receive that would return it: only ERROR makes `on_error` take it.
             let cleared = Readiness::READABLE | Readiness::WRITABLE | Readiness::ERROR;
             registration.assume(cleared);
         }

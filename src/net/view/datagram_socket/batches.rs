@@ -72,9 +72,10 @@ impl DatagramSocket<'_> {
 
     /// Sends `bytes` to `to`, as [`send_to`](Self::send_to) does, from the address and with the mark of `info`.
     ///
-    /// The send fails if the address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). For the
-    /// address of a group or of all hosts, the system chooses another. Without `in_batches`, in a simulation, and while
-    /// the socket's name is being looked up, an address makes the send fail with ENOTSUP. A mark is not sent then.
+    /// The send fails if the source address is not of this machine (on Linux with ENETUNREACH, or EINVAL for IPv6). For
+    /// the address of a group or of all hosts, the system chooses another. Without `in_batches`, in a simulation, and
+    /// while the socket's name is being looked up, a send with a source address fails with ENOTSUP. A send that has only
+    /// a mark then leaves without it.
     pub fn send_with(
         &mut self,
         to: impl Into<SocketAddr>,
