@@ -1,6 +1,5 @@
-/* A server for the comparison, on libuv, as an expert writes it: one read buffer for all connections, uv_try_write
- * from the read callback, a queued write only for the rest that the kernel did not take, and no reading until that is
- * gone.
+/* A server for the comparison, on libuv, as an expert writes it: one read buffer for all connections, and uv_try_write
+ * from the read callback. What the kernel did not take is a queued write, and nothing is read until that is gone.
  *
  *   libuv-peer PORT MODE [--idle-timeout SECONDS]
  *

@@ -4,9 +4,9 @@
 //
 // Both variants set noDelay and keep Node's default backlog of 511. The idiomatic variant is what Node's documentation
 // teaches. The tuned variant, for Node alone, reads into one buffer that is used again (`onread`), which spares an
-// allocation per read, and corks a broadcast so that each member gets one write per turn. `onread` cannot be given to a
-// server, so the server's handle gives its connections to this script instead of to net, which would make a socket for
-// each that nothing needs.
+// allocation per read. It corks a broadcast, so that each member gets one write per turn. `onread` cannot be given to a
+// server. So the server's handle gives its connections to this script, and not to net, which would make a needless
+// socket for each.
 import net from 'node:net';
 import process from 'node:process';
 import { Buffer } from 'node:buffer';
