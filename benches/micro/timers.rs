@@ -211,8 +211,8 @@ fn stores_alone(group: &mut Group<'_>, sockets: usize) {
     });
 }
 
-/// As a socket of netloop does it: every byte only stores the time, and the entry on the wheel is looked at when it comes
-/// up. The looking is measured too.
+/// As a socket of netloop does it: a byte only stores the time, and the entry on the wheel is compared when it comes
+/// up. The comparison is measured too.
 fn put_off_lazily(group: &mut Group<'_>, sockets: usize) {
     let mut wheel = Wheel::new(0);
     let order = order(sockets);

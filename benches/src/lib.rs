@@ -1,5 +1,5 @@
-//! The parts that the benches share: the processes that are measured, the order of the rounds, medians with intervals, the bars
-//! with their judge, and tables in Markdown.
+//! The parts that the benches share: measured processes, the order of the rounds, medians with intervals, bars with
+//! their judge, tables in Markdown.
 #![forbid(unsafe_code)]
 
 pub mod bars;

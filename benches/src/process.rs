@@ -59,8 +59,8 @@ impl Server {
         Ok(server)
     }
 
-    /// Returns the process that was started and all its descendants: a runtime that is started through a shell script is
-    /// a child of the shell, and the shell alone would look like a server that costs nothing.
+    /// Returns the process that was started and all its descendants. A shell script starts a runtime as its child, and
+    /// the shell alone would look like a server that costs nothing.
     pub fn processes(&self) -> Processes {
         let mut processes = vec![self.child.id()];
         let mut next = 0;

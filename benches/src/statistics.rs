@@ -1,8 +1,8 @@
 //! Medians, and how far they can be trusted.
 //!
-//! An interval reaches from one of the sorted values to another. Each value lies on either side of the true median with the
-//! chance of a coin, however the values are distributed, so the chance that the interval misses the median can be computed
-//! exactly. A bootstrap was rejected: it called the range of three values a 95 % interval, and that range misses the
+//! An interval reaches from one of the sorted values to another. However the values are distributed, each lies on
+//! either side of the true median with the chance of a coin. So the chance that the interval misses the median is
+//! exact. A bootstrap was rejected: it called the range of three values a 95 % interval, and that range misses the
 //! median in one of four cases.
 
 /// The fewest values that have a 95 % interval: the median lies outside the range of five with a chance of 2 / 2⁵.
@@ -74,8 +74,8 @@ pub fn ratios(own: &[f64], of: &[f64]) -> Vec<f64> {
     own.iter().zip(of).map(|(own, of)| own / of).collect()
 }
 
-/// Measures each of `count` servers once a round, and returns the values of each. The servers take turns, so that what else
-/// the machine does hits all alike; the first one is another in each round, and every other round goes backwards.
+/// Measures each of `count` servers once a round, and returns the values of each. The servers take turns, so that what
+/// else the machine does hits all alike. Each round begins with another, and every other round goes backwards.
 pub fn in_turn<T, E>(
     rounds: usize,
     count: usize,

@@ -1,5 +1,5 @@
-//! Connections of visitors. Each leaves a port in TIME_WAIT for a minute, and there are 28,000 of them for each address of the
-//! client's: so visitors come from many addresses of the loopback network.
+//! Connections of visitors. Each leaves a port in TIME_WAIT for a minute, and an address has 28,000 ports. So visitors
+//! come from many addresses of the loopback network.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,8 +1,8 @@
 //! The comparison: the same work for netloop and for other servers, side by side, on this machine.
 //!
-//! `cargo versus --help` names the options. From top to bottom: the command line ([`options`]), one run ([`run`]), the
-//! peers ([`peers`]), the workloads ([`workload`], carried by [`load`]), the order of measurement ([`rounds`]), and the
-//! results ([`report`]). The same peers are counted in place of timed by `cargo count` ([`count`]); `cargo datagrams` compares
+//! `cargo versus --help` names the options. From top to bottom: the command line ([`options`]), one run ([`run`]),
+//! peers ([`peers`]), workloads ([`workload`], carried by [`load`]), the order of measurement ([`rounds`]), results
+//! ([`report`]). The same peers are counted in place of timed by `cargo count` ([`count`]); `cargo datagrams` compares
 //! servers of UDP ([`datagrams`]).
 
 cfg_if::cfg_if! {

@@ -145,8 +145,8 @@ fn is_about(bars: &[Bar], peer: &str, workload: Option<&str>) -> bool {
     })
 }
 
-/// Returns the workloads that were asked for, or those of the scope, and a warning that names those for which the machine
-/// has too few descriptors.
+/// Returns the workloads that were asked for, or those of the scope. A warning names those for which the machine has
+/// too few descriptors.
 fn select_workloads(
     options: &Options,
     catalogue: &[Workload],

@@ -1,11 +1,11 @@
-//! The cost of TLS on this loop, beside the same rustls on an epoll loop by hand, on tokio, and beside Node's `tls`: the
-//! processor time of the server for an echo and for a handshake.
+//! The cost of TLS on this loop, beside the same rustls on an epoll loop by hand and on tokio, and beside Node's `tls`.
+//! It is the server's processor time for an echo and for a handshake.
 //!
-//! The servers are processes of their own, and take turns. The client, the loads and the certificate are the same for all.
-//! Each round gives the ratio of a server's processor time to that of the loop by hand; the median and the middle half of
-//! the rounds are printed. All servers start anew several times, because the place of their buffers is another after each
-//! start. Beside the time stand the rate of the operations that one client makes one after the other, the page faults of an
-//! operation, and the times that the server has slept.
+//! The servers are processes of their own, and take turns. The client, the loads and the certificate are the same for
+//! all. Each round gives the ratio of a server's processor time to that of the loop by hand. The median and the middle
+//! half of the rounds are printed. All servers start anew several times, because the place of their buffers is another
+//! after each start. Beside the time stand the rate of operations in a row by one client, the page faults of an
+//! operation, and the server's sleeps.
 //!
 //! ```console
 //! $ cargo run --release -p netloop-benches-tls

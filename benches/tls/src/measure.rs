@@ -27,8 +27,8 @@ const LOADS: [Load; 4] = [
     ("handshake", None, 500),
 ];
 
-/// The costs of one operation: the processor time of the server and the time of the client in nanoseconds, the page faults, and
-/// the times that the server has slept, mostly for the next event.
+/// The costs of one operation: the server's processor time and the client's time in nanoseconds, the page faults, and
+/// the server's sleeps.
 type Cost = [f64; 4];
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {

@@ -1,8 +1,8 @@
 //! The load: rounds in which every connection does the same, over and over, until each has its answer.
 //!
-//! It is written with blocking sockets of the standard library. Its speed does not matter, as nothing is timed, but it must
-//! always do the same. So the server can be held while a round is sent: else chance would decide how much of the round the
-//! server finds at a time, and so how many turns it makes.
+//! It is written with blocking sockets of the standard library. Its speed does not matter, as nothing is timed, but it
+//! must always do the same. So the server can be held while a round is sent. Else chance would decide how much of the
+//! round the server finds at a time, and how many turns it makes.
 
 use std::io::{self, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -40,8 +40,8 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    /// Returns the name of one operation, how many a round has, and whether a round is so small that the kernel keeps all of
-    /// it for a server that is held.
+    /// Returns the name of an operation, the operations of a round, and whether the kernel keeps all of a round for a
+    /// held server.
     pub(crate) fn operations(self) -> (&'static str, usize, bool) {
         match self {
             Self::Echo {

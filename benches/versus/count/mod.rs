@@ -1,7 +1,7 @@
 //! Instructions and system calls for each operation: they repeat from run to run, on a busy machine too.
 //!
-//! Each server runs under an instrument with a short load and with a long one, and the difference is counted: so that
-//! neither its start nor its end is in the figures.
+//! Each server runs under an instrument with a short load and with a long one. The difference counts, so its start and
+//! its end are not in the figures.
 //!
 //! ```text
 //! cargo count

@@ -5,9 +5,9 @@
 //! cargo datagrams --rounds 61 --datagrams 40000
 //! ```
 //!
-//! All servers are up for the whole run, and take turns of a tenth of a second: so that what else the machine does hits all
-//! alike. The servers are pinned to one core, and the load to another: else the scheduler decides in each round whether a
-//! datagram crosses from core to core. A ratio is that of the same round; its interval is that of the bars.
+//! All servers are up for the whole run, and take turns of a tenth of a second. So what else the machine does hits all
+//! alike. The servers are pinned to one core, and the load to another. Else the scheduler decides in each round whether
+//! a datagram crosses from core to core. A ratio is that of the same round; its interval is that of the bars.
 
 mod bursts;
 mod servers;

@@ -282,8 +282,8 @@ pub(crate) trait Load: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Connects the share of one thread, starts the clock together with the other threads, carries the load until the clock
-    /// says that it is over, and checks that nothing is missing.
+    /// Connects the share of one thread, and starts the clock together with the other threads. Carries the load until
+    /// the clock ends it, and checks that nothing is missing.
     fn drive(&self, target: &Target<'_>, share: Share, start: Start<'_>) -> Result<Slice, String>;
 }
 

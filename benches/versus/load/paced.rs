@@ -1,6 +1,5 @@
-//! Open loop: messages are due at fixed times, whether or not the server keeps up, and latency counts from the time
-//! at which a message was due. A server that stalls for 50 ms then shows up to 50 ms in every message that was due
-//! meanwhile, and not in one: closed loops hide exactly that.
+//! Open loop: messages are due at fixed times, whether or not the server keeps up, and latency counts from a message's
+//! due time. So a stall of 50 ms shows in every message that was due meanwhile, and not in one, as in a closed loop.
 
 use std::time::{Duration, Instant};
 

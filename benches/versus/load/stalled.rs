@@ -19,8 +19,8 @@ const KERNEL_BUFFER: usize = 64 * 1024;
 const PUSH: Duration = Duration::from_millis(1500);
 /// When no peer could send for so long, the server has stopped reading.
 const QUIET: Duration = Duration::from_millis(100);
-/// The latency of the peers that behave is measured in so many parts, of which the middle one counts: a single stall of
-/// the whole machine would decide the slowest hundredth of one long part.
+/// The latency of the peers that behave is measured in so many parts, of which the middle one counts. One stall of the
+/// machine would decide the slowest hundredth of one long part.
 const PARTS: usize = 5;
 const PART: Timing = Timing::of_milliseconds(25, 100);
 

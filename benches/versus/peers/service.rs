@@ -14,8 +14,8 @@ const BACKLOG: i32 = 511;
 pub(crate) enum Mode {
     /// Sends back what it receives; stops reading while the peer does not read.
     Echo,
-    /// The same, but every [`MESSAGE`](crate::pattern::MESSAGE) bytes are written by themselves, as a server does that
-    /// answers requests one by one: whether they leave as one is up to the library.
+    /// The same, but every [`MESSAGE`](crate::pattern::MESSAGE) bytes are a write, as of a server that answers requests
+    /// one by one. Whether they leave as one is up to the library.
     Messages,
     /// Drops what it receives; answers the peer's end of stream with the number of bytes, 8 bytes big-endian.
     Discard,

@@ -1,8 +1,8 @@
 //! One connection of the loops by hand: read, answer, keep what the kernel did not take.
 //!
 //! Generic over the stream only, so that the raw epoll floor and the mio loop differ in how they wait and in nothing
-//! else. It follows the measurements: one large read buffer for all connections, a short read ends the drain, one send per
-//! read, no call that the answer does not need.
+//! else. It follows the measurements: one large read buffer for all connections, a short read ends the drain, one send
+//! per read, no needless call.
 
 use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;

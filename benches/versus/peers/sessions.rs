@@ -1,5 +1,5 @@
-//! The sessions of a loop by hand, with their idle timeouts: activity stores the second, and once a second all sessions are
-//! looked at, which costs less than any timer.
+//! The sessions of a loop by hand, with their idle timeouts. Activity stores the second, and once a second all sessions
+//! are looked at, which costs less than any timer.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};

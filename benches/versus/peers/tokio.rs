@@ -1,7 +1,7 @@
 //! tokio, on one thread, with a task for each connection.
 //!
-//! Idiomatic, as its documentation shows it, each task has a 16 KiB buffer of its own. Tuned, as an expert would for an echo,
-//! all tasks of the thread read into one large buffer, and answer from it before they give it back: idle connections own no
+//! Idiomatic, as its documentation shows it, each task has a 16 KiB buffer of its own. Tuned, as an expert would for an
+//! echo, all tasks of the thread read into one large buffer, and answer from it at once. Idle connections own no
 //! buffer, and a message of 64 KiB needs one read.
 
 use std::cell::RefCell;
@@ -100,8 +100,8 @@ async fn in_time<T>(
 /// Reads into the thread's buffer and writes from it at once. Returns the bytes that the kernel did not take, which are
 /// almost always none; `None` at the end of the stream.
 ///
-/// It polls `AsyncRead` instead of waiting for readiness and trying: only the former takes a short read for a drained
-/// socket, and the latter costs one more receive call for each message.
+/// It polls `AsyncRead`, which alone takes a short read for a drained socket. A wait for readiness and a try cost one
+/// more receive call for each message.
 fn poll_answer(stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Vec<u8>>>> {
     BUFFER.with_borrow_mut(|buffer| {
         let mut buffer = ReadBuf::new(buffer);

@@ -4,10 +4,10 @@
 //! cargo bench -p netloop-resp -- --rounds 9
 //! ```
 //!
-//! The servers take turns within a round, and the order changes from round to round. A server has one core, and the load has
-//! the other one if there are two. The time is that of the server's process in user space and in the kernel, so that other
-//! work on the machine counts as little as it can. The table has the median of the rounds, and the quartiles of the ratio.
-//! The bars are those of `benches/src/bars.rs`, which need eight rounds.
+//! The servers take turns within a round, and the order changes from round to round. A server has one core, and the
+//! load has the other one if there are two. The time is that of the server's process, in user space and in the kernel,
+//! so that other work of the machine counts little. The table has the median of the rounds, and the quartiles of the
+//! ratio. The bars are those of `benches/src/bars.rs`, which need eight rounds.
 
 #[cfg(target_os = "linux")]
 mod rounds;
