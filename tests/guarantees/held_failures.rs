@@ -589,6 +589,8 @@ fn a_held_failure_keeps_no_loop_busy() {
     }
 }
 
+// Windows' selector and poll may tell a paused socket of the reset in a later turn than the bytes of the other one.
+#[cfg(not(any(windows, mio_unsupported_force_poll_poll)))]
 #[test]
 fn a_failed_socket_takes_no_bytes_behind_those_of_its_turn() {
     let mut scene = Scene::new();
