@@ -462,3 +462,52 @@ fn a_handler_that_panics_when_replaced_takes_no_other_along() {
     peer.write(b"is anybody there?");
     scene.drive("an answer", |world| world.received_length("newcomer") == 17);
 }
+
+/// Replaces the handler of a socket by another, in the callback of a third party. The old one panics in its drop.
+fn replace_with_a_bad_drop(cx: &mut LoopContext<'_, World>) {
+    let (ours, peer) = Peer::pair();
+    let bad = BadDrop(Rc::new(Cell::new(false)));
+    let id = cx.adopt(ours, SocketOptions::new(), bad).unwrap();
+    cx.replace_handler(id, Recorder::new("successor"), b"");
+    // The peer's end closes the successor.
+    drop(peer);
+}
+
+#[test]
+fn a_drop_that_panics_behind_on_close_keeps_no_socket() {
+    let mut scene = Scene::new();
+    let closing = Recorder::new("closing").on("close", |cx, _| {
+        replace_with_a_bad_drop(&mut cx.as_loop());
+    });
+    let (server, address) = scene.listen(ListenOptions::new(), {
+        let mut closing = Some(closing);
+        move |_| closing.take().unwrap_or_else(|| Recorder::new("other"))
+    });
+    let peer = Peer::connect(address);
+    scene.drive_until("closing", "connect");
+    drop(peer);
+    drive_to_panic(&mut scene, "the drop");
+    scene.drive_with("the removal", |scene| {
+        scene.event_loop.server(server).connection_count() == 0
+    });
+    scene.close(server);
+    scene.drive_until("server", "server-close");
+    scene.settle();
+    assert_eq!(scene.event_loop.sockets().ids().count(), 0);
+}
+
+#[test]
+fn a_drop_that_panics_behind_on_connection_closes_the_new_socket() {
+    let mut scene = Scene::new();
+    let accept = |cx: &mut LoopContext<'_, World>, _: &netloop::Accepted| {
+        replace_with_a_bad_drop(cx);
+        Some(Recorder::new("new"))
+    };
+    let server = scene.event_loop.listen(loopback(), accept).unwrap();
+    let address = scene.address_of(server);
+    let mut peer = Peer::connect(address);
+    drive_to_panic(&mut scene, "the drop");
+    scene.drive_to_close("new");
+    assert!(!scene.world.has("new", "connect"));
+    let _ = scene.peer_reads_to_end(&mut peer);
+}

@@ -72,11 +72,11 @@ impl<S> EventLoop<S> {
     pub(super) fn deliver_datagram_timer(&mut self, shared: &mut S, id: DatagramId, token: u64) {
         let watched = self.watch();
         if token == shutdown::ASK {
-            let mut answer = AtShutdown::Keep;
-            self.call_datagrams(shared, id, |handler, cx| answer = handler.on_shutdown(cx));
-            if answer == AtShutdown::End {
-                self.net.close_datagrams_soon(id);
-            }
+            self.call_datagrams(shared, id, |handler, cx| {
+                if handler.on_shutdown(cx) == AtShutdown::End {
+                    cx.socket.close_soon();
+                }
+            });
             return self.end_watch(shared, watched, "on_shutdown", Watched::Datagram(id));
         }
         self.call_datagrams(shared, id, |handler, cx| handler.on_timer(cx, token));
@@ -121,8 +121,8 @@ impl<S> EventLoop<S> {
                 agenda: &mut self.agenda,
             });
         }
-        self.calling = None;
         self.install();
+        self.calling = None;
         self.forget_datagrams(id);
         self.end_watch(shared, watched, "on_close", Watched::Datagram(id));
     }

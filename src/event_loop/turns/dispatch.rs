@@ -163,7 +163,6 @@ impl<S> EventLoop<S> {
         };
         let watched = self.watch();
         self.call_source(shared, id, call);
-        self.net.end_source_callback(id);
         self.end_watch(shared, watched, call.name(), Watched::Source(id));
     }
 
@@ -185,6 +184,9 @@ impl<S> EventLoop<S> {
             source.call(id, call, cx);
         }
         self.calling = None;
+        if !matches!(call, SourceCall::Timer(_)) {
+            self.net.end_source_callback(id);
+        }
         self.install();
     }
 
@@ -279,13 +281,13 @@ impl<S> EventLoop<S> {
             }
             _ => None,
         };
-        self.calling = None;
         let is_refused = handler.is_none();
         if let Some(handler) = handler {
             self.handlers.insert(id.0, handler);
         }
         // Comes after the handler is in its table: a pipe that `on_connection` asked for wraps this handler.
         self.install();
+        self.calling = None;
         self.end_watch(shared, watched, "on_connection", Watched::Accepting(id));
         if is_refused {
             Socket::new(&mut self.net, id).destroy();
@@ -388,9 +390,9 @@ impl<S> EventLoop<S> {
             };
             handler.on_close(&mut cx, reason);
         }
-        self.calling = None;
         // A new handler that `on_close` has set goes into the table here, and `forget_socket` drops it.
         self.install();
+        self.calling = None;
         let peer = watched.and_then(|_| Socket::new(&mut self.net, id).peer_address());
         self.forget_socket(id);
         self.end_watch(shared, watched, "on_close", Watched::Closed(id, peer));
@@ -406,8 +408,8 @@ impl<S> EventLoop<S> {
                 agenda: &mut self.agenda,
             });
         }
-        self.calling = None;
         self.install();
+        self.calling = None;
         self.forget_server(id);
         self.end_watch(shared, watched, "on_close", Watched::Server(id));
     }
