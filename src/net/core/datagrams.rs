@@ -1,9 +1,9 @@
 //! UDP sockets: bind, connect, adopt, and the requests of their views.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::net::connect::{HostQuery, at_port};
+use crate::net::connect::HostQuery;
 use crate::net::datagram::DatagramFlow;
 use crate::net::datagram::{
     DatagramCounts, DatagramEvent, DatagramOptions, Datagrams, Message, Purpose, check_sendable,
@@ -11,14 +11,14 @@ use crate::net::datagram::{
 };
 use crate::net::error::{Error, Result, Syscall, copy_of_io};
 use crate::net::outbox::Outbox;
-use crate::net::values::{DatagramId, Endpoint, Family};
+use crate::net::values::{DatagramId, Endpoint};
 use crate::reactor::{Interest, Readiness, Registration};
 #[cfg(feature = "udp-batch")]
 use crate::system::PacketInfo;
-use crate::system::{System, Udp, UdpOption};
+use crate::system::{Udp, UdpOption};
 
 use super::Net;
-use super::listening::lacks_zone;
+use super::opening_datagrams::{open, open_first, open_to, set, set_behind_bind};
 use super::option_ranges::check_udp_option;
 use super::source::Source;
 
@@ -365,93 +365,4 @@ fn check_options(options: &DatagramOptions) -> Result<()> {
 fn no_path() -> Error {
     let text = "a UDP socket has an address or a name with a port, and no path";
     Error::with_code(Error::INVALID_ARGUMENT, text)
-}
-
-/// Opens a socket that is bound to `address`, and sets its options.
-fn open(system: &System, address: SocketAddr, options: &DatagramOptions) -> Result<Udp> {
-    let failed = |error| Error::new(Syscall::Bind, error).at(address.into());
-    let socket = system.bind_udp(address, &options.binding());
-    let socket = socket.map_err(failed)?;
-    set_behind_bind(&socket, options, address)?;
-    #[cfg(feature = "udp-batch")]
-    if options.in_batches {
-        return socket
-            .into_batched()
-            .map_err(|error| Error::new(Syscall::SetOption, error).at(address.into()));
-    }
-    Ok(socket)
-}
-
-fn open_to(system: &System, peer: SocketAddr, options: &DatagramOptions) -> Result<Udp> {
-    check_sendable(options.send_block_list.as_deref(), peer)?;
-    let any = match peer {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let mut local = SocketAddr::new(options.local_address.unwrap_or(any), options.local_port);
-    if let (SocketAddr::V6(local), SocketAddr::V6(peer)) = (&mut local, peer) {
-        if local.ip().is_unicast_link_local() {
-            local.set_scope_id(peer.scope_id());
-        }
-    }
-    let socket = open(system, local, options)?;
-    let connected = socket.connect(peer);
-    connected.map_err(|error| Error::new(Syscall::Connect, error).at(peer.into()))?;
-    Ok(socket)
-}
-
-/// Tries the usable addresses in order, until a socket is bound or connected. If all fail, returns the first error.
-fn open_first(
-    system: &System,
-    found: &[SocketAddr],
-    asked: Endpoint,
-    purpose: Purpose,
-    options: &DatagramOptions,
-) -> Result<(Udp, Option<SocketAddr>)> {
-    let port = asked.port().unwrap_or(0);
-    let is_wanted = |address: &&SocketAddr| {
-        options
-            .family
-            .is_none_or(|family| family == family_of(address))
-    };
-    let usable = found.iter().filter(is_wanted).filter(|it| !lacks_zone(it));
-    let mut first_error = None;
-    for address in usable {
-        let address = at_port(*address, port);
-        let opened = match purpose {
-            Purpose::Bind => open(system, address, options).map(|socket| (socket, None)),
-            Purpose::Connect => {
-                open_to(system, address, options).map(|socket| (socket, Some(address)))
-            }
-        };
-        match opened {
-            Ok(opened) => return Ok(opened),
-            Err(error) => {
-                first_error.get_or_insert(error);
-            }
-        }
-    }
-    Err(first_error.unwrap_or_else(|| {
-        let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no usable address");
-        Error::new(Syscall::Lookup, nothing).at(asked)
-    }))
-}
-
-fn family_of(address: &SocketAddr) -> Family {
-    match address {
-        SocketAddr::V4(_) => Family::IPv4,
-        SocketAddr::V6(_) => Family::IPv6,
-    }
-}
-
-fn set_behind_bind(socket: &Udp, options: &DatagramOptions, local: SocketAddr) -> Result<()> {
-    for (_, option) in options.behind_bind() {
-        set(socket, option, local)?;
-    }
-    Ok(())
-}
-
-fn set(socket: &Udp, option: UdpOption, local: SocketAddr) -> Result<()> {
-    let set = socket.set(option, local.is_ipv6());
-    set.map_err(|error| Error::new(Syscall::SetOption, error).at(local.into()))
 }

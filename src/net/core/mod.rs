@@ -14,6 +14,7 @@ mod formatting;
 mod listening;
 mod notices;
 mod opening;
+mod opening_datagrams;
 mod option_ranges;
 mod overflowing;
 mod ownership;
