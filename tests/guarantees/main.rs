@@ -23,6 +23,7 @@ mod support;
 
 mod all_sockets;
 mod backpressure;
+mod bad_drops;
 mod boxed_handlers;
 mod broadcasting;
 mod carry;
@@ -111,6 +112,7 @@ mod frames;
 mod hooks;
 mod measured_steps;
 mod other_threads;
+mod panicking_turns;
 mod panics;
 #[cfg(all(feature = "precise", target_os = "linux"))]
 mod precise;

@@ -4,6 +4,7 @@
 mod datagrams;
 #[cfg(target_os = "linux")]
 mod descriptors;
+mod drops;
 mod ending;
 mod fairness;
 mod interest;

@@ -2,16 +2,12 @@
 //! that give no event. And no kind of work starves another, however small the budget.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use netloop::{
-    Budget, EventLoop, EventLoopOptions, Flow, LoopContext, PanicPolicy, SocketId, SocketOptions,
-    Turn, Wait,
-};
+use netloop::{Budget, EventLoop, Flow, LoopContext, SocketId, SocketOptions, Turn, Wait};
 
 use crate::support::{PATIENCE, Peer, Recorder, Scene, Seen, World, let_time_pass, unless_lost};
 
@@ -414,75 +410,4 @@ fn a_notice_that_asks_for_the_next_starves_nothing() {
         scene.turn();
         assert_eq!(scene.world.received_length("neighbour"), round);
     }
-}
-
-// A turn with a budget ends at a panic. Peers or callers whose callbacks panic each time must not keep the others waiting.
-#[test]
-fn callbacks_that_panic_each_turn_starve_no_other_work() {
-    type Provoke = fn(&mut Scene) -> Option<Peer>;
-    fn fail(_: &mut LoopContext<'_, World>) {
-        std::panic::panic_any("a fault of the test");
-    }
-    let provokers: [Provoke; 3] = [
-        |scene| {
-            scene.event_loop.defer(fail);
-            None
-        },
-        |scene| {
-            scene.event_loop.remote().post(fail).unwrap();
-            None
-        },
-        |scene| {
-            let recorder = Recorder::new("bad").on("data", |cx, _| fail(&mut cx.as_loop()));
-            let (_, mut peer) = scene.adopted(SocketOptions::new(), recorder);
-            peer.write(b"x");
-            Some(peer)
-        },
-    ];
-    for policy in [PanicPolicy::Close, PanicPolicy::Propagate] {
-        for provoke in provokers {
-            let options = EventLoopOptions::new().panic_policy(policy);
-            let mut scene = Scene {
-                event_loop: EventLoop::with_options(options).unwrap(),
-                world: World::default(),
-            };
-            let (ids, mut peers) = sockets(&mut scene, 1);
-            scene.settle();
-            let timer = scene.event_loop.after(Duration::ZERO, |_| ());
-            scene.socket(ids[0]).destroy();
-            let_time_pass(Duration::from_millis(3));
-            for _ in 0..=ROTATION {
-                peers.extend(provoke(&mut scene));
-                let budget = Budget::new().steps(1_000);
-                let made = catch_unwind(AssertUnwindSafe(|| turn(&mut scene, budget)));
-                assert!(made.is_ok() || policy == PanicPolicy::Propagate);
-            }
-            assert!(!scene.event_loop.timer(timer).cancel(), "{policy:?}");
-            let is_left = scene.event_loop.sockets().ids().any(|id| id == ids[0]);
-            assert!(!is_left, "{policy:?}");
-        }
-    }
-}
-
-// A turn without a budget goes on behind each caught panic, up to a limit.
-#[test]
-fn a_call_that_always_panics_starves_no_other_work() {
-    fn fail_again(cx: &mut LoopContext<'_, World>) {
-        cx.defer(fail_again);
-        std::panic::panic_any("a fault of the test");
-    }
-    let options = EventLoopOptions::new().panic_policy(PanicPolicy::Close);
-    let mut scene = Scene {
-        event_loop: EventLoop::with_options(options).unwrap(),
-        world: World::default(),
-    };
-    let (_, mut peer) = scene.adopted(SocketOptions::new(), Recorder::new("good"));
-    scene.settle();
-    let timer = scene.event_loop.after(Duration::ZERO, |_| ());
-    let_time_pass(Duration::from_millis(3));
-    peer.write(b"x");
-    scene.event_loop.defer(fail_again);
-    turn(&mut scene, Budget::new());
-    assert!(!scene.event_loop.timer(timer).cancel());
-    assert!(scene.world.has("good", "data"));
 }
