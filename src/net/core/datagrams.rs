@@ -279,7 +279,7 @@ impl Net {
             self.reactor.deregister(id.0);
             self.with_datagrams(id, |datagrams, registration, outbox| {
                 close(datagrams, registration, outbox);
-                datagrams.shut();
+                datagrams.shut(outbox);
             });
             self.dismiss_asker(id.0);
         }
@@ -365,4 +365,42 @@ fn check_options(options: &DatagramOptions) -> Result<()> {
 fn no_path() -> Error {
     let text = "a UDP socket has an address or a name with a port, and no path";
     Error::with_code(Error::INVALID_ARGUMENT, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::net::core::{Capacities, Closing};
+    use crate::net::values::Limits;
+    use crate::system::System;
+
+    // A source that gets no entry on the wheel is closed by its registration, and not by its owner.
+    #[test]
+    fn a_close_for_want_of_memory_counts_the_queue_as_lost() {
+        let capacities = Capacities {
+            events_per_poll: 16,
+            pooled_bytes: 0,
+        };
+        let mut net = Net::new(System::Kernel, &capacities, Limits::new()).unwrap();
+        let resolver = |_: &HostQuery<'_>| Ok(Vec::new());
+        let options = DatagramOptions::new().resolver(Arc::new(resolver));
+        let name = Endpoint::Name {
+            host: "here.test".to_owned(),
+            port: 7,
+        };
+        let id = net.connect_udp(name, &options).unwrap();
+        for _ in 0..3 {
+            assert!(net.send_datagram(id, &[7; 100], None).is_accepted());
+        }
+        assert_eq!(net.take_pressure().0, 300);
+        net.reactor
+            .visit(id.0, |_, registration| registration.close());
+        assert!(net.begin_closing());
+        assert!(matches!(net.next_closing(), Some(Closing::Datagram(_))));
+        net.remove_datagrams(id);
+        assert_eq!(net.take_pressure().0, 0);
+        assert_eq!(net.datagram_counts().0.dropped, 3);
+    }
 }

@@ -327,7 +327,7 @@ impl Net {
         let connection = match source {
             Some(Source::Connection(connection)) => connection,
             Some(Source::Datagrams(datagrams)) => {
-                datagrams.shut();
+                datagrams.shut(&mut self.outbox);
                 return Some(Closing::Datagram(DatagramId(key)));
             }
             Some(Source::Custom(_)) => return Some(Closing::Source(SourceId(key))),

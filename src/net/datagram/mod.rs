@@ -314,9 +314,7 @@ impl Datagrams {
         if self.is_closed() {
             return;
         }
-        let (datagrams, bytes) = self.queue.clear();
-        self.counts.dropped += datagrams as u64;
-        outbox.forget_datagrams(bytes);
+        self.drop_queue(outbox);
         self.message = None;
         #[cfg(feature = "udp-batch")]
         self.batch.clear();
@@ -329,8 +327,16 @@ impl Datagrams {
         registration.close();
     }
 
-    /// Closes the descriptor, which the caller has deregistered.
-    pub(crate) fn shut(&mut self) {
+    fn drop_queue(&mut self, outbox: &mut Outbox) {
+        let (datagrams, bytes) = self.queue.clear();
+        self.counts.dropped += datagrams as u64;
+        outbox.forget_datagrams(bytes);
+    }
+
+    /// Closes the descriptor, which the caller has deregistered. Without memory for a deadline, the registration has
+    /// closed the socket, and its queue is left.
+    pub(crate) fn shut(&mut self, outbox: &mut Outbox) {
+        self.drop_queue(outbox);
         self.stage = Stage::Closed;
     }
 
