@@ -56,7 +56,7 @@ impl<S> EventLoop<S> {
             // Deferred calls come before the wait, if the turn begins with them.
             if !has_polled && part != Part::Calls {
                 let wait = self.prepare_within(shared, wait, &mut limit, &mut turn);
-                self.poll_within(wait, &mut limit)?;
+                self.poll_within(shared, wait, &mut limit)?;
                 has_polled = true;
             }
             if part == Part::Timers && has_served {
@@ -145,7 +145,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Polls as [`poll`](Self::poll) does, but fetches no further batch of the kernel's events once the time is up.
-    fn poll_within(&mut self, wait: Wait, limit: &mut Limit) -> Result<()> {
+    fn poll_within(&mut self, shared: &mut S, wait: Wait, limit: &mut Limit) -> Result<()> {
         self.net.refresh_now();
         let began = self.net.elapsed();
         self.net.wait(self.timeout(wait))?;
@@ -158,6 +158,10 @@ impl<S> EventLoop<S> {
         let left = *limit;
         self.net.fetch(|now| left.is_late(now))?;
         self.net.fetch_answers();
+        // The part Timers may come before the part Serve, and moves the deadline that the wait should have met.
+        if self.agenda.meter.has_hooks() {
+            self.note_wait(shared);
+        }
         limit.pass(&self.net);
         Ok(())
     }

@@ -57,6 +57,8 @@ struct TimedPoll {
     began: u64,
     ended: u64,
     may_wait: bool,
+    /// Whether the end of the wait was compared with the deadline that it should have met.
+    is_compared: bool,
 }
 
 impl Meter {
@@ -135,14 +137,16 @@ impl Meter {
             began,
             ended,
             may_wait,
+            is_compared: false,
         });
     }
 
-    /// Returns the beginning and the end of the poll of this turn, in nanoseconds since the loop's beginning; `None` if
-    /// it could not wait.
-    pub(crate) fn wait(&self) -> Option<(u64, u64)> {
-        let poll = self.timing.poll.filter(|poll| poll.may_wait)?;
-        Some((poll.began, poll.ended))
+    /// Takes the beginning and the end of the poll of this turn, in nanoseconds since the loop's beginning. `None` if it
+    /// could not wait, and at a second call: a turn may serve several times behind one wait.
+    pub(crate) fn take_wait(&mut self) -> Option<(u64, u64)> {
+        let poll = self.timing.poll.as_mut()?;
+        let is_compared = std::mem::replace(&mut poll.is_compared, true);
+        (poll.may_wait && !is_compared).then_some((poll.began, poll.ended))
     }
 
     /// Returns the time in which the turn worked, in nanoseconds.

@@ -95,7 +95,7 @@ impl<S> EventLoop<S> {
     /// decided.
     #[cold]
     pub(crate) fn note_wait(&mut self, shared: &mut S) {
-        let Some((began, ended)) = self.agenda.meter.wait() else {
+        let Some((began, ended)) = self.agenda.meter.take_wait() else {
             return;
         };
         let Some(deadline) = self.net.next_deadline() else {
