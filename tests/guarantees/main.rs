@@ -61,6 +61,7 @@ mod more_sockets;
 mod never_early;
 mod option_ranges;
 mod pipes;
+mod pressure;
 mod reading;
 mod refused_writes;
 mod releasing;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::event_loop::watch::Watched;
 use crate::event_loop::{Budget, EventLoop, Turn, Wait};
 use crate::net::Result;
 
@@ -161,6 +162,7 @@ impl<S> EventLoop<S> {
         // The part Timers may come before the part Serve, and moves the deadline that the wait should have met.
         if self.agenda.meter.has_hooks() {
             self.note_wait(shared);
+            self.relieve(shared, Watched::Loop);
         }
         limit.pass(&self.net);
         Ok(())

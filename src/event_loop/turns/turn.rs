@@ -233,6 +233,8 @@ impl<S> EventLoop<S> {
                 false => event_loop.serve_into::<false>(buffer, shared, limit, turn),
                 true => {
                     event_loop.note_wait(shared);
+                    // The host may have written to sockets that ask for no flush.
+                    event_loop.relieve(shared, Watched::Loop);
                     event_loop.serve_into::<true>(buffer, shared, limit, turn);
                 }
             },
