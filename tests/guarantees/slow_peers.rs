@@ -1,12 +1,14 @@
 //! The least rates: peers that send too slowly while bytes are expected, and peers that take queued bytes too slowly (F3).
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use netloop::{CloseReason, Flow, MinRate, SocketOptions};
 
 use super::time_limits::{limited, none};
 use crate::support::{
-    Disturbed, Peer, PeerEnd, Reception, Recorder, Scene, loopback, until_undisturbed,
+    Disturbed, Peer, PeerEnd, Reception, Recorder, Scene, let_time_pass, loopback,
+    until_undisturbed,
 };
 
 const GRACE: Duration = Duration::from_millis(100);
@@ -122,10 +124,36 @@ fn a_stall_of_the_process_makes_no_peer_slow() {
     let mut scene = limited(none().min_receive_rate(rate()));
     let (_, mut peer) = scene.accepted(SocketOptions::new(), expecting());
     peer.write(&[0; 2_000]);
-    crate::support::let_time_pass(Duration::from_secs(3));
+    let_time_pass(Duration::from_secs(3));
     scene.settle();
     assert_eq!(scene.world.received_length("us"), 2_000);
     assert!(!scene.world.has("us", "close"));
+}
+
+// One send takes 64 pieces. The kernel has space for many more: the peer reads all that it was sent.
+#[test]
+fn a_stall_of_the_process_makes_no_reader_slow() {
+    let rate = MinRate::per_second(256 << 10).grace(GRACE);
+    let mut scene = limited(none().min_send_rate(rate));
+    let (ours, mut peer) = Peer::roomy_pair();
+    let options = SocketOptions::new();
+    let adopted = scene.event_loop.adopt(ours, options, Recorder::new("us"));
+    let id = adopted.unwrap();
+    let piece: Rc<[u8]> = [0; 1 << 10].into();
+    let mut written = 0;
+    while scene.socket(id).queued_bytes() < 4 << 20 {
+        let _ = scene.socket(id).write_shared(Rc::clone(&piece));
+        written += piece.len();
+    }
+    let_time_pass(Duration::from_secs(3));
+    let mut received = 0;
+    scene.drive_with("all bytes", |scene| {
+        assert!(!scene.world.has("us", "close"), "{}", scene.world.brief());
+        while let Some(more) = peer.read_some(1 << 20).unwrap() {
+            received += more.len();
+        }
+        received == written
+    });
 }
 
 #[test]

@@ -72,6 +72,7 @@ mod short_handshakes;
 mod shortages;
 mod shutting_down;
 mod silence;
+mod stalled_reads;
 mod stalling;
 mod stalls;
 mod tokens;

@@ -38,6 +38,15 @@ enum Deadline {
     Idle,
 }
 
+/// Whether a service has left bytes that the next one could move. A rate that counts moved bytes is not decided then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Backlog {
+    /// Bytes of the peer wait in the kernel, or may wait.
+    to_read: bool,
+    /// The kernel has space for bytes of the queue.
+    to_send: bool,
+}
+
 /// The time to repeat a service before a deadline decides: a call failed with a transient error, and proved nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextTry {
@@ -51,8 +60,9 @@ impl Connection {
     /// the connection, and then calls [`decide_deadlines`](Self::decide_deadlines).
     pub(crate) fn on_deadline(&mut self, registration: &mut Registration<'_>) -> Option<Event> {
         self.end_rests(registration);
-        self.count_moved_bytes(registration.tick());
-        if self.passed_deadline(registration.tick()).is_some() {
+        let tick = registration.tick();
+        self.count_moved_bytes(tick);
+        if self.passed_deadline(tick, Backlog::default()).is_some() {
             return Some(Event::DeadlinePassed);
         }
         self.file_deadline(registration);
@@ -114,7 +124,13 @@ impl Connection {
     ) -> Option<Event> {
         let mut event = None;
         self.count_moved_bytes(at);
-        match self.passed_deadline(at) {
+        let passed = self.passed_deadline(at, self.backlog(registration));
+        if passed.is_none() && self.passed_deadline(at, Backlog::default()).is_some() {
+            // The loop is late, and not the peer: a service moves a bounded number of bytes, and more have come in time.
+            registration.wake_at(registration.tick() + 1);
+            return None;
+        }
+        match passed {
             Some(Deadline::Connect) => {
                 self.fail_connect(io::ErrorKind::TimedOut.into(), registration);
             }
@@ -149,15 +165,26 @@ impl Connection {
         unasked: io::Error,
         registration: &mut Registration<'_>,
     ) {
-        let passed = self.passed_deadline(at);
+        let passed = self.passed_deadline(at, Backlog::default());
         if matches!(passed, Some(Deadline::Connect | Deadline::Lookup)) {
             self.fail_lookup(unasked, registration);
         }
     }
 
+    fn backlog(&self, registration: &Registration<'_>) -> Backlog {
+        let serves = |direction| {
+            registration.interest().contains(direction)
+                && registration.readiness().serves(direction)
+        };
+        Backlog {
+            to_read: serves(Interest::READABLE),
+            to_send: serves(Interest::WRITABLE) && !self.outbound.unsent.is_empty(),
+        }
+    }
+
     /// Returns one of the deadlines that have passed at the tick `now`: the first in the order below, which need not be
-    /// the earliest.
-    fn passed_deadline(&self, now: u64) -> Option<Deadline> {
+    /// the earliest. Those that the bytes of `backlog` may put off are left out.
+    fn passed_deadline(&self, now: u64, backlog: Backlog) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
         match self.stage {
             Stage::Closed { .. } => return None,
@@ -172,13 +199,20 @@ impl Connection {
             Stage::LookingUp(_) if is_due(self.race_deadline()) => return Some(Deadline::Lookup),
             Stage::Racing(_) if is_due(self.race_deadline()) => return Some(Deadline::Attempt),
             Stage::Open(_) if is_due(self.unread_deadline()) => return Some(Deadline::Unread),
-            Stage::Open(_) if is_due(self.close_deadline()) => return Some(Deadline::Close),
+            Stage::Open(_) if !self.puts_close_off(backlog) && is_due(self.close_deadline()) => {
+                return Some(Deadline::Close);
+            }
             Stage::Open(_) if is_due(self.linger_deadline()) => return Some(Deadline::Linger),
             _ => {}
         }
         let mut passed = None;
         self.for_each_time_limit(|limit, deadline| {
-            if deadline <= now {
+            let is_put_off = match limit {
+                TimeLimit::ReceiveRate => backlog.to_read,
+                TimeLimit::SendRate => backlog.to_send,
+                _ => false,
+            };
+            if deadline <= now && !is_put_off {
                 passed = passed.or(Some(Deadline::Limit(limit)));
             }
         });
@@ -186,6 +220,11 @@ impl Connection {
             return passed;
         }
         is_due(self.idle_deadline()).then_some(Deadline::Idle)
+    }
+
+    /// Whether bytes of `backlog` are progress of a close.
+    fn puts_close_off(&self, backlog: Backlog) -> bool {
+        backlog.to_send || backlog.to_read && !self.outbound.closes_when_sent()
     }
 
     fn idle_deadline(&self) -> Option<u64> {
