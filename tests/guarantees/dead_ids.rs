@@ -143,3 +143,28 @@ fn dead_servers_and_timers_are_harmless_too() {
     scene.event_loop.timer(timer).release();
     scene.drive("the other", |world| world.notes == ["timer", "another"]);
 }
+
+// Its pipe would be told nothing any more, and the other socket would never close.
+#[test]
+fn a_pipe_of_a_socket_in_its_last_events_changes_nothing() {
+    for last in ["error", "sent", "close"] {
+        let mut scene = Scene::new();
+        let (a, mut peer_a) = scene.adopted(SocketOptions::new(), Recorder::new("a"));
+        let joining = Recorder::new("b").on(last, move |cx, _| {
+            let b = cx.socket.id();
+            let mut cx = cx.as_loop();
+            assert!(!cx.pipe(a, b) && !cx.pipe(b, a) && !cx.pipe_both(a, b) && !cx.pipe_both(b, a));
+        });
+        let (b, _peer_b) = scene.adopted(SocketOptions::new(), joining);
+        let mut socket = scene.socket(b);
+        socket.cork();
+        let _ = socket.write(b"lost");
+        socket.notify_when_sent(1);
+        socket.destroy_with(Error::other("broken"));
+        scene.drive_to_close("b");
+        scene.peer_writes(&mut peer_a, b"for the handler");
+        scene.drive("the bytes", |world| {
+            world.received("a") == b"for the handler"
+        });
+    }
+}

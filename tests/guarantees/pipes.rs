@@ -242,31 +242,6 @@ fn a_pipe_of_a_dead_socket_changes_nothing() {
     });
 }
 
-// Its pipe would be told nothing any more, and the other socket would never close.
-#[test]
-fn a_pipe_of_a_socket_in_its_last_events_changes_nothing() {
-    for last in ["error", "sent", "close"] {
-        let mut scene = Scene::new();
-        let (a, mut peer_a) = scene.adopted(SocketOptions::new(), Recorder::new("a"));
-        let joining = Recorder::new("b").on(last, move |cx, _| {
-            let b = cx.socket.id();
-            let mut cx = cx.as_loop();
-            assert!(!cx.pipe(a, b) && !cx.pipe(b, a) && !cx.pipe_both(a, b) && !cx.pipe_both(b, a));
-        });
-        let (b, _peer_b) = scene.adopted(SocketOptions::new(), joining);
-        let mut socket = scene.socket(b);
-        socket.cork();
-        let _ = socket.write(b"lost");
-        socket.notify_when_sent(1);
-        socket.destroy_with(netloop::Error::other("broken"));
-        scene.drive_to_close("b");
-        scene.peer_writes(&mut peer_a, b"for the handler");
-        scene.drive("the bytes", |world| {
-            world.received("a") == b"for the handler"
-        });
-    }
-}
-
 #[test]
 fn a_socket_that_is_about_to_close_takes_the_other_along() {
     let mut scene = Scene::new();
