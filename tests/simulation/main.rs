@@ -75,6 +75,7 @@ mod silence;
 mod stalled_reads;
 mod stalling;
 mod stalls;
+mod started;
 mod tokens;
 mod total_queue;
 mod unread_failures;
