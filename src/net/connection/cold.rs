@@ -17,6 +17,7 @@ use super::notice::Notice;
 use super::outbound::OutboundFlags;
 use super::pace::Pace;
 use super::queue_wait::QueueWait;
+use super::retry::RestEnd;
 use super::sent_markers::{SentMarker, SentMarkers, write_after_end};
 use super::time_limits::ProgramDeadline;
 use super::unread::UnreadBytes;
@@ -59,6 +60,8 @@ pub(super) struct ColdState {
     /// Whether `cork` was called before the connection was open, and bytes had been written before that call. The cork
     /// does not hold these bytes back.
     pub(super) has_bytes_before_cork: bool,
+    /// The end of the inbound half's rest. The outbound half has space for its own.
+    pub(super) read_rest_end: RestEnd,
     pub(super) program_deadline: ProgramDeadline,
     /// The pace at which the peer sends, while the program expects bytes.
     pub(super) receiving: Option<Pace>,

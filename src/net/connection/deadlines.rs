@@ -254,13 +254,14 @@ impl Connection {
     fn end_rests(&mut self, registration: &mut Registration<'_>) {
         let tick = registration.tick();
         if self.outbound.flags.contains(OutboundFlags::RESTS) {
-            match self.outbound.retry.rest_end(tick) {
+            match self.outbound.rest_end.after(tick) {
                 Some(end) => registration.wake_at(end),
                 None => self.outbound.end_rest(registration),
             }
         }
         if self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
-            if let Some(end) = self.inbound.retry.rest_end(tick) {
+            let end = self.cold.as_ref().map(|cold| cold.read_rest_end);
+            if let Some(end) = end.and_then(|end| end.after(tick)) {
                 return registration.wake_at(end);
             }
             if self.is_read_once_a_report() {

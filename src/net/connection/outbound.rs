@@ -11,7 +11,7 @@ use crate::reactor::{Interest, Readiness, Registration};
 use crate::system::errno::is_out_of_buffers;
 
 use super::activity::Activity;
-use super::retry::Retry;
+use super::retry::{RestEnd, Retry};
 use super::transport::Transport;
 
 // `state` and `flags` lie side by side, so that `is_clear` checks both with one comparison.
@@ -28,6 +28,7 @@ pub(super) struct Outbound {
     /// The failed sends in a row. The row ends when a send finds no space, or when nothing is left to send. The row
     /// also ends when a service of the reactor sends bytes of the queue or of the filters.
     pub(super) retry: Retry,
+    pub(super) rest_end: RestEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,7 @@ impl Outbound {
             state: OutboundState::Open,
             flags: OutboundFlags::empty(),
             retry: Retry::default(),
+            rest_end: RestEnd::default(),
         }
     }
 
@@ -302,7 +304,9 @@ impl Outbound {
         if may_rest && (is_interrupted || !self.retry.is_exhausted()) {
             registration.would_block(Interest::WRITABLE);
             self.flags.insert(OutboundFlags::RESTS);
-            registration.wake_at(self.retry.begin_rest(registration.latest_tick()));
+            let end = registration.latest_tick() + self.retry.next_rest();
+            self.rest_end = RestEnd::at(end);
+            registration.wake_at(end);
             return Ok(());
         }
         Err(error)

@@ -19,8 +19,6 @@ const RESTS_OF_A_SHORTAGE: u8 = 16;
 pub(super) struct Retry {
     interruptions: u8,
     rests: u8,
-    /// The low bits of the tick at which the last rest ends. All connections hold this, so it is short.
-    end: u16,
 }
 
 impl Retry {
@@ -28,21 +26,6 @@ impl Retry {
     pub(super) fn is_at_once(&mut self) -> bool {
         self.interruptions = self.interruptions.saturating_add(1);
         self.interruptions <= INTERRUPTIONS
-    }
-
-    /// Begins a rest at `tick`, and returns the tick at which it ends.
-    pub(super) fn begin_rest(&mut self, tick: u64) -> u64 {
-        let end = tick + self.next_rest();
-        self.end = low_bits(end);
-        end
-    }
-
-    /// Returns the tick at which the last rest ends; `None` if it is over at `tick`.
-    pub(super) fn rest_end(self, tick: u64) -> Option<u64> {
-        let left = u64::from(self.end.wrapping_sub(low_bits(tick)));
-        (1..=LONGEST_REST_TICKS)
-            .contains(&left)
-            .then(|| tick + left)
     }
 
     pub(super) fn next_rest(&mut self) -> u64 {
@@ -66,9 +49,23 @@ impl Retry {
     }
 }
 
-fn low_bits(tick: u64) -> u16 {
-    let [first, second, ..] = tick.to_le_bytes();
-    u16::from_le_bytes([first, second])
+/// The tick at which a rest ends, by its low bits: all connections hold one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RestEnd(u16);
+
+impl RestEnd {
+    pub(super) fn at(tick: u64) -> Self {
+        let [first, second, ..] = tick.to_le_bytes();
+        Self(u16::from_le_bytes([first, second]))
+    }
+
+    /// Returns the tick of the end; `None` if the rest is over at `tick`.
+    pub(super) fn after(self, tick: u64) -> Option<u64> {
+        let left = u64::from(self.0.wrapping_sub(Self::at(tick).0));
+        (1..=LONGEST_REST_TICKS)
+            .contains(&left)
+            .then(|| tick + left)
+    }
 }
 
 /// The failures of both halves of a connection. The caller compares the failures before and after a service.
@@ -102,13 +99,12 @@ mod tests {
 
     #[test]
     fn a_rest_ends_at_its_tick() {
-        for begin in [0, 65_530, 1 << 40] {
-            let mut retry = Retry::default();
-            assert_eq!(retry.begin_rest(begin), begin + 10);
-            assert_eq!(retry.rest_end(begin), Some(begin + 10));
-            assert_eq!(retry.rest_end(begin + 9), Some(begin + 10));
-            assert_eq!(retry.rest_end(begin + 10), None);
-            assert_eq!(retry.rest_end(begin + 60_000), None, "after a stall");
+        for end in [10, 65_540, 1 << 40] {
+            let rest = RestEnd::at(end);
+            assert_eq!(rest.after(end - 10), Some(end));
+            assert_eq!(rest.after(end - 1), Some(end));
+            assert_eq!(rest.after(end), None);
+            assert_eq!(rest.after(end + 60_000), None, "after a stall");
         }
     }
 

@@ -14,7 +14,7 @@ use super::Connection;
 use super::cold::filters_of;
 use super::inbound::InboundState;
 use super::outbound::OutboundFlags;
-use super::retry::Retry;
+use super::retry::{RestEnd, Retry};
 
 /// The limit on the bytes of one read in a handshake. A client rarely sends more than this at a time.
 const HANDSHAKE_BYTES: usize = 4096;
@@ -273,7 +273,8 @@ impl Connection {
             // A failure within a rest leaves the rest as it is, as in `Outbound::note_unsent`.
             if !self.outbound.flags.contains(OutboundFlags::READ_RESTS) {
                 self.outbound.flags.insert(OutboundFlags::READ_RESTS);
-                let end = self.inbound.retry.begin_rest(registration.latest_tick());
+                let end = registration.latest_tick() + self.inbound.retry.next_rest();
+                self.cold_mut().read_rest_end = RestEnd::at(end);
                 registration.wake_at(end);
             }
         } else if self.is_read_once_a_report() {
