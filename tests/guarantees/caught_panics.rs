@@ -299,8 +299,10 @@ fn a_turn_goes_on_behind_a_panic() {
     scene
         .event_loop
         .after(Duration::ZERO, |cx| cx.shared.note("timer"));
-    scene.drive("the timer", |world| world.notes.len() == 6);
-    assert_eq!(scene.world.notes, ["0", "1", "2", "3", "4", "timer"]);
+    scene.drive("all calls", |world| world.notes.len() == 6);
+    // Each panic ends its part of the turn, so the timer may come between two calls.
+    scene.world.notes.retain(|note| note != "timer");
+    assert_eq!(scene.world.notes, ["0", "1", "2", "3", "4"]);
     assert_eq!(told.borrow().len(), 5);
 }
 
