@@ -283,6 +283,9 @@ impl Datagrams {
         outbox: &mut Outbox,
     ) {
         if !self.is_closed() {
+            // Without batches the kernel has the gathered datagrams already.
+            #[cfg(feature = "udp-batch")]
+            self.send_all(registration, outbox);
             self.end(registration, outbox);
             self.counts.errors += 1;
             self.notices.push_back(DatagramEvent::Error(error));

@@ -413,3 +413,32 @@ fn a_hook_that_panics_within_a_batch_leaves_no_bytes_of_another() {
     let (old, rest): (Vec<_>, Vec<_>) = (old.collect(), stage.notes_but("x"));
     assert_eq!(rest.len(), 2 + old.len() + 5, "{rest:?}");
 }
+
+// Without batches the kernel has them already.
+#[test]
+fn datagrams_sent_before_a_panic_or_the_drop_of_the_loop_leave() {
+    let options = EventLoopOptions::new().panic_policy(netloop::PanicPolicy::Close);
+    let mut stage = Stage::on(EventLoop::with_options(options).unwrap());
+    let (peer, peer_address) = peer();
+    let handler = Watch::new("a").on_message(|cx, from, _| {
+        assert!(cx.socket.send_to(from, b"last").is_accepted());
+        panic!("oh");
+    });
+    let (_, address) = stage.bind(batched(), handler);
+    peer.send_to(b"x", address).unwrap();
+    stage.drive_to("a close");
+    assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 4);
+    let (id, _) = stage.bind(batched(), Watch::new("b"));
+    for number in 0..40 {
+        assert!(
+            stage
+                .socket(id)
+                .send_to(peer_address, &[number])
+                .is_accepted()
+        );
+    }
+    drop(stage);
+    for _ in 0..40 {
+        assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
+    }
+}
