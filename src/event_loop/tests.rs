@@ -339,27 +339,3 @@ fn a_second_beside_all_callbacks_is_told_as_a_standstill() {
     }
     assert_eq!(log, ["Standstill process false"]);
 }
-
-// A turn serves again before many sends, and a second comparison would find the same wait.
-#[cfg(feature = "simulation")]
-#[test]
-fn a_late_wait_is_told_once_however_often_its_turn_serves() {
-    use crate::simulation::{Options, Simulation};
-
-    let mut simulation = Simulation::new(1, Options::new()).unwrap();
-    let clock = simulation.handle();
-    let mut event_loop: EventLoop<u32> = simulation.event_loop().unwrap();
-    event_loop.on_stall(Duration::MAX, |cx, _| *cx.shared += 1);
-    event_loop.after(Duration::from_millis(1), |_| ());
-    event_loop.begin_timing();
-    let began = event_loop.net.elapsed();
-    event_loop.poll(Wait::Forever).unwrap();
-    clock.pass(Duration::from_secs(5));
-    event_loop.net.refresh_now();
-    event_loop.note_poll(began);
-    let mut told = 0;
-    for _ in 0..3 {
-        event_loop.note_wait(&mut told);
-    }
-    assert_eq!((told, event_loop.statistics().standstills), (1, 1));
-}

@@ -391,3 +391,24 @@ impl<S> Context<'_, S> {
         self.agenda.statistics(self.socket.net())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A turn serves again before many sends, and a second comparison would find the same wait.
+    #[test]
+    fn a_late_wait_is_told_once_however_often_its_turn_serves() {
+        let mut event_loop: EventLoop<u32> = EventLoop::new().unwrap();
+        event_loop.on_stall(Duration::MAX, |cx, _| *cx.shared += 1);
+        event_loop.after(Duration::from_millis(1), |_| ());
+        // A wait for the timer that ended five seconds after the beginning of the loop.
+        let ended = 5_000_000_000;
+        event_loop.agenda.meter.note_poll(0, ended, true);
+        let mut told = 0;
+        for _ in 0..3 {
+            event_loop.note_wait(&mut told);
+        }
+        assert_eq!((told, event_loop.statistics().standstills), (1, 1));
+    }
+}
