@@ -444,3 +444,31 @@ fn a_source_that_leaves_a_full_pipe_reads_again() {
     assert!(cx.replace_handler(a, Recorder::new("new"), b""));
     scene.drive_until("new", "data");
 }
+
+#[test]
+fn a_pipe_does_not_pass_the_limit_of_its_target() {
+    for most in [40 << 10, 100 << 10] {
+        let mut scene = Scene::new();
+        let (ours, mut peer_a) = Peer::roomy_pair();
+        let adopted = scene
+            .event_loop
+            .adopt(ours, SocketOptions::new(), Recorder::new("a"));
+        let a = adopted.unwrap();
+        let options = SocketOptions::new().max_queued_bytes(most);
+        let (b, mut peer_b) = scene.adopted(options, Recorder::new("b"));
+        let mut cx = scene.event_loop.context(&mut scene.world);
+        assert!(cx.pipe_both(a, b));
+        let bytes = pattern(MUCH, 23);
+        let mut sent = 0;
+        // A queue below the high watermark, and then more at once than the limit leaves.
+        scene.drive_with("a queue", |scene| {
+            sent += peer_a.write_some(&bytes[sent..sent + 3_000]);
+            scene.socket(a).is_paused() || scene.socket(b).queued_bytes() > 30 << 10
+        });
+        sent += peer_a.write_some(&bytes[sent..]);
+        scene.settle();
+        assert!(!scene.world.has("b", "close"), "{}", scene.world.brief());
+        assert!(scene.socket(b).queued_bytes() <= most);
+        pass_the_rest(&mut scene, &mut peer_a, &mut peer_b, &bytes, sent);
+    }
+}

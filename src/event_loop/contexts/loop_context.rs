@@ -274,7 +274,8 @@ impl<S> LoopContext<'_, S> {
     /// be connecting. Returns `false`, and changes nothing, if one of the two is gone, or was accepted and its
     /// [filters](crate::Filter) are not ready. A socket counts as gone as soon as its `on_error` or `on_close` has begun.
     ///
-    /// - **Backpressure**: while the queue of one socket is full, the other socket is paused. Its idle timeout rests,
+    /// - **Backpressure**: while the queue of one socket is full, or would pass its
+    ///   [limit](crate::SocketOptions::max_queued_bytes), the other socket is paused. Its idle timeout rests,
     ///   because its peer cannot send. If the program itself has paused the socket, the idle timeout goes on, and the
     ///   pause lasts until the program ends it.
     /// - **Half-close**: when the peer of one socket ends, the other socket ends after the last byte. The opposite direction

@@ -127,7 +127,8 @@ impl<S> SocketHandler<S> for Piped<S> {
             }
             return;
         }
-        match cx.socket.socket(self.end.other).write(data) {
+        let id = cx.socket.id();
+        match cx.socket.socket(self.end.other).write_of_pipe(id, data) {
             Flow::Open => {}
             Flow::Full => cx.socket.pause_for_pipe(self.end.other),
             // The user has ended the other socket, so further bytes have no destination.

@@ -184,6 +184,34 @@ impl Connection {
         length >= DIRECT_BYTES && !self.outbound.is_corked()
     }
 
+    /// Whether the limit on the queue admits a write of `length` bytes, even if the kernel takes none.
+    pub(crate) fn fits(&self, length: usize) -> bool {
+        self.outbound.fits(length, &self.settings)
+    }
+
+    /// Returns how many of `length` bytes the limit on the queue admits; all for a connection that refuses each write.
+    pub(crate) fn admitted_by_limit(
+        &mut self,
+        length: usize,
+        registration: &mut Registration<'_>,
+        outbox: &mut Outbox,
+    ) -> usize {
+        let has_capacity = self.has_capacity_for(length, registration, outbox);
+        if has_capacity || !self.is_writable() {
+            return length;
+        }
+        let queued = self.outbound.unsent.len();
+        self.settings.limits.max_queued_bytes.saturating_sub(queued)
+    }
+
+    /// Lets `on_drain` come once the queue has shrunk, although no write was answered `Full`.
+    pub(crate) fn owe_drain(&mut self, registration: &mut Registration<'_>) {
+        if self.is_writable() {
+            self.outbound.flags.insert(OutboundFlags::OWES_DRAIN);
+            registration.want(Interest::WRITABLE);
+        }
+    }
+
     #[inline]
     fn has_capacity_for(
         &mut self,

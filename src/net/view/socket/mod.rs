@@ -18,7 +18,7 @@ use std::fmt;
 use crate::net::connection::{Connection, Notice};
 use crate::net::core::Net;
 use crate::net::error::Error;
-use crate::net::values::{ServerId, SocketId};
+use crate::net::values::{Flow, ServerId, SocketId};
 
 use super::server::Server;
 use super::sockets::Sockets;
@@ -150,6 +150,33 @@ impl<'a> Socket<'a> {
 
     pub(crate) fn pause_for_pipe(&mut self, target: SocketId) {
         self.net.pause_for_pipe(self.id, target);
+    }
+
+    /// Writes the bytes of a pipe from `source`. If the limit on the queue does not admit all, `source` gets the rest
+    /// back, and the answer is `Full`.
+    pub(crate) fn write_of_pipe(&mut self, source: SocketId, bytes: &[u8]) -> Flow {
+        let connection = self.connection();
+        match connection.is_some_and(|it| !it.fits(bytes.len())) {
+            true => self.write_admitted(source, bytes),
+            false => self.write(bytes),
+        }
+    }
+
+    #[cold]
+    fn write_admitted(&mut self, source: SocketId, bytes: &[u8]) -> Flow {
+        let admitted = self
+            .net
+            .with_connection(self.id, |connection, registration, outbox| {
+                connection.admitted_by_limit(bytes.len(), registration, outbox)
+            });
+        let (admitted, rest) = bytes.split_at(admitted.unwrap_or(bytes.len()));
+        let flow = self.write(admitted);
+        if rest.is_empty() || !matches!(flow, Flow::Open | Flow::Full) {
+            return flow;
+        }
+        self.net.give_back(source, rest);
+        self.net.request(self.id, Connection::owe_drain);
+        Flow::Full
     }
 
     pub(crate) fn close_behind_pipe(&mut self, are_cut_short: bool, error: Option<Error>) {
