@@ -6,17 +6,14 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use netloop::{
-    Budget, CloseReason, DatagramContext, DatagramHandler, DatagramId, DatagramOptions, Flow,
-    ListenOptions, ServerId, SocketId, SocketOptions, Wait,
-};
+use netloop::{Budget, CloseReason, Flow, ListenOptions, SocketId, SocketOptions, Wait};
 use socket2::SockRef;
 
 use crate::servers::{assert_echoes, echoing, serve};
@@ -26,7 +23,7 @@ use crate::support::{
 };
 
 /// A shell that leaves the test few descriptors.
-const FEW_DESCRIPTORS: &str = r#"ulimit -n 64; exec "$@""#;
+pub(super) const FEW_DESCRIPTORS: &str = r#"ulimit -n 64; exec "$@""#;
 
 /// The number of those that a test leaves free.
 const FREE: usize = 4;
@@ -35,12 +32,12 @@ fn errors(world: &World) -> usize {
     world.count("server", "error")
 }
 
-fn connections(world: &World) -> usize {
+pub(super) fn connections(world: &World) -> usize {
     world.count("server", "connection")
 }
 
 /// Takes all descriptors that are left but `FREE`.
-fn take_descriptors() -> Vec<File> {
+pub(super) fn take_descriptors() -> Vec<File> {
     let mut taken = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         taken.push(file);
@@ -119,44 +116,6 @@ fn without_descriptors_a_server_fails_once_and_does_not_spin() {
         });
         assert_eq!(errors(&scene.world), 1, "it was one episode");
         assert_echoes(&mut scene, &mut Peer::connect(address));
-    });
-}
-
-struct Silent;
-
-impl DatagramHandler<World> for Silent {
-    fn on_message(&mut self, _: &mut DatagramContext<'_, World>, _: SocketAddr, _: &[u8]) {}
-}
-
-// A1: the descriptor is that of another kind of socket, or of another server.
-#[test]
-fn the_close_of_any_socket_wakes_a_server_without_descriptors() {
-    in_own_process(FEW_DESCRIPTORS, || {
-        let mut scene = Scene::new();
-        let (_, address) = serve(&mut scene, ListenOptions::new(), echoing());
-        let (other, _) = scene.listen(ListenOptions::new(), |_| Recorder::new("other"));
-        let options = DatagramOptions::new();
-        let udp = scene.event_loop.bind_udp(loopback(), options, Silent);
-        let udp = udp.unwrap();
-        scene.settle();
-        // Each failure turns one away.
-        let _crowd: Vec<Peer> = (0..30).map(|_| Peer::connect(address)).collect();
-        let _taken = take_descriptors();
-        let closes: [fn(&mut Scene, DatagramId, ServerId); 2] = [
-            |scene, udp, _| scene.event_loop.datagram_socket(udp).close(),
-            |scene, _, other| scene.close(other),
-        ];
-        for (number, close) in (1..).zip(closes) {
-            // The rest is longer than the turns of this test.
-            scene.drive_with("a long rest", |scene| {
-                scene.event_loop.statistics().descriptor_shortages >= 7 * number
-            });
-            let accepted = connections(&scene.world);
-            close(&mut scene, udp, other);
-            scene.turn();
-            scene.turn();
-            assert_eq!(connections(&scene.world), accepted + 1, "{number}");
-        }
     });
 }
 

@@ -6,6 +6,7 @@ mod failures;
 mod faulty;
 mod handshakes;
 mod proxied;
+mod stacked;
 #[cfg(unix)]
 mod transient;
 

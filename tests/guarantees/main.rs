@@ -45,6 +45,7 @@ mod duplicates;
 mod ending;
 mod filters;
 mod formatted_writes;
+mod full_pipes;
 mod gathering;
 mod giving_back;
 mod handlers;
@@ -107,6 +108,8 @@ mod fairness;
 mod fault_rows;
 #[cfg(unix)]
 mod faults;
+#[cfg(unix)]
+mod few_descriptors;
 mod firehoses;
 mod forbidding;
 mod frames;
