@@ -37,8 +37,9 @@ pub enum PanicPolicy {
     /// socket (TCP, Unix or UDP) closes with [`ERR_HANDLER_PANICKED`](crate::Error::HANDLER_PANICKED). When a server
     /// closes, its connections stay. A panic in `on_connection` closes the new socket, and the server stays. A timer,
     /// hook or handler of a signal that panics is over; a deferred call or a post has no owner to close. The hook of
-    /// [`EventLoop::on_panic`] is told of each panic. The state that the program shares between its callbacks must make
-    /// sense after a panic in the middle of any of them.
+    /// [`EventLoop::on_panic`] is told of each panic. What the panic has cut off in its part of the turn comes behind
+    /// the other parts: a timer that is due may fire before the next deferred call. The state that the program shares
+    /// between its callbacks must make sense after a panic in the middle of any of them.
     Close,
 }
 
