@@ -24,6 +24,7 @@ mod support;
 mod all_sockets;
 mod backpressure;
 mod bad_drops;
+mod blocked_crowds;
 mod boxed_handlers;
 mod broadcasting;
 mod carry;

@@ -8,7 +8,7 @@ use crate::net::Awake;
 use super::stall::{Stall, StallKind, Watched};
 
 /// The number of turns in a row that make a spin. Each of them had work queued at its beginning and at its end, but
-/// moved no byte, and made no callback except for hooks.
+/// moved no byte, dropped no peer, and made no callback except for hooks.
 const SPIN_TURNS: u32 = 1000;
 
 /// The lateness of a wait, or the time of a turn beside its callbacks, beyond which the process stood still.
@@ -22,8 +22,8 @@ pub(crate) struct Spin {
     last: u64,
     /// The end of the first turn of the row.
     began: Instant,
-    /// The bytes that the kernel had taken, and the sources that were queued, at the end of the last turn of the row.
-    sent: u64,
+    /// The progress without a callback, and the sources that were queued, at the end of the last turn of the row.
+    progress: u64,
     queued: usize,
 }
 
@@ -33,7 +33,7 @@ impl Spin {
             turns: 0,
             last: 0,
             began: now,
-            sent: 0,
+            progress: 0,
             queued: 0,
         }
     }
@@ -47,16 +47,16 @@ impl<S> EventLoop<S> {
         if turn.events + turn.calls + turn.timers + turn.closed > 0 {
             return;
         }
-        let (turns, sent) = (self.net.turns(), self.net.moved_bytes());
+        let (turns, progress) = (self.net.turns(), self.net.silent_progress());
         let (queued, now) = (self.net.queued_sources(), self.net.now());
         let spin = &mut self.agenda.meter.spin;
-        if spin.last + 1 != turns || spin.sent != sent || spin.queued != queued {
+        if spin.last + 1 != turns || spin.progress != progress || spin.queued != queued {
             spin.turns = 0;
             spin.began = now;
         }
         spin.turns += 1;
         spin.last = turns;
-        spin.sent = sent;
+        spin.progress = progress;
         spin.queued = queued;
         if spin.turns == SPIN_TURNS {
             spin.turns = 0;

@@ -20,6 +20,13 @@ impl Net {
         self.loop_admission.turns()
     }
 
+    /// A count of what turns do without a callback: bytes that move, and peers that are dropped. Peers of the block list
+    /// come as often as they like, and must not make the turns that drop them look idle.
+    pub(crate) fn silent_progress(&self) -> u64 {
+        let refused: u64 = self.tally.refused.iter().sum();
+        self.moved_bytes() + self.tally.dropped_blocked + refused
+    }
+
     pub(crate) fn queued_sources(&self) -> usize {
         self.reactor.queued()
     }
