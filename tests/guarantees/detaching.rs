@@ -1,18 +1,24 @@
 //! Sockets that move: to another loop, to a thread, or from elsewhere.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 #[cfg(unix)]
 use std::net::Shutdown;
 use std::net::TcpStream;
+use std::rc::Rc;
 #[cfg(unix)]
 use std::time::Instant;
 
-use netloop::{Error, Flow, KeepAlive, SocketOptions, State};
+use netloop::{Error, Flow, KeepAlive, Limits, ListenOptions, SocketOptions, State};
 use socket2::{Domain, Socket, Type};
 
+use crate::accept_limits::connect_from;
 #[cfg(unix)]
 use crate::support::PATIENCE;
-use crate::support::{BlackHole, Peer, Recorder, Scene, Seen, assert_same_bytes, pattern};
+use crate::support::{
+    BlackHole, Peer, Reception, Recorder, Scene, Seen, assert_same_bytes, client_host, loopback,
+    pattern,
+};
 
 #[test]
 fn a_detached_stream_goes_on_in_another_loop_without_loss() {
@@ -239,4 +245,43 @@ fn unix_sockets_move_between_loops_too_and_are_no_tcp() {
     drop(theirs);
     other.drive_to_close("after");
     assert_eq!(other.world.trace("after"), "data:hello end close:Graceful");
+}
+
+// One peer of a burst is over a limit, and the next one, which the loop has accepted too, is not.
+#[test]
+fn a_server_detached_over_a_limit_refuses_no_peer() {
+    let mut scene = Scene::new();
+    let number = Rc::new(Cell::new(None));
+    let (own, taken) = (Rc::clone(&number), Rc::new(Cell::new(None)));
+    let keeps = Rc::clone(&taken);
+    let reception = Reception::new("server", |number| {
+        Recorder::new(format!("theirs {number}")).on("data", |cx, _| {
+            let _ = cx.socket.write(b"!");
+        })
+    })
+    .on("drop", move |cx, _| {
+        let server = own.get().unwrap();
+        keeps.set(cx.sockets.server(server).detach());
+    });
+    let limits = Limits::new().max_connections_per_network(1);
+    let options = ListenOptions::new().limits(limits);
+    let server = scene.serve(loopback(), options, reception);
+    number.set(Some(server));
+    let address = scene.address_of(server);
+    let _inside = connect_from(client_host(0), address);
+    scene.drive_until("theirs 0", "connect");
+    let _over = connect_from(client_host(0), address);
+    let mut accepted = connect_from(client_host(1), address);
+    let _queued = connect_from(client_host(2), address);
+    accepted.write(b"?");
+    scene.drive_until("server", "drop");
+    assert_eq!(scene.peer_reads(&mut accepted, 1), b"!");
+    // The last one is in the backlog of the listener.
+    let listener = taken.take().unwrap().into_tcp().unwrap();
+    assert!(listener.accept().is_ok());
+    for id in scene.event_loop.sockets().ids() {
+        scene.socket(id).destroy();
+    }
+    scene.drive_until("server", "server-close");
+    assert_eq!(scene.world.count("server", "connection"), 2);
 }

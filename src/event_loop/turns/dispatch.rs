@@ -115,6 +115,8 @@ impl<S> EventLoop<S> {
                         };
                         self.deliver_connection(shared, accepted);
                     }
+                } else {
+                    self.net.close_server_if_done(server);
                 }
             }
             ServerEvent::Drained => self.net.close_server(server),

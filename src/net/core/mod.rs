@@ -301,6 +301,13 @@ impl Net {
         }
     }
 
+    /// Closes a server that has stopped, if nothing of it is left.
+    pub(crate) fn close_server_if_done(&mut self, id: ServerId) {
+        self.with_listener(id, |listener, registration| {
+            listener.close_if_done(registration);
+        });
+    }
+
     #[inline(always)]
     pub(crate) fn begin_closing(&mut self) -> bool {
         // `closing_looked_at` counts from the front of the list of closes, and the phase takes sources off that front.
@@ -379,9 +386,7 @@ impl Net {
         }
         listener.connection_closed();
         if listener.is_done() {
-            self.with_listener(server, |listener, registration| {
-                listener.close_if_done(registration);
-            });
+            self.close_server_if_done(server);
         }
     }
 

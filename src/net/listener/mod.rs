@@ -380,10 +380,15 @@ impl Listener {
     }
 
     /// Stops the server, and returns its socket for use outside of the loop. The file of a Unix socket stays as its
-    /// address.
+    /// address. A connection that was accepted is still told: its peer is not in the backlog any more.
     pub(crate) fn detach(&mut self, registration: &mut Registration<'_>) -> Option<Acceptor> {
         let state = mem::replace(&mut self.state, State::Closed);
-        self.stop(registration);
+        registration.unwant(Interest::READABLE);
+        match self.event {
+            Some(ServerEvent::Accepted { .. }) => registration.activate(),
+            _ => self.event = None,
+        }
+        self.close_if_done(registration);
         match state {
             State::Listening(bound) | State::BackingOff { bound, .. } => {
                 if let Some(path) = bound.path {
@@ -401,8 +406,8 @@ impl Listener {
         }
     }
 
-    /// Whether the server has stopped, and its last socket was removed.
+    /// Whether the server has stopped, its last socket was removed, and nothing is to be told.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_closed() && self.connections == 0
+        self.is_closed() && self.connections == 0 && self.event.is_none()
     }
 }
