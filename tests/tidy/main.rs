@@ -11,6 +11,7 @@ mod fault_rows;
 mod file;
 mod floors;
 mod language;
+mod left_out;
 mod libuv_rows;
 mod limit_rows;
 mod links;
@@ -65,6 +66,13 @@ fn each_renamed_name_of_node_is_an_alias_in_the_docs() {
 #[test]
 fn every_test_that_is_cited_is_there() {
     let findings = citations::missing_tests(&file::files());
+    let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
+    assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+#[test]
+fn every_test_that_a_step_leaves_out_is_there() {
+    let findings = left_out::stale_names(&file::files());
     let lines: Vec<_> = findings.iter().map(Finding::to_string).collect();
     assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
 }
