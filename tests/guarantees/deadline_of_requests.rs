@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use netloop::{CloseReason, Limits, SocketOptions};
 
 use crate::support::{
-    BlackHole, Disturbed, Peer, PeerEnd, Recorder, Scene, Seen, spend,
+    BlackHole, Disturbed, Peer, PeerEnd, Recorder, Records, Scene, Seen, spend,
     until_undisturbed_with_more_time,
 };
 
@@ -369,4 +369,45 @@ fn a_deadline_in_a_pipe_cuts_both_peers_short() {
         assert_eq!(ends, [PeerEnd::Reset; 2], "destroys: {destroys}");
         assert_eq!(scene.world.count("us", "deadline"), 1);
     }
+}
+
+#[test]
+fn a_filter_started_at_a_deadline_does_not_lift_it() {
+    let mut scene = Scene::new();
+    let starting = Recorder::new("us").on("deadline", |cx, _| {
+        cx.socket.write(b"too late").ignore();
+        cx.socket.notify_when_sent(1);
+        cx.socket.start_filter(Records::default(), b"").unwrap();
+    });
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), starting);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    let trace = scene.world.trace("us");
+    let expected = "connect deadline sent:1 error:ETIMEDOUT close:TimedOut";
+    assert_eq!(trace, expected);
+    assert_eq!(scene.peer_reads_to_end(&mut peer).end, PeerEnd::Reset);
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
+}
+
+// The paused socket keeps the failure for the sake of the unread byte. No other timeout would end that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_write_that_fails_at_a_deadline_does_not_lift_it() {
+    let mut scene = Scene::new();
+    let held: Rc<RefCell<Option<Peer>>> = Rc::default();
+    let peer = Rc::clone(&held);
+    let writing = Recorder::new("us").on("deadline", move |cx, _| {
+        peer.borrow_mut().take().unwrap().reset();
+        cx.socket.write(&[0; 100_000]).ignore();
+    });
+    let options = SocketOptions::new().unread_timeout(None);
+    let (id, mut peer) = scene.accepted(options, writing);
+    scene.socket(id).pause();
+    peer.write(b"unread");
+    *held.borrow_mut() = Some(peer);
+    scene.socket(id).set_deadline(TIME);
+    scene.drive_to_close("us");
+    let trace = scene.world.trace("us");
+    assert!(trace.starts_with("connect deadline error:E"), "{trace}");
+    assert_eq!(scene.event_loop.statistics().timed_out_deadlines, 1);
 }

@@ -107,8 +107,15 @@ impl Connection {
             return;
         }
         self.cold_mut().program_deadline = ProgramDeadline::Unset;
-        if self.can_answer_deadline() {
-            self.send_gathered(registration, outbox);
+        // A write of the handler may have failed, or a filter may have started: neither lifts the deadline.
+        if self.stage.is_closed() || self.outbound.state != OutboundState::Open {
+            return;
+        }
+        match self.stage.is_handshaking() {
+            true => self.send_plain(registration, outbox),
+            false => self.send_gathered(registration, outbox),
+        }
+        if !self.stage.is_closed() {
             self.break_limit(TimeLimit::Program, counts, registration);
         }
     }
