@@ -257,7 +257,9 @@ impl Connection {
         let peer = match self.stage.take() {
             Stage::Open(peer) => peer,
             Stage::Handshaking(peer) => {
-                self.note_closed_unconnected();
+                if !self.has_been_open() {
+                    self.note_closed_unconnected();
+                }
                 peer
             }
             Stage::Closed {

@@ -53,8 +53,10 @@ pub(super) struct ColdState {
     lost_bytes: usize,
     /// Whether a write after `end` was refused. Every later write is refused too, so every later marker reports that.
     pub(super) has_refused: bool,
-    /// Whether the connection closed before it was established, or in the handshake of a filter that was started later.
+    /// Whether the connection closed before it was established.
     is_closed_unconnected: bool,
+    /// Whether the connection was open before the handshake of a filter that was started late.
+    pub(super) has_been_open: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
     /// Whether `cork` was called before the connection was open, and bytes had been written before that call. The cork
@@ -229,6 +231,10 @@ impl Connection {
         cold.map_or_else(Vec::new, |it| std::mem::take(&mut it.paused_sources))
     }
 
+    pub(super) fn has_been_open(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.has_been_open)
+    }
+
     pub(super) fn note_closed_unconnected(&mut self) {
         if let Some(cold) = &mut self.cold {
             cold.is_closed_unconnected = true;
@@ -278,9 +284,9 @@ impl Connection {
     /// Turns the markers that the kernel has passed into notices.
     pub(super) fn pass_markers(&mut self, registration: &mut Registration<'_>) {
         let sent = self.outbound.unsent.written() - self.outbound.unsent.len() as u64;
-        // If bytes are sent, the connection was open before this handshake: its filter has started late. The handshake
-        // may fail, and these bytes are sent all the same.
-        let is_connected = self.stage.is_open() || self.stage.is_handshaking() && sent > 0;
+        // The handshake of a filter that has started late may fail. The bytes before it are sent all the same.
+        let is_connected =
+            self.stage.is_open() || self.stage.is_handshaking() && self.has_been_open();
         if !is_connected || self.outbound.has_failed() {
             // The bytes before the markers wait, or will not be sent.
             return;

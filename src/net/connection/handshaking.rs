@@ -79,6 +79,7 @@ impl Connection {
         let cold = self.cold_mut();
         // The connect is over, and its timeout must not count for this handshake.
         cold.connect_timeout = None;
+        cold.has_been_open = true;
         // The handshake timeout counts from this call, and the turn's reading of the clock may be old.
         cold.handshake_began = registration.read_tick();
         match &mut cold.filters {
