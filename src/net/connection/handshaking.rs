@@ -59,15 +59,16 @@ impl Connection {
         if self.has_unread() || has_decoded {
             return Err(Error::unread_bytes());
         }
+        let was_corked = self.outbound.is_corked();
         self.outbound.uncork();
         if self.has_filters() {
             // The earlier filters have to encode the unsent bytes before this filter starts.
             self.flush(registration, outbox);
-            // The flush may have failed.
-            self.check_open_for_filter()?;
-            if !self.outbound.unsent.is_empty() {
-                let text = "bytes wait for the kernel, and a further filter would encode them";
-                return Err(Error::with_code(Error::INVALID_STATE, text));
+            if let Err(error) = self.check_flushed_for_filter() {
+                if was_corked {
+                    self.outbound.cork();
+                }
+                return Err(error);
             }
         }
         self.end_queue_wait();
@@ -93,6 +94,16 @@ impl Connection {
         self.plan_handshake(registration);
         self.file_deadline(registration);
         Ok(())
+    }
+
+    /// Checks the connection behind the flush of its queue, which may have failed.
+    fn check_flushed_for_filter(&self) -> Result<(), Error> {
+        self.check_open_for_filter()?;
+        if self.outbound.unsent.is_empty() {
+            return Ok(());
+        }
+        let text = "bytes wait for the kernel, and a further filter would encode them";
+        Err(Error::with_code(Error::INVALID_STATE, text))
     }
 
     fn check_open_for_filter(&self) -> Result<(), Error> {

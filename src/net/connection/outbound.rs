@@ -138,6 +138,13 @@ impl Outbound {
         )
     }
 
+    /// Holds back later writes. After `end` none comes, so a cork would only hold up the FIN.
+    pub(super) fn cork(&mut self) {
+        if self.state == OutboundState::Open {
+            self.flags.insert(OutboundFlags::CORKED);
+        }
+    }
+
     pub(super) fn uncork(&mut self) {
         self.flags.remove(OutboundFlags::CORKED);
     }

@@ -10,7 +10,7 @@ use crate::reactor::Registration;
 
 use super::Connection;
 use super::inbound::Pause;
-use super::outbound::{OutboundFlags, OutboundState};
+use super::outbound::OutboundFlags;
 use super::stage::Stage;
 
 impl Connection {
@@ -112,10 +112,7 @@ impl Connection {
                 self.cold_mut().has_bytes_before_cork = true;
             }
         }
-        // After `end` nothing more is written, so a cork would only hold up the FIN.
-        if self.outbound.state == OutboundState::Open {
-            self.outbound.flags.insert(OutboundFlags::CORKED);
-        }
+        self.outbound.cork();
     }
 
     pub(crate) fn uncork(&mut self, registration: &mut Registration<'_>) {

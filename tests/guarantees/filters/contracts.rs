@@ -428,3 +428,25 @@ fn a_mark_behind_no_bytes_waits_for_no_late_handshake() {
     assert_eq!(scene.world.trace("us"), "connect sent:1");
     assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
 }
+
+#[test]
+fn a_filter_that_does_not_start_leaves_the_cork() {
+    let mut scene = Scene::new();
+    let mut peer = accepted(&mut scene, records(), Recorder::new("theirs"));
+    scene.drive_until("theirs", "connect");
+    let id = scene.world.id("theirs");
+    let much = vec![b'm'; 8 << 20];
+    let mut socket = scene.socket(id);
+    socket.cork();
+    socket.write(&much).ignore();
+    let started = socket.start_filter(Records::default(), b"");
+    assert_eq!(started.unwrap_err().code(), Error::INVALID_STATE);
+    let much = Records::of(&much);
+    assert_eq!(scene.peer_reads(&mut peer, much.len()).len(), much.len());
+    scene.socket(id).write(b"held").ignore();
+    scene.settle();
+    assert_eq!(peer.read_some(1).unwrap(), None, "the cork has ended");
+    scene.socket(id).uncork();
+    let held = Records::of(b"held");
+    assert_eq!(scene.peer_reads(&mut peer, held.len()), held);
+}

@@ -22,7 +22,8 @@ impl Socket<'_> {
     ///
     /// [`ERR_UNREAD_BYTES`](Error::UNREAD_BYTES) if `unread` is not empty, or other received bytes wait: the program
     /// should then close the socket. [`ERR_INVALID_STATE`](Error::INVALID_STATE) if the socket is not open, has failed
-    /// or is an input. The same if one side has ended, or if earlier filters still have bytes to encode.
+    /// or is an input. The same if one side has ended, or if earlier filters still have bytes to encode: these bytes were
+    /// offered to the kernel then, also from behind a cork. Nothing else has changed, and the cork holds later writes back.
     pub fn start_filter(&mut self, filter: impl Filter + 'static, unread: &[u8]) -> Result<()> {
         if !unread.is_empty() {
             return Err(Error::unread_bytes());
