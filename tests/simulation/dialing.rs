@@ -1,16 +1,16 @@
 //! Connects that go wrong in one certain way, which seeds have found.
 
-use std::net::IpAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
-use netloop::simulation::{Host, Options, Route, Simulation, SimulationEnd};
-use netloop::{CloseReason, ConnectOptions, Context, Error, Result, SocketHandler};
+use netloop::simulation::{AnyHost, Host, Options, Route, Simulation, SimulationEnd};
+use netloop::{CloseReason, ConnectOptions, Context, Error, LoopContext, Result, SocketHandler};
 
 /// The events of a connect, and their times.
 type Told = Vec<(String, Duration)>;
 
 struct Client {
-    began: std::time::Instant,
+    began: Instant,
 }
 
 impl SocketHandler<Told> for Client {
@@ -110,4 +110,86 @@ fn ending_while_connecting_does_not_begin_the_time_for_it_anew() -> Result<()> {
     assert_eq!(told, "ETIMEDOUT");
     assert!(after < Duration::from_secs(4), "{after:?}");
     Ok(())
+}
+
+/// The times at which an attempt ended, and at which each guest was accepted.
+#[derive(Default)]
+struct Times {
+    ended: Option<Instant>,
+    accepted: Vec<Instant>,
+}
+
+struct Racer;
+
+impl SocketHandler<Times> for Racer {
+    fn on_connection_attempt_failed(
+        &mut self,
+        cx: &mut Context<'_, Times>,
+        _: SocketAddr,
+        _: &Error,
+    ) {
+        cx.shared.ended = Some(cx.now());
+    }
+    fn on_connect(&mut self, cx: &mut Context<'_, Times>) {
+        cx.shared.ended = Some(cx.now());
+    }
+    fn on_data(&mut self, _: &mut Context<'_, Times>, _: &[u8]) {}
+}
+
+struct Guest;
+
+impl SocketHandler<Times> for Guest {
+    fn on_data(&mut self, _: &mut Context<'_, Times>, _: &[u8]) {}
+}
+
+/// Lets two attempts race: one is lost in the network, and the other ends late. With the listener and its reserve, they
+/// have all descriptors that there are. Each failed accept turns a guest away.
+fn assert_wakes_a_server(succeeds: bool) -> Result<()> {
+    let mut options = Options::new();
+    options.descriptors = Some(4);
+    let mut simulation = Simulation::new(1, options)?;
+    let mut target = simulation.host(())?;
+    if succeeds {
+        target.event_loop.listen("10.0.0.1:7000", |_, _| Ignore)?;
+    }
+    let both = addresses("10.0.0.9 10.0.0.1");
+    simulation.set_name("name", &both);
+    simulation.set_route(both[0], Route::Blackhole);
+    simulation.set_route(both[1], Route::Delayed(Duration::from_millis(1_500)));
+    let mut busy = simulation.host(Times::default())?;
+    let accept = |cx: &mut LoopContext<'_, Times>, _: &_| {
+        let now = cx.now();
+        cx.shared.accepted.push(now);
+        Some(Guest)
+    };
+    busy.event_loop.listen("10.0.0.2:7000", accept)?;
+    let options = ConnectOptions::new().attempt_delay(Duration::from_millis(10));
+    let name = ("name", 7000);
+    busy.event_loop.connect_with(name, options, Racer)?;
+    simulation.run_for(&mut [&mut target, &mut busy], Duration::from_millis(50))?;
+    let mut guests = Vec::new();
+    for _ in 0..8 {
+        let mut guest = simulation.host(())?;
+        for _ in 0..2 {
+            guest.event_loop.connect("10.0.0.2:7000", Ignore)?;
+        }
+        guests.push(guest);
+    }
+    let mut hosts: Vec<&mut dyn AnyHost> = vec![&mut target, &mut busy];
+    hosts.extend(guests.iter_mut().map(|guest| guest as &mut dyn AnyHost));
+    simulation.run_for(&mut hosts, Duration::from_secs(5))?;
+    let Times { ended, accepted } = busy.shared;
+    let late = accepted[0] - ended.unwrap();
+    assert!(late < Duration::from_millis(5), "{late:?}");
+    Ok(())
+}
+
+#[test]
+fn an_attempt_that_loses_wakes_a_server_without_descriptors() -> Result<()> {
+    assert_wakes_a_server(true)
+}
+
+#[test]
+fn an_attempt_that_fails_wakes_a_server_without_descriptors() -> Result<()> {
+    assert_wakes_a_server(false)
 }

@@ -155,9 +155,16 @@ impl Net {
         }
     }
 
-    /// Lets every server that is backing off try again, because a descriptor may be free.
+    /// Notes that a descriptor may have become free: the servers that have met a shortage try again.
+    #[inline]
+    pub(super) fn note_free_descriptor(&mut self) {
+        if self.loop_admission.take_shortage() {
+            self.wake_servers();
+        }
+    }
+
     #[cold]
-    pub(super) fn wake_servers(&mut self) {
+    fn wake_servers(&mut self) {
         for place in 0..self.servers.len() {
             self.with_listener(self.servers[place], |listener, registration| {
                 listener.wake(registration);

@@ -367,6 +367,7 @@ impl Net {
                     }
                     connection.go_on_or_fail(registration);
                 });
+                self.note_free_descriptor();
             }
         }
     }
@@ -395,9 +396,13 @@ impl Net {
     }
 
     pub(crate) fn remove_attempts(&mut self, attempts: Vec<Key>) {
+        if attempts.is_empty() {
+            return;
+        }
         for attempt in attempts {
             self.reactor.remove(attempt);
         }
+        self.note_free_descriptor();
     }
 }
 

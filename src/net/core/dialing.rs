@@ -94,6 +94,9 @@ impl Net {
         // The attempt delay counts from this reading: the turn's is older than the callback that announced the attempt.
         self.reactor.note_now();
         let begun = self.insert_attempt(id, opened, address, &options);
+        if begun.is_err() {
+            self.note_free_descriptor();
+        }
         self.with_connection(id, |connection, registration, _| match begun {
             Ok(key) => {
                 connection.began_attempt(key, address, registration);

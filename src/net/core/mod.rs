@@ -327,9 +327,7 @@ impl Net {
         let id = SocketId(key);
         self.cancel_timers_of(key);
         // The close of any source may have freed a descriptor. The woken servers accept after this phase.
-        if self.loop_admission.take_shortage() {
-            self.wake_servers();
-        }
+        self.note_free_descriptor();
         let source = self.reactor.source_mut(key);
         let connection = match source {
             Some(Source::Connection(connection)) => connection,
