@@ -146,8 +146,14 @@ impl Connection {
     }
 
     /// Whether something of the peer has arrived, or may have: a byte, its end, or an error.
-    pub(super) fn has_arrived(&mut self) -> bool {
-        !matches!(self.peek(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub(super) fn has_arrived(&mut self, registration: &mut Registration<'_>) -> bool {
+        let peeked = self.peek();
+        // The kernel may not have taken the answers of the filters. In the other looks, the queue waits for it already,
+        // or nothing can be sent any more.
+        self.await_filters(registration);
+        // A failed answer may have closed the connection.
+        self.stage.is_closed()
+            || !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Looks for received bytes. Filters decode until they know the answer, and keep the decoded bytes.

@@ -311,7 +311,10 @@ impl Connection {
         counts: &mut TimeLimitCounts,
         registration: &mut Registration<'_>,
     ) {
-        if limit == TimeLimit::FirstByte && self.inbound.is_paused() && self.has_arrived() {
+        if limit == TimeLimit::FirstByte
+            && self.inbound.is_paused()
+            && self.has_arrived(registration)
+        {
             // Something may have arrived in time. Only the program is late to read it.
             self.cold_mut().has_first_byte = true;
             return;

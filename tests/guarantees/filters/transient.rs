@@ -1,6 +1,10 @@
 //! The bytes that filters send by themselves, while sends fail for a cause that may pass: they are sent again, as written
 //! bytes are.
 
+use std::time::Duration;
+
+use netloop::{Limits, ListenOptions};
+
 use super::contracts::Pong;
 use super::{accepted, records};
 use crate::support::{
@@ -49,12 +53,31 @@ fn an_answer_of_a_filter_is_sent_again_after_a_shortage() {
     // Behind the question.
     with_failing_calls(&["sendto:error=ENOBUFS:when=2..4"], || {
         let mut scene = Scene::new();
-        let options = netloop::ListenOptions::new().filter(|| Ok(Pong::new()));
+        let options = ListenOptions::new().filter(|| Ok(Pong::new()));
         let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
         let mut peer = Peer::connect(address);
         peer.write(b"there?");
         assert_eq!(scene.peer_reads(&mut peer, 1), b"!");
         assert_eq!(scene.world.trace("theirs"), "connect data:there?");
+    });
+}
+
+// The deadline for the first byte looks for one in a pause, and the filter answers what it decodes meanwhile.
+#[test]
+fn an_answer_made_in_a_pause_is_sent_again_after_a_shortage() {
+    with_failing_calls(&["sendto:error=ENOBUFS:when=2..4"], || {
+        let mut scene = Scene::new();
+        let limits = Limits::new().first_byte_timeout(Duration::from_millis(50));
+        let options = ListenOptions::new()
+            .limits(limits)
+            .filter(|| Ok(Pong::new()));
+        let pausing = Recorder::new("theirs").on("connect", |cx, _| cx.socket.pause());
+        let mut pausing = Some(pausing);
+        let (_, address) = scene.listen(options, move |_| pausing.take().unwrap());
+        let mut peer = Peer::connect(address);
+        peer.write(b"there?");
+        assert_eq!(scene.peer_reads(&mut peer, 1), b"!");
+        assert_eq!(scene.world.trace("theirs"), "connect");
     });
 }
 
@@ -64,7 +87,7 @@ fn answers_of_a_filter_outlive_shortages_that_are_far_apart() {
     // Each question is a call, its answer fails once, and is sent.
     with_failing_calls(&["sendto:error=ENOBUFS:when=2+3"], || {
         let mut scene = Scene::new();
-        let options = netloop::ListenOptions::new().filter(|| Ok(Pong::new()));
+        let options = ListenOptions::new().filter(|| Ok(Pong::new()));
         let (_, address) = scene.listen(options, |_| Recorder::new("theirs"));
         let mut peer = Peer::connect(address);
         for _ in 0..20 {
