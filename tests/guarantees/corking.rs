@@ -107,6 +107,27 @@ fn bytes_written_before_a_cork_and_the_connect_leave_with_it() {
 }
 
 #[test]
+fn a_cork_in_a_handshake_holds_back_what_is_written_after_it() {
+    let mut scene = Scene::new();
+    let recorder = Recorder::new("us").on("connect", |cx, _| {
+        cx.socket.write(b"held").ignore();
+    });
+    let (id, mut peer) = scene.adopted(SocketOptions::new(), recorder);
+    let mut socket = scene.socket(id);
+    socket.write(b"plain").ignore();
+    socket.start_filter(Records::default(), b"").unwrap();
+    socket.cork();
+    let first = [&b"plain"[..], HELLO].concat();
+    assert_eq!(scene.peer_reads(&mut peer, first.len()), first);
+    peer.write(HELLO);
+    scene.drive_until("us", "connect");
+    nothing_arrives(&mut scene, &mut peer);
+    scene.socket(id).uncork();
+    let held = Records::of(b"held");
+    assert_eq!(scene.peer_reads(&mut peer, held.len()), held);
+}
+
+#[test]
 fn a_cork_gives_way_at_the_high_water_mark() {
     let mut scene = Scene::new();
     let options = SocketOptions::new().high_water_mark(1000);

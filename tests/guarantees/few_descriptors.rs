@@ -23,6 +23,9 @@ fn the_close_of_any_socket_wakes_a_server_without_descriptors() {
         let mut scene = Scene::new();
         let (_, address) = serve(&mut scene, ListenOptions::new(), echoing());
         let (other, _) = scene.listen(ListenOptions::new(), |_| Recorder::new("other"));
+        let (server, its_address) = scene.listen(ListenOptions::new(), |_| Recorder::new("open"));
+        let _open = Peer::connect(its_address);
+        scene.drive_until("open", "connect");
         let options = DatagramOptions::new();
         let udp = scene.event_loop.bind_udp(loopback(), options, Silent);
         let udp = udp.unwrap();
@@ -30,9 +33,11 @@ fn the_close_of_any_socket_wakes_a_server_without_descriptors() {
         // Each failure turns one away.
         let _crowd: Vec<Peer> = (0..30).map(|_| Peer::connect(address)).collect();
         let _taken = take_descriptors();
-        let closes: [fn(&mut Scene, DatagramId, ServerId); 2] = [
+        let closes: [fn(&mut Scene, DatagramId, [ServerId; 2]); 3] = [
             |scene, udp, _| scene.event_loop.datagram_socket(udp).close(),
-            |scene, _, other| scene.close(other),
+            |scene, _, [other, _]| scene.close(other),
+            // Its connection stays open, and `on_close` comes behind that of the connection.
+            |scene, _, [_, server]| scene.close(server),
         ];
         for (number, close) in (1..).zip(closes) {
             // The rest is longer than the turns of this test.
@@ -40,7 +45,7 @@ fn the_close_of_any_socket_wakes_a_server_without_descriptors() {
                 scene.event_loop.statistics().descriptor_shortages >= 7 * number
             });
             let accepted = connections(&scene.world);
-            close(&mut scene, udp, other);
+            close(&mut scene, udp, [other, server]);
             scene.turn();
             scene.turn();
             assert_eq!(connections(&scene.world), accepted + 1, "{number}");

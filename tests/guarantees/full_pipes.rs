@@ -1,6 +1,6 @@
 //! Pipes whose target takes no more: handlers that are replaced meanwhile, and the limit on the queue.
 
-use netloop::{SocketId, SocketOptions};
+use netloop::{Flow, SocketId, SocketOptions};
 
 use super::pipes::{MUCH, joined};
 use crate::support::{Peer, Recorder, Scene, assert_same_bytes, pattern};
@@ -49,6 +49,28 @@ fn a_source_that_leaves_a_full_pipe_reads_again() {
     assert!(cx.replace_handler(b, Recorder::new("b again"), b""));
     assert!(cx.replace_handler(a, Recorder::new("new"), b""));
     scene.drive_until("new", "data");
+}
+
+#[test]
+fn a_former_target_that_drains_resumes_no_source_of_another() {
+    let mut scene = Scene::new();
+    let [(a, mut peer_a), (former, mut peer_of_former)] = joined(&mut scene);
+    let bytes = pattern(MUCH, 24);
+    let sent = fill(&mut scene, a, &mut peer_a, &bytes);
+    let (target, _peer) = scene.adopted(SocketOptions::new(), Recorder::new("target"));
+    assert_eq!(scene.socket(target).write(&bytes), Flow::Full);
+    let mut cx = scene.event_loop.context(&mut scene.world);
+    assert!(cx.replace_handler(a, Recorder::new("a again"), b""));
+    assert!(cx.pipe(a, target));
+    peer_a.write_some(&bytes[sent..]);
+    let read = scene.socket(a).bytes_read();
+    scene.drive_with("the drain of the former target", |scene| {
+        while peer_of_former.read_some(64 << 10).unwrap().is_some() {}
+        scene.socket(former).queued_bytes() == 0
+    });
+    scene.settle();
+    assert!(scene.socket(a).is_paused());
+    assert_eq!(scene.socket(a).bytes_read(), read, "its target is full");
 }
 
 #[test]

@@ -59,9 +59,9 @@ pub(super) struct ColdState {
     pub(super) has_been_open: bool,
     /// Whether `reset` was called while connecting. The reset follows once the connection is open, as in Node.
     pub(super) resets_when_connected: bool,
-    /// Whether `cork` was called before the connection was open, and bytes had been written before that call. The cork
-    /// does not hold these bytes back.
-    pub(super) has_bytes_before_cork: bool,
+    /// The number of bytes that were written before a `cork` that came before the connection was open. The cork does not
+    /// hold these bytes back.
+    pub(super) early_cork: Option<u64>,
     /// The end of the inbound half's rest. The outbound half has space for its own.
     pub(super) read_rest_end: RestEnd,
     pub(super) program_deadline: ProgramDeadline,
@@ -81,8 +81,11 @@ pub(super) struct ColdState {
     is_given_up: bool,
     /// Whether a pipe has ended this side, and neither `end` nor `destroy_soon` had promised a FIN before.
     pub(super) is_ended_by_pipe: bool,
-    /// The sockets that pipes have paused until this one drains or closes.
+    /// The sockets that pipes have paused until this one drains, ends or closes. Invariant: exactly those whose
+    /// `paused_for` is this connection.
     paused_sources: Vec<Key>,
+    /// The target for which a pipe has paused this connection last, unless the target has let it go since.
+    paused_for: Option<Key>,
     /// The error with which the connection closes once its queue is sent: the error of the other socket of its pipe.
     pub(super) closing_error: Option<Error>,
     /// The fatal error. Invariant: `Some` exactly while the flag [`FAILED`](OutboundFlags::FAILED) is set.
@@ -219,16 +222,26 @@ impl Connection {
         self.live_stream()?.descriptor()
     }
 
+    pub(crate) fn paused_for(&self) -> Option<Key> {
+        self.cold.as_ref()?.paused_for
+    }
+
+    pub(crate) fn set_paused_for(&mut self, target: Option<Key>) {
+        self.cold_mut().paused_for = target;
+    }
+
     pub(crate) fn add_paused_source(&mut self, source: Key) {
-        let sources = &mut self.cold_mut().paused_sources;
-        if !sources.contains(&source) {
-            sources.push(source);
+        self.cold_mut().paused_sources.push(source);
+    }
+
+    pub(crate) fn remove_paused_source(&mut self, source: Key) {
+        if let Some(cold) = &mut self.cold {
+            cold.paused_sources.retain(|it| *it != source);
         }
     }
 
-    pub(crate) fn take_paused_sources(&mut self) -> Vec<Key> {
-        let cold = self.cold.as_mut();
-        cold.map_or_else(Vec::new, |it| std::mem::take(&mut it.paused_sources))
+    pub(crate) fn pop_paused_source(&mut self) -> Option<Key> {
+        self.cold.as_mut()?.paused_sources.pop()
     }
 
     pub(super) fn has_been_open(&self) -> bool {

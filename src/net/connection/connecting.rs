@@ -221,12 +221,8 @@ impl Connection {
             self.file_deadline(registration);
         }
         self.measure_rate_anew(registration);
-        if self
-            .cold
-            .as_ref()
-            .is_some_and(|it| it.has_bytes_before_cork)
-        {
-            self.cold_mut().has_bytes_before_cork = false;
+        let early_cork = self.cold.as_mut().and_then(|it| it.early_cork.take());
+        if early_cork.is_some_and(|written| self.taken_bytes() < written) {
             // The bytes before the cork leave: with the write interest, a cork holds back nothing.
             registration.want(Interest::WRITABLE);
         }

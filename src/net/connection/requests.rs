@@ -109,7 +109,7 @@ impl Connection {
         if !self.outbound.is_corked() && !self.outbound.unsent.is_empty() {
             self.flush(registration, outbox);
             if self.stage.is_before_open() {
-                self.cold_mut().has_bytes_before_cork = true;
+                self.cold_mut().early_cork = Some(self.outbound.unsent.written());
             }
         }
         self.outbound.cork();

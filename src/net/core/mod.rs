@@ -295,6 +295,8 @@ impl Net {
         if listener.is_some_and(|listener| !listener.is_closed()) && self.check_owner().is_ok() {
             self.reactor.deregister(id.0);
             self.with_listener(id, |listener, registration| listener.stop(registration));
+            // The descriptor is free at once, and the close is told behind that of the last connection.
+            self.note_free_descriptor();
             self.dismiss_asker(id.0);
             // The server itself no longer keeps the loop running. Each of its open sockets still does.
             self.reactor.release(id.0);
@@ -345,6 +347,7 @@ impl Net {
             let attempts = connection.take_attempts();
             self.remove_attempts(attempts);
             self.resume_sources_of(id);
+            self.note_paused_for(id, None);
             Closing::SocketWithReports(id, reason, error)
         } else {
             Closing::PlainSocket(id, reason)

@@ -88,22 +88,40 @@ impl Net {
     /// Pauses the source of a pipe until `target` drains, ends or closes. `Net` ends the pause, because a handler may
     /// be replaced meanwhile.
     pub(crate) fn pause_for_pipe(&mut self, source: SocketId, target: SocketId) {
-        if let Some(target) = self.connection_mut(target) {
+        self.note_paused_for(source, Some(target));
+        self.request(source, Connection::pause_for_pipe);
+    }
+
+    /// Notes the target for which a pipe has paused `source`. A target that has let its sources go, or that another one
+    /// follows, must not resume the source later.
+    pub(super) fn note_paused_for(&mut self, source: SocketId, target: Option<SocketId>) {
+        let Some(connection) = self.connection_mut(source) else {
+            return;
+        };
+        let (before, now) = (connection.paused_for(), target.map(|it| it.0));
+        if before == now {
+            return;
+        }
+        connection.set_paused_for(now);
+        if let Some(before) = before.and_then(|it| self.connection_mut(SocketId(it))) {
+            before.remove_paused_source(source.0);
+        }
+        if let Some(target) = target.and_then(|it| self.connection_mut(it)) {
             target.add_paused_source(source.0);
         }
-        self.request(source, Connection::pause_for_pipe);
     }
 
     /// Lets the sockets read again that pipes have paused for `target`.
     pub(crate) fn resume_sources_of(&mut self, target: SocketId) {
-        let target = self.connection_mut(target);
-        for source in target.map_or_else(Vec::new, Connection::take_paused_sources) {
+        let pop = |it: &mut Self| it.connection_mut(target)?.pop_paused_source();
+        while let Some(source) = pop(self) {
             self.end_pause_of_pipe(SocketId(source));
         }
     }
 
     /// Ends a pause by a pipe, but leaves a pause by the program.
     pub(crate) fn end_pause_of_pipe(&mut self, id: SocketId) {
+        self.note_paused_for(id, None);
         if self.connection(id).is_some_and(Connection::rests_idle) {
             self.resume(id);
         }
