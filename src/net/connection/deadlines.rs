@@ -19,6 +19,9 @@ use super::retry::Retries;
 use super::stage::Stage;
 use super::time_limits::{TimeLimit, TimeLimitCounts};
 
+/// The limit on received bytes that put off a limit on the first byte or a handshake. Twice what a filter may keep.
+const MOST_BYTES_AHEAD: u64 = 512 << 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deadline {
     /// The connection must be established by this deadline. Otherwise the connect fails with ETIMEDOUT.
@@ -186,13 +189,14 @@ impl Connection {
     /// the earliest. Those that the bytes of `backlog` may put off are left out.
     fn passed_deadline(&self, now: u64, backlog: Backlog) -> Option<Deadline> {
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|deadline| deadline <= now);
+        let is_decoding = backlog.to_read && self.may_decode_more();
         match self.stage {
             Stage::Closed { .. } => return None,
             Stage::LookingUp(_)
             | Stage::Racing(_)
             | Stage::Connecting(_)
             | Stage::Handshaking(_)
-                if is_due(self.connect_deadline()) =>
+                if !is_decoding && is_due(self.connect_deadline()) =>
             {
                 return Some(Deadline::Connect);
             }
@@ -210,6 +214,7 @@ impl Connection {
             let is_put_off = match limit {
                 TimeLimit::ReceiveRate => backlog.to_read,
                 TimeLimit::SendRate => backlog.to_send,
+                TimeLimit::FirstByte | TimeLimit::Handshake => is_decoding,
                 _ => false,
             };
             if deadline <= now && !is_put_off {
@@ -220,6 +225,13 @@ impl Connection {
             return passed;
         }
         is_due(self.idle_deadline()).then_some(Deadline::Idle)
+    }
+
+    /// Whether further received bytes may be all that the filters need for a first decoded byte, or for the end of their
+    /// handshake. `false` after more bytes than a filter may keep: a flood must not put a limit off for ever.
+    fn may_decode_more(&self) -> bool {
+        let filters = self.filters();
+        filters.is_some_and(|it| !it.is_clogged() && it.received() < MOST_BYTES_AHEAD)
     }
 
     /// Whether bytes of `backlog` are progress of a close.
