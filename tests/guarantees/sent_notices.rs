@@ -1,8 +1,8 @@
 //! Notices of what the kernel has taken, which are Node's write callbacks (rules C3 and C9).
 
-use netloop::{Budget, Flow, SocketOptions};
+use netloop::{Budget, ConnectOptions, Error, Flow, SocketOptions};
 
-use crate::support::{DeadPort, Peer, Recorder, Scene, Seen, listener};
+use crate::support::{DeadPort, HELLO, Peer, Recorder, Records, Scene, Seen, listener};
 
 // C3: Node's write callback.
 #[test]
@@ -97,7 +97,7 @@ fn what_was_never_sent_is_told_before_on_close() {
         (
             "failed",
             |scene, id, peer| {
-                let error = netloop::Error::other("mine");
+                let error = Error::other("mine");
                 scene.socket(id).destroy_with(error);
                 scene.settle();
                 drop(peer);
@@ -224,4 +224,49 @@ fn a_notice_asked_for_after_destroy_fails() {
         scene.world.trace("us"),
         "connect sent:1:ERR_SOCKET_CLOSED close:Local"
     );
+}
+
+// The failure of a handshake is no error to tell the marks, if the program itself closes.
+#[test]
+fn marks_lost_with_a_late_filter_had_a_connection() {
+    for (is_late, code) in [
+        (true, Error::SOCKET_CLOSED),
+        (false, Error::CLOSED_BEFORE_CONNECTION),
+    ] {
+        let mut scene = Scene::new();
+        let (listener, address) = listener();
+        let mut options = ConnectOptions::new();
+        if !is_late {
+            options = options.filter(|| Ok(Records::default()));
+        }
+        let id = scene.connect(address, options, Recorder::new("us"));
+        let mut peer = scene.peer_accepts(&listener);
+        if is_late {
+            scene.drive_until("us", "connect");
+            let mut socket = scene.socket(id);
+            socket.start_filter(Records::default(), b"").unwrap();
+        }
+        assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
+        scene.socket(id).write(b"inside").ignore();
+        scene.socket(id).notify_when_sent(1);
+        scene.settle();
+        scene.socket(id).destroy();
+        scene.drive_to_close("us");
+        let trace = scene.world.trace("us");
+        let expected = format!("sent:1:{code} close:Local");
+        assert!(trace.ends_with(&expected), "{trace}");
+    }
+}
+
+// The same without a byte sent before, so that nothing but the connection itself tells.
+#[test]
+fn a_mark_behind_no_bytes_waits_for_no_late_handshake() {
+    let mut scene = Scene::new();
+    let (id, mut peer) = scene.accepted(SocketOptions::new(), Recorder::new("us"));
+    let mut socket = scene.socket(id);
+    socket.start_filter(Records::default(), b"").unwrap();
+    socket.notify_when_sent(1);
+    scene.drive_until("us", "sent");
+    assert_eq!(scene.world.trace("us"), "connect sent:1");
+    assert_eq!(scene.peer_reads(&mut peer, HELLO.len()), HELLO);
 }
