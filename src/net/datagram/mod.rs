@@ -294,10 +294,10 @@ impl Datagrams {
 
     /// Closes the socket, and drops all that waits: the handler gets `on_close` alone.
     pub(crate) fn close(&mut self, registration: &mut Registration<'_>, outbox: &mut Outbox) {
-        if !self.is_closed() {
-            self.end(registration, outbox);
-            self.notices.clear();
-        }
+        self.end(registration, outbox);
+        // Also if the socket is closed already: sending the last of its queue closes one that closes soon, and keeps the
+        // errors.
+        self.notices.clear();
     }
 
     /// Closes the socket once its queue, which is not empty, is sent. Until then, it refuses further datagrams, and
