@@ -2,6 +2,8 @@
 //! I9).
 
 #[cfg(all(feature = "udp-batch", target_os = "linux"))]
+mod batch_drains;
+#[cfg(all(feature = "udp-batch", target_os = "linux"))]
 mod batches;
 mod connected;
 mod ending;

@@ -1,6 +1,7 @@
 //! Batches: one system call sends or receives several datagrams.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 
 use crate::net::error::{Error, Syscall};
@@ -34,7 +35,7 @@ impl Datagrams {
         buffer: &mut [u8],
         outbox: &mut Outbox,
     ) -> Option<Event> {
-        let mut received = std::mem::take(&mut self.batch);
+        let mut received = mem::take(&mut self.batch);
         let socket = self.socket().and_then(Udp::batched)?;
         let result = socket.receive(buffer, |offset, length, from, info, is_truncated| {
             let message = Message {
@@ -111,12 +112,19 @@ impl Datagrams {
         if let Some(refusal) = self.refusal(to) {
             return self.refuse(refusal, registration);
         }
+        // Only the flush tells the drain: one told here would call an `on_drain` that sends on endlessly in one turn.
+        let owes_drain = mem::take(&mut self.owes_drain);
         self.send_until(registration, outbox, |it, outbox| {
             let most = MOST_GATHERED.min(it.max_queued_bytes);
             it.queue.weight_with(bytes.len()) <= most && bytes.len() <= outbox.free_capacity()
         });
+        self.owes_drain = owes_drain;
         let is_writable = registration.readiness().serves(Interest::WRITABLE);
         if is_writable && self.queue.is_empty() && bytes.len() > outbox.free_capacity() {
+            if owes_drain {
+                // The queue may be empty, and the drain is told all the same.
+                registration.flush_soon();
+            }
             return self.send_alone(bytes, to, info, registration, outbox);
         }
         let flow = self.enqueue(bytes, to, info, registration, outbox);
