@@ -15,7 +15,8 @@ use super::queue::Run;
 use super::sending::{Sent, past_error};
 use super::{Datagrams, Message, Stage};
 
-/// The limit on the queued bytes that wait for the flush, entries included, or `max_queued_bytes` if that is less.
+/// The limit on the queued bytes that wait for the flush, entries included, or the least of `max_queued_bytes` and
+/// `high_water_mark` if that is less.
 const MOST_GATHERED: usize = 60 << 10;
 
 /// The limit on the bytes of a run of several datagrams: the payload of the longest IPv4 datagram.
@@ -97,7 +98,8 @@ impl Datagrams {
     }
 
     /// Queues a datagram for the flush. If the queue would get long while the socket is writable, first sends from the
-    /// queue. So the queue drops datagrams only while the kernel takes none.
+    /// queue. So the queue drops datagrams only while the kernel takes none. It is full only then too, or with one
+    /// datagram as long as the high watermark.
     pub(super) fn gather(
         &mut self,
         bytes: &[u8],
@@ -115,7 +117,9 @@ impl Datagrams {
         // Only the flush tells the drain: one told here would call an `on_drain` that sends on endlessly in one turn.
         let owes_drain = mem::take(&mut self.owes_drain);
         self.send_until(registration, outbox, |it, outbox| {
-            let most = MOST_GATHERED.min(it.max_queued_bytes);
+            let most = MOST_GATHERED
+                .min(it.max_queued_bytes)
+                .min(it.high_water_mark);
             it.queue.weight_with(bytes.len()) <= most && bytes.len() <= outbox.free_capacity()
         });
         self.owes_drain = owes_drain;

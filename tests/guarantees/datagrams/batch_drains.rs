@@ -58,3 +58,21 @@ fn a_handler_that_sends_on_at_each_drain_is_called_once_a_turn() {
         }
     }
 }
+
+#[test]
+fn a_batch_leaves_before_it_reaches_the_high_watermark() {
+    let mut stage = Stage::new();
+    let (_peer, to) = peer();
+    let options = batched()
+        .max_queued_bytes(20 << 10)
+        .high_water_mark(15 << 10);
+    let (id, _) = stage.bind(options, Watch::new("a"));
+    stage.drive_to("a listening");
+    for number in 0..100_u8 {
+        let flow = stage.socket(id).send_to(to, &[number; 1000]);
+        assert_eq!(flow, DatagramFlow::Open, "at {number}");
+    }
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).sent_datagrams(), 100);
+    assert_eq!(stage.count("a drain"), 0);
+}
