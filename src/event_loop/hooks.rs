@@ -56,6 +56,10 @@ pub(super) struct Hooks<S> {
     /// In calling order. A removed hook stays in its list until the hooks of its place are called, or until `trim`.
     prepare: Vec<Key>,
     check: Vec<Key>,
+    /// The position in each list behind the last hook that this turn has called; `usize::MAX` after all of them. Only the
+    /// rest of a turn behind a panic reads them.
+    prepared: usize,
+    checked: usize,
     /// The number of hooks that keep the loop going. Invariant: the number of entries whose `is_held` is set.
     held: usize,
 }
@@ -66,6 +70,8 @@ impl<S> Hooks<S> {
             entries: Slots::new(),
             prepare: Vec::new(),
             check: Vec::new(),
+            prepared: 0,
+            checked: 0,
             held: 0,
         }
     }
@@ -91,6 +97,18 @@ impl<S> Hooks<S> {
         self.held += 1;
         self.keys(place).push(key);
         HookId(key)
+    }
+
+    /// Forgets which hooks were called, as only a turn that catches panics needs.
+    pub(super) fn begin_turn(&mut self) {
+        (self.prepared, self.checked) = (0, 0);
+    }
+
+    fn called(&mut self, place: HookPlace) -> &mut usize {
+        match place {
+            HookPlace::Prepare => &mut self.prepared,
+            HookPlace::Check => &mut self.checked,
+        }
     }
 
     fn keys(&mut self, place: HookPlace) -> &mut Vec<Key> {
@@ -218,7 +236,7 @@ impl<S> EventLoop<S> {
     ) -> Wait {
         if self.agenda.hooks.has_prepare() {
             self.net.refresh_now();
-            self.run_hooks(shared, HookPlace::Prepare, limit, turn);
+            self.run_hooks(shared, HookPlace::Prepare, 0, limit, turn);
             // The time that the hooks took must not be added to the wait.
             self.net.refresh_now();
         }
@@ -232,14 +250,35 @@ impl<S> EventLoop<S> {
     #[inline(never)]
     pub(super) fn check(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
         if self.agenda.hooks.has_check() {
-            self.run_hooks(shared, HookPlace::Check, limit, turn);
+            self.run_hooks(shared, HookPlace::Check, 0, limit, turn);
         }
     }
 
-    /// Calls each hook of `place` once, but none that these calls add, and sends what they wrote if `limit` permits.
-    fn run_hooks(&mut self, shared: &mut S, place: HookPlace, limit: &mut Limit, turn: &mut Turn) {
+    /// Calls the hooks before the wait that a panic has kept from being called.
+    pub(super) fn prepare_rest(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        let first = self.agenda.hooks.prepared;
+        self.run_hooks(shared, HookPlace::Prepare, first, limit, turn);
+    }
+
+    /// As [`prepare_rest`](Self::prepare_rest), for the hooks after the sockets.
+    pub(super) fn check_rest(&mut self, shared: &mut S, limit: &mut Limit, turn: &mut Turn) {
+        let first = self.agenda.hooks.checked;
+        self.run_hooks(shared, HookPlace::Check, first, limit, turn);
+    }
+
+    /// Calls each hook of `place` from position `first` on once, but none that these calls add, and sends what they wrote
+    /// if `limit` permits.
+    fn run_hooks(
+        &mut self,
+        shared: &mut S,
+        place: HookPlace,
+        first: usize,
+        limit: &mut Limit,
+        turn: &mut Turn,
+    ) {
         let count = self.agenda.hooks.keys(place).len();
-        for index in 0..count {
+        for index in first..count {
+            *self.agenda.hooks.called(place) = index + 1;
             if let Some((key, mut call)) = self.agenda.hooks.take(place, index) {
                 let watched = self.watch();
                 self.call_without_install(shared, Calling::Hook(HookId(key)), &mut call);
@@ -248,6 +287,7 @@ impl<S> EventLoop<S> {
                 self.end_watch(shared, watched, place.method(), Watched::Loop);
             }
         }
+        *self.agenda.hooks.called(place) = usize::MAX;
         self.agenda.hooks.forget_removed(place);
         self.agenda.end_hooks();
         if !limit.pass(&self.net) {

@@ -86,3 +86,74 @@ fn a_call_that_always_panics_starves_no_other_work() {
     assert!(!scene.event_loop.timer(timer).cancel());
     assert!(scene.world.has("good", "data"));
 }
+
+// The work that a turn makes once is not made again behind each of its panics.
+#[test]
+fn a_turn_with_many_panics_calls_its_hooks_once() {
+    fn fail_again(cx: &mut LoopContext<'_, World>) {
+        cx.defer(fail_again);
+        std::panic::panic_any("a fault of the test");
+    }
+    fn post_again(cx: &mut LoopContext<'_, World>) {
+        cx.remote().post(post_again).unwrap();
+        std::panic::panic_any("a fault of the test");
+    }
+    let provokers: [fn(&mut Scene); 3] = [
+        |scene| scene.event_loop.defer(fail_again),
+        |scene| scene.event_loop.remote().post(post_again).unwrap(),
+        |scene| {
+            scene.event_loop.defer(fail_again);
+            scene.event_loop.remote().post(post_again).unwrap();
+        },
+    ];
+    for provoke in provokers {
+        let mut scene = catching_or_not(PanicPolicy::Close);
+        scene.event_loop.on_prepare(|cx| cx.shared.note("prepare"));
+        scene.event_loop.on_check(|cx| cx.shared.note("check"));
+        provoke(&mut scene);
+        for _ in 0..3 {
+            scene.world.notes.clear();
+            turn(&mut scene, Budget::new());
+            assert_eq!(scene.world.notes, ["prepare", "check"]);
+        }
+    }
+}
+
+#[test]
+fn a_hook_that_panics_keeps_no_other_hook_from_its_one_call() {
+    fn fail(_: &mut LoopContext<'_, World>) {
+        std::panic::panic_any("a fault of the test");
+    }
+    let mut scene = catching_or_not(PanicPolicy::Close);
+    let event_loop = &mut scene.event_loop;
+    event_loop.on_prepare(|cx| cx.shared.note("prepare 1"));
+    event_loop.on_prepare(fail);
+    event_loop.on_prepare(|cx| cx.shared.note("prepare 2"));
+    event_loop.on_check(|cx| cx.shared.note("check 1"));
+    event_loop.on_check(fail);
+    event_loop.on_check(|cx| cx.shared.note("check 2"));
+    for _ in 0..2 {
+        scene.world.notes.clear();
+        turn(&mut scene, Budget::new());
+        let expected = ["prepare 1", "prepare 2", "check 1", "check 2"];
+        assert_eq!(scene.world.notes, expected);
+    }
+    assert_eq!(scene.event_loop.statistics().panics, 2);
+}
+
+// Otherwise a busy thread would keep the sockets waiting.
+#[test]
+fn a_turn_with_many_panics_makes_no_more_posts_than_another() {
+    fn fail_again(cx: &mut LoopContext<'_, World>) {
+        cx.defer(fail_again);
+        std::panic::panic_any("a fault of the test");
+    }
+    let mut scene = catching_or_not(PanicPolicy::Close);
+    scene.event_loop.defer(fail_again);
+    let remote = scene.event_loop.remote();
+    for _ in 0..5_000 {
+        remote.post(|cx| cx.shared.note("post")).unwrap();
+    }
+    turn(&mut scene, Budget::new());
+    assert_eq!(scene.world.notes.len(), 1024);
+}

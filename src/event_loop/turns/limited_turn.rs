@@ -21,9 +21,9 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 7;
 
-    fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         match self {
             Self::Calls => Self::Posts,
             Self::Posts => Self::Serve,
@@ -33,6 +33,10 @@ impl Part {
             Self::Timers => Self::Closes,
             Self::Closes => Self::Calls,
         }
+    }
+
+    pub(super) fn leaves_bytes_to_flush(self) -> bool {
+        matches!(self, Self::Posts | Self::Serve | Self::Signals)
     }
 }
 
@@ -107,7 +111,7 @@ impl<S> EventLoop<S> {
         }
     }
 
-    fn run_part(
+    pub(super) fn run_part(
         &mut self,
         part: Part,
         shared: &mut S,
@@ -139,14 +143,19 @@ impl<S> EventLoop<S> {
             Part::Closes => self.deliver_closes(shared, limit, turn),
         }
         // A part's bytes leave after it, if the budget permits. Those of Posts, Serve and Signals wait for Flush.
-        if !limit.is_reached() && !matches!(part, Part::Posts | Part::Serve | Part::Signals) {
+        if !limit.is_reached() && !part.leaves_bytes_to_flush() {
             self.flush_within(shared, limit, turn);
         }
         Ok(())
     }
 
     /// Polls as [`poll`](Self::poll) does, but fetches no further batch of the kernel's events once the time is up.
-    fn poll_within(&mut self, shared: &mut S, wait: Wait, limit: &mut Limit) -> Result<()> {
+    pub(super) fn poll_within(
+        &mut self,
+        shared: &mut S,
+        wait: Wait,
+        limit: &mut Limit,
+    ) -> Result<()> {
         self.net.refresh_now();
         let began = self.net.elapsed();
         self.net.wait(self.timeout(wait))?;

@@ -10,6 +10,7 @@ mod dispatch;
 mod handshakes;
 mod limited_turn;
 mod read_buffer;
+mod rest_of_turn;
 mod rounds;
 mod socket_calls;
 mod step_meter;
@@ -19,4 +20,5 @@ pub use wait::{Budget, RunEnd, Turn, Wait};
 
 pub(crate) use limited_turn::Part;
 pub(crate) use read_buffer::ReadBuffer;
+pub(crate) use rest_of_turn::RestOfTurn;
 pub(crate) use wait::Limit;

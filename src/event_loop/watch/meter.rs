@@ -141,6 +141,11 @@ impl Meter {
         });
     }
 
+    /// Whether the turn has polled.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.timing.poll.is_some()
+    }
+
     /// Takes the beginning and the end of the poll of this turn, in nanoseconds since the loop's beginning. `None` if it
     /// could not wait, and at a second call: a turn may serve several times behind one wait.
     pub(crate) fn take_wait(&mut self) -> Option<(u64, u64)> {

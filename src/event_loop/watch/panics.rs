@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::event_loop::calling::Calling;
-use crate::event_loop::turns::Wait;
+use crate::event_loop::turns::{RestOfTurn, Wait};
 use crate::event_loop::{Budget, CallbackOwner, EventLoop, LoopContext, Turn};
 use crate::net::Result;
 
@@ -138,12 +138,13 @@ impl<S> EventLoop<S> {
         shared: &mut S,
         wait_of: impl Fn(&Self) -> Wait,
     ) -> Result<Turn> {
+        let mut rest: Option<RestOfTurn> = None;
+        self.agenda.hooks.begin_turn();
         for catches in 0..CATCHES_A_TURN {
             let made = catch_unwind(AssertUnwindSafe(|| match catches {
                 0 => self.make_turn(shared, &wait_of),
-                // The rest of the turn, which begins behind the part of the last panic: no part that always panics
-                // starves the others.
-                _ => self.make_limited_turn(shared, Wait::No, Budget::new()),
+                // The rest goes on behind the part of its last panic: no part that always panics starves the others.
+                _ => self.make_rest_of_turn(shared, &mut rest),
             }));
             match made {
                 Ok(turn) => return turn,
