@@ -3,7 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use netloop::{Budget, EventLoop, EventLoopOptions, LoopContext, PanicPolicy, SocketOptions, Wait};
+use netloop::{
+    Budget, Context, EventLoop, EventLoopOptions, LoopContext, PanicPolicy, SocketHandler,
+    SocketOptions, Wait,
+};
 
 use crate::support::{Peer, Recorder, Scene, World, let_time_pass};
 
@@ -156,4 +159,34 @@ fn a_turn_with_many_panics_makes_no_more_posts_than_another() {
     }
     turn(&mut scene, Budget::new());
     assert_eq!(scene.world.notes.len(), 1024);
+}
+
+// The panic comes before all parts, in the drop of a handler that was replaced between the turns.
+#[test]
+fn a_turn_that_begins_with_a_panic_still_polls() {
+    struct BadDrop;
+    impl Drop for BadDrop {
+        fn drop(&mut self) {
+            std::panic::panic_any("a fault of the test");
+        }
+    }
+    impl SocketHandler<World> for BadDrop {
+        fn on_data(&mut self, _: &mut Context<'_, World>, _: &[u8]) {}
+    }
+    let mut scene = catching_or_not(PanicPolicy::Close);
+    let (ours, mut peer) = Peer::pair();
+    let options = SocketOptions::new();
+    let id = scene.event_loop.adopt(ours, options, BadDrop).unwrap();
+    scene.event_loop.on_prepare(|cx| cx.shared.note("prepare"));
+    turn(&mut scene, Budget::new());
+    scene.world.notes.clear();
+    scene
+        .event_loop
+        .context(&mut scene.world)
+        .replace_handler(id, Recorder::new("successor"), b"");
+    peer.write(b"x");
+    turn(&mut scene, Budget::new());
+    assert_eq!(scene.event_loop.statistics().panics, 1);
+    assert_eq!(scene.world.notes, ["prepare"]);
+    assert!(scene.world.has("successor", "data"));
 }

@@ -70,6 +70,10 @@ impl<S> EventLoop<S> {
         self.recover();
         self.net.refresh_now();
         let has_polled = self.agenda.meter.has_polled();
+        if !has_polled && rest.is_none() {
+            // The panic may have come in the cleanup, before the turn began.
+            self.begin_timing();
+        }
         let rest = rest.get_or_insert_with(|| {
             let budget = Budget::new().steps(REPEATED_STEPS_A_TURN);
             RestOfTurn::new(has_polled, Limit::of(budget, &self.net, None))

@@ -141,6 +141,11 @@ impl Meter {
         });
     }
 
+    /// Forgets the poll of the last turn: a panic may come before this turn begins.
+    pub(crate) fn forget_poll(&mut self) {
+        self.timing.poll = None;
+    }
+
     /// Whether the turn has polled.
     pub(crate) fn has_polled(&self) -> bool {
         self.timing.poll.is_some()

@@ -140,6 +140,7 @@ impl<S> EventLoop<S> {
     ) -> Result<Turn> {
         let mut rest: Option<RestOfTurn> = None;
         self.agenda.hooks.begin_turn();
+        self.agenda.meter.forget_poll();
         for catches in 0..CATCHES_A_TURN {
             let made = catch_unwind(AssertUnwindSafe(|| match catches {
                 0 => self.make_turn(shared, &wait_of),
