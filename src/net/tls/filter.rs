@@ -160,10 +160,11 @@ impl TlsFilter {
     }
 
     /// Takes the records of written bytes. Once the keys of TLS 1.2 have encrypted as many records as is safe, rustls
-    /// claims to have taken further bytes, but sends a close_notify in their place.
+    /// claims to have taken further bytes, but sends a close_notify in their place. Older versions of 0.23 do so in the
+    /// middle of a write: records with written bytes come first.
     fn take_records(&mut self, before: usize, to_peer: &mut Vec<u8>) -> Result<()> {
         self.take_encrypted(to_peer);
-        if to_peer.get(before) == Some(&APPLICATION_DATA) {
+        if to_peer.get(before..).is_some_and(all_carry_data) {
             return Ok(());
         }
         // The peer would take the close_notify for the end of all bytes.
@@ -182,6 +183,20 @@ impl TlsFilter {
     fn take_rare_answers(&mut self, to_peer: &mut Vec<u8>) {
         self.take_encrypted(to_peer);
     }
+}
+
+/// Whether `records` are whole records, at least one, which all carry written bytes.
+fn all_carry_data(mut records: &[u8]) -> bool {
+    // The header: the type, the version, and the length of the rest.
+    while let [APPLICATION_DATA, _, _, high, low, behind @ ..] = records {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        match behind.get(length..) {
+            Some([]) => return true,
+            Some(next) => records = next,
+            None => return false,
+        }
+    }
+    false
 }
 
 impl Filter for TlsFilter {
@@ -261,5 +276,47 @@ impl Filter for TlsFilter {
 impl fmt::Debug for TlsFilter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.negotiated().fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALERT: u8 = 21;
+
+    fn record(kind: u8, length: u16) -> Vec<u8> {
+        let [high, low] = length.to_be_bytes();
+        let mut record = vec![kind, 3, 3, high, low];
+        // Each byte could be the type of an alert, if the walk lost its place.
+        record.resize(record.len() + usize::from(length), ALERT);
+        record
+    }
+
+    fn carry_data(records: &[(u8, u16)]) -> bool {
+        let bytes: Vec<Vec<u8>> = records.iter().map(|it| record(it.0, it.1)).collect();
+        all_carry_data(&bytes.concat())
+    }
+
+    #[test]
+    fn each_record_of_a_write_has_to_carry_data() {
+        let data = APPLICATION_DATA;
+        assert!(carry_data(&[(data, 40)]));
+        assert!(carry_data(&[(data, 0), (data, 300)]));
+        assert!(carry_data(&[(data, 16_408); 4]));
+        assert!(!carry_data(&[]));
+        assert!(!carry_data(&[(ALERT, 26)]));
+        assert!(!carry_data(&[(data, 16_408), (ALERT, 26)]));
+        assert!(!carry_data(&[(data, 16_408), (ALERT, 26), (data, 40)]));
+    }
+
+    #[test]
+    fn a_record_that_is_cut_carries_no_data() {
+        let whole = record(APPLICATION_DATA, 300);
+        for length in 0..whole.len() {
+            assert!(!all_carry_data(&whole[..length]), "{length}");
+            let two = [whole.as_slice(), &whole[..length]].concat();
+            assert_eq!(all_carry_data(&two), length == 0, "{length}");
+        }
     }
 }
