@@ -76,3 +76,21 @@ fn a_batch_leaves_before_it_reaches_the_high_watermark() {
     assert_eq!(stage.socket(id).sent_datagrams(), 100);
     assert_eq!(stage.count("a drain"), 0);
 }
+
+#[test]
+fn the_drain_of_a_batch_is_told_behind_its_flush() {
+    let mut stage = Stage::new();
+    let (peer, to) = peer();
+    let (id, _) = stage.bind(batched().high_water_mark(10), Watch::new("a"));
+    stage.drive_to("a listening");
+    stage.settle_for_a_while();
+    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
+    stage.settle_for_a_while();
+    assert_eq!(peer.recv(&mut [0; 64]).unwrap(), 20);
+    assert_eq!(stage.count("a drain"), 1);
+    // The host may flush before the turn.
+    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
+    assert!(!stage.event_loop.flush(netloop::Budget::new()));
+    stage.settle_for_a_while();
+    assert_eq!(stage.count("a drain"), 2);
+}

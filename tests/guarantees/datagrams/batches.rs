@@ -325,24 +325,6 @@ fn a_burst_to_many_peers_is_not_dropped_for_want_of_a_flush() {
 }
 
 #[test]
-fn the_drain_of_a_batch_is_told_behind_its_flush() {
-    let mut stage = Stage::new();
-    let (peer, to) = peer();
-    let (id, _) = stage.bind(batched().high_water_mark(10), Watch::new("a"));
-    stage.drive_to("a listening");
-    stage.settle_for_a_while();
-    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
-    stage.settle_for_a_while();
-    assert_eq!(peer.recv(&mut [0; 64]).unwrap(), 20);
-    assert_eq!(stage.count("a drain"), 1);
-    // The host may flush before the turn.
-    assert_eq!(stage.socket(id).send_to(to, &[7; 20]), DatagramFlow::Full);
-    assert!(!stage.event_loop.flush(netloop::Budget::new()));
-    stage.settle_for_a_while();
-    assert_eq!(stage.count("a drain"), 2);
-}
-
-#[test]
 fn short_datagrams_leave_before_the_queue_drops_them() {
     for (options, length) in [
         (batched(), 0),
