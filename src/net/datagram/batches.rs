@@ -4,7 +4,6 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 
-use crate::net::error::{Error, Syscall};
 use crate::net::outbox::Outbox;
 use crate::net::values::Event;
 use crate::reactor::{Interest, Registration};
@@ -183,10 +182,7 @@ impl Datagrams {
             return DatagramFlow::Closed;
         };
         let Sent { earlier, result } = send_run(socket, peer, run);
-        if let Some(earlier) = earlier {
-            let error = self.at_peer(Error::new(Syscall::Send, earlier));
-            self.note_error(error, registration);
-        }
+        self.note_earlier(earlier, registration);
         match result {
             Ok(length) => {
                 self.counts.sent += 1;
@@ -221,10 +217,7 @@ impl Datagrams {
             let Some((Sent { earlier, result }, count, to, info)) = sent else {
                 break;
             };
-            if let Some(earlier) = earlier {
-                let error = self.at_peer(Error::new(Syscall::Send, earlier));
-                self.note_error(error, registration);
-            }
+            self.note_earlier(earlier, registration);
             match result {
                 Ok(length) => {
                     self.counts.sent += count as u64;

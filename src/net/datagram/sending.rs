@@ -78,10 +78,7 @@ impl Datagrams {
             _ => return self.enqueue(bytes, to, PacketInfo::default(), registration, outbox),
         };
         let Sent { earlier, result } = send_past_error(socket, bytes, to);
-        if let Some(earlier) = earlier {
-            let error = self.at_peer(Error::new(Syscall::Send, earlier));
-            self.note_error(error, registration);
-        }
+        self.note_earlier(earlier, registration);
         match result {
             Ok(_) => {
                 self.counts.sent += 1;
@@ -89,6 +86,18 @@ impl Datagrams {
                 DatagramFlow::Open
             }
             Err(error) => self.on_unsent(error, bytes, to, registration, outbox),
+        }
+    }
+
+    /// Notes the failure of an earlier datagram, which the kernel has returned to this send.
+    pub(super) fn note_earlier(
+        &mut self,
+        earlier: Option<io::Error>,
+        registration: &mut Registration<'_>,
+    ) {
+        if let Some(earlier) = earlier {
+            let error = self.at_peer(Error::new(Syscall::Send, earlier));
+            self.note_error(error, registration);
         }
     }
 
@@ -225,10 +234,7 @@ impl Datagrams {
             let Some((Sent { earlier, result }, to)) = sent else {
                 break;
             };
-            if let Some(earlier) = earlier {
-                let error = self.at_peer(Error::new(Syscall::Send, earlier));
-                self.note_error(error, registration);
-            }
+            self.note_earlier(earlier, registration);
             match result {
                 Ok(length) => {
                     self.counts.sent += 1;
