@@ -51,6 +51,18 @@ impl Stage {
         self.event_loop.on_signal_once(signal, note).unwrap()
     }
 
+    fn watch_with_panic(&mut self) -> SignalId {
+        let panics = |_: &mut LoopContext<'_, Notes>| panic!("a handler");
+        self.event_loop.on_signal(Signal::USR1, panics).unwrap()
+    }
+
+    /// Raises SIGUSR1, whose first handler panics.
+    fn raise_to_panic(&mut self) {
+        raise(libc::SIGUSR1).unwrap();
+        let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
+        assert!(turned.is_err());
+    }
+
     /// Makes three turns. A signal that was raised in this thread is in its pipe already.
     fn turn(&mut self) {
         for _ in 0..3 {
@@ -215,14 +227,9 @@ fn handlers_close_themselves_and_each_other_in_a_call() {
 fn a_handler_that_panicked_is_over_and_the_others_go_on() {
     let _alone = alone();
     let mut stage = Stage::new();
-    let panics = stage
-        .event_loop
-        .on_signal(Signal::USR1, |_| panic!("a handler"))
-        .unwrap();
+    let panics = stage.watch_with_panic();
     stage.watch(Signal::USR1, "other");
-    raise(libc::SIGUSR1).unwrap();
-    let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.turn()));
-    assert!(turned.is_err());
+    stage.raise_to_panic();
     stage.raise_ten(Signal::USR1);
     assert_eq!(stage.count("other"), 11);
     assert!(!stage.event_loop.signal(panics).close());
@@ -233,14 +240,9 @@ fn a_handler_that_panicked_is_over_and_the_others_go_on() {
 fn a_handler_that_panicked_is_over_at_once() {
     let _alone = alone();
     let mut stage = Stage::new();
-    let panics = stage
-        .event_loop
-        .on_signal(Signal::USR1, |_| panic!("a handler"))
-        .unwrap();
+    let panics = stage.watch_with_panic();
     stage.event_loop.signal(panics).hold();
-    raise(libc::SIGUSR1).unwrap();
-    let turned = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.turn()));
-    assert!(turned.is_err());
+    stage.raise_to_panic();
     stage.turn();
     assert!(!stage.event_loop.is_alive());
     assert_eq!(stage.event_loop.signal(panics).signal(), None);
