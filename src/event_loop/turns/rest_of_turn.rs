@@ -13,22 +13,30 @@ const REPEATED_STEPS_A_TURN: u32 = 1024;
 /// again, accept more connections than a turn may, or make a finished part again.
 pub(crate) struct RestOfTurn {
     next: Part,
-    begun: [bool; Part::COUNT],
-    finished: [bool; Part::COUNT],
+    progress: [Progress; Part::COUNT],
     repeats: Limit,
     turn: Turn,
+}
+
+/// The progress of one part in its turn. A part that is begun and not finished has panicked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Waiting,
+    Begun,
+    Finished,
 }
 
 impl RestOfTurn {
     /// Begins with the posts: if a deferred call has panicked, the other calls come behind all other parts.
     fn new(has_polled: bool, repeats: Limit) -> Self {
-        let mut finished = [false; Part::COUNT];
-        // Calls that were deferred after the wait are for the next turn.
-        finished[Part::Calls as usize] = has_polled;
+        let mut progress = [Progress::Waiting; Part::COUNT];
+        if has_polled {
+            // Calls that were deferred after the wait are for the next turn.
+            progress[Part::Calls as usize] = Progress::Finished;
+        }
         Self {
             next: Part::Posts,
-            begun: [false; Part::COUNT],
-            finished,
+            progress,
             repeats,
             turn: Turn::default(),
         }
@@ -42,19 +50,19 @@ impl RestOfTurn {
         for _ in 0..Part::COUNT {
             let part = self.next;
             self.next = part.next();
-            if !self.finished[part as usize] {
-                let is_repeated = std::mem::replace(&mut self.begun[part as usize], true);
-                return Some((part, is_repeated));
+            let progress = &mut self.progress[part as usize];
+            if *progress != Progress::Finished {
+                let before = std::mem::replace(progress, Progress::Begun);
+                return Some((part, before == Progress::Begun));
             }
         }
         None
     }
 
     fn finish(&mut self, part: Part) {
-        self.finished[part as usize] = true;
+        self.progress[part as usize] = Progress::Finished;
         if part.leaves_bytes_to_flush() {
-            self.finished[Part::Flush as usize] = false;
-            self.begun[Part::Flush as usize] = false;
+            self.progress[Part::Flush as usize] = Progress::Waiting;
         }
     }
 }
